@@ -1,0 +1,42 @@
+package io.lrt4j;
+
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How to load an engine; immutable, every {@code with…} returns a changed copy.
+ *
+ * @param network directory of the reasoning network; null looks for {@code network/} in the model's
+ *     directory
+ * @param backend {@code auto}, {@code scalar}, {@code vector}, {@code native} or {@code cuda}; one
+ *     that is not available is an error
+ * @param threads compute threads, the caller's included; 0 takes one per processor
+ */
+public record EngineOptions(@Nullable Path network, String backend, int threads) {
+  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0);
+
+  public EngineOptions {
+    if (threads < 0 || threads > 1024) {
+      throw new BackendException("threads must be 0 (one per processor) to 1024, found " + threads);
+    }
+  }
+
+  /**
+   * The best available backend, one thread per processor, the model's own network if it has one.
+   */
+  public static EngineOptions defaults() {
+    return DEFAULTS;
+  }
+
+  public EngineOptions withNetwork(@Nullable Path network) {
+    return new EngineOptions(network, backend, threads);
+  }
+
+  public EngineOptions withBackend(String backend) {
+    return new EngineOptions(network, backend, threads);
+  }
+
+  public EngineOptions withThreads(int threads) {
+    return new EngineOptions(network, backend, threads);
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.lrt4j.compute.cpu;
+
+import org.jspecify.annotations.NullMarked;
