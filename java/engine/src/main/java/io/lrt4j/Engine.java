@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * by threads; every call may be made from any thread at any time. Close it once nobody asks any
  * more: a call after that is an {@link IllegalStateException}.
  */
+@SuppressWarnings("DoNotCallSuggester")
 public final class Engine implements AutoCloseable {
   private Engine() {}
 
