@@ -16,6 +16,7 @@ final class SplitPattern {
   /** Times the longest text that {@link Tokenizer} encodes, well below the ten million. */
   static final int MAX_COST = 4;
 
+  private static final String QUANTIFIERS = "?*+{";
   private static final int MAX_LENGTH = 4000;
   private static final int MAX_CHOICES = 1000;
 
@@ -84,12 +85,14 @@ final class SplitPattern {
       atoms.add(atom);
       repeats.add(repeat);
     }
-    boolean fails = false;
+    boolean fails = inGroup; // something may follow the group
+    boolean nullable = true;
     boolean linear = false;
-    int choices = 1;
+    int choices = 1; // they multiply: each is tried with each
+    int last = 0; // those that nothing makes be tried again
     for (int i = atoms.size() - 1; i >= 0; i--) {
+      Cost atom = atoms.get(i);
       Repeat repeat = repeats.get(i);
-      choices = bounded(choices * atoms.get(i).choices);
       if (fails && !repeat.possessive) {
         if (repeat.most < Repeat.UNBOUNDED) {
           choices = bounded(choices * (repeat.most - repeat.least + 1));
@@ -99,9 +102,15 @@ final class SplitPattern {
           linear = true;
         }
       }
-      fails |= repeat.least > 0 && !atoms.get(i).nullable;
+      nullable &= repeat.least == 0 || atom.nullable;
+      fails |= !nullable;
+      if (fails) {
+        choices = bounded(choices * atom.choices);
+      } else {
+        last += atom.choices;
+      }
     }
-    return new Cost(linear ? choices : 0, choices, !fails);
+    return new Cost(linear ? choices : 0, bounded(choices + last), nullable);
   }
 
   private Cost atom() {
@@ -139,7 +148,10 @@ final class SplitPattern {
     if (!skip(')')) {
       throw refused("an unclosed '('");
     }
-    return look ? new Cost(0, Math.max(2, inner.choices), false) : inner;
+    if (look && at < pattern.length() && QUANTIFIERS.indexOf(peek()) >= 0) {
+      throw refused("a repeated lookaround");
+    }
+    return look ? new Cost(0, inner.choices, false) : inner;
   }
 
   private void characterClass() {
@@ -208,7 +220,7 @@ final class SplitPattern {
     } else if (!braces) {
       skip('?');
     }
-    if (at < pattern.length() && "?*+{".indexOf(peek()) >= 0) {
+    if (at < pattern.length() && QUANTIFIERS.indexOf(peek()) >= 0) {
       throw refused("a repetition of a repetition");
     }
     return repeat;
