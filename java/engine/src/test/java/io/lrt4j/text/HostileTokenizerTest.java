@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Damaged and hostile files are answered by one sentence. A crash would end the test run. */
 class HostileTokenizerTest {
@@ -135,6 +136,17 @@ class HostileTokenizerTest {
     refused("an added token has no number for id");
     Files.writeString(config, "{\"split_special_tokens\": true}");
     refused("does not run split_special_tokens");
+  }
+
+  /** As costly as is accepted, on the longest text, all of which one match then takes. */
+  @ParameterizedTest
+  @ValueSource(strings = {"\\\\s*a|\\\\s*b|\\\\s*c|\\\\s*d|\\\\s+", "\\\\s?\\\\s?\\\\s*c|\\\\s+"})
+  void theCostliestPattern(String pattern) throws IOException {
+    Files.writeString(file, SOUND.replace("a+|b", pattern));
+    try (var tokenizer = Tokenizer.load(directory)) {
+      String text = " ".repeat(Tokenizer.MAX_CHARS - 1) + "a";
+      assertEquals("a", tokenizer.decode(tokenizer.encode(text), false));
+    }
   }
 
   @Test
