@@ -116,7 +116,12 @@ class HostileCheckpointTest {
             },
             file,
             "symbolic link"),
-        damaged("config of 65 MB", m -> m.bytes(file, new byte[65 << 20]), file, "at most"));
+        damaged(
+            "config of millions of lists",
+            m -> m.text(file, "{\"a\":[" + "[],".repeat(2_700_000) + "[]]}"),
+            file,
+            "architectures"),
+        damaged("config of 9 MB", m -> m.bytes(file, new byte[9 << 20]), file, "at most"));
   }
 
   static Stream<HostileCase> configValues() {

@@ -9,6 +9,8 @@ import java.util.stream.Stream;
 final class HostileHeaders {
   private static final String F32 = "\"dtype\":\"F32\",";
 
+  private static final String EMPTY = ":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}";
+
   private HostileHeaders() {}
 
   private static HostileCase header(String name, String json, int data, String... fragments) {
@@ -27,6 +29,15 @@ final class HostileHeaders {
 
   private static HostileCase bytes(String name, String latin1, String... fragments) {
     return damaged(name, m -> m.header(latin1.getBytes(StandardCharsets.ISO_8859_1), 0), fragments);
+  }
+
+  /** An object with a million distinct keys. */
+  private static String many(String start, String value) {
+    var json = new StringBuilder(start);
+    for (int i = 0; i < 1_000_000; i++) {
+      json.append(i == 0 ? "\"" : ",\"").append(i).append('"').append(value);
+    }
+    return json.append("}}").toString();
   }
 
   static Stream<HostileCase> headers() {
@@ -63,6 +74,9 @@ final class HostileHeaders {
             file,
             "Duplicate",
             "'a'"),
+        header(
+            "a million strings in the metadata", many("{\"__metadata__\":{", ":\"\""), 0, "65536"),
+        header("a million tensors", many("{", EMPTY), 0, file, "at most 65536 tensors"),
         header("deep nesting", "{\"x\":{\"shape\":" + "[".repeat(5000), 0, file, "\"x\""),
         header("newlines in a name", "{\"a\\nb\\u0007\":1}", 0, file, "a b\\u0007"));
   }
