@@ -1,7 +1,13 @@
 package io.lrt4j;
 
+import io.lrt4j.checkpoint.GenerationDefaults;
+import io.lrt4j.reasoning.LoadedModel;
+import io.lrt4j.reasoning.Session;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,9 +15,20 @@ import org.jspecify.annotations.Nullable;
  * by threads; every call may be made from any thread at any time. Close it once nobody asks any
  * more: a call after that is an {@link IllegalStateException}.
  */
-@SuppressWarnings("DoNotCallSuggester")
 public final class Engine implements AutoCloseable {
-  private Engine() {}
+  /** Sessions kept for the next questions; more callers than that make their own. */
+  private static final int MAX_IDLE = 8;
+
+  private final LoadedModel model;
+  private final double loadMillis;
+  private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as are the next two
+  private int busy;
+  private boolean closed;
+
+  private Engine(LoadedModel model, double loadMillis) {
+    this.model = model;
+    this.loadMillis = loadMillis;
+  }
 
   /** Loads a checkpoint directory with {@link EngineOptions#defaults()}. */
   public static Engine load(Path model) {
@@ -26,7 +43,9 @@ public final class Engine implements AutoCloseable {
    * @throws BackendException if the backend asked for is not available
    */
   public static Engine load(Path model, EngineOptions options) {
-    throw new UnsupportedOperationException();
+    long start = System.nanoTime();
+    LoadedModel loaded = LoadedModel.load(model, options);
+    return new Engine(loaded, (System.nanoTime() - start) / 1e6);
   }
 
   /** Answers one question. */
@@ -34,87 +53,196 @@ public final class Engine implements AutoCloseable {
     return ask(Question.of(question).mode(mode));
   }
 
-  /** Answers one question. */
+  /**
+   * Answers one question.
+   *
+   * @throws QuestionException if it cannot be answered as asked
+   */
   public Answer ask(Question question) {
-    return ask(question, token -> {});
+    return inSession(session -> session.ask(question, 1, null)).getFirst();
   }
 
   /** Answers one question, handing every token to {@code listener} as it comes. */
   public Answer ask(Question question, TokenListener listener) {
-    throw new UnsupportedOperationException();
+    return inSession(session -> session.ask(question, 1, listener)).getFirst();
   }
 
   /**
-   * {@code count} independently sampled answers that share the question's K/V cache; seeds are
-   * {@code seed, seed+1, …}.
+   * {@code count} independently sampled answers, for which the question is encoded (and reasoned
+   * about) once. Answer i is the one that {@link #ask} gives with seed + i.
    */
   public List<Answer> sample(Question question, int count) {
-    throw new UnsupportedOperationException();
+    if (count < 1) {
+      throw new QuestionException("the number of samples must be at least 1, found " + count);
+    }
+    return inSession(session -> session.ask(question, count, null));
   }
 
   /** Plain completion of token ids, no template: {@link Answer#text()} is what follows. */
-  public Answer generate(int[] prompt, GenerationOptions options, TokenListener listener) {
-    throw new UnsupportedOperationException();
+  public Answer generate(int[] prompt, GenerationOptions options) {
+    return inSession(session -> session.generate(prompt, options, null));
   }
 
-  /** Log-probabilities of a given sequence. */
+  /** Plain completion, handing every token to {@code listener} as it comes. */
+  public Answer generate(int[] prompt, GenerationOptions options, TokenListener listener) {
+    return inSession(session -> session.generate(prompt, options, listener));
+  }
+
+  /** Log-probabilities of a given sequence, and on request logits and final hidden states. */
   public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
-    throw new UnsupportedOperationException();
+    return inSession(session -> session.score(ids, withLogits, withHidden));
   }
 
   /** Token ids of a text; special tokens written out in it are recognised, none are added. */
   public int[] encode(String text) {
-    throw new UnsupportedOperationException();
+    return model.tokenizer("read text").encode(text);
   }
 
   /** Text of token ids, special tokens included. */
   public String decode(int[] ids) {
-    throw new UnsupportedOperationException();
+    return model.tokenizer("write text").decode(ids, false);
   }
 
   /** Whether the checkpoint came with a tokenizer. */
   public boolean hasTokenizer() {
-    throw new UnsupportedOperationException();
+    return model.hasTokenizer();
   }
 
-  /** The mode that a question without one is answered in. */
+  /**
+   * The mode that a question without one is answered in: auto with a calibrated network, else
+   * latent with one, else explicit.
+   */
   public Mode defaultMode() {
-    throw new UnsupportedOperationException();
+    return model.defaultMode();
   }
 
   /** The directory that the model was loaded from. */
   public Path model() {
-    throw new UnsupportedOperationException();
+    return model.directory();
   }
 
   /** The directory that the reasoning network was loaded from, or null without one. */
   public @Nullable Path network() {
-    throw new UnsupportedOperationException();
+    return model.networkDirectory();
   }
 
   /** Name of the compute backend in use: {@code scalar}, {@code vector}, … */
   public String backend() {
-    throw new UnsupportedOperationException();
+    return model.backend().name();
   }
 
   /**
-   * Generation defaults of the checkpoint ({@code generation_config.json}): sampling on or off,
-   * temperature, top-k, top-p.
+   * The checkpoint's own sampling defaults ({@code generation_config.json}); greedy where it does
+   * not ask for sampling.
    */
   public GenerationOptions defaultOptions() {
-    throw new UnsupportedOperationException();
+    GenerationDefaults d = model.generation();
+    GenerationOptions options =
+        GenerationOptions.defaults().withRepetitionPenalty(d.repetitionPenalty());
+    return d.doSample()
+        ? options
+            .withTemperature(d.temperature())
+            .withTopK(d.topK())
+            .withTopP(d.topP())
+            .withMinP(d.minP())
+        : options;
   }
 
   /** Time that loading took, in milliseconds. */
   public double loadMillis() {
-    throw new UnsupportedOperationException();
+    return loadMillis;
   }
 
   /** What was loaded, what runs it, and why. */
   public String describe() {
-    throw new UnsupportedOperationException();
+    return model.describe();
   }
 
+  private <T> T inSession(Function<Session, T> work) {
+    Session session = borrow();
+    boolean sound = false;
+    try {
+      T result = work.apply(session);
+      sound = true;
+      return result;
+    } finally {
+      giveBack(session, sound);
+    }
+  }
+
+  private Session borrow() {
+    synchronized (idle) {
+      if (closed) {
+        throw new IllegalStateException("the engine is closed");
+      }
+      busy++;
+      if (!idle.isEmpty()) {
+        return idle.pop();
+      }
+    }
+    boolean made = false;
+    try {
+      Session session = new Session(model);
+      made = true;
+      return session;
+    } finally {
+      if (!made) {
+        release();
+      }
+    }
+  }
+
+  /**
+   * A session in which something was thrown is not used again: it may be half-way through anything.
+   */
+  private void giveBack(Session session, boolean sound) {
+    boolean keep;
+    synchronized (idle) {
+      keep = sound && !closed && idle.size() < MAX_IDLE;
+      if (keep) {
+        idle.push(session);
+      }
+    }
+    try {
+      if (!keep) {
+        session.close();
+      }
+    } finally {
+      release();
+    }
+  }
+
+  private void release() {
+    synchronized (idle) {
+      busy--;
+      idle.notifyAll();
+    }
+  }
+
+  /**
+   * Waits for the answers under way, then frees all memory and threads. Closing again does nothing.
+   */
   @Override
-  public void close() {}
+  public void close() {
+    boolean interrupted = false;
+    synchronized (idle) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+      while (busy > 0) {
+        try {
+          idle.wait();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+      idle.forEach(Session::close);
+      idle.clear();
+    }
+    model.close();
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
 }

@@ -5,9 +5,13 @@ import io.lrt4j.compute.cpu.ScalarBackend;
 import io.lrt4j.compute.cpu.VectorBackend;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** Finds out which backends this process can run, and opens them. */
 public final class Backends {
+  /** The name that stands for the fastest available backend. */
+  public static final String AUTO = "auto";
+
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
 
   private Backends() {}
@@ -34,6 +38,20 @@ public final class Backends {
     return all;
   }
 
+  /** What would have to be done to run faster than on {@code name}, if there is something. */
+  public static Optional<String> missing(String name) {
+    for (Status status : survey()) {
+      if (status.name.equals(name)) {
+        return Optional.empty();
+      }
+      if (!status.available) {
+        return Optional.of(
+            "backend " + status.name + " would be faster than " + name + ": " + status.detail);
+      }
+    }
+    return Optional.empty();
+  }
+
   /**
    * Opens a backend.
    *
@@ -44,7 +62,7 @@ public final class Backends {
   public static Backend open(String name, int threads) {
     int count = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
     for (Status status : survey()) {
-      if (name.equals(status.name) || (name.equals("auto") && status.available)) {
+      if (name.equals(status.name) || (name.equals(AUTO) && status.available)) {
         if (!status.available) {
           throw new BackendException("backend " + name + " is not available: " + status.detail);
         }

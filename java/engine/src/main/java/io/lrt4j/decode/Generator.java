@@ -1,0 +1,154 @@
+package io.lrt4j.decode;
+
+import io.lrt4j.QuestionException;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.model.Transformer;
+import io.lrt4j.model.Workspace;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The token loop of one thread: fills caches, then lets any number of sequences grow together, a
+ * token each per step, so that their weights are read once. Allocates nothing per token.
+ */
+public final class Generator implements AutoCloseable {
+  /** Most tokens that a sequence may be given at once. */
+  public static final int MAX_FORCED = Transformer.CHUNK - 1;
+
+  private final Transformer model;
+  private final Backend ops;
+  private final Workspace w;
+  private final Batch batch;
+  private final LogitSummary summary = new LogitSummary();
+  private final int[] ids = new int[Transformer.CHUNK];
+  private final float[] host; // one row of logits, for sampling
+  private final int width;
+
+  /** A loop that grows up to {@code width} sequences in one step; more take turns. */
+  public Generator(Transformer model, int width) {
+    this.model = model;
+    this.width = width;
+    ops = model.backend();
+    w = model.newWorkspace(Transformer.CHUNK, width);
+    batch = new Batch(width);
+    host = new float[model.config().vocabSize()];
+  }
+
+  public int width() {
+    return width;
+  }
+
+  /**
+   * Appends tokens to a cache.
+   *
+   * @param hidden receives their final hidden states, [n, hidden], or null
+   */
+  public void prefill(KvCache cache, int[] tokens, @Nullable Tensor hidden) {
+    checkIds(tokens);
+    for (int at = 0; at < tokens.length; at += w.rows) {
+      int rows = Math.min(w.rows, tokens.length - at);
+      model.embed(tokens, at, rows, w);
+      append(cache, rows, hidden, at);
+    }
+  }
+
+  /** Appends {@code n} embeddings, [n, hidden], to a cache. */
+  public void prefill(KvCache cache, Tensor embeddings, int n) {
+    for (int at = 0; at < n; at += w.rows) {
+      int rows = Math.min(w.rows, n - at);
+      ops.copyRows(embeddings, at, w.x, 0, rows);
+      append(cache, rows, null, 0);
+    }
+  }
+
+  private void append(KvCache cache, int rows, @Nullable Tensor hidden, int at) {
+    model.forward(batch.clear().add(cache, rows), w);
+    ops.copyRows(w.hidden, rows - 1, w.headInput, 0, 1);
+    if (hidden != null) {
+      ops.copyRows(w.hidden, 0, hidden, at, rows);
+    }
+  }
+
+  private void checkIds(int[] tokens) {
+    int vocabulary = model.config().vocabSize();
+    for (int id : tokens) {
+      if (id < 0 || id >= vocabulary) {
+        throw new QuestionException(
+            "token ids must be 0 to " + (vocabulary - 1) + ", the model's vocabulary, found " + id);
+      }
+    }
+  }
+
+  /** Logits after what was appended last, [1, vocab]; good until the next call. */
+  public Tensor logits() {
+    model.logits(1, w);
+    return w.logits;
+  }
+
+  /**
+   * Logits of the {@code rows} rows that {@code hidden} has from {@code from} on; at most {@link
+   * #width}.
+   */
+  public Tensor logits(Tensor hidden, int from, int rows) {
+    ops.copyRows(hidden, from, w.headInput, 0, rows);
+    model.logits(rows, w);
+    return w.logits;
+  }
+
+  /**
+   * Lets all sequences grow to their ends; each starts from the logits, [1, vocab], that its
+   * cache's end gave.
+   */
+  public void run(List<Sequence> sequences, Tensor firstLogits) {
+    for (int i = 0; i < sequences.size(); i++) {
+      sequences.get(i).take(ops, firstLogits, 0, summary, host);
+    }
+    Sequence[] open = sequences.toArray(new Sequence[0]);
+    for (int n = compact(open, open.length); n > 0; n = compact(open, n)) {
+      for (int from = 0; from < n; ) {
+        from = step(open, from, n);
+      }
+    }
+  }
+
+  /** Moves the unfinished sequences to the front and returns how many there are. */
+  private static int compact(Sequence[] open, int n) {
+    int kept = 0;
+    for (int i = 0; i < n; i++) {
+      if (!open[i].isFinished()) {
+        open[kept++] = open[i];
+      }
+    }
+    return kept;
+  }
+
+  /**
+   * One step for as many sequences as fit, from {@code from} on; returns the first that did not.
+   */
+  private int step(Sequence[] open, int from, int n) {
+    batch.clear();
+    int to = from;
+    int rows = 0;
+    while (to < n && to - from < width && rows + open[to].feedCount() <= ids.length) {
+      rows += open[to].feed(ids, rows);
+      batch.add(open[to].cache(), open[to].feedCount());
+      to++;
+    }
+    model.embed(ids, 0, rows, w);
+    model.forward(batch, w);
+    model.logitsOfLastRows(batch, w);
+    for (int i = from; i < to; i++) {
+      open[i].take(ops, w.logits, i - from, summary, host);
+    }
+    return to;
+  }
+
+  @Override
+  public void close() {
+    w.close();
+  }
+}

@@ -1,0 +1,343 @@
+package io.lrt4j.decode;
+
+import io.lrt4j.Answer.Confidence;
+import io.lrt4j.BackendException;
+import io.lrt4j.Cancellation;
+import io.lrt4j.FinishReason;
+import io.lrt4j.GenerationOptions;
+import io.lrt4j.Token;
+import io.lrt4j.Token.Phase;
+import io.lrt4j.TokenListener;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.text.StreamingDecoder;
+import io.lrt4j.text.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One answer being written: which token follows, when thinking turns into answering, when all ends.
+ * Everything it needs per token exists before the first; only streaming text (a listener, a stop
+ * string) makes objects.
+ */
+public final class Sequence {
+  private final KvCache cache;
+  private final GenerationOptions options;
+  private final Vocabulary vocabulary;
+  private final @Nullable Sampler sampler; // null: greedy on the logits as they are
+  private final @Nullable TokenListener listener;
+  private final int limit; // tokens, of both phases
+  private final int thinkingLimit; // tokens; 0 to answer at once
+  private final int[] close; // what ends a thinking block that has used up its share
+  private final boolean streaming;
+  private final @Nullable StreamingDecoder reasoningText;
+  private final @Nullable StreamingDecoder answerText;
+
+  private final int[] ids;
+  private final float[] logprobs;
+  private int count;
+  private int reasoningCount;
+  private int forcedCount;
+  private final int[] feed; // tokens that the model has yet to see
+  private int feedCount;
+  private Phase phase;
+  private String answerHead =
+      ""; // text of the answer that came with the token that ended the thinking
+  private String pendingHead = ""; // what has come of the answer while that is white space alone
+  private boolean answerBegun;
+  private double logprobSum;
+  private float smallestMargin = Float.POSITIVE_INFINITY;
+  private long firstAnswerNanos; // System.nanoTime; 0 before
+  private @Nullable FinishReason finished;
+
+  /**
+   * An answer that continues {@code cache}.
+   *
+   * @param limit tokens to generate at most, thinking included
+   * @param thinkingLimit tokens to think at most; 0 if there is no open thinking block
+   * @param close tokens that close the block when thinking has used up its share
+   * @param listener told of every token, or null
+   */
+  public Sequence(
+      KvCache cache,
+      GenerationOptions options,
+      Vocabulary vocabulary,
+      int limit,
+      int thinkingLimit,
+      int[] close,
+      @Nullable TokenListener listener) {
+    this.cache = cache;
+    this.options = options;
+    this.vocabulary = vocabulary;
+    this.listener = listener;
+    this.limit = limit;
+    this.thinkingLimit = thinkingLimit;
+    this.close = close.clone();
+    boolean greedy = options.temperature() == 0 && options.repetitionPenalty() == 1;
+    sampler = greedy ? null : new Sampler(options, vocabulary.size());
+    ids = new int[limit];
+    logprobs = new float[limit];
+    feed = new int[1 + close.length];
+    phase = thinkingLimit > 0 ? Phase.REASONING : Phase.ANSWER;
+    Tokenizer tokenizer = vocabulary.tokenizer();
+    if (tokenizer == null) {
+      streaming = false;
+      reasoningText = null;
+      answerText = null;
+    } else {
+      boolean textEndsThinking = thinkingLimit > 0 && vocabulary.endOfThinking() < 0;
+      streaming = listener != null || !options.stop().isEmpty() || textEndsThinking;
+      reasoningText = new StreamingDecoder(tokenizer, List.of(Vocabulary.END_OF_THINKING), false);
+      answerText = new StreamingDecoder(tokenizer, options.stop(), true);
+    }
+  }
+
+  /** Tells the repetition penalty of tokens that are already there. */
+  public void seen(int[] prompt, int n) {
+    for (int i = 0; i < n && sampler != null; i++) {
+      sampler.seen(prompt[i]);
+    }
+  }
+
+  /** Takes the token that follows from one row of logits, and decides what comes next. */
+  void take(Backend ops, Tensor logits, int row, LogitSummary summary, float[] host) {
+    ops.summarize(logits, row, summary);
+    if (!Float.isFinite(summary.logSumExp)) {
+      throw new BackendException(
+          "the model's logits are not finite numbers after "
+              + cache.length()
+              + " tokens: its weights are damaged or too large for f32");
+    }
+    int id = summary.argmax;
+    float logit = summary.max;
+    if (sampler != null) {
+      ops.read(logits, row, host, 1);
+      sampler.penalize(host, host.length);
+      id = sampler.sample(host, host.length, 0, count);
+      sampler.seen(id);
+      ops.read(logits, row, host, 1); // the model's own, without the penalty
+      logit = host[id];
+    }
+    float logprob = logit - summary.logSumExp;
+    ids[count] = id;
+    logprobs[count++] = logprob;
+    feed[0] = id;
+    feedCount = 1;
+    Phase tokenPhase = phase;
+    String text = phase == Phase.REASONING ? think(id) : answer(id, logprob, summary);
+    if (finished == null) {
+      if (count == limit || feedCount > cache.remaining()) {
+        finished = FinishReason.LENGTH;
+      } else if (cancelled()) {
+        finished = FinishReason.CANCELLED;
+      }
+    }
+    if (listener != null) {
+      listener.onToken(
+          new Token(id, finished == null ? text : text + flush(tokenPhase), logprob, tokenPhase));
+    }
+  }
+
+  private boolean cancelled() {
+    Cancellation cancellation = options.cancellation();
+    return (cancellation != null && cancellation.isCancelled())
+        || Thread.currentThread().isInterrupted();
+  }
+
+  private String think(int id) {
+    reasoningCount++;
+    boolean ended = !options.ignoreEos() && vocabulary.endOfSequence().get(id);
+    String text = "";
+    if (id == vocabulary.endOfThinking()) {
+      beginAnswer();
+      return streaming ? Objects.requireNonNull(reasoningText).finish() : "";
+    }
+    if (streaming && !ended) {
+      StreamingDecoder decoder = Objects.requireNonNull(reasoningText);
+      text = decoder.add(id);
+      if (decoder.stopped()) {
+        answerHead = afterEndOfThinking();
+        beginAnswer();
+        return text;
+      }
+    }
+    if (ended || reasoningCount == thinkingLimit) {
+      // An end of sequence is no end of thinking: the block is closed for the model, which then
+      // answers.
+      feedCount = ended ? 0 : 1;
+      System.arraycopy(close, 0, feed, feedCount, close.length);
+      feedCount += close.length;
+      forcedCount = close.length;
+      beginAnswer();
+      if (streaming) {
+        text += Objects.requireNonNull(reasoningText).finish();
+      }
+    }
+    return text;
+  }
+
+  private void beginAnswer() {
+    phase = Phase.ANSWER;
+    pendingHead = answerHead;
+  }
+
+  /**
+   * What the tokens so far say after {@code </think>}: a token may hold the end of the one and the
+   * start of the other.
+   */
+  private String afterEndOfThinking() {
+    String all =
+        Objects.requireNonNull(vocabulary.tokenizer())
+            .decode(java.util.Arrays.copyOf(ids, count), false);
+    return all.substring(
+        all.indexOf(Vocabulary.END_OF_THINKING) + Vocabulary.END_OF_THINKING.length());
+  }
+
+  private String answer(int id, float logprob, LogitSummary summary) {
+    if (firstAnswerNanos == 0) {
+      firstAnswerNanos = System.nanoTime();
+    }
+    logprobSum += logprob;
+    smallestMargin = Math.min(smallestMargin, summary.max - summary.second);
+    if (!options.ignoreEos() && vocabulary.endOfSequence().get(id)) {
+      finished = FinishReason.STOP;
+      return "";
+    }
+    if (!streaming) {
+      return "";
+    }
+    StreamingDecoder decoder = Objects.requireNonNull(answerText);
+    String text = trimHead(decoder.add(id));
+    if (decoder.stopped()) {
+      finished = FinishReason.STOP;
+    }
+    return text;
+  }
+
+  /**
+   * The next piece of the answer, without the line breaks that belong to a thinking block before
+   * it.
+   */
+  private String trimHead(String piece) {
+    if (thinkingLimit == 0 || answerBegun) {
+      return piece;
+    }
+    pendingHead += piece;
+    String stripped = pendingHead.stripLeading();
+    answerBegun = !stripped.isEmpty();
+    return stripped;
+  }
+
+  private String flush(Phase ended) {
+    if (!streaming) {
+      return "";
+    }
+    String rest = ended == Phase.REASONING ? Objects.requireNonNull(reasoningText).finish() : "";
+    return rest + trimHead(Objects.requireNonNull(answerText).finish());
+  }
+
+  boolean isFinished() {
+    return finished != null;
+  }
+
+  KvCache cache() {
+    return cache;
+  }
+
+  /**
+   * Copies the tokens that the model has yet to see to {@code to} from {@code at} on, and returns
+   * how many.
+   */
+  int feed(int[] to, int at) {
+    System.arraycopy(feed, 0, to, at, feedCount);
+    return feedCount;
+  }
+
+  int feedCount() {
+    return feedCount;
+  }
+
+  public FinishReason finishReason() {
+    return Objects.requireNonNull(finished);
+  }
+
+  /** Tokens generated as thinking. */
+  public int reasoningCount() {
+    return reasoningCount;
+  }
+
+  /** Tokens generated as answer. */
+  public int answerCount() {
+    return count - reasoningCount;
+  }
+
+  /** Tokens of a closing text that the model was given because thinking had used up its share. */
+  public int forcedCount() {
+    return forcedCount;
+  }
+
+  /** All generated tokens. */
+  public List<Integer> ids() {
+    List<Integer> all = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      all.add(ids[i]);
+    }
+    return all;
+  }
+
+  /** Log-probabilities of {@link #ids}. */
+  public List<Float> logprobs() {
+    List<Float> all = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      all.add(logprobs[i]);
+    }
+    return all;
+  }
+
+  /** {@link System#nanoTime} of the answer's first token; 0 if there is none. */
+  public long firstAnswerNanos() {
+    return firstAnswerNanos;
+  }
+
+  public Confidence confidence() {
+    int n = answerCount();
+    return n == 0
+        ? new Confidence(Double.NaN, Double.NaN)
+        : new Confidence(logprobSum / n, smallestMargin);
+  }
+
+  /** The thinking as text; "" without a tokenizer. */
+  public String reasoning() {
+    return text(reasoningText, 0, reasoningCount).strip();
+  }
+
+  /** The answer as text; "" without a tokenizer. */
+  public String answer() {
+    String text = answerHead + text(answerText, reasoningCount, count);
+    return thinkingLimit > 0 ? text.stripLeading() : text;
+  }
+
+  private String text(@Nullable StreamingDecoder decoder, int from, int to) {
+    if (decoder == null) {
+      return "";
+    }
+    if (!streaming) {
+      for (int i = from; i < to; i++) {
+        if (!isEnd(ids[i])) {
+          decoder.add(ids[i]);
+        }
+      }
+    }
+    decoder.finish();
+    return decoder.text();
+  }
+
+  private boolean isEnd(int id) {
+    return id == vocabulary.endOfThinking()
+        || (!options.ignoreEos() && vocabulary.endOfSequence().get(id));
+  }
+}

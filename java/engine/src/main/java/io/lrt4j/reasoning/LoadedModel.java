@@ -1,0 +1,189 @@
+package io.lrt4j.reasoning;
+
+import io.lrt4j.CheckpointException;
+import io.lrt4j.EngineOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.GenerationDefaults;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Backends;
+import io.lrt4j.decode.Vocabulary;
+import io.lrt4j.model.Transformer;
+import io.lrt4j.model.Weights;
+import io.lrt4j.text.ChatTemplate;
+import io.lrt4j.text.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Everything that threads share: the base model, its text side, and the reasoning network if there
+ * is one.
+ */
+public final class LoadedModel implements AutoCloseable {
+  /** Where a model's own network lies, beside its other files. */
+  private static final String NETWORK_DIRECTORY = "network";
+
+  private static final String TOKENIZER_FILE = "tokenizer.json";
+  private static final System.Logger LOG = System.getLogger(LoadedModel.class.getName());
+
+  private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
+  private final Checkpoint checkpoint;
+  private final Backend backend;
+  private final Transformer transformer;
+  private final @Nullable ReasoningNetwork network;
+  private final @Nullable Path networkDirectory;
+  private final @Nullable Tokenizer tokenizer;
+  private final Prompts prompts;
+  private final Vocabulary vocabulary;
+
+  private LoadedModel(Path directory, EngineOptions options, Backend backend) {
+    this.backend = backend;
+    closers.push(backend::close);
+    try {
+      checkpoint = Checkpoint.open(directory);
+      closers.push(checkpoint::close);
+      Weights weights =
+          Weights.of(checkpoint.config(), "model.", n -> checkpoint.tensor(n).on(backend));
+      transformer = new Transformer(checkpoint.config(), weights, backend);
+      closers.push(transformer::close);
+      Path own = directory.resolve(NETWORK_DIRECTORY);
+      networkDirectory =
+          options.network() != null ? options.network() : Files.isDirectory(own) ? own : null;
+      network = networkDirectory == null ? null : openNetwork(networkDirectory);
+      tokenizer =
+          Files.exists(directory.resolve(TOKENIZER_FILE)) ? Tokenizer.load(directory) : null;
+      if (tokenizer != null) {
+        closers.push(tokenizer::close);
+      }
+      prompts =
+          new Prompts(
+              tokenizer, tokenizer == null ? null : ChatTemplate.load(directory).orElse(null));
+      vocabulary =
+          Vocabulary.of(
+              checkpoint.config().vocabSize(), tokenizer, checkpoint.generation().eosTokenIds());
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** Loads a model and, if the options name one or it has one of its own, its network. */
+  public static LoadedModel load(Path directory, EngineOptions options) {
+    var event = new Events.Load();
+    event.begin();
+    Backend backend = Backends.open(options.backend(), options.threads());
+    LoadedModel model = new LoadedModel(directory, options, backend);
+    event.directory = directory.toString();
+    event.parameters = model.checkpoint.parameters();
+    event.commit();
+    LOG.log(System.Logger.Level.INFO, () -> "loaded " + model.describe());
+    if (options.backend().equals(Backends.AUTO)) {
+      Backends.missing(backend.name())
+          .ifPresent(hint -> LOG.log(System.Logger.Level.WARNING, hint));
+    }
+    return model;
+  }
+
+  private ReasoningNetwork openNetwork(Path directory) {
+    NetworkCheckpoint stored = NetworkCheckpoint.open(directory);
+    closers.push(stored::close);
+    int expected = checkpoint.config().hiddenSize();
+    if (stored.config().baseHiddenSize() != expected) {
+      throw new CheckpointException(
+          directory
+              + ": this reasoning network is for a base model of hidden size "
+              + stored.config().baseHiddenSize()
+              + ", but "
+              + checkpoint.directory()
+              + " has hidden size "
+              + expected);
+    }
+    ReasoningNetwork network =
+        new ReasoningNetwork(stored.config(), n -> stored.tensor(n).on(backend), backend);
+    closers.push(network::close);
+    return network;
+  }
+
+  public Path directory() {
+    return checkpoint.directory();
+  }
+
+  public @Nullable Path networkDirectory() {
+    return networkDirectory;
+  }
+
+  public @Nullable ReasoningNetwork network() {
+    return network;
+  }
+
+  /** Auto with a calibrated network, else latent with a network, else explicit. */
+  public Mode defaultMode() {
+    if (network == null) {
+      return Mode.EXPLICIT;
+    }
+    return network.config().autoThreshold().isPresent() ? Mode.AUTO : Mode.LATENT;
+  }
+
+  Transformer transformer() {
+    return transformer;
+  }
+
+  Prompts prompts() {
+    return prompts;
+  }
+
+  Vocabulary vocabulary() {
+    return vocabulary;
+  }
+
+  public GenerationDefaults generation() {
+    return checkpoint.generation();
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  /** The tokenizer, for {@code what}, which needs one. */
+  public Tokenizer tokenizer(String what) {
+    return prompts.tokenizer(what);
+  }
+
+  public boolean hasTokenizer() {
+    return tokenizer != null;
+  }
+
+  public String describe() {
+    var config = checkpoint.config();
+    String text =
+        String.format(
+            java.util.Locale.ROOT,
+            "%s: %s, %.1f million parameters, %d layers, hidden size %d",
+            directory(),
+            config.architecture(),
+            checkpoint.parameters() / 1e6,
+            config.layers(),
+            config.hiddenSize());
+    if (network != null) {
+      text +=
+          "; reasoning network "
+              + networkDirectory
+              + ": "
+              + network.latents()
+              + " latents, "
+              + network.config().fusion().name().toLowerCase(java.util.Locale.ROOT);
+    }
+    return text + "; backend " + backend.name() + ": " + backend.describe();
+  }
+
+  @Override
+  public void close() {
+    while (!closers.isEmpty()) {
+      closers.pop().run();
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package io.lrt4j.reasoning;
+
+import io.lrt4j.Question;
+import io.lrt4j.QuestionException;
+import io.lrt4j.text.ChatTemplate;
+import io.lrt4j.text.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The texts around a question in each mode.
+ *
+ * @param tokenizer of the model
+ * @param template of the model
+ */
+record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
+  /** Opens a thinking block. */
+  static final String OPEN = "<think>\n";
+
+  /** Closes a thinking block. */
+  static final String CLOSE = "\n</think>\n\n";
+
+  /**
+   * "Reasoning Models Can Be Effective Without Thinking" (2025): what stands for the thinking that
+   * is skipped.
+   */
+  static final String NO_THINKING = "Okay, I think I have finished thinking.";
+
+  /** The question with an open thinking block behind it. */
+  int[] thinking(Question question) {
+    return tokenizer("ask").encode(opened(question));
+  }
+
+  /**
+   * The question with a thinking block that is already closed: the template's own empty one if it
+   * knows {@code enable_thinking}, else the NoThinking sentence.
+   */
+  int[] direct(Question question) {
+    String plain = render(question, true);
+    String closed = render(question, false);
+    String text = closed.equals(plain) ? opened(question) + NO_THINKING + CLOSE : closed;
+    return tokenizer("ask").encode(text);
+  }
+
+  int[] encode(String text) {
+    return text.isEmpty() ? new int[0] : tokenizer("ask").encode(text);
+  }
+
+  private String opened(Question question) {
+    String text = render(question, true);
+    return text.endsWith(OPEN) ? text : text + OPEN; // DeepSeek-R1's template opens it itself
+  }
+
+  private String render(Question question, boolean enableThinking) {
+    if (template == null) {
+      throw new QuestionException(
+          "the model came without a chat template (chat_template.jinja or tokenizer_config.json): "
+              + "it can complete text, not answer questions");
+    }
+    List<Map<String, String>> messages = new ArrayList<>();
+    for (Question.Message message : question.messages()) {
+      messages.add(Map.of("role", message.role(), "content", message.content()));
+    }
+    return template.render(messages, true, Map.of("enable_thinking", enableThinking));
+  }
+
+  Tokenizer tokenizer(String what) {
+    if (tokenizer == null) {
+      throw new QuestionException(
+          "the model came without a tokenizer (tokenizer.json): it takes token ids only, so it"
+              + " cannot "
+              + what);
+    }
+    return tokenizer;
+  }
+}

@@ -1,0 +1,376 @@
+package io.lrt4j.reasoning;
+
+import io.lrt4j.Answer;
+import io.lrt4j.FinishReason;
+import io.lrt4j.GenerationOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
+import io.lrt4j.QuestionException;
+import io.lrt4j.Scores;
+import io.lrt4j.Token;
+import io.lrt4j.TokenListener;
+import io.lrt4j.checkpoint.ConfidenceMeasure;
+import io.lrt4j.checkpoint.NetworkConfig;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.decode.Generator;
+import io.lrt4j.decode.Sequence;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The buffers of one thread at a time, and the algorithm: <em>encode</em> the question once,
+ * <em>reason</em> with the network, go on from the question's K/V cache and <em>answer</em>.
+ */
+public final class Session implements AutoCloseable {
+  /** Sequences that decode in one step. */
+  private static final int WIDTH = 16;
+
+  private final LoadedModel model;
+  private final Generator generator;
+  private ReasoningNetwork.@Nullable Pass pass; // made for the first latent answer
+  private @Nullable KvCache cache; // kept from question to question
+  private @Nullable Memory hiddenMemory;
+  private @Nullable Tensor hidden; // final hidden states of the question, [at least n, d]
+
+  public Session(LoadedModel model) {
+    this.model = model;
+    generator = new Generator(model.transformer(), WIDTH);
+  }
+
+  /** {@code count} answers to one question, which is encoded once for all of them. */
+  public List<Answer> ask(Question question, int count, @Nullable TokenListener listener) {
+    Mode mode = Objects.requireNonNullElse(question.mode(), model.defaultMode());
+    GenerationOptions options = question.options();
+    Stopwatch watch = new Stopwatch();
+    Prompts prompts = model.prompts();
+    if (mode == Mode.DIRECT) {
+      Job job = new Job(prompts.direct(question), options, count, watch);
+      encode(job, options.maxTokens(), false);
+      return decode(job, Mode.DIRECT, job.prompt.length, 0, generator.logits(), listener);
+    }
+    Job job = new Job(prompts.thinking(question), options, count, watch);
+    int close = closing(options).length;
+    int thinking = close + budget(options).total();
+    if (mode == Mode.EXPLICIT) {
+      encode(job, thinking, false);
+      return decode(job, Mode.EXPLICIT, job.prompt.length, 0, generator.logits(), listener);
+    }
+    NetworkConfig network = network(mode).config();
+    int latent = network.latents() + prompts.encode(network.close()).length + options.maxTokens();
+    if (mode == Mode.LATENT) {
+      encode(job, latent, true);
+      return latent(job, listener);
+    }
+    double threshold = threshold(network);
+    encode(job, Math.max(latent, thinking), true);
+    return auto(job, threshold, listener);
+  }
+
+  /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
+  public Answer generate(
+      int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
+    if (prompt.length == 0) {
+      throw new QuestionException("a completion needs at least one prompt token, found none");
+    }
+    Job job = new Job(prompt.clone(), options, 1, new Stopwatch());
+    encode(job, options.maxTokens(), false);
+    return decode(job, Mode.DIRECT, prompt.length, 0, generator.logits(), listener).getFirst();
+  }
+
+  /** What is to be answered, and what has been measured of it so far. */
+  @SuppressWarnings("ArrayRecordComponent") // private, and nobody changes it
+  private record Job(int[] prompt, GenerationOptions options, int count, Stopwatch watch) {}
+
+  /**
+   * Encode: the question's K/V into the cache and, if the network wants them, its final hidden
+   * states into {@link #hidden}.
+   *
+   * @param after positions that will follow the question
+   */
+  private void encode(Job job, long after, boolean keepHidden) {
+    int n = job.prompt.length;
+    int context = model.transformer().config().maxPositions();
+    int longest =
+        keepHidden ? Math.min(context - 1, network(Mode.LATENT).maxQuestion()) : context - 1;
+    if (n > longest) {
+      throw new QuestionException(
+          "the question is too long: at most " + longest + " tokens fit, found " + n);
+    }
+    var event = new Events.Encode();
+    event.begin();
+    KvCache cache = emptyCache((int) Math.min(context, n + after));
+    generator.prefill(cache, job.prompt, keepHidden ? hidden(n) : null);
+    event.tokens = n;
+    event.commit();
+    job.watch.encode = job.watch.lap();
+  }
+
+  /** Reason, and put latents and closing text behind the question; then answer. */
+  private List<Answer> latent(Job job, @Nullable TokenListener listener) {
+    ReasoningNetwork network = network(Mode.LATENT);
+    KvCache cache = Objects.requireNonNull(this.cache);
+    int n = job.prompt.length;
+    int t = network.latents();
+    int[] close = model.prompts().encode(network.config().close());
+    if (t + close.length >= cache.remaining()) {
+      throw new QuestionException(
+          "the question is too long: "
+              + n
+              + " tokens, "
+              + t
+              + " latents and the answer do not fit the model's "
+              + model.transformer().config().maxPositions()
+              + " positions");
+    }
+    var reason = new Events.Reason();
+    reason.begin();
+    if (pass == null) {
+      pass = network.newPass();
+    }
+    Tensor z = pass.run(Objects.requireNonNull(hidden), n);
+    reason.tokens = t;
+    reason.commit();
+    job.watch.reason = job.watch.lap();
+
+    var prefill = new Events.Prefill();
+    prefill.begin();
+    generator.prefill(cache, z, t);
+    generator.prefill(cache, close, null);
+    prefill.tokens = t + close.length;
+    prefill.commit();
+    job.watch.prefill = job.watch.lap();
+    return decode(job, Mode.LATENT, n + close.length, t, generator.logits(), listener);
+  }
+
+  /**
+   * Latent first; what is not confident enough is answered explicitly, from the same cache. A
+   * listener hears of a latent answer once it is accepted.
+   */
+  private List<Answer> auto(Job job, double threshold, @Nullable TokenListener listener) {
+    List<Token> heard = new ArrayList<>();
+    List<Answer> latent = latent(job, listener == null ? null : heard::add);
+    List<Answer> answers = new ArrayList<>();
+    for (int i = 0; i < latent.size(); i++) {
+      Answer answer = latent.get(i);
+      if (answer.finishReason() == FinishReason.CANCELLED || confidence(answer) >= threshold) {
+        if (listener != null) {
+          heard.forEach(listener::onToken);
+        }
+        answers.add(answer);
+        continue;
+      }
+      int n = job.prompt.length;
+      Objects.requireNonNull(cache).truncate(n);
+      job.watch.lap();
+      long seed = job.options.seed() + i;
+      Job again = new Job(job.prompt, job.options.withSeed(seed), 1, job.watch);
+      // What follows the question is in its last hidden state: nothing is run again.
+      Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1);
+      answers.addAll(decode(again, Mode.EXPLICIT, n, 0, logits, listener));
+    }
+    return answers;
+  }
+
+  private double confidence(Answer answer) {
+    Answer.Confidence confidence = answer.confidence();
+    return network(Mode.AUTO).config().autoConfidence() == ConfidenceMeasure.SMALLEST_MARGIN
+        ? confidence.smallestMargin()
+        : confidence.meanLogprob();
+  }
+
+  private double threshold(NetworkConfig network) {
+    return network
+        .autoThreshold()
+        .orElseThrow(
+            () ->
+                new QuestionException(
+                    "auto mode needs a calibrated threshold, and "
+                        + model.networkDirectory()
+                        + "/config.json has no auto_threshold: ask in latent or explicit mode"));
+  }
+
+  /**
+   * Answers from the end of the cache on: in it for one answer, in forks of it for several.
+   *
+   * @param promptTokens what the model was given as text so far
+   * @param latents what it was given as latents
+   * @param logits after the end of the cache, [1, vocab]
+   */
+  private List<Answer> decode(
+      Job job,
+      Mode mode,
+      int promptTokens,
+      int latents,
+      Tensor logits,
+      @Nullable TokenListener listener) {
+    KvCache cache = Objects.requireNonNull(this.cache);
+    GenerationOptions options = job.options;
+    boolean thinks = mode == Mode.EXPLICIT;
+    int[] close = thinks ? closing(options) : new int[0];
+    int wanted = thinks ? budget(options).total() : options.maxTokens();
+    int context = model.transformer().config().maxPositions();
+    int limit = Math.max(1, Math.min(wanted, context - cache.length()));
+    int thinking = thinks ? Math.min(limit, budget(options).thinking()) : 0;
+    var event = new Events.Decode();
+    event.begin();
+    List<Sequence> sequences = new ArrayList<>();
+    List<KvCache> forks = new ArrayList<>();
+    try {
+      for (int i = 0; i < job.count; i++) {
+        KvCache own = cache;
+        if (job.count > 1) {
+          int room = Math.min(limit + close.length, context - cache.length());
+          model.transformer().prepare(cache.length() + room);
+          own = cache.fork(room);
+          forks.add(own);
+        }
+        GenerationOptions seeded = options.withSeed(options.seed() + i);
+        Sequence sequence =
+            new Sequence(own, seeded, model.vocabulary(), limit, thinking, close, listener);
+        sequence.seen(job.prompt, job.prompt.length);
+        sequences.add(sequence);
+      }
+      generator.run(sequences, logits);
+    } finally {
+      forks.forEach(KvCache::close);
+    }
+    sequences.forEach(s -> event.tokens += s.reasoningCount() + s.answerCount());
+    event.commit();
+    job.watch.decode += job.watch.lap();
+    return sequences.stream().map(s -> answer(s, job, mode, promptTokens, latents)).toList();
+  }
+
+  private static Answer answer(Sequence s, Job job, Mode mode, int promptTokens, int latents) {
+    var tokens =
+        new Answer.TokenCounts(
+            promptTokens + s.forcedCount(), latents, s.reasoningCount(), s.answerCount());
+    return new Answer(
+        s.answer(),
+        s.reasoning(),
+        mode,
+        s.finishReason(),
+        tokens,
+        s.ids(),
+        s.logprobs(),
+        s.confidence(),
+        job.watch.timings(s.firstAnswerNanos()));
+  }
+
+  /** Log-probabilities of a given sequence. */
+  public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
+    if (ids.length == 0) {
+      throw new QuestionException("scoring needs at least one token, found none");
+    }
+    Job job = new Job(ids.clone(), GenerationOptions.defaults(), 1, new Stopwatch());
+    int n = ids.length;
+    int context = model.transformer().config().maxPositions();
+    if (n > context) {
+      throw new QuestionException("at most " + context + " tokens can be scored, found " + n);
+    }
+    Backend ops = model.transformer().backend();
+    int vocab = model.transformer().config().vocabSize();
+    generator.prefill(emptyCache(n), job.prompt, hidden(n));
+    Tensor hidden = Objects.requireNonNull(this.hidden);
+    float[] logprobs = new float[n];
+    logprobs[0] = Float.NaN;
+    float[][] logits = withLogits ? new float[n][vocab] : null;
+    float[][] states = withHidden ? new float[n][hidden.cols()] : null;
+    float[] row = new float[vocab];
+    LogitSummary summary = new LogitSummary();
+    for (int at = 0; at < n; at += WIDTH) {
+      int rows = Math.min(WIDTH, n - at);
+      Tensor block = generator.logits(hidden, at, rows);
+      for (int i = at; i < at + rows; i++) {
+        ops.summarize(block, i - at, summary);
+        float[] target = logits == null ? row : logits[i];
+        ops.read(block, i - at, target, 1);
+        if (i + 1 < n) {
+          logprobs[i + 1] = target[ids[i + 1]] - summary.logSumExp;
+        }
+        if (states != null) {
+          ops.read(hidden, i, states[i], 1);
+        }
+      }
+    }
+    return new Scores(logprobs, logits, states);
+  }
+
+  private ReasoningNetwork network(Mode mode) {
+    ReasoningNetwork network = model.network();
+    if (network == null) {
+      throw new QuestionException(
+          mode.name().toLowerCase(java.util.Locale.ROOT)
+              + " mode needs a reasoning network, and none was loaded with "
+              + model.directory()
+              + ": name its directory, or ask in explicit or direct mode");
+    }
+    return network;
+  }
+
+  private static ThinkingBudget budget(GenerationOptions options) {
+    return ThinkingBudget.of(options.budget() > 0 ? options.budget() : options.maxTokens());
+  }
+
+  private int[] closing(GenerationOptions options) {
+    int[] ids = model.prompts().encode(Prompts.CLOSE + options.answerCue());
+    if (ids.length >= Generator.MAX_FORCED) {
+      throw new QuestionException(
+          "the answer cue is too long: at most "
+              + Generator.MAX_FORCED
+              + " tokens with the closing text, found "
+              + ids.length);
+    }
+    return ids;
+  }
+
+  private KvCache emptyCache(int capacity) {
+    KvCache kept = cache;
+    if (kept != null && kept.capacity() >= capacity) {
+      kept.truncate(0);
+      return kept;
+    }
+    if (kept != null) {
+      cache = null;
+      kept.close();
+    }
+    KvCache fresh = model.transformer().newCache(capacity);
+    cache = fresh;
+    return fresh;
+  }
+
+  private Tensor hidden(int n) {
+    Tensor kept = hidden;
+    if (kept != null && kept.rows() >= n) {
+      return kept;
+    }
+    if (hiddenMemory != null) {
+      hidden = null;
+      hiddenMemory.close();
+    }
+    Memory memory = model.transformer().backend().newMemory();
+    hiddenMemory = memory;
+    Tensor fresh = memory.allocate(n, model.transformer().config().hiddenSize());
+    hidden = fresh;
+    return fresh;
+  }
+
+  @Override
+  public void close() {
+    generator.close();
+    if (pass != null) {
+      pass.close();
+    }
+    if (cache != null) {
+      cache.close();
+    }
+    if (hiddenMemory != null) {
+      hiddenMemory.close();
+    }
+  }
+}
