@@ -7,8 +7,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The evaluated arguments of a call. */
 record Arguments(List<Object> positional, Map<String, Object> named) {
-  static final Arguments NONE = new Arguments(List.of(), Map.of());
-
   /**
    * Assigns the arguments to parameters, as Python does.
    *

@@ -14,7 +14,7 @@ final class Arithmetic {
   private Arithmetic() {}
 
   /** {@code + - * / // % **}. */
-  static Object binary(Runtime runtime, String operator, Object a, Object b) {
+  static Object binary(Rendering rendering, String operator, Object a, Object b) {
     if (a instanceof Undefined undefined) {
       throw undefined.fault();
     }
@@ -26,12 +26,12 @@ final class Arithmetic {
     }
     var result =
         switch (operator) {
-          case "+" -> concatenate(runtime, a, b);
+          case "+" -> concatenate(rendering, a, b);
           case "*" ->
               Operators.isNumber(a)
-                  ? repeat(runtime, b, Operators.integer(a))
-                  : repeat(runtime, a, Operators.integer(b));
-          case "%" -> a instanceof String format ? Printf.format(runtime, format, b) : null;
+                  ? repeat(rendering, b, Operators.integer(a))
+                  : repeat(rendering, a, Operators.integer(b));
+          case "%" -> a instanceof String format ? Printf.format(rendering, format, b) : null;
           default -> null;
         };
     if (result == null) {
@@ -46,45 +46,45 @@ final class Arithmetic {
     return value instanceof String || value instanceof Markup;
   }
 
-  private static @Nullable Object concatenate(Runtime runtime, Object a, Object b) {
+  private static @Nullable Object concatenate(Rendering rendering, Object a, Object b) {
     if (a instanceof String s && b instanceof String other) {
-      runtime.spendText((long) s.length() + other.length());
+      rendering.spendText((long) s.length() + other.length());
       return s + other;
     }
     if (isText(a) && isText(b)) {
-      return new Markup(runtime.text(escaped(a) + escaped(b)));
+      return new Markup(rendering.text(escaped(a) + escaped(b)));
     }
     if (a instanceof Tuple x && b instanceof Tuple y) {
-      return new Tuple(joined(runtime, x.items(), y.items()));
+      return new Tuple(joined(rendering, x.items(), y.items()));
     }
-    return a instanceof List<?> x && b instanceof List<?> y ? joined(runtime, x, y) : null;
+    return a instanceof List<?> x && b instanceof List<?> y ? joined(rendering, x, y) : null;
   }
 
   private static String escaped(Object value) {
     return value instanceof Markup markup ? markup.text() : Text.escapeHtml((String) value);
   }
 
-  private static List<Object> joined(Runtime runtime, List<?> a, List<?> b) {
-    runtime.spend((long) a.size() + b.size());
+  private static List<Object> joined(Rendering rendering, List<?> a, List<?> b) {
+    rendering.spend((long) a.size() + b.size());
     var out = new ArrayList<Object>(a);
     out.addAll(b);
     return out;
   }
 
-  private static @Nullable Object repeat(Runtime runtime, Object value, Object count) {
+  private static @Nullable Object repeat(Rendering rendering, Object value, Object count) {
     if (!(count instanceof Long times)) {
       return null;
     }
-    long n = Math.clamp(times, 0, Runtime.MAX_TEXT);
+    long n = Math.clamp(times, 0, Rendering.MAX_TEXT);
     if (value instanceof String s) {
-      runtime.spendText(n * s.length());
+      rendering.spendText(n * s.length());
       return s.repeat((int) n);
     }
     var items = value instanceof Tuple || value instanceof List<?> ? Operators.items(value) : null;
     if (items == null) {
       return null;
     }
-    runtime.spend(n * items.size());
+    rendering.spend(n * items.size());
     var out = new ArrayList<Object>();
     for (long i = 0; i < n && !items.isEmpty(); i++) {
       out.addAll(items);
@@ -113,7 +113,7 @@ final class Arithmetic {
       case "/" -> (double) a / b;
       case "//" -> exact(() -> b == -1 ? Math.negateExact(a) : Math.floorDiv(a, b));
       case "%" -> Math.floorMod(a, b);
-      case "**" -> b < 0 ? floats("**", a, b) : (Object) power(a, b);
+      case "**" -> b < 0 ? floats("**", (double) a, (double) b) : (Object) power(a, b);
       default -> throw new IllegalStateException(operator);
     };
   }

@@ -26,17 +26,17 @@ final class Attributes {
   private Attributes() {}
 
   /** {@code value.name}: the attribute, else the item of that name, else undefined. */
-  static Object attribute(Runtime runtime, Object value, String name) {
+  static Object attribute(Rendering rendering, Object value, String name) {
     var attribute = attribute(value, name);
     if (attribute == null) {
-      attribute = Operators.item(runtime, value, name);
+      attribute = Operators.item(rendering, value, name);
     }
     return attribute == null ? missing(value, name) : attribute;
   }
 
   /** {@code value[index]}: the item, else the attribute of that name, else undefined. */
-  static Object item(Runtime runtime, Object value, Object index) {
-    var item = Operators.item(runtime, value, index);
+  static Object item(Rendering rendering, Object value, Object index) {
+    var item = Operators.item(rendering, value, index);
     if (item == null && Operators.plain(index) instanceof String name) {
       item = attribute(value, name);
     }
@@ -85,11 +85,11 @@ final class Attributes {
   private static Function method(String name, int arguments, Value.Function.Body body) {
     return new Function(
         name,
-        (runtime, a) -> {
+        (rendering, a) -> {
           if (arguments == 0) {
             a.bindPositional(name, 0);
           }
-          return body.call(runtime, a);
+          return body.call(rendering, a);
         });
   }
 
@@ -102,18 +102,18 @@ final class Attributes {
           method(
               "count",
               1,
-              (runtime, a) -> {
+              (rendering, a) -> {
                 var wanted = a.bindPositional("count", 1, "value").get(0);
-                return items.stream().filter(i -> Operators.equal(runtime, i, wanted)).count();
+                return items.stream().filter(i -> Operators.equal(rendering, i, wanted)).count();
               });
       case "index" ->
           method(
               "index",
               1,
-              (runtime, a) -> {
+              (rendering, a) -> {
                 var wanted = a.bindPositional("index", 1, "value").get(0);
                 for (int i = 0; i < items.size(); i++) {
-                  if (Operators.equal(runtime, items.get(i), wanted)) {
+                  if (Operators.equal(rendering, items.get(i), wanted)) {
                     return (long) i;
                   }
                 }
@@ -132,10 +132,10 @@ final class Attributes {
           method(
               "get",
               1,
-              (runtime, arguments) -> {
+              (rendering, arguments) -> {
                 var a = arguments.bindPositional("get", 1, "key", "default");
                 Operators.requireKey(a.get(0));
-                var value = Operators.get(runtime, map, a.get(0));
+                var value = Operators.get(rendering, map, a.get(0));
                 return value == null ? a.or(1, None.NONE) : value;
               });
       case "keys" -> method("keys", 0, (_, _) -> new View("keys", new ArrayList<>(map.keySet())));

@@ -12,32 +12,32 @@ import org.jspecify.annotations.Nullable;
 
 /** Evaluates expressions. */
 final class Evaluator {
-  private final Runtime runtime;
+  private final Rendering rendering;
   int line = 1;
 
-  Evaluator(Runtime runtime) {
-    this.runtime = runtime;
+  Evaluator(Rendering rendering) {
+    this.rendering = rendering;
   }
 
   Object eval(Expr expression, Scope scope) {
-    runtime.enter();
-    runtime.spend(1);
+    rendering.enter();
+    rendering.spend(1);
     line = expression.line();
     var value =
         switch (expression) {
           case Expr.Constant constant -> constant.value();
           case Expr.Name(var name, var _) -> name(name, scope);
           case Expr.Attribute(var object, var name, var _) ->
-              Attributes.attribute(runtime, eval(object, scope), name);
+              Attributes.attribute(rendering, eval(object, scope), name);
           case Expr.Item(var object, var index, var _) ->
-              Attributes.item(runtime, eval(object, scope), eval(index, scope));
+              Attributes.item(rendering, eval(object, scope), eval(index, scope));
           case Expr.Call call -> call(call, scope, null);
           case Expr.Filter(var operand, var name, var arguments, var _) ->
-              Filters.apply(runtime, name, eval(operand, scope), arguments(arguments, scope));
+              Filters.apply(rendering, name, eval(operand, scope), arguments(arguments, scope));
           case Expr.Test(var operand, var name, var arguments, var _) ->
-              Tests.apply(runtime, name, eval(operand, scope), arguments(arguments, scope));
+              Tests.apply(rendering, name, eval(operand, scope), arguments(arguments, scope));
           case Expr.Binary(var operator, var left, var right, var _) ->
-              Arithmetic.binary(runtime, operator, eval(left, scope), eval(right, scope));
+              Arithmetic.binary(rendering, operator, eval(left, scope), eval(right, scope));
           case Expr.Unary(var operator, var operand, var _) ->
               operator.equals("not")
                   ? (Object) !Operators.truth(eval(operand, scope))
@@ -49,19 +49,19 @@ final class Evaluator {
           case Expr.Comparison comparison -> compare(comparison, scope);
           case Expr.Conditional choice -> choose(choice, scope);
           case Expr.Concat(var parts, var _) ->
-              StringMethods.join(runtime, "", evalAll(parts, scope));
+              StringMethods.join(rendering, "", evalAll(parts, scope));
           case Expr.Sequence(var items, var tuple, var _) ->
               tuple ? new Tuple(evalAll(items, scope)) : evalAll(items, scope);
           case Expr.Dict dict -> dict(dict, scope);
           case Expr.Slice slice ->
               Operators.slice(
-                  runtime,
+                  rendering,
                   eval(slice.object(), scope),
                   optional(slice.start(), scope),
                   optional(slice.stop(), scope),
                   optional(slice.step(), scope));
         };
-    runtime.leave();
+    rendering.leave();
     return value;
   }
 
@@ -89,7 +89,7 @@ final class Evaluator {
     var left = eval(comparison.first(), scope);
     for (int i = 0; i < comparison.rest().size(); i++) {
       var right = eval(comparison.rest().get(i), scope);
-      if (!Operators.compare(runtime, comparison.operators().get(i), left, right)) {
+      if (!Operators.compare(rendering, comparison.operators().get(i), left, right)) {
         return false;
       }
       left = right;
@@ -128,16 +128,13 @@ final class Evaluator {
     }
     line = call.line();
     return switch (function) {
-      case Function f -> f.body().call(runtime, arguments);
+      case Function f -> f.body().call(rendering, arguments);
       case Undefined undefined -> throw undefined.fault();
       default -> throw new Fault("a '" + Operators.typeName(function) + "' cannot be called");
     };
   }
 
   private Arguments arguments(Expr.CallArguments expressions, Scope scope) {
-    if (expressions == Expr.CallArguments.NONE) {
-      return Arguments.NONE;
-    }
     var positional = evalAll(expressions.positional(), scope);
     var named = new LinkedHashMap<String, Object>();
     for (var entry : expressions.named()) {
@@ -146,14 +143,14 @@ final class Evaluator {
       }
     }
     if (expressions.rest() != null) {
-      positional.addAll(runtime.list(eval(expressions.rest(), scope)));
+      positional.addAll(rendering.list(eval(expressions.rest(), scope)));
     }
     if (expressions.namedRest() != null) {
       if (!(eval(expressions.namedRest(), scope) instanceof Map<?, ?> map)) {
         throw new Fault("** expects a dict");
       }
       for (var entry : map.entrySet()) {
-        if (named.put(runtime.str(entry.getKey()), entry.getValue()) != null) {
+        if (named.put(rendering.str(entry.getKey()), entry.getValue()) != null) {
           throw new Fault("the argument '" + entry.getKey() + "' is given twice");
         }
       }

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 final class Filters {
   /** {@code value | name(arguments)}. */
   interface Filter {
-    Object apply(Runtime runtime, Object value, Arguments arguments);
+    Object apply(Rendering rendering, Object value, Arguments arguments);
   }
 
   private static final Map<String, Filter> FILTERS = filters();
@@ -48,12 +48,12 @@ final class Filters {
         : new Fault("there is no filter '" + name + "'");
   }
 
-  static Object apply(Runtime runtime, String name, Object value, Arguments arguments) {
+  static Object apply(Rendering rendering, String name, Object value, Arguments arguments) {
     var filter = FILTERS.get(name);
     if (filter == null) {
       throw unknown(name);
     }
-    return filter.apply(runtime, value, arguments);
+    return filter.apply(rendering, value, arguments);
   }
 
   private static Map<String, Filter> filters() {
@@ -114,23 +114,23 @@ final class Filters {
     return Text.isSpace(c) || "-({[<".indexOf(c) >= 0;
   }
 
-  private static Object trim(Runtime runtime, Object value, Arguments arguments) {
+  private static Object trim(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("trim", 0, "chars");
-    var s = runtime.text(runtime.str(value));
+    var s = rendering.text(rendering.str(value));
     return StringMethods.strip(s, a.has(0) ? a.string(0) : null, true, true);
   }
 
-  private static Object replace(Runtime runtime, Object value, Arguments arguments) {
+  private static Object replace(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("replace", 2, "old", "new", "count");
     return StringMethods.replace(
-        runtime,
-        runtime.str(value),
-        runtime.str(a.get(0)),
-        runtime.str(a.get(1)),
+        rendering,
+        rendering.str(value),
+        rendering.str(a.get(0)),
+        rendering.str(a.get(1)),
         a.has(2) ? a.integer(2, -1) : -1);
   }
 
-  private static Object indent(Runtime runtime, Object value, Arguments arguments) {
+  private static Object indent(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("indent", 0, "width", "first", "blank");
     if (value instanceof Undefined undefined) {
       throw undefined.fault();
@@ -141,26 +141,28 @@ final class Filters {
     var indent =
         a.or(0, 4L) instanceof String given
             ? given
-            : StringMethods.pad(runtime, " ", a.integer(0, 4));
-    var lines = Text.lines(runtime.text(s) + "\n", false);
+            : StringMethods.pad(rendering, " ", a.integer(0, 4));
+    var lines = Text.lines(rendering.text(s) + "\n", false);
     var out = new StringBuilder(a.flag(1) ? indent : "");
     for (int i = 0; i < lines.size(); i++) {
       var line = (String) lines.get(i);
       out.append(i == 0 ? "" : "\n").append(i == 0 || (line.isEmpty() && !a.flag(2)) ? "" : indent);
       out.append(line);
-      runtime.spendText(indent.length());
-      runtime.limit(out);
+      rendering.spendText(indent.length());
+      rendering.limit(out);
     }
     return out.toString();
   }
 
-  private static Object center(Runtime runtime, Object value, Arguments arguments) {
+  private static Object center(Rendering rendering, Object value, Arguments arguments) {
     long width = arguments.bind("center", 0, "width").integer(0, 80);
-    var s = runtime.str(value);
+    var s = rendering.str(value);
     long pad = Math.max(0, width - Text.length(s));
     // Python puts the odd space on the left if the width is odd.
     long left = pad / 2 + (pad & width & 1);
-    return StringMethods.pad(runtime, " ", left) + s + StringMethods.pad(runtime, " ", pad - left);
+    return StringMethods.pad(rendering, " ", left)
+        + s
+        + StringMethods.pad(rendering, " ", pad - left);
   }
 
   private static Object wordCount(String s) {
@@ -175,32 +177,32 @@ final class Filters {
     return count;
   }
 
-  private static Object escape(Runtime runtime, Object value, Arguments arguments) {
+  private static Object escape(Rendering rendering, Object value, Arguments arguments) {
     return none(
         "escape",
         arguments,
-        value instanceof Markup ? value : new Markup(Text.escapeHtml(runtime.str(value))));
+        value instanceof Markup ? value : new Markup(Text.escapeHtml(rendering.str(value))));
   }
 
-  private static Object format(Runtime runtime, Object value, Arguments arguments) {
+  private static Object format(Rendering rendering, Object value, Arguments arguments) {
     if (!arguments.named().isEmpty() && !arguments.positional().isEmpty()) {
       throw new Fault("format takes positional or keyword arguments, not both");
     }
     return Printf.format(
-        runtime,
-        runtime.str(value),
+        rendering,
+        rendering.str(value),
         arguments.named().isEmpty()
             ? new Value.Tuple(arguments.positional())
             : new HashMap<Object, Object>(arguments.named()));
   }
 
-  private static Object defaultValue(Runtime runtime, Object value, Arguments arguments) {
+  private static Object defaultValue(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("default", 0, "default_value", "boolean");
     boolean missing = value instanceof Undefined || (a.flag(1) && !Operators.truth(value));
     return missing ? a.or(0, "") : value;
   }
 
-  private static Object toInteger(Runtime runtime, Object value, Arguments arguments) {
+  private static Object toInteger(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("int", 0, "default", "base");
     var fallback = a.or(0, 0L);
     return switch (Operators.plain(value)) {
@@ -260,7 +262,7 @@ final class Filters {
         : null;
   }
 
-  private static Object toFloat(Runtime runtime, Object value, Arguments arguments) {
+  private static Object toFloat(Rendering rendering, Object value, Arguments arguments) {
     var fallback = arguments.bind("float", 0, "default").or(0, 0.0);
     if (value instanceof Undefined undefined) {
       throw undefined.fault();
@@ -272,7 +274,7 @@ final class Filters {
     return parsed == null ? fallback : parsed;
   }
 
-  private static Object abs(Runtime runtime, Object value, Arguments arguments) {
+  private static Object abs(Rendering rendering, Object value, Arguments arguments) {
     return switch (Operators.integer(none("abs", arguments, value))) {
       case Long l -> l < 0 ? Arithmetic.sign("-", l) : l;
       case Double d -> Math.abs(d);
@@ -282,7 +284,7 @@ final class Filters {
     };
   }
 
-  private static Object round(Runtime runtime, Object value, Arguments arguments) {
+  private static Object round(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("round", 0, "precision", "method");
     long precision = a.integer(0, 0);
     var method = a.has(1) ? a.string(1) : "common";

@@ -48,24 +48,25 @@ final class Functions {
     return new Range(start, stop, step);
   }
 
-  private static Object namespace(Runtime runtime, Arguments arguments) {
+  private static Object namespace(Rendering rendering, Arguments arguments) {
     var attributes = new LinkedHashMap<String, Object>();
-    mapping(runtime, "namespace", arguments)
-        .forEach((key, value) -> attributes.put(runtime.str(key), value));
+    mapping(rendering, "namespace", arguments)
+        .forEach((key, value) -> attributes.put(rendering.str(key), value));
     return new Namespace(attributes);
   }
 
-  private static Object raise(Runtime runtime, Arguments arguments) {
-    throw new Fault(runtime.str(arguments.bind("raise_exception", 1, "message").get(0)));
+  private static Object raise(Rendering rendering, Arguments arguments) {
+    throw new Fault(rendering.str(arguments.bind("raise_exception", 1, "message").get(0)));
   }
 
-  private static Object now(Runtime runtime, Arguments arguments) {
+  private static Object now(Rendering rendering, Arguments arguments) {
     var format = arguments.bind("strftime_now", 1, "format").string(0);
-    return Strftime.format(format, LocalDateTime.now(runtime.clock));
+    return Strftime.format(format, LocalDateTime.now(rendering.clock));
   }
 
   /** {@code dict(…)}, {@code namespace(…)}: a mapping or pairs, then keyword arguments. */
-  private static Map<Object, Object> mapping(Runtime runtime, String name, Arguments arguments) {
+  private static Map<Object, Object> mapping(
+      Rendering rendering, String name, Arguments arguments) {
     var map = new LinkedHashMap<Object, Object>();
     if (arguments.positional().size() > 1) {
       throw new Fault(name + " takes one positional argument at most");
@@ -74,8 +75,8 @@ final class Functions {
       if (source instanceof Map<?, ?> given) {
         map.putAll(given);
       } else {
-        for (var pair : runtime.list(source)) {
-          var items = runtime.list(pair);
+        for (var pair : rendering.list(source)) {
+          var items = rendering.list(pair);
           if (items.size() != 2) {
             throw new Fault(name + " expects pairs, found " + items.size() + " items");
           }

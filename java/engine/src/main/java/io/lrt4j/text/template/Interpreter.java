@@ -18,13 +18,13 @@ final class Interpreter {
     CONTINUE
   }
 
-  private final Runtime runtime;
+  private final Rendering rendering;
   private final Evaluator evaluator;
   private StringBuilder out = new StringBuilder();
 
-  Interpreter(Runtime runtime) {
-    this.runtime = runtime;
-    this.evaluator = new Evaluator(runtime);
+  Interpreter(Rendering rendering) {
+    this.rendering = rendering;
+    this.evaluator = new Evaluator(rendering);
   }
 
   String render(List<Stmt> body, Scope scope) {
@@ -38,21 +38,21 @@ final class Interpreter {
   }
 
   private Flow run(List<Stmt> body, Scope scope) {
-    runtime.enter();
+    rendering.enter();
     var flow = Flow.NEXT;
     for (int i = 0; i < body.size() && flow == Flow.NEXT; i++) {
       flow = run(body.get(i), scope);
     }
-    runtime.leave();
+    rendering.leave();
     return flow;
   }
 
   private Flow run(Stmt statement, Scope scope) {
-    runtime.spend(1);
+    rendering.spend(1);
     evaluator.line = statement.line();
     switch (statement) {
       case Stmt.Data data -> write(data.text());
-      case Stmt.Print print -> write(runtime.str(eval(print.value(), scope)));
+      case Stmt.Print print -> write(rendering.str(eval(print.value(), scope)));
       case Stmt.Set set -> assign(set.target(), eval(set.value(), scope), scope);
       case Stmt.If choice -> {
         return choose(choice, scope);
@@ -78,7 +78,7 @@ final class Interpreter {
             text -> {
               var inner = new Scope(scope);
               inner.set(Stmt.BODY, text);
-              write(runtime.str(eval(block.filter(), inner)));
+              write(rendering.str(eval(block.filter(), inner)));
             });
       }
       case Stmt.With with -> {
@@ -93,7 +93,7 @@ final class Interpreter {
           scope.set(signature.name(), macro(signature, body, scope));
       case Stmt.CallBlock block -> {
         var caller = macro(block.signature(), block.body(), scope);
-        write(runtime.str(evaluator.call(block.call(), scope, caller)));
+        write(rendering.str(evaluator.call(block.call(), scope, caller)));
       }
       case Stmt.Break _ -> {
         return Flow.BREAK;
@@ -106,9 +106,9 @@ final class Interpreter {
   }
 
   private void write(String text) {
-    runtime.spendText(text.length());
+    rendering.spendText(text.length());
     out.append(text);
-    runtime.limit(out);
+    rendering.limit(out);
   }
 
   private Object eval(Expr expression, Scope scope) {
@@ -145,7 +145,7 @@ final class Interpreter {
   private Flow loop(Stmt.For loop, Scope scope) {
     var items = eval(loop.items(), scope);
     var filter = loop.filter();
-    Iterator<Object> chosen = runtime.iterate(items);
+    Iterator<Object> chosen = rendering.iterate(items);
     long length = Operators.lengthOrUnknown(items);
     if (filter != null) {
       var kept = new ArrayList<Object>();
@@ -188,7 +188,7 @@ final class Interpreter {
         if (value instanceof Undefined undefined) {
           throw undefined.fault();
         }
-        var items = runtime.list(value);
+        var items = rendering.list(value);
         if (items.size() != targets.size()) {
           throw new Fault(
               "expected %d values to unpack, found %d".formatted(targets.size(), items.size()));

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The {@code tojson} filter as transformers defines it: Python's {@code json.dumps}. */
 final class Json {
-  private final Runtime runtime;
+  private final Rendering rendering;
   private final boolean ascii;
   private final boolean sortKeys;
   private final @Nullable String indent;
@@ -20,39 +20,39 @@ final class Json {
   private final String keySeparator;
   private final StringBuilder out = new StringBuilder();
 
-  private Json(Runtime runtime, Arguments arguments) {
+  private Json(Rendering rendering, Arguments arguments) {
     var a = arguments.bind("tojson", 0, "ensure_ascii", "indent", "separators", "sort_keys");
-    this.runtime = runtime;
+    this.rendering = rendering;
     this.ascii = a.flag(0);
     this.indent =
         !a.has(1)
             ? null
             : a.get(1) instanceof String s
                 ? s
-                : StringMethods.pad(runtime, " ", Math.max(0, a.integer(1, 0)));
+                : StringMethods.pad(rendering, " ", Math.max(0, a.integer(1, 0)));
     this.sortKeys = a.flag(3);
     if (a.has(2)) {
-      var separators = runtime.list(a.get(2));
+      var separators = rendering.list(a.get(2));
       if (separators.size() != 2) {
         throw new Fault("tojson expects two separators, found " + separators.size());
       }
-      this.itemSeparator = runtime.str(separators.get(0));
-      this.keySeparator = runtime.str(separators.get(1));
+      this.itemSeparator = rendering.str(separators.get(0));
+      this.keySeparator = rendering.str(separators.get(1));
     } else {
       this.itemSeparator = indent == null ? ", " : ",";
       this.keySeparator = ": ";
     }
   }
 
-  static String dump(Runtime runtime, Object value, Arguments arguments) {
-    var json = new Json(runtime, arguments);
+  static String dump(Rendering rendering, Object value, Arguments arguments) {
+    var json = new Json(rendering, arguments);
     json.write(value, 0);
     return json.out.toString();
   }
 
   private void write(Object value, int depth) {
-    runtime.enter();
-    runtime.spend(1);
+    rendering.enter();
+    rendering.spend(1);
     switch (value) {
       case None _ -> out.append("null");
       case Boolean b -> out.append(b);
@@ -66,14 +66,14 @@ final class Json {
       case Undefined undefined -> throw undefined.fault();
       default -> throw new Fault("a " + Operators.typeName(value) + " cannot be written as JSON");
     }
-    runtime.leave();
-    runtime.limit(out);
+    rendering.leave();
+    rendering.limit(out);
   }
 
   private static String number(double d) {
     return Double.isNaN(d)
         ? "NaN"
-        : Double.isInfinite(d) ? (d > 0 ? "Infinity" : "-Infinity") : Runtime.number(d);
+        : Double.isInfinite(d) ? (d > 0 ? "Infinity" : "-Infinity") : Rendering.number(d);
   }
 
   private void array(List<?> items, int depth) {
@@ -103,7 +103,7 @@ final class Json {
 
   private List<Object> sortedKeys(Map<?, ?> map) {
     var keys = new ArrayList<Object>(map.keySet());
-    return Operators.sorted(runtime, keys, keys, false);
+    return Operators.sorted(rendering, keys, keys, false);
   }
 
   private static String key(Object key) {
@@ -132,13 +132,13 @@ final class Json {
 
   private void newline(int depth) {
     if (indent != null) {
-      runtime.spendText((long) depth * indent.length());
+      rendering.spendText((long) depth * indent.length());
       out.append('\n').append(indent.repeat(depth));
     }
   }
 
   private void string(String s) {
-    runtime.spendText(s.length());
+    rendering.spendText(s.length());
     out.append('"');
     for (int i = 0; i < s.length(); i++) {
       char c = s.charAt(i);

@@ -97,19 +97,20 @@ final class Operators {
   }
 
   /** {@code a == b}. */
-  static boolean equal(Runtime runtime, Object a, Object b) {
-    runtime.spend(1);
+  @SuppressWarnings("ReferenceEquality") // Python's equality of objects without one of their own
+  static boolean equal(Rendering rendering, Object a, Object b) {
+    rendering.spend(1);
     if (isNumber(a) && isNumber(b)) {
-      return isNan(a) || isNan(b) ? false : compareNumbers(a, b) == 0;
+      return !isNan(a) && !isNan(b) && compareNumbers(a, b) == 0;
     }
     return switch (a) {
       case String s -> s.equals(plain(b));
       case Value.Markup m -> m.text().equals(plain(b));
       case Undefined _ -> b instanceof Undefined;
-      case List<?> list -> b instanceof List<?> other && equalItems(runtime, list, other);
+      case List<?> list -> b instanceof List<?> other && equalItems(rendering, list, other);
       case Tuple tuple ->
-          b instanceof Tuple other && equalItems(runtime, tuple.items(), other.items());
-      case Map<?, ?> map -> b instanceof Map<?, ?> other && equalMaps(runtime, map, other);
+          b instanceof Tuple other && equalItems(rendering, tuple.items(), other.items());
+      case Map<?, ?> map -> b instanceof Map<?, ?> other && equalMaps(rendering, map, other);
       case Range range ->
           b instanceof Range other
               && range.size() == other.size()
@@ -126,39 +127,39 @@ final class Operators {
     return value instanceof Value.Markup markup ? markup.text() : value;
   }
 
-  private static boolean equalItems(Runtime runtime, List<?> a, List<?> b) {
+  private static boolean equalItems(Rendering rendering, List<?> a, List<?> b) {
     if (a.size() != b.size()) {
       return false;
     }
-    runtime.enter();
+    rendering.enter();
     boolean equal = true;
     for (int i = 0; i < a.size() && equal; i++) {
-      equal = equal(runtime, a.get(i), b.get(i));
+      equal = equal(rendering, a.get(i), b.get(i));
     }
-    runtime.leave();
+    rendering.leave();
     return equal;
   }
 
-  private static boolean equalMaps(Runtime runtime, Map<?, ?> a, Map<?, ?> b) {
+  private static boolean equalMaps(Rendering rendering, Map<?, ?> a, Map<?, ?> b) {
     if (a.size() != b.size()) {
       return false;
     }
-    runtime.enter();
+    rendering.enter();
     boolean equal = true;
     for (var entry : a.entrySet()) {
-      var other = get(runtime, b, entry.getKey());
-      equal = other != null && equal(runtime, entry.getValue(), other);
+      var other = get(rendering, b, entry.getKey());
+      equal = other != null && equal(rendering, entry.getValue(), other);
       if (!equal) {
         break;
       }
     }
-    runtime.leave();
+    rendering.leave();
     return equal;
   }
 
   /** The sign of {@code a - b}, for strings, numbers, lists and tuples. */
-  static int compare(Runtime runtime, Object a, Object b) {
-    runtime.spend(1);
+  static int compare(Rendering rendering, Object a, Object b) {
+    rendering.spend(1);
     if (isNumber(a) && isNumber(b)) {
       return compareNumbers(a, b);
     }
@@ -167,7 +168,7 @@ final class Operators {
     }
     if ((a instanceof List<?> && b instanceof List<?>)
         || (a instanceof Tuple && b instanceof Tuple)) {
-      return compareItems(runtime, itemsOf(a), itemsOf(b));
+      return compareItems(rendering, itemsOf(a), itemsOf(b));
     }
     if (a instanceof Undefined undefined) {
       throw undefined.fault();
@@ -183,16 +184,16 @@ final class Operators {
     return items == null ? List.of() : items;
   }
 
-  private static int compareItems(Runtime runtime, List<Object> a, List<Object> b) {
-    runtime.enter();
+  private static int compareItems(Rendering rendering, List<Object> a, List<Object> b) {
+    rendering.enter();
     for (int i = 0; i < Math.min(a.size(), b.size()); i++) {
-      if (!equal(runtime, a.get(i), b.get(i))) {
-        int order = compare(runtime, a.get(i), b.get(i));
-        runtime.leave();
+      if (!equal(rendering, a.get(i), b.get(i))) {
+        int order = compare(rendering, a.get(i), b.get(i));
+        rendering.leave();
         return order;
       }
     }
-    runtime.leave();
+    rendering.leave();
     return Integer.compare(a.size(), b.size());
   }
 
@@ -209,14 +210,14 @@ final class Operators {
   }
 
   /** One comparison; NaN is neither below, above nor equal. */
-  static boolean compare(Runtime runtime, String operator, Object a, Object b) {
+  static boolean compare(Rendering rendering, String operator, Object a, Object b) {
     return switch (operator) {
-      case "==" -> equal(runtime, a, b);
-      case "!=" -> !equal(runtime, a, b);
-      case "in" -> contains(runtime, b, a);
-      case "not in" -> !contains(runtime, b, a);
+      case "==" -> equal(rendering, a, b);
+      case "!=" -> !equal(rendering, a, b);
+      case "in" -> contains(rendering, b, a);
+      case "not in" -> !contains(rendering, b, a);
       default -> {
-        int order = compare(runtime, a, b);
+        int order = compare(rendering, a, b);
         yield !isNan(a)
             && !isNan(b)
             && switch (operator) {
@@ -267,20 +268,20 @@ final class Operators {
   }
 
   /** {@code item in container}. */
-  static boolean contains(Runtime runtime, Object container, Object item) {
+  static boolean contains(Rendering rendering, Object container, Object item) {
     if (plain(container) instanceof String s) {
       if (plain(item) instanceof String part) {
-        runtime.spendSearch(s, part);
+        rendering.spendSearch(s, part);
         return s.contains(part);
       }
       throw new Fault("'in' a string expects a string, found " + typeName(item));
     }
     if (container instanceof Map<?, ?> map) {
       requireKey(item);
-      return get(runtime, map, item) != null;
+      return get(rendering, map, item) != null;
     }
-    for (var items = runtime.iterate(container); items.hasNext(); ) {
-      if (equal(runtime, items.next(), item)) {
+    for (var items = rendering.iterate(container); items.hasNext(); ) {
+      if (equal(rendering, items.next(), item)) {
         return true;
       }
     }
@@ -295,11 +296,11 @@ final class Operators {
   }
 
   /** A dict's value, or null; 1, 1.0 and true are the same key. */
-  static @Nullable Object get(Runtime runtime, Map<?, ?> map, Object key) {
+  static @Nullable Object get(Rendering rendering, Map<?, ?> map, Object key) {
     var value = map.get(plain(key));
     if (value == null && !(plain(key) instanceof String)) {
       for (var entry : map.entrySet()) {
-        if (equal(runtime, entry.getKey(), key)) {
+        if (equal(rendering, entry.getKey(), key)) {
           return entry.getValue();
         }
       }
@@ -308,14 +309,14 @@ final class Operators {
   }
 
   /** {@code value[index]}, or null where Python raises a LookupError or a TypeError. */
-  static @Nullable Object item(Runtime runtime, Object value, Object index) {
+  static @Nullable Object item(Rendering rendering, Object value, Object index) {
     if (value instanceof Undefined undefined) {
       throw undefined.fault();
     }
     if (value instanceof Map<?, ?> map) {
       return index instanceof List<?> || index instanceof Map<?, ?>
           ? null
-          : get(runtime, map, index);
+          : get(rendering, map, index);
     }
     if (!(integer(index) instanceof Long i) || value instanceof View) {
       return null;
@@ -335,7 +336,7 @@ final class Operators {
   }
 
   /** {@code value[start:stop:step]}; bounds are {@link None} where left out. */
-  static Object slice(Runtime runtime, Object value, Object start, Object stop, Object step) {
+  static Object slice(Rendering rendering, Object value, Object start, Object stop, Object step) {
     if (value instanceof Undefined undefined) {
       throw undefined.fault();
     }
@@ -355,7 +356,7 @@ final class Operators {
     long from = start == None.NONE ? (by > 0 ? low : high) : clamp(bound(start), size, low, high);
     long to = stop == None.NONE ? (by > 0 ? high : low) : clamp(bound(stop), size, low, high);
     var chosen = new Range(from, to, by);
-    runtime.spend(chosen.size() / 4);
+    rendering.spend(chosen.size() / 4);
     return switch (value) {
       case String s -> sliceText(s, chosen);
       case Range range ->
@@ -403,7 +404,7 @@ final class Operators {
 
   /** {@code sorted(items)} by keys: stable, and by Python's order. */
   static List<Object> sorted(
-      Runtime runtime, List<Object> items, List<Object> keys, boolean reverse) {
+      Rendering rendering, List<Object> items, List<Object> keys, boolean reverse) {
     var order = new ArrayList<Integer>();
     for (int i = 0; i < items.size(); i++) {
       order.add(i);
@@ -411,7 +412,7 @@ final class Operators {
     try {
       order.sort(
           (a, b) -> {
-            int sign = compare(runtime, keys.get(a), keys.get(b));
+            int sign = compare(rendering, keys.get(a), keys.get(b));
             return reverse ? -sign : sign;
           });
     } catch (IllegalArgumentException e) {

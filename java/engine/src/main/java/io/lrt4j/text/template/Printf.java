@@ -9,23 +9,23 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code "%s and %05d" % values}, and {@code "{} and {name}".format(…)}. */
 final class Printf {
-  private final Runtime runtime;
+  private final Rendering rendering;
   private final String format;
   private final List<Object> values;
   private final @Nullable Map<?, ?> named;
   private int next;
   private int pos;
 
-  private Printf(Runtime runtime, String format, Object values) {
-    this.runtime = runtime;
+  private Printf(Rendering rendering, String format, Object values) {
+    this.rendering = rendering;
     this.format = format;
     this.values = values instanceof Tuple tuple ? tuple.items() : List.of(values);
     this.named = values instanceof Map<?, ?> map ? map : null;
   }
 
   /** {@code format % values}. */
-  static String format(Runtime runtime, String format, Object values) {
-    var printf = new Printf(runtime, format, values);
+  static String format(Rendering rendering, String format, Object values) {
+    var printf = new Printf(rendering, format, values);
     var out = printf.run();
     if (printf.named == null && printf.next < printf.values.size()) {
       throw new Fault("not all values are used by the format '" + format + "'");
@@ -39,7 +39,7 @@ final class Printf {
       char c = format.charAt(pos++);
       if (c == '%') {
         directive(out);
-        runtime.limit(out);
+        rendering.limit(out);
       } else {
         out.append(c);
       }
@@ -52,7 +52,7 @@ final class Printf {
     if (peek() == '(') {
       int end = format.indexOf(')', pos);
       var key = end < 0 ? "" : format.substring(pos + 1, end);
-      value = named == null || end < 0 ? null : Operators.get(runtime, named, key);
+      value = named == null || end < 0 ? null : Operators.get(rendering, named, key);
       if (value == null) {
         throw new Fault("the format '" + format + "' has no value for '" + key + "'");
       }
@@ -117,8 +117,8 @@ final class Printf {
 
   private String convert(char conversion, int precision, Object value) {
     return switch (conversion) {
-      case 's' -> cut(runtime.str(value), precision);
-      case 'r' -> cut(runtime.repr(value), precision);
+      case 's' -> cut(rendering.str(value), precision);
+      case 'r' -> cut(rendering.repr(value), precision);
       case 'd', 'i' -> integer(value);
       case 'f' -> fixed(value, precision < 0 ? 6 : precision);
       case 'x' -> Operators.integer(value) instanceof Long l ? Long.toString(l, 16) : wrong(value);
@@ -142,7 +142,7 @@ final class Printf {
     }
     double d = Arithmetic.toDouble(value);
     return Double.isNaN(d) || Double.isInfinite(d)
-        ? Runtime.number(d)
+        ? Rendering.number(d)
         : (1 / d < 0 && d == 0 ? "-" : "")
             + new BigDecimal(d).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
   }
@@ -156,7 +156,7 @@ final class Printf {
   }
 
   /** {@code format.format(…)} with fields {@code {}}, {@code {0}} and {@code {name}}. */
-  static String braces(Runtime runtime, String format, Arguments arguments) {
+  static String braces(Rendering rendering, String format, Arguments arguments) {
     var out = new StringBuilder();
     int automatic = 0;
     for (int i = 0; i < format.length(); i++) {
@@ -178,9 +178,9 @@ final class Printf {
         if (field.length() > 6 && numbered) {
           throw new Fault("the format '" + format + "' has no value for {" + field + "}");
         }
-        out.append(runtime.str(field(field, numbered, automatic, format, arguments)));
+        out.append(rendering.str(field(field, numbered, automatic, format, arguments)));
         automatic += field.isEmpty() ? 1 : 0;
-        runtime.limit(out);
+        rendering.limit(out);
       }
     }
     return out.toString();

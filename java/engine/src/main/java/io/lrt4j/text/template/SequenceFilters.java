@@ -8,6 +8,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -40,39 +41,39 @@ final class SequenceFilters {
     filters.put("rejectattr", (r, v, a) -> select(r, v, a, true, false));
   }
 
-  private static Object first(Runtime runtime, Object value, Arguments arguments) {
-    var items = runtime.iterate(Filters.none("first", arguments, value));
+  private static Object first(Rendering rendering, Object value, Arguments arguments) {
+    var items = rendering.iterate(Filters.none("first", arguments, value));
     return items.hasNext() ? items.next() : new Undefined("no first item, the sequence is empty");
   }
 
-  private static Object last(Runtime runtime, Object value, Arguments arguments) {
+  private static Object last(Rendering rendering, Object value, Arguments arguments) {
     long length = Operators.length(Filters.none("last", arguments, value));
     if (length == 0) {
       return new Undefined("no last item, the sequence is empty");
     }
-    return runtime.list(value).get((int) length - 1);
+    return rendering.list(value).get((int) length - 1);
   }
 
-  private static Object reverse(Runtime runtime, Object value, Arguments arguments) {
+  private static Object reverse(Rendering rendering, Object value, Arguments arguments) {
     Filters.none("reverse", arguments, value);
     if (value instanceof String s) {
-      return Operators.slice(runtime, s, None.NONE, None.NONE, -1L);
+      return Operators.slice(rendering, s, None.NONE, None.NONE, -1L);
     }
-    var reversed = Operators.reversed(runtime.list(value));
+    var reversed = Operators.reversed(rendering.list(value));
     // What has no length cannot be walked backwards; Jinja then makes a list.
     return Operators.lengthOrUnknown(value) < 0 ? reversed : new Generator(reversed.iterator());
   }
 
-  private static Object join(Runtime runtime, Object value, Arguments arguments) {
+  private static Object join(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("join", 0, "d", "attribute");
-    var items = runtime.list(value);
+    var items = rendering.list(value);
     if (a.has(1)) {
-      items.replaceAll(getter(runtime, a.get(1), null));
+      items.replaceAll(getter(rendering, a.get(1), null));
     }
-    return StringMethods.join(runtime, runtime.str(a.or(0, "")), items);
+    return StringMethods.join(rendering, rendering.str(a.or(0, "")), items);
   }
 
-  private static Object items(Runtime runtime, Object value, Arguments arguments) {
+  private static Object items(Rendering rendering, Object value, Arguments arguments) {
     return switch (Filters.none("items", arguments, value)) {
       case Undefined _ -> new Generator(List.of().iterator());
       case Map<?, ?> map -> new Generator(Attributes.pairs(map).iterator());
@@ -80,7 +81,7 @@ final class SequenceFilters {
     };
   }
 
-  private static Object dictSort(Runtime runtime, Object value, Arguments arguments) {
+  private static Object dictSort(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("dictsort", 0, "case_sensitive", "by", "reverse");
     var by = a.has(1) ? a.string(1) : "key";
     if (!by.equals("key") && !by.equals("value")) {
@@ -96,23 +97,23 @@ final class SequenceFilters {
     if (!a.flag(0)) {
       keys.replaceAll(SequenceFilters::ignoreCase);
     }
-    return Operators.sorted(runtime, Attributes.pairs(map), keys, a.flag(2));
+    return Operators.sorted(rendering, Attributes.pairs(map), keys, a.flag(2));
   }
 
   private static Object ignoreCase(Object value) {
     return value instanceof String s ? Text.lower(s) : value;
   }
 
-  private static Object sort(Runtime runtime, Object value, Arguments arguments) {
+  private static Object sort(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("sort", 0, "reverse", "case_sensitive", "attribute");
-    var items = runtime.list(value);
+    var items = rendering.list(value);
     var getters = new ArrayList<UnaryOperator<Object>>();
     if (a.get(2) instanceof String attributes) {
       for (var attribute : attributes.split(",", -1)) {
-        getters.add(getter(runtime, attribute, null));
+        getters.add(getter(rendering, attribute, null));
       }
     } else {
-      getters.add(getter(runtime, a.get(2), null));
+      getters.add(getter(rendering, a.get(2), null));
     }
     var keys = new ArrayList<Object>();
     for (var item : items) {
@@ -120,19 +121,19 @@ final class SequenceFilters {
       getters.forEach(g -> key.add(a.flag(1) ? g.apply(item) : ignoreCase(g.apply(item))));
       keys.add(key);
     }
-    return Operators.sorted(runtime, items, keys, a.flag(0));
+    return Operators.sorted(rendering, items, keys, a.flag(0));
   }
 
-  private static Object unique(Runtime runtime, Object value, Arguments arguments) {
+  private static Object unique(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("unique", 0, "case_sensitive", "attribute");
-    var getter = getter(runtime, a.get(1), null);
+    var getter = getter(rendering, a.get(1), null);
     var seen = new ArrayList<Object>();
     return filtered(
-        runtime.iterate(value),
+        rendering.iterate(value),
         item -> {
           var key = a.flag(0) ? getter.apply(item) : ignoreCase(getter.apply(item));
           Operators.requireKey(key);
-          if (Operators.contains(runtime, seen, key)) {
+          if (Operators.contains(rendering, seen, key)) {
             return false;
           }
           seen.add(key);
@@ -140,16 +141,17 @@ final class SequenceFilters {
         });
   }
 
-  private static Object extreme(String name, Runtime runtime, Object value, Arguments arguments) {
+  private static Object extreme(
+      String name, Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind(name, 0, "case_sensitive", "attribute");
-    var getter = getter(runtime, a.get(1), null);
+    var getter = getter(rendering, a.get(1), null);
     Object best = null;
     Object bestKey = None.NONE;
-    for (var items = runtime.iterate(value); items.hasNext(); ) {
+    for (var items = rendering.iterate(value); items.hasNext(); ) {
       var item = items.next();
       var key = a.flag(0) ? getter.apply(item) : ignoreCase(getter.apply(item));
       if (best == null
-          || Operators.compare(runtime, name.equals("min") ? "<" : ">", key, bestKey)) {
+          || Operators.compare(rendering, name.equals("min") ? "<" : ">", key, bestKey)) {
         best = item;
         bestKey = key;
       }
@@ -157,25 +159,25 @@ final class SequenceFilters {
     return best == null ? new Undefined("no aggregated item, the sequence is empty") : best;
   }
 
-  private static Object sum(Runtime runtime, Object value, Arguments arguments) {
+  private static Object sum(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("sum", 0, "attribute", "start");
-    var getter = getter(runtime, a.get(0), null);
+    var getter = getter(rendering, a.get(0), null);
     var sum = a.or(1, 0L);
     if (Operators.plain(sum) instanceof String) {
       throw new Fault("sum cannot add strings; use join");
     }
-    for (var items = runtime.iterate(value); items.hasNext(); ) {
-      sum = Arithmetic.binary(runtime, "+", sum, getter.apply(items.next()));
+    for (var items = rendering.iterate(value); items.hasNext(); ) {
+      sum = Arithmetic.binary(rendering, "+", sum, getter.apply(items.next()));
     }
     return sum;
   }
 
-  private static Object batch(Runtime runtime, Object value, Arguments arguments) {
+  private static Object batch(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("batch", 1, "linecount", "fill_with");
     long size = a.integer(0, 0);
     var batches = new ArrayList<Object>();
     List<Object> batch = new ArrayList<>();
-    for (var item : runtime.list(value)) {
+    for (var item : rendering.list(value)) {
       if (batch.size() == size) {
         batches.add(batch);
         batch = new ArrayList<>();
@@ -184,28 +186,28 @@ final class SequenceFilters {
     }
     if (!batch.isEmpty()) {
       if (a.has(1)) {
-        fill(runtime, batch, a.get(1), size);
+        fill(rendering, batch, a.get(1), size);
       }
       batches.add(batch);
     }
     return new Generator(batches.iterator());
   }
 
-  private static void fill(Runtime runtime, List<Object> batch, Object item, long size) {
+  private static void fill(Rendering rendering, List<Object> batch, Object item, long size) {
     while (batch.size() < size) {
-      runtime.spend(1);
+      rendering.spend(1);
       batch.add(item);
     }
   }
 
-  private static Object slice(Runtime runtime, Object value, Arguments arguments) {
+  private static Object slice(Rendering rendering, Object value, Arguments arguments) {
     var a = arguments.bind("slice", 1, "slices", "fill_with");
     long slices = a.integer(0, 0);
     if (slices <= 0) {
       throw new Fault("slice expects at least one slice, found " + slices);
     }
-    var items = runtime.list(value);
-    runtime.spend(slices);
+    var items = rendering.list(value);
+    rendering.spend(slices);
     var out = new ArrayList<Object>();
     int at = 0;
     for (long i = 0; i < slices; i++) {
@@ -221,23 +223,23 @@ final class SequenceFilters {
     return new Generator(out.iterator());
   }
 
-  private static Object map(Runtime runtime, Object value, Arguments arguments) {
+  private static Object map(Rendering rendering, Object value, Arguments arguments) {
     if (!Operators.truth(value)) {
       return new Generator(List.of().iterator());
     }
     UnaryOperator<Object> function;
     if (arguments.positional().isEmpty() && arguments.named().containsKey("attribute")) {
       var a = arguments.bind("map", 0, "attribute", "default");
-      function = getter(runtime, a.get(0), a.has(1) ? a.get(1) : null);
+      function = getter(rendering, a.get(0), a.has(1) ? a.get(1) : null);
     } else {
       if (arguments.positional().isEmpty()
           || !(Operators.plain(arguments.positional().getFirst()) instanceof String name)) {
         throw new Fault("map expects the name of a filter, or an attribute");
       }
       var rest = rest(arguments, 1);
-      function = item -> Filters.apply(runtime, name, item, rest);
+      function = item -> Filters.apply(rendering, name, item, rest);
     }
-    var items = runtime.iterate(value);
+    var items = rendering.iterate(value);
     return new Generator(
         new Iterator<>() {
           @Override
@@ -258,7 +260,7 @@ final class SequenceFilters {
   }
 
   private static Object select(
-      Runtime runtime, Object value, Arguments arguments, boolean byAttribute, boolean keep) {
+      Rendering rendering, Object value, Arguments arguments, boolean byAttribute, boolean keep) {
     if (!Operators.truth(value)) {
       return new Generator(List.of().iterator());
     }
@@ -267,17 +269,18 @@ final class SequenceFilters {
     if (positional.size() < named) {
       throw new Fault("selectattr and rejectattr expect the name of an attribute");
     }
-    var getter = getter(runtime, byAttribute ? positional.getFirst() : None.NONE, null);
+    var getter = getter(rendering, byAttribute ? positional.getFirst() : None.NONE, null);
     if (positional.size() == named) {
-      return filtered(runtime.iterate(value), item -> Operators.truth(getter.apply(item)) == keep);
+      return filtered(
+          rendering.iterate(value), item -> Operators.truth(getter.apply(item)) == keep);
     }
     if (!(Operators.plain(positional.get(named)) instanceof String test)) {
       throw new Fault("select and reject expect the name of a test");
     }
     var rest = rest(arguments, named + 1);
     return filtered(
-        runtime.iterate(value),
-        item -> Tests.apply(runtime, test, getter.apply(item), rest) == keep);
+        rendering.iterate(value),
+        item -> Tests.apply(rendering, test, getter.apply(item), rest) == keep);
   }
 
   private static Generator filtered(Iterator<Object> items, Predicate<Object> keep) {
@@ -296,12 +299,11 @@ final class SequenceFilters {
 
           @Override
           public Object next() {
-            hasNext();
-            var item = next;
-            next = null;
-            if (item == null) {
+            if (!hasNext()) {
               throw new NoSuchElementException();
             }
+            var item = Objects.requireNonNull(next);
+            next = null;
             return item;
           }
         });
@@ -309,7 +311,7 @@ final class SequenceFilters {
 
   /** Looks up {@code "a.b.0"} step by step; {@link None} gives the item itself. */
   private static UnaryOperator<Object> getter(
-      Runtime runtime, Object attribute, @Nullable Object otherwise) {
+      Rendering rendering, Object attribute, @Nullable Object otherwise) {
     var path = new ArrayList<Object>();
     if (Operators.plain(attribute) instanceof String s) {
       for (var part : s.split("\\.", -1)) {
@@ -322,7 +324,7 @@ final class SequenceFilters {
     return item -> {
       var value = item;
       for (var part : path) {
-        value = Attributes.item(runtime, value, part);
+        value = Attributes.item(rendering, value, part);
         if (otherwise != null && value instanceof Undefined) {
           value = otherwise;
         }

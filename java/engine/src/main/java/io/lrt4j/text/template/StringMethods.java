@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /** Methods of {@code str}. */
 final class StringMethods {
   private interface Method {
-    Object call(Runtime runtime, String receiver, Arguments arguments);
+    Object call(Rendering rendering, String receiver, Arguments arguments);
   }
 
   private static final Map<String, Method> METHODS =
@@ -78,16 +78,16 @@ final class StringMethods {
     var method = METHODS.get(name);
     return method == null
         ? null
-        : new Value.Function(name, (runtime, a) -> method.call(runtime, receiver, a));
+        : new Value.Function(name, (rendering, a) -> method.call(rendering, receiver, a));
   }
 
   private static Map.Entry<String, Method> plain(
       String name, java.util.function.Function<String, Object> method) {
     return Map.entry(
         name,
-        (runtime, receiver, arguments) -> {
+        (rendering, receiver, arguments) -> {
           arguments.bindPositional(name, 0);
-          runtime.spendText(receiver.length());
+          rendering.spendText(receiver.length());
           return method.apply(receiver);
         });
   }
@@ -111,14 +111,14 @@ final class StringMethods {
     return end ? Text.stripEnd(stripped) : stripped;
   }
 
-  private static Object split(Runtime runtime, String s, Arguments arguments) {
+  private static Object split(Rendering rendering, String s, Arguments arguments) {
     var a = arguments.bind("split", 0, "sep", "maxsplit");
     long limit = a.integer(1, -1);
-    runtime.spendText(s.length());
+    rendering.spendText(s.length());
     if (!a.has(0)) {
-      return charged(runtime, Text.words(s, limit));
+      return charged(rendering, Text.words(s, limit));
     }
-    var separator = separator(runtime, s, a);
+    var separator = separator(rendering, s, a);
     var parts = new ArrayList<Object>();
     int start = 0;
     for (int i = s.indexOf(separator);
@@ -128,17 +128,17 @@ final class StringMethods {
       start = i + separator.length();
     }
     parts.add(s.substring(start));
-    return charged(runtime, parts);
+    return charged(rendering, parts);
   }
 
-  private static Object splitFromEnd(Runtime runtime, String s, Arguments arguments) {
+  private static Object splitFromEnd(Rendering rendering, String s, Arguments arguments) {
     var a = arguments.bind("rsplit", 0, "sep", "maxsplit");
     long limit = a.integer(1, -1);
-    runtime.spendText(s.length());
+    rendering.spendText(s.length());
     if (!a.has(0)) {
-      return charged(runtime, wordsFromEnd(s, limit));
+      return charged(rendering, wordsFromEnd(s, limit));
     }
-    var separator = separator(runtime, s, a);
+    var separator = separator(rendering, s, a);
     var parts = new ArrayList<Object>();
     int end = s.length();
     while (limit < 0 || parts.size() < limit) {
@@ -150,7 +150,7 @@ final class StringMethods {
       end = i;
     }
     parts.add(s.substring(0, end));
-    return charged(runtime, Operators.reversed(parts));
+    return charged(rendering, Operators.reversed(parts));
   }
 
   private static List<Object> wordsFromEnd(String s, long limit) {
@@ -170,28 +170,29 @@ final class StringMethods {
     return Operators.reversed(words);
   }
 
-  private static Object charged(Runtime runtime, List<Object> parts) {
-    runtime.spend(parts.size());
+  private static Object charged(Rendering rendering, List<Object> parts) {
+    rendering.spend(parts.size());
     return parts;
   }
 
-  private static String separator(Runtime runtime, String s, Bound a) {
+  private static String separator(Rendering rendering, String s, Bound a) {
     var separator = a.string(0);
     if (separator.isEmpty()) {
       throw new Fault("the separator is empty");
     }
-    runtime.spendSearch(s, separator);
+    rendering.spendSearch(s, separator);
     return separator;
   }
 
-  private static Object splitLines(Runtime runtime, String s, Arguments arguments) {
+  private static Object splitLines(Rendering rendering, String s, Arguments arguments) {
     var a = arguments.bind("splitlines", 0, "keepends");
-    return charged(runtime, Text.lines(runtime.text(s), a.flag(0)));
+    return charged(rendering, Text.lines(rendering.text(s), a.flag(0)));
   }
 
-  private static Object partition(Runtime runtime, String s, Arguments arguments, boolean last) {
+  private static Object partition(
+      Rendering rendering, String s, Arguments arguments, boolean last) {
     var a = arguments.bindPositional(last ? "rpartition" : "partition", 1, "sep");
-    var separator = separator(runtime, s, a);
+    var separator = separator(rendering, s, a);
     int i = last ? s.lastIndexOf(separator) : s.indexOf(separator);
     if (i < 0) {
       return new Tuple(last ? List.of("", "", s) : List.of(s, "", ""));
@@ -240,18 +241,18 @@ final class StringMethods {
     return s.endsWith(suffix) ? s.substring(0, s.length() - suffix.length()) : s;
   }
 
-  private static Object replace(Runtime runtime, String s, Arguments arguments) {
+  private static Object replace(Rendering rendering, String s, Arguments arguments) {
     var a = arguments.bind("replace", 2, "old", "new", "count");
     if (arguments.named().containsKey("old") || arguments.named().containsKey("new")) {
       throw new Fault("replace takes 'old' and 'new' as positional arguments");
     }
-    return replace(runtime, s, a.string(0), a.string(1), a.integer(2, -1));
+    return replace(rendering, s, a.string(0), a.string(1), a.integer(2, -1));
   }
 
   /** {@code s.replace(old, new, count)}; an empty {@code old} is before every character. */
-  static String replace(Runtime runtime, String s, String old, String by, long count) {
-    runtime.spendSearch(s, old);
-    runtime.spendText(s.length());
+  static String replace(Rendering rendering, String s, String old, String by, long count) {
+    rendering.spendSearch(s, old);
+    rendering.spendText(s.length());
     var out = new StringBuilder();
     int start = 0;
     for (long n = 0; count < 0 || n < count; n++) {
@@ -264,8 +265,8 @@ final class StringMethods {
       }
       out.append(s, start, i).append(by);
       start = i + old.length();
-      runtime.spendText(by.length());
-      runtime.limit(out);
+      rendering.spendText(by.length());
+      rendering.limit(out);
     }
     return out.append(s, start, s.length()).toString();
   }
@@ -274,33 +275,33 @@ final class StringMethods {
     return i < s.length() ? s.charAt(i) : ' ';
   }
 
-  private static Object join(Runtime runtime, String s, Arguments arguments) {
-    var items = runtime.list(arguments.bindPositional("join", 1, "iterable").get(0));
+  private static Object join(Rendering rendering, String s, Arguments arguments) {
+    var items = rendering.list(arguments.bindPositional("join", 1, "iterable").get(0));
     for (var item : items) {
       if (!(Operators.plain(item) instanceof String)) {
         throw new Fault("join expects strings, found " + Operators.typeName(item));
       }
     }
-    return join(runtime, s, items);
+    return join(rendering, s, items);
   }
 
   /** The items as strings with {@code separator} between them. */
-  static String join(Runtime runtime, String separator, List<Object> items) {
+  static String join(Rendering rendering, String separator, List<Object> items) {
     var out = new StringBuilder();
     for (int i = 0; i < items.size(); i++) {
-      var item = runtime.str(items.get(i));
+      var item = rendering.str(items.get(i));
       out.append(i == 0 ? "" : separator).append(item);
-      runtime.spendText(item.length() + separator.length());
-      runtime.limit(out);
+      rendering.spendText(item.length() + separator.length());
+      rendering.limit(out);
     }
     return out.toString();
   }
 
-  private static Object find(String name, Runtime runtime, String s, Arguments arguments) {
+  private static Object find(String name, Rendering rendering, String s, Arguments arguments) {
     var a = arguments.bindPositional(name, 1, "sub", "start", "end");
     var part = a.string(0);
     var within = a.has(1) || a.has(2) ? window(s, a) : s;
-    runtime.spendSearch(s, part);
+    rendering.spendSearch(s, part);
     if (name.equals("count")) {
       return within == null ? 0L : count(within, part);
     }
@@ -330,28 +331,28 @@ final class StringMethods {
     return count;
   }
 
-  private static Object justify(String name, Runtime runtime, String s, Arguments arguments) {
+  private static Object justify(String name, Rendering rendering, String s, Arguments arguments) {
     var a = arguments.bindPositional(name, 1, "width", "fillchar");
     var fill = a.string(1, " ");
     if (Text.length(fill) != 1) {
       throw new Fault(name + " expects one character to fill with");
     }
-    var pad = pad(runtime, fill, a.integer(0, 0) - Text.length(s));
+    var pad = pad(rendering, fill, a.integer(0, 0) - Text.length(s));
     return name.equals("ljust") ? s + pad : pad + s;
   }
 
   /** {@code fill} {@code count} times, or nothing. */
-  static String pad(Runtime runtime, String fill, long count) {
+  static String pad(Rendering rendering, String fill, long count) {
     long n = Math.clamp(count, 0, Integer.MAX_VALUE);
-    runtime.spendText(n);
+    rendering.spendText(n);
     return fill.repeat((int) n);
   }
 
-  private static Object zeroFill(Runtime runtime, String s, Arguments arguments) {
+  private static Object zeroFill(Rendering rendering, String s, Arguments arguments) {
     var a = arguments.bindPositional("zfill", 1, "width");
     int sign = !s.isEmpty() && "+-".indexOf(s.charAt(0)) >= 0 ? 1 : 0;
     return s.substring(0, sign)
-        + pad(runtime, "0", a.integer(0, 0) - Text.length(s))
+        + pad(rendering, "0", a.integer(0, 0) - Text.length(s))
         + s.substring(sign);
   }
 }

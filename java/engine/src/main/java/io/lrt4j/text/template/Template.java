@@ -42,7 +42,7 @@ public final class Template {
    * @throws TemplateException if the template fails, raises an exception or does too much
    */
   public String render(Map<String, ? extends @Nullable Object> variables, Clock clock) {
-    var interpreter = new Interpreter(new Runtime(clock));
+    var interpreter = new Interpreter(new Rendering(clock));
     try {
       var scope = new Scope(null);
       variables.forEach((name, value) -> scope.set(name, Value.of(value)));

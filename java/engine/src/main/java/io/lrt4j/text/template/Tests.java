@@ -12,7 +12,7 @@ import java.util.function.Predicate;
 /** The tests, by name: {@code value is name(arguments)}. */
 final class Tests {
   private interface Test {
-    boolean apply(Runtime runtime, Object value, Arguments arguments);
+    boolean apply(Rendering rendering, Object value, Arguments arguments);
   }
 
   private static final Map<String, Test> TESTS = tests();
@@ -27,12 +27,12 @@ final class Tests {
     return new Fault("there is no test '" + name + "'");
   }
 
-  static boolean apply(Runtime runtime, String name, Object value, Arguments arguments) {
+  static boolean apply(Rendering rendering, String name, Object value, Arguments arguments) {
     var test = TESTS.get(name);
     if (test == null) {
       throw unknown(name);
     }
-    return test.apply(runtime, value, arguments);
+    return test.apply(rendering, value, arguments);
   }
 
   private static Map<String, Test> tests() {
@@ -99,13 +99,14 @@ final class Tests {
         || value instanceof Value.Loop;
   }
 
-  private static boolean rest(Runtime runtime, Object value, Object by, Object expected) {
-    return Operators.equal(runtime, Arithmetic.binary(runtime, "%", value, by), expected);
+  private static boolean rest(Rendering rendering, Object value, Object by, Object expected) {
+    return Operators.equal(rendering, Arithmetic.binary(rendering, "%", value, by), expected);
   }
 
   /** Python's identity: of objects where it has them, of small constants by value. */
-  private static boolean same(Runtime runtime, Object a, Object b) {
+  @SuppressWarnings("ReferenceEquality")
+  private static boolean same(Rendering rendering, Object a, Object b) {
     boolean constants = a instanceof Boolean || a instanceof Long || a instanceof String;
-    return constants ? a.getClass() == b.getClass() && Operators.equal(runtime, a, b) : a == b;
+    return constants ? a.getClass() == b.getClass() && Operators.equal(rendering, a, b) : a == b;
   }
 }

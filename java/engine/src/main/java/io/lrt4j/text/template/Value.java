@@ -51,7 +51,7 @@ sealed interface Value {
   record Function(String name, Body body) implements Value {
     /** What a function does. */
     interface Body {
-      Object call(Runtime runtime, Arguments arguments);
+      Object call(Rendering rendering, Arguments arguments);
     }
   }
 

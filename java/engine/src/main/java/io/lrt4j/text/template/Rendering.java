@@ -17,7 +17,7 @@ import java.util.stream.LongStream;
 /**
  * One rendering: its clock, its limits, and what must respect them: printing and iterating values.
  */
-final class Runtime {
+final class Rendering {
   /** Longest string, the output among them, in UTF-16 units. */
   static final int MAX_TEXT = 1 << 24;
 
@@ -31,7 +31,7 @@ final class Runtime {
   private long steps;
   private int depth;
 
-  Runtime(Clock clock) {
+  Rendering(Clock clock) {
     this.clock = clock;
   }
 
