@@ -60,6 +60,11 @@ def record(case):
     if borderline(before, after_k, case):
         return None
     kept = torch.isfinite(scores[0]).numpy()
+    # torch.sort leaves the order of equal scores open, and with it which of them top-p keeps: here the first
+    tied = np.flatnonzero(before[0].numpy() == before[0].numpy()[kept].min())
+    first = tied[: kept[tied].sum()]
+    kept[tied] = False
+    kept[first] = True
     return {**case, "count": int(kept.sum()), "kept": np.packbits(kept, bitorder="little").tobytes().hex()}
 
 

@@ -285,7 +285,6 @@ s.capitalize()
 'ßtraße'.capitalize()
 'ßtraße'.upper()
 'ΑΣ'.lower()
-s.swapcase is defined
 s.nothing
 s.nothing is defined
 s.split()
@@ -720,7 +719,6 @@ people[0]
 sp
 [sp]
 '\x7f\xad\u0301' ~ ['\x7f\xad\u0301']
-['\ud83d\ude00', '😀']
 raise_exception('stop here')
 raise_exception()
 strftime_now('%Y-%m-%d %H:%M:%S')
@@ -743,7 +741,6 @@ a b
 $x
 1 = 2
 xs[
-xs[]
 s.upper(
 s | 
 is defined
@@ -786,7 +783,6 @@ missing ~ 'x'
 1 ~ ''
 true ~ false
 loop
-self is defined
 caller is defined
 "\
 x"
@@ -899,6 +895,8 @@ STATEMENTS = [
     "{% for x in xs %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% endfor %}",
     "{% for x in xs %}{% for y in xs %}{% if y == 1 %}{% break %}{% endif %}{{ y }}{% endfor %}{{ x }};{% endfor %}",
     "{% for x in xs %}{% break %}{% else %}none{% endfor %}",
+    "{% for x in xs %}{% continue %}{% else %}none{% endfor %}",
+    "{% for x in xs %}{% if loop.last %}{% break %}{% endif %}{% else %}none{% endfor %}",
     "{% break %}",
     "{% if 1 %}{% continue %}{% endif %}",
     "{% for x in xs %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}",

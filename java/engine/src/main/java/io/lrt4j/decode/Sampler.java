@@ -183,7 +183,7 @@ public final class Sampler {
       weights[kept[i]] = 1;
     }
     long last = cut(count, largest, options.topK());
-    float least = last == KEEP_ALL ? Float.NEGATIVE_INFINITY : scores[(int) last];
+    float least = last == KEEP_ALL ? Float.NEGATIVE_INFINITY : scores[id(last)];
     int left = 0;
     for (int i = 0; i < count; i++) {
       if (scores[kept[i]] >= least) {
@@ -219,10 +219,14 @@ public final class Sampler {
     return left;
   }
 
-  /** Orders tokens by score; of equal ones the higher id ranks higher, as in transformers. */
+  /** Orders tokens by score; of equal ones the lower id ranks higher, as in greedy decoding. */
   private long key(int id) {
     int bits = Float.floatToRawIntBits(scores[id]);
-    return ((long) (bits ^ ((bits >> 31) & Integer.MAX_VALUE)) << 32) | id;
+    return ((long) (bits ^ ((bits >> 31) & Integer.MAX_VALUE)) << 32) | Integer.toUnsignedLong(~id);
+  }
+
+  private static int id(long key) {
+    return ~(int) key;
   }
 
   /**
@@ -272,7 +276,7 @@ public final class Sampler {
       for (int i = from + 1; i < to; i++) {
         long key = keys[i];
         if (key > pivot) {
-          mass += weights[(int) key];
+          mass += weights[id(key)];
           keys[i] = keys[++better];
           keys[better] = key;
         }
@@ -281,10 +285,10 @@ public final class Sampler {
       keys[better] = pivot;
       if (better > from && above + mass >= target) {
         to = better;
-      } else if (above + mass + weights[(int) pivot] >= target || better + 1 == to) {
+      } else if (above + mass + weights[id(pivot)] >= target || better + 1 == to) {
         return pivot;
       } else {
-        above += mass + weights[(int) pivot];
+        above += mass + weights[id(pivot)];
         from = better + 1;
       }
     }

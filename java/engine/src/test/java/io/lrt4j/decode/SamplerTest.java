@@ -183,9 +183,9 @@ class SamplerTest {
   }
 
   @Test
-  void ofEqualScoresTheHigherIdStaysAsInTransformers() {
-    var sampler = new Sampler(SAMPLING.withTopP(0.3f), 10);
-    assertArrayEquals(new int[] {7, 8, 9}, sampler.keptTokens(new float[10], 10));
+  void ofEqualScoresTopPKeepsTheLowerIds() {
+    var sampler = new Sampler(SAMPLING.withTopP(0.25f), 10);
+    assertArrayEquals(new int[] {0, 1, 2}, sampler.keptTokens(new float[10], 10));
     var tied = new Sampler(SAMPLING.withTopK(3), 10);
     assertEquals(10, tied.keptTokens(new float[10], 10).length);
   }

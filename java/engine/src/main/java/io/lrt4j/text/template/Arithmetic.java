@@ -75,7 +75,7 @@ final class Arithmetic {
     if (!(count instanceof Long times)) {
       return null;
     }
-    long n = Math.clamp(times, 0, Rendering.MAX_TEXT);
+    long n = Math.clamp(times, 0, Rendering.MAX_TEXT + 1L);
     if (value instanceof String s) {
       rendering.spendText(n * s.length());
       return s.repeat((int) n);

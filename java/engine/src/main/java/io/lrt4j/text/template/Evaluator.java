@@ -112,7 +112,8 @@ final class Evaluator {
     for (var entry : dict.entries()) {
       var key = Operators.plain(eval(entry.getKey(), scope));
       Operators.requireKey(key);
-      map.put(key, eval(entry.getValue(), scope));
+      var value = eval(entry.getValue(), scope);
+      map.put(Operators.sameKey(rendering, map, key), value);
     }
     return map;
   }

@@ -161,18 +161,19 @@ final class Interpreter {
       length = kept.size();
     }
     var state = new Loop(chosen, length);
-    if (!state.advance()) {
-      return run(loop.otherwise(), new Scope(scope));
-    }
-    do {
+    boolean completed = false;
+    while (state.advance()) {
       var inner = new Scope(scope);
       inner.set("loop", state);
       assign(loop.target(), state.current(), inner);
-      if (run(loop.body(), inner) == Flow.BREAK) {
+      var flow = run(loop.body(), inner);
+      if (flow == Flow.BREAK) {
         break;
       }
-    } while (state.advance());
-    return Flow.NEXT;
+      completed |= flow == Flow.NEXT;
+    }
+    // As in Jinja, where a turn that ends in break or continue is none.
+    return completed ? Flow.NEXT : run(loop.otherwise(), new Scope(scope));
   }
 
   private void assign(Target target, Object value, Scope scope) {

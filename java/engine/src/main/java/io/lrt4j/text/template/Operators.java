@@ -295,15 +295,23 @@ final class Operators {
     }
   }
 
+  /** The key of {@code map} that equals {@code key}, else {@code key}. */
+  static Object sameKey(Rendering rendering, Map<?, ?> map, Object key) {
+    if (!(key instanceof String)) {
+      for (var other : map.keySet()) {
+        if (equal(rendering, other, key)) {
+          return other;
+        }
+      }
+    }
+    return key;
+  }
+
   /** A dict's value, or null; 1, 1.0 and true are the same key. */
   static @Nullable Object get(Rendering rendering, Map<?, ?> map, Object key) {
     var value = map.get(plain(key));
     if (value == null && !(plain(key) instanceof String)) {
-      for (var entry : map.entrySet()) {
-        if (equal(rendering, entry.getKey(), key)) {
-          return entry.getValue();
-        }
-      }
+      return map.get(sameKey(rendering, map, key));
     }
     return value;
   }

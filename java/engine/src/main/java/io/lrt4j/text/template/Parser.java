@@ -87,7 +87,7 @@ final class Parser extends ExpressionParser {
       case "macro" -> macro(line);
       case "call" -> callBlock(line);
       case "filter" -> filterBlock(line);
-      case "print" -> new Stmt.Print(tuple(true, null), line);
+      case "print" -> print(line);
       case "generation" -> new Stmt.Generation(isolated(() -> body("endgeneration")), line);
       case "break", "continue" -> {
         if (loops == 0) {
@@ -102,6 +102,14 @@ final class Parser extends ExpressionParser {
                   : "unknown tag '" + tag + "'",
               line);
     };
+  }
+
+  private Stmt print(int line) {
+    var parts = new ArrayList<Expr>();
+    do {
+      parts.add(expression());
+    } while (skipOperator(","));
+    return new Stmt.Print(new Expr.Concat(parts, line), line);
   }
 
   private Stmt ifStatement(int line) {

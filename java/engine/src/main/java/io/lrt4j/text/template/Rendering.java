@@ -7,6 +7,7 @@ import io.lrt4j.text.template.Value.Tuple;
 import io.lrt4j.text.template.Value.Undefined;
 import io.lrt4j.text.template.Value.View;
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -175,6 +176,10 @@ final class Rendering {
       return 1 / d < 0 ? "-0.0" : "0.0";
     }
     var decimal = new BigDecimal(Double.toString(d)).stripTrailingZeros();
+    if (decimal.precision() == 2) { // Java never prints fewer digits than two: 4.9E-324
+      var shorter = decimal.round(new MathContext(1));
+      decimal = shorter.doubleValue() == d ? shorter : decimal;
+    }
     int exponent = decimal.precision() - decimal.scale() - 1;
     if (exponent >= -4 && exponent < 16) {
       var plain = decimal.toPlainString();

@@ -96,7 +96,7 @@ final class Text {
         end++;
       }
       if (limit >= 0 && words.size() >= limit) {
-        words.add(stripEnd(rest));
+        words.add(rest);
         return words;
       }
       words.add(rest.substring(0, end));

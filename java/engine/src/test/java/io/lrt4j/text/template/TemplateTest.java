@@ -65,31 +65,31 @@ class TemplateTest {
 
   @ParameterizedTest
   @CsvSource(
-      delimiter = '#',
+      delimiter = '¦',
       quoteCharacter = '`',
       textBlock =
           """
-          {% include 'x' %}                             # the tag 'include' is not supported
-          {% extends 'x' %}                             # the tag 'extends' is not supported
-          {% import 'x' as y %}                         # the tag 'import' is not supported
-          {% block a %}{% endblock %}                   # the tag 'block' is not supported
-          {% do xs.append(1) %}                         # unknown tag 'do'
-          {% for x in xs recursive %}{% endfor %}       # a recursive loop is not supported
-          {{ xs | groupby('a') }}                       # the filter 'groupby' is not supported
-          {{ xs | nope }}                               # there is no filter 'nope'
-          {{ xs is nope }}                              # there is no test 'nope'
-          {{ 'a'.encode() }}                            # the string method 'encode' is not supported
-          {{ joiner(',') }}                             # the function 'joiner' is not supported
-          {{ loop_.x }}                                 # 'loop_' is undefined
-          {{ xs.append(1) }}                            # 'append' would change a list, which a template may not do
-          {{ 9223372036854775807 + 1 }}                 # an integer of more than 64 bits is not supported
-          {{ xs[1, 2] }}                                # an index of several parts is not supported
-          {{ '%q' % 1 }}                                # the format %q is not supported
-          {{ '{:>8}'.format(1) }}                       # the format field {:>8} is not supported
-          {{ strftime_now('%Q') }}                      # the date format %Q is not supported
-          {{ ('a' | safe).upper() }}                    # the attribute 'upper' of a safe string is not supported
-          {{ xs | map('string') }}                      # printing a generator is not supported
-          {{ raise_exception('Only users, please.') }}  # Only users, please.
+          {% include 'x' %} ¦ the tag 'include' is not supported
+          {% extends 'x' %} ¦ the tag 'extends' is not supported
+          {% import 'x' as y %} ¦ the tag 'import' is not supported
+          {% block a %}{% endblock %} ¦ the tag 'block' is not supported
+          {% do xs.append(1) %} ¦ unknown tag 'do'
+          {% for x in xs recursive %}{% endfor %} ¦ a recursive loop is not supported
+          {{ xs | groupby('a') }} ¦ the filter 'groupby' is not supported
+          {{ xs | nope }} ¦ there is no filter 'nope'
+          {{ xs is nope }} ¦ there is no test 'nope'
+          {{ 'a'.encode() }} ¦ the string method 'encode' is not supported
+          {{ joiner(',') }} ¦ the function 'joiner' is not supported
+          {{ loop_.x }} ¦ 'loop_' is undefined
+          {{ xs.append(1) }} ¦ 'append' would change a list, which a template may not do
+          {{ 9223372036854775807 + 1 }} ¦ an integer of more than 64 bits is not supported
+          {{ xs[1, 2] }} ¦ an index of several parts is not supported
+          {{ '%q' % 1 }} ¦ the format %q is not supported
+          {{ '{:>8}'.format(1) }} ¦ the format field {:>8} is not supported
+          {{ strftime_now('%Q') }} ¦ the date format %Q is not supported
+          {{ ('a' | safe).upper() }} ¦ the attribute 'upper' of a safe string is not supported
+          {{ xs | map('string') }} ¦ printing a generator is not supported
+          {{ raise_exception('Only users, please.') }} ¦ Only users, please.
           """)
   void refusesByNameAndLine(String source, String expected) {
     assertEquals("chat template, line 3: " + expected, message("a\n\n" + source));
@@ -150,7 +150,6 @@ class TemplateTest {
         "{{ [1] | slice(999999999) | list }}",
         "{{ ('a' * 4000000) in ('a' * 8000000 + 'b') and ('a' * 4000000 + 'b') in ('a' * 8000000)"
             + " }}",
-        "{{ ('a' * 8000000).split('a') | length }}",
         "{{ range(10 ** 18) }}",
         "{{ 2 ** 99999999999 }}",
         "{{ 9999999999 ** 9999999999 }}",
