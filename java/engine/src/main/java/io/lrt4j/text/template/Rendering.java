@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.LongStream;
 
 /**
  * One rendering: its clock, its limits, and what must respect them: printing and iterating values.
@@ -23,9 +22,9 @@ final class Rendering {
   static final int MAX_TEXT = 1 << 24;
 
   /** Units of work: an expression, a list item, {@link #TEXT_PER_STEP} characters. */
-  private static final long MAX_STEPS = 1 << 24;
+  private static final long MAX_STEPS = 1 << 23;
 
-  private static final int TEXT_PER_STEP = 16;
+  private static final int TEXT_PER_STEP = 32;
   private static final int MAX_DEPTH = 500;
 
   final Clock clock;
@@ -201,8 +200,7 @@ final class Rendering {
       case String s -> counted(Text.characters(text(s)).iterator());
       case Value.Markup m -> counted(Text.characters(text(m.text())).iterator());
       case Undefined _ -> List.of().iterator();
-      case Range range ->
-          counted(LongStream.range(0, range.size()).mapToObj(i -> (Object) range.at(i)).iterator());
+      case Range range -> counted(range.iterator());
       default -> {
         var items = Operators.items(value);
         if (items == null) {

@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import org.jspecify.annotations.Nullable;
 
 /** Values that Java has no type for, and the conversion of input to values. */
@@ -32,6 +33,25 @@ sealed interface Value {
 
     long at(long i) {
       return start + i * step;
+    }
+
+    Iterator<Object> iterator() {
+      return new Iterator<>() {
+        private long next;
+
+        @Override
+        public boolean hasNext() {
+          return next < size();
+        }
+
+        @Override
+        public Object next() {
+          if (!hasNext()) {
+            throw new NoSuchElementException();
+          }
+          return at(next++);
+        }
+      };
     }
   }
 
