@@ -1,0 +1,297 @@
+package io.lrt4j.decode;
+
+import io.lrt4j.BackendException;
+import io.lrt4j.GenerationOptions;
+import java.util.Arrays;
+
+/**
+ * Chooses tokens from logits, as transformers does: repetition penalty ({@link #penalize}),
+ * temperature, top-k, top-p, min-p, then a draw from what is left. Scores are float, probabilities
+ * double. All buffers are made once, a call allocates nothing. For one thread.
+ */
+public final class Sampler {
+  /** Of the histogram over distances from the largest score. */
+  private static final int BUCKETS = 2048;
+
+  private static final float BUCKETS_PER_UNIT = 32;
+  private static final long KEEP_ALL = Long.MIN_VALUE;
+
+  private final GenerationOptions options;
+  private final CounterRandom random;
+  private final float[] scores; // [vocab] logits / temperature
+  private final double[] weights; // [vocab] exp(score - largest score), of the kept tokens
+  private final int[] kept; // [vocab] token ids, ascending
+  private final long[] keys; // [vocab] tokens of one bucket, to be ranked
+  private final double[] masses = new double[BUCKETS];
+  private final boolean[] wasSeen; // [vocab]
+  private final int[] seen; // [vocab] the tokens of wasSeen
+  private int seenCount;
+
+  /**
+   * @param options temperature, top-k, top-p, min-p, repetition penalty and seed
+   * @param vocabSize most logits that will ever come
+   */
+  public Sampler(GenerationOptions options, int vocabSize) {
+    this.options = options;
+    this.random = new CounterRandom(options.seed());
+    this.scores = new float[vocabSize];
+    this.weights = new double[vocabSize];
+    this.kept = new int[vocabSize];
+    this.keys = new long[vocabSize];
+    this.wasSeen = new boolean[vocabSize];
+    this.seen = new int[vocabSize];
+  }
+
+  /** Adds a token of the sequence, prompt or answer, to those that {@link #penalize} holds down. */
+  public void seen(int id) {
+    if (id >= 0 && id < wasSeen.length && !wasSeen[id]) {
+      wasSeen[id] = true;
+      seen[seenCount++] = id;
+    }
+  }
+
+  /** Forgets all tokens seen. */
+  public void forget() {
+    for (int i = 0; i < seenCount; i++) {
+      wasSeen[seen[i]] = false;
+    }
+    seenCount = 0;
+  }
+
+  /**
+   * Applies the repetition penalty in place, once to each token seen: positive logits are divided
+   * by it, negative ones multiplied (CTRL, Keskar et al. 2019).
+   *
+   * @param logits [n]
+   */
+  public void penalize(float[] logits, int n) {
+    float penalty = options.repetitionPenalty();
+    if (penalty == 1) {
+      return;
+    }
+    for (int i = 0; i < seenCount; i++) {
+      int id = seen[i];
+      if (id < n) {
+        logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
+      }
+    }
+  }
+
+  /**
+   * Chooses a token; temperature 0 takes the largest logit, the lowest id of equal ones.
+   *
+   * @param logits [n], unchanged
+   * @param n at most the vocabulary's size
+   * @param stream which of several samples of one seed
+   * @param position of the token in its sequence; the same seed, stream and position draw the same
+   * @throws BackendException if a logit is NaN or +infinity, or all are -infinity
+   */
+  public int sample(float[] logits, int n, long stream, long position) {
+    int best = argmax(logits, n);
+    if (options.temperature() == 0) {
+      return best;
+    }
+    int count = keep(logits, n, best);
+    double total = 0;
+    for (int i = 0; i < count; i++) {
+      total += weights[kept[i]];
+    }
+    double target = random.uniform(stream, position) * total;
+    double cumulative = 0;
+    for (int i = 0; i < count; i++) {
+      cumulative += weights[kept[i]];
+      if (cumulative > target) {
+        return kept[i];
+      }
+    }
+    return best; // unreachable: the target is below the total, summed in the same order
+  }
+
+  /** The ids that may be drawn, for tests. */
+  int[] keptTokens(float[] logits, int n) {
+    return Arrays.copyOf(kept, keep(logits, n, argmax(logits, n)));
+  }
+
+  private int argmax(float[] logits, int n) {
+    if (n < 1 || n > scores.length) {
+      throw new IllegalArgumentException(
+          "expected 1 to " + scores.length + " logits to sample from, found " + n);
+    }
+    int best = 0;
+    boolean sound = true;
+    float largest = Float.NEGATIVE_INFINITY;
+    for (int i = 0; i < n; i++) {
+      float logit = logits[i];
+      sound &= logit < Float.POSITIVE_INFINITY; // false for NaN too
+      if (logit > largest) {
+        largest = logit;
+        best = i;
+      }
+    }
+    if (!sound || largest == Float.NEGATIVE_INFINITY) {
+      throw broken(logits, n);
+    }
+    return best;
+  }
+
+  private static BackendException broken(float[] logits, int n) {
+    for (int i = 0; i < n; i++) {
+      if (Float.isNaN(logits[i]) || logits[i] == Float.POSITIVE_INFINITY) {
+        return new BackendException(
+            "the model's logits are broken: expected finite numbers, found "
+                + logits[i]
+                + " for token "
+                + i);
+      }
+    }
+    return new BackendException(
+        "the model's logits are broken: all " + n + " of them are -Infinity");
+  }
+
+  /** Fills {@link #kept} with the tokens that all filters leave, and returns how many. */
+  private int keep(float[] logits, int n, int best) {
+    float temperature = options.temperature();
+    float largest = logits[best] / temperature + 0f;
+    if (Float.isInfinite(largest)) { // a temperature so low that nothing else has a chance
+      kept[0] = best;
+      weights[best] = 1;
+      return 1;
+    }
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+      float score = logits[i] / temperature + 0f; // + 0: -0 ranks as 0
+      scores[i] = score;
+      if (score > Float.NEGATIVE_INFINITY) {
+        kept[count++] = i;
+      }
+    }
+    if (options.topK() > 0 && options.topK() < count) {
+      count = topK(count, largest);
+    }
+    for (int i = 0; i < count; i++) {
+      weights[kept[i]] = Math.exp((double) scores[kept[i]] - largest);
+    }
+    if (options.topP() < 1) {
+      count = topP(count, largest);
+    }
+    return options.minP() > 0 ? minP(count) : count;
+  }
+
+  /** The k best, and all that are as good as the last of them. */
+  private int topK(int count, float largest) {
+    for (int i = 0; i < count; i++) {
+      weights[kept[i]] = 1;
+    }
+    long last = cut(count, largest, options.topK());
+    float least = last == KEEP_ALL ? Float.NEGATIVE_INFINITY : scores[id(last)];
+    int left = 0;
+    for (int i = 0; i < count; i++) {
+      if (scores[kept[i]] >= least) {
+        kept[left++] = kept[i];
+      }
+    }
+    return left;
+  }
+
+  /** The best until their mass reaches p, the one that crosses included. */
+  private int topP(int count, float largest) {
+    double total = 0;
+    for (int i = 0; i < count; i++) {
+      total += weights[kept[i]];
+    }
+    long last = cut(count, largest, options.topP() * total);
+    int left = 0;
+    for (int i = 0; i < count; i++) {
+      if (key(kept[i]) >= last) {
+        kept[left++] = kept[i];
+      }
+    }
+    return left;
+  }
+
+  private int minP(int count) {
+    int left = 0;
+    for (int i = 0; i < count; i++) {
+      if (weights[kept[i]] >= options.minP()) { // the best weighs 1
+        kept[left++] = kept[i];
+      }
+    }
+    return left;
+  }
+
+  /** Orders tokens by score; of equal ones the lower id ranks higher, as in greedy decoding. */
+  private long key(int id) {
+    int bits = Float.floatToRawIntBits(scores[id]);
+    return ((long) (bits ^ ((bits >> 31) & Integer.MAX_VALUE)) << 32) | Integer.toUnsignedLong(~id);
+  }
+
+  private static int id(long key) {
+    return ~(int) key;
+  }
+
+  /**
+   * The key of the token at which the weights, added from the best token down, reach {@code
+   * target}; {@link #KEEP_ALL} if they never do. A histogram finds the bucket, selection the place
+   * in it.
+   */
+  private long cut(int count, float largest, double target) {
+    Arrays.fill(masses, 0);
+    for (int i = 0; i < count; i++) {
+      masses[bucket(kept[i], largest)] += weights[kept[i]];
+    }
+    int crossing = 0;
+    double above = 0;
+    while (crossing < BUCKETS && above + masses[crossing] < target) {
+      above += masses[crossing++];
+    }
+    if (crossing == BUCKETS) {
+      return KEEP_ALL;
+    }
+    int size = 0;
+    for (int i = 0; i < count; i++) {
+      if (bucket(kept[i], largest) == crossing) {
+        keys[size++] = key(kept[i]);
+      }
+    }
+    return select(size, above, target);
+  }
+
+  private int bucket(int id, float largest) {
+    return Math.min((int) ((largest - scores[id]) * BUCKETS_PER_UNIT), BUCKETS - 1);
+  }
+
+  /** Quickselect by weight over {@code keys[0 … size)}, which all weigh too much together. */
+  private long select(int size, double above, double target) {
+    int from = 0;
+    int to = size;
+    int pivots = 1;
+    while (to - from > 1) {
+      pivots = pivots * 1664525 + 1013904223; // no input is slow for every sequence of pivots
+      int at = from + (int) ((Integer.toUnsignedLong(pivots) * (to - from)) >>> 32);
+      long pivot = keys[at];
+      keys[at] = keys[from];
+      keys[from] = pivot;
+      int better = from;
+      double mass = 0;
+      for (int i = from + 1; i < to; i++) {
+        long key = keys[i];
+        if (key > pivot) {
+          mass += weights[id(key)];
+          keys[i] = keys[++better];
+          keys[better] = key;
+        }
+      }
+      keys[from] = keys[better];
+      keys[better] = pivot;
+      if (better > from && above + mass >= target) {
+        to = better;
+      } else if (above + mass + weights[id(pivot)] >= target || better + 1 == to) {
+        return pivot;
+      } else {
+        above += mass + weights[id(pivot)];
+        from = better + 1;
+      }
+    }
+    return keys[from];
+  }
+}
