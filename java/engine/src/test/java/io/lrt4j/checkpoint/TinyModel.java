@@ -7,9 +7,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -174,8 +176,12 @@ final class TinyModel {
   }
 
   void bytes(String name, byte[] bytes) {
-    try {
-      Files.write(directory.resolve(name), bytes);
+    // In place: some file systems flush a file that was emptied and rewritten, which is slow.
+    try (var channel =
+        FileChannel.open(
+            directory.resolve(name), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.wrap(bytes));
+      channel.truncate(bytes.length);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
