@@ -1,0 +1,80 @@
+package io.lrt4j.checkpoint;
+
+import io.lrt4j.CheckpointException;
+import io.lrt4j.UnsupportedModelException;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * A reasoning network's directory, opened and checked: {@code config.json}, and in {@code
+ * model.safetensors} (or shards) {@code in_proj.weight} [g, d], {@code in_proj.bias} [g], {@code
+ * queries} [t, g], {@code backbone.layers.*} and {@code backbone.norm.weight} as in a Qwen3
+ * checkpoint, {@code out_proj.weight} [d, g], {@code out_proj.bias} [d].
+ */
+public final class NetworkCheckpoint implements AutoCloseable {
+  private final Path directory;
+  private final NetworkConfig config;
+  private final TensorFiles tensors;
+
+  private NetworkCheckpoint(Path directory, NetworkConfig config, TensorFiles tensors) {
+    this.directory = directory;
+    this.config = config;
+    this.tensors = tensors;
+  }
+
+  /**
+   * Opens a directory and checks all of it; nothing stays mapped if it fails.
+   *
+   * @throws CheckpointException if it is damaged, incomplete, or no reasoning network
+   * @throws UnsupportedModelException if it asks for something that is not run
+   */
+  public static NetworkCheckpoint open(Path directory) {
+    ModelFiles files = ModelFiles.of(directory);
+    NetworkConfig config = NetworkConfig.parse(Json.read(files.require("config.json")));
+    TensorFiles tensors = TensorFiles.open(files);
+    try {
+      tensors.check(TensorLayout.of(config));
+    } catch (Throwable e) {
+      tensors.close();
+      throw e;
+    }
+    return new NetworkCheckpoint(directory, config, tensors);
+  }
+
+  public Path directory() {
+    return directory;
+  }
+
+  public NetworkConfig config() {
+    return config;
+  }
+
+  /**
+   * The tensor of that name.
+   *
+   * @throws CheckpointException if there is none
+   */
+  public StoredTensor tensor(String name) {
+    return tensors.require(name);
+  }
+
+  public boolean has(String name) {
+    return tensors.find(name) != null;
+  }
+
+  /** All tensors of the files, in their order. */
+  public List<StoredTensor> tensors() {
+    return tensors.all();
+  }
+
+  /** Number of parameters. */
+  public long parameters() {
+    return TensorLayout.of(config).parameters();
+  }
+
+  /** Unmaps the files: every tensor's data is invalid from now on. */
+  @Override
+  public void close() {
+    tensors.close();
+  }
+}

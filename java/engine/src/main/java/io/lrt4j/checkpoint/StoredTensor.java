@@ -1,0 +1,54 @@
+package io.lrt4j.checkpoint;
+
+import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.compute.DType;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * A tensor as it lies in a mapped file, row-major, little-endian.
+ *
+ * @param name its name in the checkpoint
+ * @param storedType its element type as the format spells it, {@code BF16} say
+ * @param shape its dimensions; empty for a scalar, with a 0 for an empty tensor
+ * @param data its bytes: a read-only slice of the mapping, valid until the file is closed. The
+ *     format promises no alignment, not even to the element size: read it with unaligned layouts
+ * @param file the file it is in
+ */
+public record StoredTensor(
+    String name, String storedType, List<Long> shape, MemorySegment data, Path file) {
+
+  public StoredTensor {
+    shape = List.copyOf(shape);
+  }
+
+  /**
+   * The element type to compute with.
+   *
+   * @throws UnsupportedModelException if the stored type is none of {@link DType}
+   */
+  public DType dtype() {
+    StoredType type = StoredType.named(storedType);
+    DType dtype = type == null ? null : type.dType();
+    if (dtype == null) {
+      throw new UnsupportedModelException(
+          file
+              + ": tensor "
+              + Json.quote(name)
+              + " is of type "
+              + storedType
+              + "; lrt4j runs F32, F16 and BF16");
+    }
+    return dtype;
+  }
+
+  /** Number of elements. */
+  public long elements() {
+    long n = 1;
+    for (long dimension : shape) {
+      n *= dimension;
+    }
+    return n;
+  }
+}

@@ -1,0 +1,112 @@
+package io.lrt4j.checkpoint;
+
+import io.lrt4j.model.ModelConfig;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The tensors that a config implies: their Hugging Face names and their shapes, in the order in
+ * which the computation meets them. Weight matrices are [outputs, inputs].
+ *
+ * @param prefix what the names of the decoder begin with: {@code "model."}, or {@code "backbone."}
+ *     in a reasoning network
+ * @param shapes name to dimensions
+ */
+public record TensorLayout(String prefix, Map<String, List<Long>> shapes) {
+
+  public TensorLayout {
+    shapes = Collections.unmodifiableMap(new LinkedHashMap<>(shapes));
+  }
+
+  /**
+   * The layout of a model; embedding and head only if it has a vocabulary, a head of its own only
+   * if the embedding is not tied.
+   */
+  public static TensorLayout of(ModelConfig c, String prefix) {
+    var shapes = new LinkedHashMap<String, List<Long>>();
+    long hidden = c.hiddenSize();
+    if (c.vocabSize() > 0) {
+      shapes.put(prefix + "embed_tokens.weight", List.of((long) c.vocabSize(), hidden));
+    }
+    for (int l = 0; l < c.layers(); l++) {
+      layer(c, prefix + "layers." + l + ".", shapes);
+    }
+    shapes.put(prefix + "norm.weight", List.of(hidden));
+    if (c.vocabSize() > 0 && !c.tiedEmbeddings()) {
+      shapes.put("lm_head.weight", List.of((long) c.vocabSize(), hidden));
+    }
+    return new TensorLayout(prefix, shapes);
+  }
+
+  private static void layer(ModelConfig c, String at, Map<String, List<Long>> shapes) {
+    long hidden = c.hiddenSize();
+    long queries = c.queryDim();
+    long keys = c.kvDim();
+    long inner = c.intermediateSize();
+    shapes.put(at + "input_layernorm.weight", List.of(hidden));
+    linear(shapes, at + "self_attn.q_proj", queries, hidden, c.qkvBias());
+    linear(shapes, at + "self_attn.k_proj", keys, hidden, c.qkvBias());
+    linear(shapes, at + "self_attn.v_proj", keys, hidden, c.qkvBias());
+    if (c.qkNorm()) {
+      shapes.put(at + "self_attn.q_norm.weight", List.of((long) c.headDim()));
+      shapes.put(at + "self_attn.k_norm.weight", List.of((long) c.headDim()));
+    }
+    linear(shapes, at + "self_attn.o_proj", hidden, queries, c.outputBias());
+    shapes.put(at + "post_attention_layernorm.weight", List.of(hidden));
+    linear(shapes, at + "mlp.gate_proj", inner, hidden, c.mlpBias());
+    linear(shapes, at + "mlp.up_proj", inner, hidden, c.mlpBias());
+    linear(shapes, at + "mlp.down_proj", hidden, inner, c.mlpBias());
+  }
+
+  private static void linear(
+      Map<String, List<Long>> shapes, String name, long outputs, long inputs, boolean bias) {
+    shapes.put(name + ".weight", List.of(outputs, inputs));
+    if (bias) {
+      shapes.put(name + ".bias", List.of(outputs));
+    }
+  }
+
+  /**
+   * The layout of a reasoning network between a base model of width d and its own backbone of width
+   * g: projections in and out, t queries, and the backbone.
+   */
+  static TensorLayout of(NetworkConfig c) {
+    long d = c.baseHiddenSize();
+    long g = c.backbone().hiddenSize();
+    var shapes = new LinkedHashMap<String, List<Long>>();
+    linear(shapes, "in_proj", g, d, true);
+    shapes.put("queries", List.of((long) c.latents(), g));
+    shapes.putAll(of(c.backbone(), "backbone.").shapes);
+    linear(shapes, "out_proj", d, g, true);
+    return new TensorLayout("backbone.", shapes);
+  }
+
+  /** Number of elements of all tensors together. */
+  public long parameters() {
+    return shapes.values().stream().mapToLong(TensorLayout::elements).sum();
+  }
+
+  /** Number of elements of one shape. */
+  static long elements(List<Long> shape) {
+    return shape.stream().reduce(1L, Math::multiplyExact);
+  }
+
+  /**
+   * Whether a tensor that the layout does not have contradicts it: one of the decoder or the head,
+   * a bias say, that the computation would leave out. The old {@code rotary_emb.inv_freq} buffers
+   * do not; their values follow from the config.
+   */
+  boolean contradictedBy(String name) {
+    return !shapes.containsKey(name)
+        && (name.startsWith(prefix) || name.startsWith("lm_head."))
+        && !name.endsWith("rotary_emb.inv_freq");
+  }
+
+  /** Names in order, for messages and loops. */
+  List<String> names() {
+    return new ArrayList<>(shapes.keySet());
+  }
+}
