@@ -1,0 +1,107 @@
+package io.lrt4j.compute;
+
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The one seam for compute: coarse, fused operations on tensors that the backend owns. {@code
+ * Transformer} and {@code ReasoningNetwork} are written once against it.
+ *
+ * <p>Every operation works on the first {@code rows} rows of its activations (f32), which may have
+ * room for more. Weights may be f32, f16 or bf16; accumulation is f32. A row's result does not
+ * depend on what other rows are computed with it, nor on the number of threads. Operations may be
+ * called from several threads at a time. Shapes are the caller's duty, checked where that costs
+ * nothing.
+ */
+public interface Backend extends AutoCloseable {
+  /** {@code scalar}, {@code vector}, {@code native} or {@code cuda}. */
+  String name();
+
+  /** What runs here, for people: instruction set, threads, versions. */
+  String describe();
+
+  Memory newMemory();
+
+  /**
+   * Takes a row-major weight [rows, cols] in, without copying where the backend can read it in
+   * place (alignment is not assumed).
+   */
+  Tensor weight(DType dtype, int rows, int cols, MemorySegment data);
+
+  /** x[i, :] = table[ids[offset + i], :] for i in 0 … rows-1. */
+  void embed(Tensor table, int[] ids, int offset, int rows, Tensor x);
+
+  /** to[toRow + i, :] = from[fromRow + i, :] for i in 0 … rows-1, converted to f32. */
+  void copyRows(Tensor from, int fromRow, Tensor to, int toRow, int rows);
+
+  /** Fills rows from {@code row} on from the host. */
+  void write(float[] from, Tensor to, int row, int rows);
+
+  /** Hands rows from {@code row} on to the host, as f32. */
+  void read(Tensor from, int row, float[] to, int rows);
+
+  /** out[i, :] = row[fromRow, :] * rows[i, :], elementwise (the {@code hadamard} fusion). */
+  void multiplyRow(Tensor row, int fromRow, Tensor by, int rows, Tensor out);
+
+  /** out = rmsNorm(x) = x / sqrt(mean(x²) + eps) * weight (Zhang and Sennrich, 2019). */
+  void norm(Tensor x, int rows, Tensor weight, float eps, Tensor out);
+
+  /** out = x W^T + b. */
+  void project(Tensor x, int rows, Projection p, Tensor out);
+
+  /** out = rmsNorm(x) W^T + b. */
+  void normProject(Tensor x, int rows, Tensor norm, float eps, Projection p, Tensor out);
+
+  /** y += x W^T + b. */
+  void projectAdd(Tensor x, int rows, Projection p, Tensor y);
+
+  /**
+   * Splits each row of qkv into heads [heads, kvHeads, kvHeads] × headDim, norms query and key
+   * heads if asked to, rotates them to their positions, leaves the queries in place and appends
+   * keys and values to the caches of the batch.
+   *
+   * @param qkv [rows, (heads + 2 kvHeads) headDim]
+   * @param rope [positions, headDim]: cosines of all pairs, then sines; pair i is elements i and i
+   *     + headDim/2 of a head
+   */
+  void ropeAndStore(
+      Tensor qkv,
+      Batch batch,
+      int layer,
+      @Nullable Tensor queryNorm,
+      @Nullable Tensor keyNorm,
+      float eps,
+      Tensor rope);
+
+  /**
+   * Causal grouped-query attention of every row over its own sequence, itself included: softmax(q
+   * k^T / sqrt(headDim)) v.
+   *
+   * @param qkv queries in the first heads * headDim columns
+   * @param window how many positions a row sees, itself included
+   * @param out [rows, heads headDim]
+   */
+  void attend(Tensor qkv, Batch batch, int layer, int heads, int window, Tensor out);
+
+  /**
+   * x += down(silu(gate(h)) * up(h)) with h = rmsNorm(x).
+   *
+   * @param gateUp two parts, gate and up
+   * @param scratch [rows, 2 intermediate]
+   */
+  void gatedMlp(
+      Tensor x,
+      int rows,
+      Tensor norm,
+      float eps,
+      Projection gateUp,
+      Projection down,
+      Tensor scratch);
+
+  /** Largest, second largest and normaliser of one row of logits. */
+  void summarize(Tensor logits, int row, LogitSummary summary);
+
+  /** Stops its threads; memory of the backend is freed by its owners. */
+  @Override
+  void close();
+}

@@ -1,0 +1,70 @@
+package io.lrt4j.compute.cpu;
+
+import static io.lrt4j.compute.cpu.CpuTensor.FLOAT;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/** What all CPU backends share: memory, and moving data that is not worth a kernel. */
+abstract class CpuBackend implements Backend {
+  @Override
+  public Memory newMemory() {
+    return new CpuMemory();
+  }
+
+  @Override
+  public Tensor weight(DType dtype, int rows, int cols, MemorySegment data) {
+    return new CpuTensor(dtype, rows, cols, data);
+  }
+
+  @Override
+  public void embed(Tensor table, int[] ids, int offset, int rows, Tensor x) {
+    for (int i = 0; i < rows; i++) {
+      copyRows(table, ids[offset + i], x, i, 1);
+    }
+  }
+
+  @Override
+  public void copyRows(Tensor from, int fromRow, Tensor to, int toRow, int rows) {
+    CpuTensor source = CpuTensor.of(from);
+    CpuTensor target = CpuTensor.of(to);
+    if (source.dtype() == DType.F32) {
+      MemorySegment.copy(
+          source.data(),
+          source.row(fromRow),
+          target.data(),
+          target.row(toRow),
+          rows * source.stride());
+      return;
+    }
+    long in = source.row(fromRow);
+    long out = target.row(toRow);
+    long count = (long) rows * source.cols();
+    for (long i = 0; i < count; i++) {
+      float value = CpuTensor.load(source.dtype(), source.data(), in + i * source.dtype().bytes());
+      target.data().set(FLOAT, out + i * 4, value);
+    }
+  }
+
+  @Override
+  public void write(float[] from, Tensor to, int row, int rows) {
+    CpuTensor target = CpuTensor.of(to);
+    MemorySegment.copy(from, 0, target.data(), FLOAT, target.row(row), rows * target.cols());
+  }
+
+  @Override
+  public void read(Tensor from, int row, float[] to, int rows) {
+    CpuTensor source = CpuTensor.of(from);
+    if (source.dtype() == DType.F32) {
+      MemorySegment.copy(source.data(), FLOAT, source.row(row), to, 0, rows * source.cols());
+      return;
+    }
+    for (int i = 0; i < rows * source.cols(); i++) {
+      long offset = source.row(row) + (long) i * source.dtype().bytes();
+      to[i] = CpuTensor.load(source.dtype(), source.data(), offset);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+package io.lrt4j.compute.cpu;
+
+import io.lrt4j.compute.DType;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Inner products of activation rows with weight rows of one element type: the arithmetic of every
+ * projection and of attention's scores. The sum of one (row, weight) pair runs over the same
+ * elements in the same order in every method, so that a row's result does not depend on how many
+ * rows and weights are worked on together.
+ */
+abstract sealed class DotKernel permits F32Dot, HalfDot {
+  static DotKernel of(DType dtype) {
+    return switch (dtype) {
+      case F32 -> F32Dot.INSTANCE;
+      case F16 -> F16Dot.INSTANCE;
+      case BF16 -> Bf16Dot.INSTANCE;
+    };
+  }
+
+  /** How many elements go through vectors; the tail that is left of {@code n} is the caller's. */
+  abstract int body(int n);
+
+  /** Whether activations come with even and odd elements apart (see {@link HalfDot}). */
+  abstract boolean splitInput();
+
+  /**
+   * sums[4 i + j] = x_i · w_j for 4 rows of x and 4 of w, over the body.
+   *
+   * @param x activations, f32, from byte xAt on, xStride bytes from row to row
+   * @param w weights, from byte wAt on, wStride bytes from row to row
+   */
+  abstract void dot4x4(
+      MemorySegment x,
+      long xAt,
+      long xStride,
+      MemorySegment w,
+      long wAt,
+      long wStride,
+      int body,
+      float[] sums);
+
+  /** sums[j] = x · w_j for 4 rows of w. */
+  abstract void dot1x4(
+      MemorySegment x, long xAt, MemorySegment w, long wAt, long wStride, int body, float[] sums);
+
+  /** x · w. */
+  abstract float dot(MemorySegment x, long xAt, MemorySegment w, long wAt, int body);
+}

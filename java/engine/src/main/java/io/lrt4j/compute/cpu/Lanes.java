@@ -1,0 +1,105 @@
+package io.lrt4j.compute.cpu;
+
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Vector idioms with one fixed order of rounding, compiled or interpreted: the library's own sums
+ * across lanes and its exp may give other last bits once the compiler replaces them, and then the
+ * same seed would not give the same tokens.
+ */
+final class Lanes {
+  static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
+  static final VectorSpecies<Integer> I = IntVector.SPECIES_PREFERRED;
+  static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+  static final int N = F.length();
+
+  private static final VectorShuffle<Float> BY_8 = rotation(8);
+  private static final VectorShuffle<Float> BY_4 = rotation(4);
+  private static final VectorShuffle<Float> BY_2 = rotation(2);
+  private static final VectorShuffle<Float> BY_1 = rotation(1);
+
+  // exp(x) = 2^k * exp(r), r in [-ln2/2, ln2/2]: Cody and Waite's two-part ln 2, then a polynomial
+  // (Cephes expf coefficients).
+  private static final float LOG2_E = 1.442695f;
+  private static final float LN2_HIGH = 0.6933594f;
+  private static final float LN2_LOW = -0.00021219444f;
+  private static final float SMALLEST = -87.33654f; // below it the result is taken as 0
+  private static final float LARGEST = 88.02f;
+  private static final float MAGIC = 12582912f; // 1.5 * 2^23: adding it rounds to an integer
+  private static final float C0 = 0.00019875691f;
+  private static final float C1 = 0.0013981999f;
+  private static final float C2 = 0.008333452f;
+  private static final float C3 = 0.041665796f;
+  private static final float C4 = 0.16666666f;
+  private static final float C5 = 0.5f;
+
+  private Lanes() {}
+
+  private static VectorShuffle<Float> rotation(int by) {
+    return VectorShuffle.fromOp(F, i -> (i + by) % F.length());
+  }
+
+  /** Sum of all lanes, pairwise. */
+  static float sum(FloatVector v) {
+    FloatVector s = v;
+    if (N >= 16) {
+      s = s.add(s.rearrange(BY_8));
+    }
+    if (N >= 8) {
+      s = s.add(s.rearrange(BY_4));
+    }
+    if (N >= 4) {
+      s = s.add(s.rearrange(BY_2));
+    }
+    return s.add(s.rearrange(BY_1)).lane(0);
+  }
+
+  /**
+   * e^x for x up to 88 (a larger one is taken as 88); 0 below -87.3; NaN for NaN. Relative error
+   * below 2e-7.
+   */
+  static FloatVector exp(FloatVector x) {
+    FloatVector clamped = x.max(SMALLEST).min(LARGEST);
+    FloatVector shifted = clamped.mul(LOG2_E).add(MAGIC);
+    FloatVector k = shifted.sub(MAGIC);
+    FloatVector r = k.fma(broadcast(-LN2_HIGH), clamped);
+    r = k.fma(broadcast(-LN2_LOW), r);
+    FloatVector p = r.fma(broadcast(C0), broadcast(C1));
+    p = p.fma(r, broadcast(C2));
+    p = p.fma(r, broadcast(C3));
+    p = p.fma(r, broadcast(C4));
+    p = p.fma(r, broadcast(C5));
+    p = p.fma(r.mul(r), r).add(1f);
+    // k sits in the low bits of "shifted"; moved to the exponent's place it multiplies by 2^k.
+    IntVector scale = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+    FloatVector result = p.reinterpretAsInts().add(scale).reinterpretAsFloats();
+    return result.blend(0f, x.lt(SMALLEST)).blend(x, x.test(VectorOperators.IS_NAN));
+  }
+
+  private static FloatVector broadcast(float value) {
+    return FloatVector.broadcast(F, value);
+  }
+
+  /** The same function of one number, bit for bit. */
+  static float exp(float x) {
+    float clamped = Math.min(Math.max(x, SMALLEST), LARGEST);
+    float shifted = clamped * LOG2_E + MAGIC;
+    float k = shifted - MAGIC;
+    float r = Math.fma(k, -LN2_HIGH, clamped);
+    r = Math.fma(k, -LN2_LOW, r);
+    float p = Math.fma(r, C0, C1);
+    p = Math.fma(p, r, C2);
+    p = Math.fma(p, r, C3);
+    p = Math.fma(p, r, C4);
+    p = Math.fma(p, r, C5);
+    p = Math.fma(p, r * r, r) + 1f;
+    float result =
+        Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(shifted) << 23));
+    return x < SMALLEST ? 0f : Float.isNaN(x) ? x : result;
+  }
+}

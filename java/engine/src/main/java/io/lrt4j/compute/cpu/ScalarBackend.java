@@ -1,0 +1,262 @@
+package io.lrt4j.compute.cpu;
+
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Projection;
+import io.lrt4j.compute.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The readable truth: every operation in plain Java, one thread, in the order of its formula. All
+ * others are held against it.
+ */
+public final class ScalarBackend extends CpuBackend {
+  /** A backend without threads of its own. */
+  public ScalarBackend() {}
+
+  @Override
+  public String name() {
+    return "scalar";
+  }
+
+  @Override
+  public String describe() {
+    return "plain Java, 1 thread";
+  }
+
+  @Override
+  public void multiplyRow(Tensor row, int fromRow, Tensor by, int rows, Tensor out) {
+    CpuTensor a = CpuTensor.of(row);
+    CpuTensor b = CpuTensor.of(by);
+    CpuTensor o = CpuTensor.of(out);
+    for (int i = 0; i < rows; i++) {
+      for (int c = 0; c < a.cols(); c++) {
+        o.set(i, c, a.get(fromRow, c) * b.get(i, c));
+      }
+    }
+  }
+
+  @Override
+  public void norm(Tensor x, int rows, Tensor weight, float eps, Tensor out) {
+    CpuTensor in = CpuTensor.of(x);
+    CpuTensor o = CpuTensor.of(out);
+    float[] row = new float[in.cols()];
+    for (int i = 0; i < rows; i++) {
+      read(x, i, row, 1);
+      rmsNorm(row, 0, row.length, CpuTensor.of(weight), eps);
+      write(row, o, i, 1);
+    }
+  }
+
+  private static void rmsNorm(float[] x, int from, int n, CpuTensor weight, float eps) {
+    float squares = 0;
+    for (int c = 0; c < n; c++) {
+      squares += x[from + c] * x[from + c];
+    }
+    float scale = (float) (1 / Math.sqrt(squares / n + eps));
+    for (int c = 0; c < n; c++) {
+      x[from + c] = x[from + c] * scale * weight.get(0, c);
+    }
+  }
+
+  @Override
+  public void project(Tensor x, int rows, Projection p, Tensor out) {
+    project(x, rows, p, out, false);
+  }
+
+  @Override
+  public void projectAdd(Tensor x, int rows, Projection p, Tensor y) {
+    project(x, rows, p, y, true);
+  }
+
+  private void project(Tensor x, int rows, Projection p, Tensor out, boolean add) {
+    CpuTensor o = CpuTensor.of(out);
+    float[] row = new float[x.cols()];
+    for (int i = 0; i < rows; i++) {
+      read(x, i, row, 1);
+      int col = 0;
+      for (Projection.Part part : p.parts()) {
+        CpuTensor weight = CpuTensor.of(part.weight());
+        for (int c = 0; c < weight.rows(); c++, col++) {
+          float sum = 0;
+          for (int k = 0; k < weight.cols(); k++) {
+            sum += row[k] * weight.get(c, k);
+          }
+          if (part.bias() != null) {
+            sum += CpuTensor.of(part.bias()).get(0, c);
+          }
+          o.set(i, col, add ? o.get(i, col) + sum : sum);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void normProject(Tensor x, int rows, Tensor norm, float eps, Projection p, Tensor out) {
+    try (var scratch = newMemory()) {
+      Tensor normed = scratch.allocate(rows, x.cols());
+      norm(x, rows, norm, eps, normed);
+      project(normed, rows, p, out);
+    }
+  }
+
+  @Override
+  public void ropeAndStore(
+      Tensor qkv,
+      Batch batch,
+      int layer,
+      @Nullable Tensor queryNorm,
+      @Nullable Tensor keyNorm,
+      float eps,
+      Tensor rope) {
+    CpuTensor x = CpuTensor.of(qkv);
+    for (int i = 0; i < batch.rows(); i++) {
+      int run = batch.runOf(i);
+      KvCache cache = batch.cache(run);
+      int position = batch.position(run, i);
+      int dim = cache.headDim();
+      int heads = x.cols() / dim - 2 * cache.kvHeads();
+      float[] row = new float[x.cols()];
+      read(x, i, row, 1);
+      for (int h = 0; h < heads + cache.kvHeads(); h++) {
+        Tensor norm = h < heads ? queryNorm : keyNorm;
+        if (norm != null) {
+          rmsNorm(row, h * dim, dim, CpuTensor.of(norm), eps);
+        }
+        rotate(row, h * dim, dim, CpuTensor.of(rope), position);
+      }
+      write(row, x, i, 1);
+      CpuTensor keys = CpuTensor.of(cache.keys(layer));
+      CpuTensor values = CpuTensor.of(cache.values(layer));
+      for (int h = 0; h < cache.kvHeads(); h++) {
+        int to = h * cache.capacity() + position - cache.base();
+        for (int c = 0; c < dim; c++) {
+          keys.set(to, c, row[(heads + h) * dim + c]);
+          values.set(to, c, row[(heads + cache.kvHeads() + h) * dim + c]);
+        }
+      }
+    }
+  }
+
+  private static void rotate(float[] x, int from, int dim, CpuTensor rope, int position) {
+    int half = dim / 2;
+    for (int c = 0; c < half; c++) {
+      float cos = rope.get(position, c);
+      float sin = rope.get(position, half + c);
+      float a = x[from + c];
+      float b = x[from + half + c];
+      x[from + c] = a * cos - b * sin;
+      x[from + half + c] = b * cos + a * sin;
+    }
+  }
+
+  @Override
+  public void attend(Tensor qkv, Batch batch, int layer, int heads, int window, Tensor out) {
+    CpuTensor q = CpuTensor.of(qkv);
+    CpuTensor o = CpuTensor.of(out);
+    for (int i = 0; i < batch.rows(); i++) {
+      int run = batch.runOf(i);
+      KvCache cache = batch.cache(run);
+      int end = batch.position(run, i) + 1;
+      int start = Math.max(0, end - window);
+      int dim = cache.headDim();
+      for (int h = 0; h < heads; h++) {
+        int kvHead = h / (heads / cache.kvHeads());
+        float[] weights = new float[end];
+        float max = Float.NEGATIVE_INFINITY;
+        for (int p = start; p < end; p++) {
+          float score = 0;
+          for (int c = 0; c < dim; c++) {
+            score += q.get(i, h * dim + c) * stored(cache, layer, true, kvHead, p, c);
+          }
+          weights[p] = (float) (score / Math.sqrt(dim));
+          max = Math.max(max, weights[p]);
+        }
+        float sum = 0;
+        for (int p = start; p < end; p++) {
+          weights[p] = (float) Math.exp(weights[p] - max);
+          sum += weights[p];
+        }
+        for (int c = 0; c < dim; c++) {
+          float mixed = 0;
+          for (int p = start; p < end; p++) {
+            mixed += weights[p] * stored(cache, layer, false, kvHead, p, c);
+          }
+          o.set(i, h * dim + c, mixed / sum);
+        }
+      }
+    }
+  }
+
+  private static float stored(
+      KvCache cache, int layer, boolean key, int head, int position, int c) {
+    int span = 0;
+    while (position >= cache.spanEnd(span, Integer.MAX_VALUE)) {
+      span++;
+    }
+    KvCache owner = cache.span(span);
+    Tensor tensor = key ? owner.keys(layer) : owner.values(layer);
+    return CpuTensor.of(tensor).get(head * owner.capacity() + position - owner.base(), c);
+  }
+
+  @Override
+  public void gatedMlp(
+      Tensor x,
+      int rows,
+      Tensor norm,
+      float eps,
+      Projection gateUp,
+      Projection down,
+      Tensor scratch) {
+    normProject(x, rows, norm, eps, gateUp, scratch);
+    CpuTensor s = CpuTensor.of(scratch);
+    int width = down.in();
+    try (var memory = newMemory()) {
+      CpuTensor hidden = CpuTensor.of(memory.allocate(rows, width));
+      for (int i = 0; i < rows; i++) {
+        for (int c = 0; c < width; c++) {
+          float gate = s.get(i, c);
+          hidden.set(i, c, (float) (gate / (1 + Math.exp(-gate))) * s.get(i, width + c));
+        }
+      }
+      projectAdd(hidden, rows, down, x);
+    }
+  }
+
+  @Override
+  public void summarize(Tensor logits, int row, LogitSummary summary) {
+    summarize(CpuTensor.of(logits), row, summary);
+    double sum = 0;
+    for (int c = 0; c < logits.cols(); c++) {
+      sum += Math.exp(CpuTensor.of(logits).get(row, c) - summary.max);
+    }
+    summary.logSumExp = (float) (summary.max + Math.log(sum));
+  }
+
+  /** Fills in argmax, max and second: one pass that any CPU backend may use. */
+  static void summarize(CpuTensor logits, int row, LogitSummary summary) {
+    int argmax = 0;
+    float max = Float.NEGATIVE_INFINITY;
+    float second = Float.NEGATIVE_INFINITY;
+    long offset = logits.row(row);
+    for (int c = 0; c < logits.cols(); c++) {
+      float value = logits.data().get(CpuTensor.FLOAT, offset + c * 4L);
+      if (value > second) {
+        if (value > max) {
+          second = max;
+          max = value;
+          argmax = c;
+        } else {
+          second = value;
+        }
+      }
+    }
+    summary.argmax = argmax;
+    summary.max = max;
+    summary.second = second;
+  }
+
+  @Override
+  public void close() {}
+}

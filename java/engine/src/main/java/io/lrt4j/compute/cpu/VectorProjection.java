@@ -1,0 +1,248 @@
+package io.lrt4j.compute.cpu;
+
+import static io.lrt4j.compute.cpu.CpuTensor.FLOAT;
+import static io.lrt4j.compute.cpu.Lanes.F;
+import static io.lrt4j.compute.cpu.Lanes.LE;
+import static io.lrt4j.compute.cpu.Lanes.N;
+
+import io.lrt4j.compute.Projection;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * y = f(x) W^T + b for one row (decoding: the weights stream by once) and for many (prefill: 4 × 4
+ * tiles, a block of weights stays in the cache while all rows pass). Two jobs: f, a norm or a gate,
+ * row by row into scratch; then the product, block by block of outputs.
+ */
+final class VectorProjection implements AutoCloseable {
+  private static final int BLOCK =
+      32; // outputs of a task with many rows; their weights fit the second-level cache
+  private static final int LEAST_BLOCK = 16;
+  private static final int TASKS_PER_THREAD =
+      8; // so that a thread that is put aside leaves little behind
+  private static final int TILE = 4;
+
+  private static final VectorShuffle<Float> EVEN = VectorShuffle.fromOp(F, i -> 2 * i % N);
+  private static final VectorShuffle<Float> ODD = VectorShuffle.fromOp(F, i -> (2 * i + 1) % N);
+  private static final VectorMask<Float> UPPER = VectorMask.fromLong(F, -1L << (N / 2));
+
+  private final Workers workers;
+  private final Scratch scratch = new Scratch();
+  private final float[][] sums; // of a tile, per worker
+  private final Workers.Job prepareJob = this::prepareRow;
+  private final Workers.Job gateJob = this::gateRow;
+  private final Workers.Job productJob = this::productBlock;
+
+  // The operation under way.
+  private CpuTensor x = VectorBackend.NONE;
+  private int rows;
+  private int in;
+  private @Nullable CpuTensor norm;
+  private float eps;
+  private Projection projection = EMPTY;
+  private CpuTensor y = VectorBackend.NONE;
+  private boolean add;
+  private int block;
+  private MemorySegment input = MemorySegment.NULL; // [rows, in] plain, then [rows, in] split
+  private long plain; // byte offset of the plain rows
+  private long stride;
+  private boolean split;
+
+  private static final Projection EMPTY = Projection.of(VectorBackend.NONE, null);
+
+  VectorProjection(Workers workers) {
+    this.workers = workers;
+    sums = new float[workers.size()][TILE * TILE];
+  }
+
+  /** y = norm(x) W^T + b, or y += …; norm null takes x as it is. */
+  void run(
+      CpuTensor x,
+      int rows,
+      @Nullable CpuTensor norm,
+      float eps,
+      Projection p,
+      CpuTensor y,
+      boolean add) {
+    begin(x, rows, p, y, add);
+    this.norm = norm;
+    this.eps = eps;
+    workers.run(prepareJob, rows);
+    product();
+  }
+
+  /** y += (silu(g) * u) W^T + b with x = [g ; u]. */
+  void runGated(CpuTensor x, int rows, Projection p, CpuTensor y) {
+    begin(x, rows, p, y, true);
+    workers.run(gateJob, rows);
+    product();
+  }
+
+  private void begin(CpuTensor x, int rows, Projection p, CpuTensor y, boolean add) {
+    this.x = x;
+    this.rows = rows;
+    this.y = y;
+    this.add = add;
+    projection = p;
+    in = p.in();
+    stride = in * 4L;
+    plain = 0;
+    split = false;
+    boolean unsplit = false;
+    for (int i = 0; i < p.parts().size(); i++) {
+      boolean half = DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
+      split |= half;
+      unsplit |= !half;
+    }
+    long bytes = (rows * stride + 63) / 64 * 64;
+    input = scratch.ensure(2 * bytes);
+    plain = split ? bytes : 0;
+    if (split && unsplit) {
+      throw new IllegalArgumentException("parts of one projection differ in kind of type");
+    }
+  }
+
+  private void product() {
+    int out = projection.out();
+    int wanted = rows > 1 ? BLOCK : out / (workers.size() * TASKS_PER_THREAD);
+    block = Math.max(LEAST_BLOCK, (wanted + TILE - 1) / TILE * TILE);
+    int tasks = 0;
+    for (int i = 0; i < projection.parts().size(); i++) {
+      tasks += blocks(projection.parts().get(i));
+    }
+    workers.run(productJob, tasks);
+  }
+
+  private int blocks(Projection.Part part) {
+    return (part.weight().rows() + block - 1) / block;
+  }
+
+  private void prepareRow(int row, int worker) {
+    long to = plain + row * stride;
+    CpuTensor weight = norm;
+    if (weight == null) {
+      MemorySegment.copy(x.data(), x.row(row), input, to, stride);
+    } else {
+      VectorBackend.rmsNorm(x.data(), x.row(row), in, weight, eps, input, to);
+    }
+    splitRow(row);
+  }
+
+  private void gateRow(int row, int worker) {
+    long gate = x.row(row);
+    long up = gate + stride;
+    long to = plain + row * stride;
+    MemorySegment s = x.data();
+    int body = in / N * N;
+    for (int c = 0; c < body; c += N) {
+      long k = c * 4L;
+      FloatVector g = FloatVector.fromMemorySegment(F, s, gate + k, LE);
+      FloatVector u = FloatVector.fromMemorySegment(F, s, up + k, LE);
+      g.div(Lanes.exp(g.neg()).add(1f)).mul(u).intoMemorySegment(input, to + k, LE);
+    }
+    for (int c = body; c < in; c++) {
+      long k = c * 4L;
+      float g = s.get(FLOAT, gate + k);
+      input.set(FLOAT, to + k, g / (Lanes.exp(-g) + 1f) * s.get(FLOAT, up + k));
+    }
+    splitRow(row);
+  }
+
+  /** From the plain row to the split one: of every 2 N elements, first the even ones. */
+  private void splitRow(int row) {
+    if (!split) {
+      return;
+    }
+    long from = plain + row * stride;
+    long to = row * stride;
+    long end = in / (2 * N) * (N * 8L);
+    for (long k = 0; k < end; k += N * 8L) {
+      FloatVector a = FloatVector.fromMemorySegment(F, input, from + k, LE);
+      FloatVector b = FloatVector.fromMemorySegment(F, input, from + k + N * 4L, LE);
+      a.rearrange(EVEN).blend(b.rearrange(EVEN), UPPER).intoMemorySegment(input, to + k, LE);
+      a.rearrange(ODD).blend(b.rearrange(ODD), UPPER).intoMemorySegment(input, to + k + N * 4L, LE);
+    }
+  }
+
+  private void productBlock(int task, int worker) {
+    int index = 0;
+    int col = 0;
+    Projection.Part part = projection.parts().getFirst();
+    while (task >= blocks(part)) {
+      task -= blocks(part);
+      col += part.weight().rows();
+      part = projection.parts().get(++index);
+    }
+    CpuTensor weight = CpuTensor.of(part.weight());
+    CpuTensor bias = part.bias() == null ? null : CpuTensor.of(part.bias());
+    int from = task * block;
+    int to = Math.min(from + block, weight.rows());
+    float[] tile = sums[worker];
+    DotKernel kernel = DotKernel.of(weight.dtype());
+    int body = kernel.body(in);
+    int row = 0;
+    for (; row + TILE <= rows; row += TILE) {
+      int o = from;
+      for (; o + TILE <= to; o += TILE) {
+        kernel.dot4x4(
+            input, row * stride, stride, weight.data(), weight.row(o), weight.stride(), body, tile);
+        for (int i = 0; i < TILE; i++) {
+          for (int j = 0; j < TILE; j++) {
+            finish(row + i, weight, bias, o + j, col, body, tile[TILE * i + j]);
+          }
+        }
+      }
+      for (int i = 0; i < TILE; i++) {
+        single(kernel, row + i, weight, bias, o, to, col, body);
+      }
+    }
+    for (; row < rows; row++) {
+      int o = from;
+      for (; o + TILE <= to; o += TILE) {
+        kernel.dot1x4(
+            input, row * stride, weight.data(), weight.row(o), weight.stride(), body, tile);
+        for (int j = 0; j < TILE; j++) {
+          finish(row, weight, bias, o + j, col, body, tile[j]);
+        }
+      }
+      single(kernel, row, weight, bias, o, to, col, body);
+    }
+  }
+
+  private void single(
+      DotKernel kernel,
+      int row,
+      CpuTensor weight,
+      @Nullable CpuTensor bias,
+      int from,
+      int to,
+      int col,
+      int body) {
+    for (int o = from; o < to; o++) {
+      float sum = kernel.dot(input, row * stride, weight.data(), weight.row(o), body);
+      finish(row, weight, bias, o, col, body, sum);
+    }
+  }
+
+  /** Adds the tail of the inner product and the bias, and stores. */
+  private void finish(
+      int row, CpuTensor weight, @Nullable CpuTensor bias, int o, int col, int body, float sum) {
+    float value = sum;
+    for (int k = body; k < in; k++) {
+      value = Math.fma(input.get(FLOAT, plain + row * stride + k * 4L), weight.get(o, k), value);
+    }
+    if (bias != null) {
+      value += bias.get(0, o);
+    }
+    long at = y.row(row) + (col + o) * 4L;
+    y.data().set(FLOAT, at, add ? y.data().get(FLOAT, at) + value : value);
+  }
+
+  @Override
+  public void close() {
+    scratch.close();
+  }
+}
