@@ -6,4 +6,5 @@ module io.lrt4j.cli {
   requires com.fasterxml.jackson.databind;
   requires java.logging;
   requires jdk.management;
+  requires static jdk.incubator.vector;
 }

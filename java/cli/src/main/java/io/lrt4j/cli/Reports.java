@@ -7,8 +7,10 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Answer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /** Answers as JSON and as a line of text. */
 final class Reports {
@@ -30,8 +32,17 @@ final class Reports {
     return JsonNodeFactory.instance.objectNode();
   }
 
-  /** JSON in one line. */
-  static String line(JsonNode json) {
+  /** A JSON object's fields in order, {@code name, value, name, value, …}. */
+  static Map<String, Object> fields(Object... namesAndValues) {
+    Map<String, Object> fields = new LinkedHashMap<>();
+    for (int i = 0; i < namesAndValues.length; i += 2) {
+      fields.put((String) namesAndValues[i], namesAndValues[i + 1]);
+    }
+    return fields;
+  }
+
+  /** JSON in one line, of a tree or of maps and lists. */
+  static String line(Object json) {
     try {
       return MAPPER.writeValueAsString(json);
     } catch (JsonProcessingException e) {
