@@ -16,10 +16,10 @@ import java.util.List;
 final class ConfigParser {
   static final int MAX_VOCAB = 1 << 24;
   static final int MAX_WIDTH = 1 << 17;
-  private static final int MAX_INNER = 1 << 20;
-  private static final int MAX_LAYERS = 1024;
-  private static final int MAX_HEADS = 1 << 12;
-  private static final int MAX_HEAD_DIM = 1 << 12;
+  static final int MAX_INNER = 1 << 20;
+  static final int MAX_LAYERS = 1024;
+  static final int MAX_HEADS = 1 << 12;
+  static final int MAX_HEAD_DIM = 1 << 12;
 
   private final Json json;
   private final Family family;

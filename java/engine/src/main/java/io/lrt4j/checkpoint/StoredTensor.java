@@ -3,6 +3,8 @@ package io.lrt4j.checkpoint;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -18,6 +20,11 @@ import java.util.List;
  */
 public record StoredTensor(
     String name, String storedType, List<Long> shape, MemorySegment data, Path file) {
+
+  private static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort SHORT =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   public StoredTensor {
     shape = List.copyOf(shape);
@@ -50,5 +57,15 @@ public record StoredTensor(
       n *= dimension;
     }
     return n;
+  }
+
+  /** The element at a row-major index, widened to f32. */
+  public float element(long index) {
+    long at = index * dtype().bytes();
+    return switch (dtype()) {
+      case F32 -> Float.intBitsToFloat(data.get(INT, at));
+      case F16 -> Float.float16ToFloat(data.get(SHORT, at));
+      case BF16 -> Float.intBitsToFloat(data.get(SHORT, at) << Short.SIZE);
+    };
   }
 }
