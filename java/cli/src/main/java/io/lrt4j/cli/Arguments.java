@@ -174,7 +174,10 @@ final class Arguments {
     }
     try {
       int[] ids =
-          Arrays.stream(value.split(",", -1)).map(String::strip).mapToInt(Integer::parseInt).toArray();
+          Arrays.stream(value.split(",", -1))
+              .map(String::strip)
+              .mapToInt(Integer::parseInt)
+              .toArray();
       if (Arrays.stream(ids).allMatch(id -> id >= 0)) {
         return ids;
       }

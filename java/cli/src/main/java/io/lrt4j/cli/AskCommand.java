@@ -93,8 +93,7 @@ final class AskCommand implements Command {
       Question question =
           Question.of(text)
               .mode(mode)
-              .options(
-                  decoding.over(engine.defaultOptions(), sampling, interrupt.cancellation()));
+              .options(decoding.over(engine.defaultOptions(), sampling, interrupt.cancellation()));
       var setting =
           new Reports.Setting(engine.loadMillis(), engine.backend(), engine.model().toString());
       if (compare) {
@@ -146,22 +145,23 @@ final class AskCommand implements Command {
   }
 
   private static String question(@Nullable String operand, Console console) throws IOException {
-    String text = operand;
-    if (operand == null || operand.equals("-")) {
-      if (console.inTerminal()) {
-        console.note("Reading the question from standard input; Ctrl-D ends it.");
-      }
-      byte[] bytes = console.in().readAllBytes();
-      try {
-        text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-      } catch (CharacterCodingException e) {
-        throw new FailureException("the question on standard input is not UTF-8 text");
-      }
-      text = text.stripTrailing();
-    }
+    String text = operand == null || operand.equals("-") ? read(console) : operand;
     if (text.isBlank()) {
       throw new UsageException("the question is empty");
     }
     return text;
+  }
+
+  private static String read(Console console) throws IOException {
+    if (console.inTerminal()) {
+      console.note("Reading the question from standard input; Ctrl-D ends it.");
+    }
+    byte[] bytes = console.in().readAllBytes();
+    try {
+      var text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes));
+      return text.toString().stripTrailing();
+    } catch (CharacterCodingException e) {
+      throw new FailureException("the question on standard input is not UTF-8 text");
+    }
   }
 }

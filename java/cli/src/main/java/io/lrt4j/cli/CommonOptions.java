@@ -43,9 +43,7 @@ final class CommonOptions {
     String device = arguments.choice("device", "auto", "cpu", "cuda");
     String backend = arguments.choice("backend", "auto", "scalar", "vector", "native", "cuda");
     boolean onGpu = backend.equals("cuda");
-    if (!backend.equals("auto")
-        && !device.equals("auto")
-        && onGpu != device.equals("cuda")) {
+    if (!backend.equals("auto") && !device.equals("auto") && onGpu != device.equals("cuda")) {
       throw new UsageException("--device " + device + " and --backend " + backend + " disagree");
     }
     if (device.equals("cuda")) {

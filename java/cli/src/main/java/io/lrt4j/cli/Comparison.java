@@ -55,8 +55,7 @@ final class Comparison {
   /** One line a mode; {@code brief} shortens the answers for a terminal. */
   static String table(Map<Mode, Answer> answers, boolean brief) {
     var text = new StringBuilder();
-    line(
-        text, "mode", "prompt", "latent", "reasoning", "answer", "first token", "total", "text");
+    line(text, "mode", "prompt", "latent", "reasoning", "answer", "first token", "total", "text");
     answers.forEach(
         (mode, a) ->
             line(

@@ -34,8 +34,7 @@ record Decoding(
   static Options options() {
     return new Options()
         .addOption(valued("max-tokens", "N", "most tokens to generate (default: 512)"))
-        .addOption(
-            valued("budget", "N", "explicit mode: tokens for thinking and answer together"))
+        .addOption(valued("budget", "N", "explicit mode: tokens for thinking and answer together"))
         .addOption(flag("ignore-eos", "go on after the end-of-sequence token"))
         .addOption(valued("temperature", "T", "0 is greedy"))
         .addOption(valued("top-p", "P", "sample from the most probable tokens with this mass"))

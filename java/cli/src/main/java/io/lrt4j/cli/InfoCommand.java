@@ -6,10 +6,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import jdk.incubator.vector.FloatVector;
 import org.apache.commons.cli.Options;
 
@@ -39,33 +36,39 @@ final class InfoCommand implements Command {
 
   @Override
   public void run(Arguments arguments, Console console) {
-    Map<String, Object> facts = facts();
+    Machine machine = Machine.here();
     List<Backends.Status> backends = Backends.survey();
     List<String> advice = advice(Runtime.version());
     if (arguments.has("json")) {
-      List<Object> statuses = new ArrayList<>();
-      for (Backends.Status b : backends) {
-        statuses.add(
-            Reports.fields("name", b.name(), "available", b.available(), "detail", b.detail()));
-      }
-      facts.put("backends", statuses);
-      facts.put("advice", advice);
-      console.out().println(Reports.line(facts));
+      console
+          .out()
+          .println(
+              Reports.line(
+                  Reports.fields(
+                      "lrt", Lrt.version(),
+                      "java", machine.java,
+                      "java_home", machine.javaHome,
+                      "processor", machine.processor,
+                      "threads", machine.threads,
+                      "memory_bytes", machine.memoryBytes,
+                      "heap_bytes", machine.heapBytes,
+                      "vector_bits", machine.vectorBits,
+                      "backends", backends,
+                      "advice", advice)));
       return;
     }
     var out = console.out();
-    out.println("lrt        " + facts.get("lrt"));
-    out.println("java       " + facts.get("java") + " (" + facts.get("java_home") + ")");
-    out.println("processor  " + facts.get("processor") + ", threads " + facts.get("threads"));
-    out.println(
-        "memory     "
-            + Reports.size((long) facts.get("memory_bytes"))
-            + ", Java heap at most "
-            + Reports.size((long) facts.get("heap_bytes")));
-    int bits = (int) facts.get("vector_bits");
+    out.println("lrt        " + Lrt.version());
+    out.println("java       " + machine.java + " in " + machine.javaHome);
+    out.println("processor  " + machine.processor);
+    out.println("threads    " + machine.threads);
+    out.println("memory     " + Reports.size(machine.memoryBytes));
+    out.println("java heap  at most " + Reports.size(machine.heapBytes));
     out.println(
         "vectors    "
-            + (bits > 0 ? bits + " bits" : "module jdk.incubator.vector is not there"));
+            + (machine.vectorBits > 0
+                ? machine.vectorBits + " bits"
+                : "none: module jdk.incubator.vector is not there"));
     for (Backends.Status b : backends) {
       out.println(
           String.format(
@@ -75,18 +78,26 @@ final class InfoCommand implements Command {
     advice.forEach(line -> out.println("advice     " + line));
   }
 
-  private static Map<String, Object> facts() {
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("lrt", Lrt.version());
-    facts.put("java", System.getProperty("java.runtime.version", "") + vendor());
-    facts.put("java_home", System.getProperty("java.home", ""));
-    facts.put("processor", processor());
-    facts.put("architecture", System.getProperty("os.arch", ""));
-    facts.put("threads", Runtime.getRuntime().availableProcessors());
-    facts.put("memory_bytes", memory());
-    facts.put("heap_bytes", Runtime.getRuntime().maxMemory());
-    facts.put("vector_bits", vectorBits());
-    return facts;
+  /** What this process finds itself on; no vectors are 0 bits. */
+  private record Machine(
+      String java,
+      String javaHome,
+      String processor,
+      int threads,
+      long memoryBytes,
+      long heapBytes,
+      int vectorBits) {
+
+    static Machine here() {
+      return new Machine(
+          System.getProperty("java.runtime.version", "") + vendor(),
+          System.getProperty("java.home", ""),
+          processorName(),
+          Runtime.getRuntime().availableProcessors(),
+          memory(),
+          Runtime.getRuntime().maxMemory(),
+          preferredVectorBits());
+    }
   }
 
   private static String vendor() {
@@ -101,7 +112,7 @@ final class InfoCommand implements Command {
   }
 
   /** Its name as Linux knows it, else its architecture. */
-  private static String processor() {
+  private static String processorName() {
     Path file = Path.of("/proc/cpuinfo");
     try (var lines = Files.lines(file)) {
       return lines
@@ -114,7 +125,7 @@ final class InfoCommand implements Command {
     }
   }
 
-  private static int vectorBits() {
+  private static int preferredVectorBits() {
     return ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent() ? Vectors.bits() : 0;
   }
 

@@ -86,8 +86,7 @@ final class InitCommand implements Command {
     int latents = arguments.integer("latents", 0, 1, 1 << 16);
     int layers = arguments.integer("layers", 0, 1, 1024);
     Fusion fusion =
-        Fusion.valueOf(
-            arguments.choice("fusion", "append", "hadamard").toUpperCase(Locale.ROOT));
+        Fusion.valueOf(arguments.choice("fusion", "append", "hadamard").toUpperCase(Locale.ROOT));
 
     Path out = Path.of(outName);
     List<Path> made = new ArrayList<>();

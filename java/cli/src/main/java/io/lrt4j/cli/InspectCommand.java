@@ -56,8 +56,7 @@ final class InspectCommand implements Command {
     if (isNetwork(directory)) {
       try (var network = NetworkCheckpoint.open(directory)) {
         content =
-            Content.of(
-                "network", network.parameters(), facts(network.config()), network.tensors());
+            Content.of("network", network.parameters(), facts(network.config()), network.tensors());
       }
     } else {
       try (var model = Checkpoint.open(directory)) {
@@ -158,10 +157,7 @@ final class InspectCommand implements Command {
 
     /** Nothing of it refers to the mapped files. */
     static Content of(
-        String kind,
-        long parameters,
-        Map<String, Object> facts,
-        Collection<StoredTensor> tensors) {
+        String kind, long parameters, Map<String, Object> facts, Collection<StoredTensor> tensors) {
       return new Content(
           kind,
           parameters,
@@ -222,7 +218,10 @@ final class InspectCommand implements Command {
           (key, value) ->
               text.append(
                   String.format(
-                      Locale.ROOT, "  %-25s%s%n", key, String.valueOf(value).replace("\n", "\\n"))));
+                      Locale.ROOT,
+                      "  %-25s%s%n",
+                      key,
+                      String.valueOf(value).replace("\n", "\\n"))));
       text.append(String.format("  %-25s%s%n%n", "runs on", String.join(", ", backends())));
       int width = tensors.stream().mapToInt(t -> t.name.length()).max().orElse(0);
       for (TensorFact t : tensors) {

@@ -56,7 +56,7 @@ final class Lrt {
       if (e.brokenPipe()) {
         return BROKEN_PIPE;
       }
-      return fail(console, e, "cannot write the output: " + e.getCause().getMessage(), verbose);
+      return fail(console, e, "cannot write the output: " + e.getMessage(), verbose);
     } catch (UsageException e) {
       fail(console, e, e.getMessage(), verbose);
       return USAGE;
@@ -94,8 +94,7 @@ final class Lrt {
         COMMANDS.stream()
             .filter(c -> c.name().equals(first))
             .findFirst()
-            .orElseThrow(
-                () -> new UsageException("unknown command \"" + first + "\"; " + known()));
+            .orElseThrow(() -> new UsageException("unknown command \"" + first + "\"; " + known()));
     if (options.contains("--help") || options.contains("-h")) {
       console.out().print(Help.of(command));
       return;

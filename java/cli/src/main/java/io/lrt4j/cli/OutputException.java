@@ -10,17 +10,12 @@ final class OutputException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   OutputException(IOException cause) {
-    super(cause);
+    super(cause.getMessage(), cause);
   }
 
   /** Whether the reader went away, as {@code head} does once it has seen enough. */
   boolean brokenPipe() {
-    String message = String.valueOf(getCause().getMessage());
+    String message = String.valueOf(getMessage());
     return message.contains("Broken pipe") || message.contains("pipe is being closed");
-  }
-
-  @Override
-  public synchronized IOException getCause() {
-    return (IOException) super.getCause();
   }
 }

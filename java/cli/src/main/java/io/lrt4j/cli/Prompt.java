@@ -7,6 +7,7 @@ import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
 /** {@code --prompt TEXT} or {@code --ids 1,2,3}: exactly one of them. */
+@SuppressWarnings("ArrayRecordComponent") // never compared
 record Prompt(@Nullable String text, int @Nullable [] given) {
   static Options options() {
     return new Options()

@@ -126,8 +126,7 @@ final class Reports {
     parts.add("total " + duration(answer.timings().total()));
     parts.add(String.format(Locale.ROOT, "%.1f tokens/s", answer.tokensPerSecond()));
     if (Double.isFinite(answer.confidence().meanLogprob())) {
-      parts.add(
-          String.format(Locale.ROOT, "confidence %.3f", answer.confidence().meanLogprob()));
+      parts.add(String.format(Locale.ROOT, "confidence %.3f", answer.confidence().meanLogprob()));
     }
     parts.add(setting.backend());
     parts.add(lower(answer.finishReason()));

@@ -118,7 +118,10 @@ final class ScoreCommand implements Command {
 
   /** A token's text in one line. */
   private static String escaped(String text) {
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t");
+    return text.replace("\\", "\\\\")
+        .replace("\n", "\\n")
+        .replace("\r", "\\r")
+        .replace("\t", "\\t");
   }
 
   private static String json(Engine engine, int[] ids, Scores scores) {
