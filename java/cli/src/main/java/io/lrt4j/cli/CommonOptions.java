@@ -32,9 +32,8 @@ final class CommonOptions {
         .addOption(
             valued(
                 "backend",
-                "NAME",
-                "scalar, vector, native or cuda; one that is not available here is an error"
-                    + " (default: the best available)"))
+                "scalar|vector|native|cuda",
+                "one that is not available here is an error (default: the best available)"))
         .addOption(valued("threads", "N", "compute threads (default: one per processor)"))
         .addOption(valued("quantize", "none|q8|q4", "only none in this version"));
   }

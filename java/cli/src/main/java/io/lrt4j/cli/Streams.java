@@ -61,7 +61,7 @@ final class Streams {
   }
 
   /** Throws {@link OutputException}, which a {@link PrintStream} does not swallow. */
-  private static final class Loud extends FilterOutputStream {
+  static final class Loud extends FilterOutputStream {
     Loud(OutputStream to) {
       super(to);
     }
