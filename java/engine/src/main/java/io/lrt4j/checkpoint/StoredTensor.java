@@ -1,7 +1,9 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -48,6 +50,25 @@ public record StoredTensor(
               + "; lrt4j runs F32, F16 and BF16");
     }
     return dtype;
+  }
+
+  /**
+   * This tensor in the hands of a backend: a vector as one row, a matrix as it is.
+   *
+   * @throws UnsupportedModelException if it has more dimensions or a type that is not run
+   */
+  public Tensor on(Backend backend) {
+    if (shape.isEmpty() || shape.size() > 2) {
+      throw new UnsupportedModelException(
+          file
+              + ": tensor "
+              + Json.quote(name)
+              + " has shape "
+              + shape
+              + ", expected 1 or 2 dimensions");
+    }
+    int rows = shape.size() == 1 ? 1 : Math.toIntExact(shape.getFirst());
+    return backend.weight(dtype(), rows, Math.toIntExact(shape.getLast()), data);
   }
 
   /** Number of elements. */

@@ -1,0 +1,138 @@
+package io.lrt4j.model;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Projection;
+import io.lrt4j.compute.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * A decoder-only transformer of the Llama kind: embed, layers, norm, head. One class for all
+ * families; what differs is in {@link ModelConfig}. It takes token ids or embeddings and hands out
+ * final hidden states and logits, as latent reasoning needs all four. Immutable and shared by
+ * threads: what a step changes is in its {@link Workspace} and {@link KvCache}s.
+ */
+public final class Transformer implements AutoCloseable {
+  /**
+   * Most rows of one step: enough for weights to be read once for many rows, few enough for their
+   * activations to stay in cache.
+   */
+  public static final int CHUNK = 256;
+
+  private final ModelConfig config;
+  private final Weights weights;
+  private final Backend ops;
+  private final List<Memory> ropeMemory =
+      new ArrayList<>(); // outgrown tables may still be read; they go with the model
+  private final float[] ropeFrequencies;
+  private volatile Tensor rope;
+
+  public Transformer(ModelConfig config, Weights weights, Backend backend) {
+    this(config, weights, backend, RopeFrequencies.inverse(config.rope(), config.headDim()));
+  }
+
+  /** With RoPE frequencies other than the config's, [headDim / 2]. */
+  Transformer(ModelConfig config, Weights weights, Backend backend, float[] ropeFrequencies) {
+    this.config = config;
+    this.ropeFrequencies = ropeFrequencies;
+    this.weights = weights;
+    ops = backend;
+    rope = newRope(Math.min(config.maxPositions(), CHUNK));
+  }
+
+  public ModelConfig config() {
+    return config;
+  }
+
+  public Backend backend() {
+    return ops;
+  }
+
+  /**
+   * Room for steps of up to {@code rows} rows, {@code logitRows} of which can go through the head
+   * at once.
+   */
+  public Workspace newWorkspace(int rows, int logitRows) {
+    return new Workspace(ops, config, rows, logitRows);
+  }
+
+  /** An empty cache for up to {@code capacity} positions. */
+  public KvCache newCache(int capacity) {
+    prepare(capacity);
+    return new KvCache(ops, config.layers(), config.kvHeads(), config.headDim(), capacity);
+  }
+
+  /**
+   * Sees to it that positions below {@code positions} can be computed; forks that go beyond their
+   * parent's room need it too.
+   */
+  public synchronized void prepare(int positions) {
+    if (rope.rows() < positions) {
+      long doubled = Math.min(2L * rope.rows(), Math.max(config.maxPositions(), positions));
+      rope = newRope((int) Math.max(positions, doubled));
+    }
+  }
+
+  private Tensor newRope(int positions) {
+    Memory memory = ops.newMemory();
+    ropeMemory.add(memory);
+    Tensor table = memory.allocate(positions, config.headDim());
+    float factor = RopeFrequencies.attentionFactor(config.rope());
+    ops.write(RopeFrequencies.table(ropeFrequencies, factor, positions), table, 0, positions);
+    return table;
+  }
+
+  /** w.x = embeddings of {@code rows} ids from {@code offset} on. */
+  public void embed(int[] ids, int offset, int rows, Workspace w) {
+    ops.embed(Objects.requireNonNull(weights.embedding()), ids, offset, rows, w.x);
+  }
+
+  /**
+   * Runs the layers over w.x, appends to the batch's caches, and leaves the final hidden states in
+   * w.hidden.
+   */
+  public void forward(Batch batch, Workspace w) {
+    for (int l = 0; l < config.layers(); l++) {
+      layer(l, batch, w);
+    }
+    ops.norm(w.x, batch.rows(), weights.norm(), config.rmsNormEps(), w.hidden);
+    batch.advance();
+  }
+
+  /** One decoder layer: x += attention(norm(x)); x += mlp(norm(x)). x: [rows, hidden]. */
+  private void layer(int l, Batch batch, Workspace w) {
+    Weights.Layer p = weights.layers().get(l);
+    int rows = batch.rows();
+    float eps = config.rmsNormEps();
+    ops.normProject(w.x, rows, p.inputNorm(), eps, p.qkv(), w.qkv);
+    ops.ropeAndStore(w.qkv, batch, l, p.queryNorm(), p.keyNorm(), eps, rope);
+    ops.attend(w.qkv, batch, l, config.heads(), config.window(l), w.mixed);
+    ops.projectAdd(w.mixed, rows, p.output(), w.x);
+    ops.gatedMlp(w.x, rows, p.postNorm(), eps, p.gateUp(), p.down(), w.mlp);
+  }
+
+  /** w.logits = head of the first {@code rows} rows of w.headInput. */
+  public void logits(int rows, Workspace w) {
+    Projection head = Objects.requireNonNull(weights.head());
+    ops.project(w.headInput, rows, head, w.logits);
+  }
+
+  /**
+   * w.logits = head of every run's last row: what follows each sequence, in the order of the batch.
+   */
+  public void logitsOfLastRows(Batch batch, Workspace w) {
+    for (int run = 0; run < batch.runs(); run++) {
+      ops.copyRows(w.hidden, batch.firstRow(run + 1) - 1, w.headInput, run, 1);
+    }
+    logits(batch.runs(), w);
+  }
+
+  @Override
+  public synchronized void close() {
+    ropeMemory.forEach(Memory::close);
+  }
+}

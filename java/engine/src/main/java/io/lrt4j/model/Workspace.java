@@ -1,0 +1,56 @@
+package io.lrt4j.model;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+
+/** The activations of one thread's steps, all allocated before the first. */
+public final class Workspace implements AutoCloseable {
+  private final Memory memory;
+
+  /** Rows that one step can take. */
+  public final int rows;
+
+  /** Residual stream: input embeddings going in; [rows, hidden]. */
+  public final Tensor x;
+
+  /** Final hidden states coming out, after the final norm; [rows, hidden]. */
+  public final Tensor hidden;
+
+  /** Rows that go through the head; [logitRows, hidden]. */
+  public final Tensor headInput;
+
+  /** Before the softmax; [logitRows, vocab]. */
+  public final Tensor logits;
+
+  final Tensor qkv; // [rows, (heads + 2 kvHeads) headDim]
+  final Tensor mixed; // [rows, heads headDim]
+  final Tensor mlp; // [rows, 2 intermediate]
+
+  Workspace(Backend backend, ModelConfig c, int rows, int logitRows) {
+    this.rows = rows;
+    memory = backend.newMemory();
+    try {
+      x = memory.allocate(rows, c.hiddenSize());
+      hidden = memory.allocate(rows, c.hiddenSize());
+      qkv = memory.allocate(rows, c.queryDim() + 2 * c.kvDim());
+      mixed = memory.allocate(rows, c.queryDim());
+      mlp = memory.allocate(rows, 2 * c.intermediateSize());
+      headInput = memory.allocate(logitRows, c.hiddenSize());
+      logits = memory.allocate(logitRows, c.vocabSize());
+    } catch (RuntimeException | Error e) {
+      memory.close();
+      throw e;
+    }
+  }
+
+  /** Bytes held. */
+  public long bytes() {
+    return memory.bytes();
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+  }
+}

@@ -1,0 +1,158 @@
+package io.lrt4j.reasoning;
+
+import io.lrt4j.checkpoint.Fusion;
+import io.lrt4j.checkpoint.NetworkConfig;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Projection;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.model.Transformer;
+import io.lrt4j.model.Weights;
+import io.lrt4j.model.Workspace;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The network that does the thinking: from the final hidden states of a question, [n, d], to t
+ * latent vectors, [t, d], in one forward pass. "Rethinking LLM Reasoning: From Explicit
+ * Trajectories to Latent Representations" (ICLR 2026), equations 3 to 5:
+ *
+ * <pre>
+ * append    U = [H W_in^T + b_in ; queries]           [n + t, g]
+ * hadamard  U = (H[n-1] W_in^T + b_in) * queries      [t, g]
+ *           z = (last t rows of backbone(U)) W_out^T + b_out
+ * </pre>
+ *
+ * <p>Immutable and shared by threads; what a pass changes is in a {@link Pass}.
+ */
+public final class ReasoningNetwork implements AutoCloseable {
+  private final NetworkConfig config;
+  private final Transformer backbone;
+  private final Projection in;
+  private final Tensor queries; // [t, g]
+  private final Projection out;
+  private final Backend ops;
+
+  /** Takes its parameters from {@code source}, under the names of the checkpoint layout. */
+  public ReasoningNetwork(NetworkConfig config, Weights.Source source, Backend backend) {
+    this.config = config;
+    ops = backend;
+    in = Projection.of(source.get("in_proj.weight"), source.get("in_proj.bias"));
+    queries = source.get("queries");
+    out = Projection.of(source.get("out_proj.weight"), source.get("out_proj.bias"));
+    backbone =
+        new Transformer(
+            config.backbone(), Weights.of(config.backbone(), "backbone.", source), backend);
+  }
+
+  public NetworkConfig config() {
+    return config;
+  }
+
+  /** How many latent vectors a pass gives, t. */
+  public int latents() {
+    return config.latents();
+  }
+
+  /** Longest question it can take, n: the backbone's positions are for question and queries. */
+  public int maxQuestion() {
+    return config.fusion() == Fusion.APPEND
+        ? config.backbone().maxPositions() - latents()
+        : Integer.MAX_VALUE;
+  }
+
+  /** Buffers for the passes of one thread. */
+  public Pass newPass() {
+    return new Pass();
+  }
+
+  @Override
+  public void close() {
+    backbone.close();
+  }
+
+  /** The activations of one thread's passes. */
+  public final class Pass implements AutoCloseable {
+    private final Memory memory = ops.newMemory();
+    private final Workspace w;
+    private final Tensor question; // [chunk, d]
+    private final Tensor projected; // [1, g]
+    private final Tensor last; // [t, g]
+    private final Tensor z; // [t, d]
+    private final Batch batch = new Batch(1);
+    private @Nullable KvCache cache;
+
+    private Pass() {
+      try {
+        question = memory.allocate(Transformer.CHUNK, config.baseHiddenSize());
+        projected = memory.allocate(1, config.backbone().hiddenSize());
+        last = memory.allocate(latents(), config.backbone().hiddenSize());
+        z = memory.allocate(latents(), config.baseHiddenSize());
+        w = backbone.newWorkspace(Transformer.CHUNK, 1);
+      } catch (RuntimeException | Error e) {
+        memory.close();
+        throw e;
+      }
+    }
+
+    /**
+     * z = G(H).
+     *
+     * @param hidden final hidden states of the question; [at least n, d]
+     * @param n tokens of the question
+     * @return the latents, [t, d], good until the next pass
+     */
+    public Tensor run(Tensor hidden, int n) {
+      int prefix = config.fusion() == Fusion.APPEND ? n : 0;
+      int total = prefix + latents();
+      KvCache cache = emptyCache(total);
+      if (config.fusion() == Fusion.HADAMARD) {
+        ops.copyRows(hidden, n - 1, question, 0, 1);
+        ops.project(question, 1, in, projected);
+      }
+      // Question and queries in separate steps: their inputs come from different places.
+      for (int at = 0; at < prefix; at += Transformer.CHUNK) {
+        int rows = Math.min(Transformer.CHUNK, prefix - at);
+        ops.copyRows(hidden, at, question, 0, rows);
+        ops.project(question, rows, in, w.x);
+        backbone.forward(batch.clear().add(cache, rows), w);
+      }
+      for (int at = 0; at < latents(); at += Transformer.CHUNK) {
+        int rows = Math.min(Transformer.CHUNK, latents() - at);
+        ops.copyRows(queries, at, w.x, 0, rows);
+        if (config.fusion() == Fusion.HADAMARD) {
+          ops.multiplyRow(projected, 0, w.x, rows, w.x);
+        }
+        backbone.forward(batch.clear().add(cache, rows), w);
+        ops.copyRows(w.hidden, 0, last, at, rows);
+      }
+      ops.project(last, latents(), out, z);
+      return z;
+    }
+
+    private KvCache emptyCache(int capacity) {
+      KvCache kept = cache;
+      if (kept != null && kept.capacity() >= capacity) {
+        kept.truncate(0);
+        return kept;
+      }
+      if (kept != null) {
+        kept.close();
+        cache = null;
+      }
+      KvCache fresh = backbone.newCache(capacity);
+      cache = fresh;
+      return fresh;
+    }
+
+    @Override
+    public void close() {
+      w.close();
+      memory.close();
+      if (cache != null) {
+        cache.close();
+      }
+    }
+  }
+}
