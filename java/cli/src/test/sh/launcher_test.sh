@@ -9,7 +9,7 @@ passed=0
 
 # A PATH with the tools that the launcher may use, and neither Java nor Maven.
 mkdir "$root/tools"
-for tool in bash cat find flock grep head mkdir readlink rmdir sed sleep tail tee touch; do
+for tool in bash cat find flock grep head mkdir mv readlink rm rmdir sed sleep tail tee touch; do
   if path=$(type -P "$tool"); then ln -s "$path" "$root/tools/$tool"; fi
 done
 
@@ -22,6 +22,9 @@ if [[ \${1:-} == -version ]]; then echo 'openjdk version "$2" 2026-04-21' >&2; e
 JAVA
   cat >>"$1/bin/java" <<'JAVA'
 if [[ ${FAKE_WAIT:-} ]]; then exec sleep 60; fi
+for arg; do
+  if [[ $arg == -XX:AOTCacheOutput=* && ! ${FAKE_NO_CACHE:-} ]]; then echo cache >"${arg#*=}"; fi
+done
 printf 'java=%s\n' "$0"
 printf 'arg=%s\n' "$@"
 printf 'locale=%s\n' "${LC_ALL:-}"
@@ -154,6 +157,10 @@ expect_status 2
 run "options for Java" "$JAVA_HOME_NEW" LRT_JAVA_OPTS="-Xmx1g -Dx=*" "$home/lrt" info
 expect_out "arg=-Xmx1g"
 expect_out "arg=-Dx=*"
+expect_out "arg=-XX:+UseSerialGC"
+run "another garbage collector" "$JAVA_HOME_NEW" LRT_JAVA_OPTS="-Xmx1g -XX:+UseZGC" "$home/lrt" info
+expect_out "arg=-XX:+UseZGC"
+if grep -q UseSerialGC "$root/out"; then wrong "expected one collector"; fi
 run "another locale" "$JAVA_HOME_NEW" LC_ALL=C "$home/lrt" info
 expect_out "locale=C.UTF-8"
 run "a UTF-8 locale" "$JAVA_HOME_NEW" LC_ALL=de_DE.UTF-8 "$home/lrt" info
@@ -196,14 +203,26 @@ expect_err "lrt: building"
 expect_err_lines 3
 what="JDK for Maven"
 grep -qx "$root/new jdk" "$FAKE_LOG.args" || wrong "expected JAVA_HOME for Maven"
+expect_out "arg=-XX:AOTCache=$home/.lrt/lrt.aot"
 run "second use" "$JAVA_HOME_NEW" "$home/lrt" info
 expect_builds 1
+expect_out "arg=-XX:AOTCache=$home/.lrt/lrt.aot"
+touch -t 203001010000 "$home/java/cli/target/lrt4j-cli.jar"
+run "a jar that is newer than the cache" "$JAVA_HOME_NEW" "$home/lrt" info
+expect_builds 1
+if grep -q AOTCache "$root/out"; then wrong "expected no cache"; fi
+touch -t 202501010000 "$home/java/cli/target/lrt4j-cli.jar"
 touch -t 203001010000 "$home/java/engine/src/main/New.java"
 run "a new source" "$JAVA_HOME_NEW" "$home/lrt" info
 expect_builds 2
 touch -t 202001010000 "$home/java/engine/src/main/New.java"
 run "no new source" "$JAVA_HOME_NEW" "$home/lrt" info
 expect_builds 2
+
+project
+run "no cache" "$JAVA_HOME_NEW" FAKE_NO_CACHE=1 "$home/lrt" info
+expect_status 0
+if grep -q AOTCache "$root/out"; then wrong "expected no cache"; fi
 
 project
 run "a build that fails" "$JAVA_HOME_NEW" FAKE_BROKEN=1 "$home/lrt" info

@@ -148,7 +148,7 @@ final class InfoCommand implements Command {
                 + "."
                 + version.update()
                 + " can corrupt memory handed to native code under its G1 collector (JDK-8377811,"
-                + " SPARK-55852): install 25.0.3 or later, or run with -XX:+UseSerialGC, as this"
-                + " launcher does");
+                + " SPARK-55852): install 25.0.3 or later, or keep to -XX:+UseSerialGC, which the"
+                + " launcher sets");
   }
 }
