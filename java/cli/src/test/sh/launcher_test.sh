@@ -21,7 +21,12 @@ jdk() {
 if [[ \${1:-} == -version ]]; then echo 'openjdk version "$2" 2026-04-21' >&2; exit 0; fi
 JAVA
   cat >>"$1/bin/java" <<'JAVA'
-if [[ ${FAKE_WAIT:-} ]]; then exec sleep 60; fi
+if [[ ${FAKE_WAIT:-} ]]; then
+  sleep 60 &
+  trap 'kill $!; exit 7' TERM
+  : >"$FAKE_WAIT"
+  wait
+fi
 for arg; do
   if [[ $arg == -XX:AOTCacheOutput=* && ! ${FAKE_NO_CACHE:-} ]]; then echo cache >"${arg#*=}"; fi
 done
@@ -171,16 +176,16 @@ expect_err "a word of ours"
 expect_err_lines 2
 
 what="a signal"
-env -i PATH="$root/tools" HOME="$root/nobody" "$JAVA_HOME_NEW" FAKE_WAIT=1 "$home/lrt" info &
+env -i PATH="$root/tools" HOME="$root/nobody" "$JAVA_HOME_NEW" FAKE_WAIT="$root/ready" "$home/lrt" info &
 pid=$!
-for _ in {1..200}; do
-  if [[ $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) == "sleep 60 " ]]; then break; fi
+for _ in {1..400}; do
+  if [[ -e $root/ready ]]; then break; fi
   sleep 0.02
 done
 kill -TERM "$pid"
 status=0
 wait "$pid" || status=$?
-expect_status 143
+expect_status 7
 
 # --- from where
 run "another folder" "$JAVA_HOME_NEW" bash -c 'cd / && "$0" info' "$home/lrt"
