@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
 
@@ -138,7 +139,8 @@ public final class Initializer {
     }
     Map<String, String> shardOf = new LinkedHashMap<>();
     for (int i = 0; i < shards.size(); i++) {
-      String name = String.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
+      String name =
+          String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
       SafetensorsWriter.write(out.resolve(name), metadata, shards.get(i));
       shards.get(i).forEach(entry -> shardOf.put(entry.name(), name));
     }

@@ -21,6 +21,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,8 +31,11 @@ import org.jspecify.annotations.Nullable;
  * in transformers.
  */
 final class Json {
-  /** No config or index comes near; a larger file is refused before it is read. */
-  private static final long MAX_FILE_BYTES = 64L << 20;
+  /**
+   * No config or index comes near. A larger file is refused before it is read: the tree of a JSON
+   * text takes up to thirty times its size.
+   */
+  private static final long MAX_FILE_BYTES = 8L << 20;
 
   private static final int MAX_NESTING = 64;
 
@@ -141,7 +145,7 @@ final class Json {
           if (c == '\n' || c == '\r' || c == '\t') {
             out.append(' ');
           } else {
-            out.append(String.format("\\u%04x", c));
+            out.append(String.format(Locale.ROOT, "\\u%04x", c));
           }
         }
         case Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> out.append(' ');

@@ -128,9 +128,9 @@ final class ModelFiles {
     if (Files.isRegularFile(path)) {
       return "a file";
     }
-    if (Files.isSymbolicLink(path)) {
-      return "a broken or circular symbolic link";
+    if (Files.exists(path)) {
+      return "something that is not a file";
     }
-    return Files.exists(path) ? "something that is not a file" : "nothing";
+    return Files.isSymbolicLink(path) ? "a broken or circular symbolic link" : "nothing";
   }
 }

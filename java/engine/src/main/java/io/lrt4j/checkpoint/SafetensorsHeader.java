@@ -29,7 +29,8 @@ record SafetensorsHeader(Map<String, String> metadata, List<Entry> tensors, long
   /** The format's own limit. */
   static final long MAX_HEADER_BYTES = 100_000_000;
 
-  private static final int MAX_TENSORS = 1 << 18;
+  private static final int MAX_TENSORS = 1 << 16;
+  private static final int MAX_METADATA = 1 << 16;
   private static final int MAX_RANK = 64;
 
   /** One tensor; {@code begin} and {@code end} count from the start of the data. */
@@ -109,6 +110,9 @@ record SafetensorsHeader(Map<String, String> metadata, List<Entry> tensors, long
         String key = p.currentName();
         if (p.nextToken() != JsonToken.VALUE_STRING) {
           throw bad(Json.quote("__metadata__." + key) + " must be a string, found " + found(p));
+        }
+        if (metadata.size() == MAX_METADATA) {
+          throw bad("expected at most " + MAX_METADATA + " strings of metadata, found more");
         }
         metadata.put(key, p.getText());
       }

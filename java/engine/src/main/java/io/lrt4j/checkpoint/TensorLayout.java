@@ -1,7 +1,6 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.model.ModelConfig;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -97,16 +96,12 @@ public record TensorLayout(String prefix, Map<String, List<Long>> shapes) {
   /**
    * Whether a tensor that the layout does not have contradicts it: one of the decoder or the head,
    * a bias say, that the computation would leave out. The old {@code rotary_emb.inv_freq} buffers
-   * do not; their values follow from the config.
+   * do not, since their values follow from the config, nor does a head beside a tied embedding.
    */
   boolean contradictedBy(String name) {
     return !shapes.containsKey(name)
         && (name.startsWith(prefix) || name.startsWith("lm_head."))
+        && !name.equals("lm_head.weight")
         && !name.endsWith("rotary_emb.inv_freq");
-  }
-
-  /** Names in order, for messages and loops. */
-  List<String> names() {
-    return new ArrayList<>(shapes.keySet());
   }
 }

@@ -6,6 +6,7 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** What all CPU backends share: memory, and moving data that is not worth a kernel. */
@@ -15,9 +16,19 @@ abstract class CpuBackend implements Backend {
     return new CpuMemory();
   }
 
+  /**
+   * Vectors (norms, biases) are converted to f32, as they are small and the kernels then need not
+   * tell; matrices are read in place.
+   */
   @Override
   public Tensor weight(DType dtype, int rows, int cols, MemorySegment data) {
-    return new CpuTensor(dtype, rows, cols, data);
+    CpuTensor stored = new CpuTensor(dtype, rows, cols, data);
+    if (rows > 1 || dtype == DType.F32) {
+      return stored;
+    }
+    CpuTensor converted = new CpuTensor(DType.F32, 1, cols, Arena.ofAuto().allocate(cols * 4L, 64));
+    copyRows(stored, 0, converted, 0, 1);
+    return converted;
   }
 
   @Override

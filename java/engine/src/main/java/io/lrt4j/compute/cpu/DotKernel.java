@@ -25,25 +25,24 @@ abstract sealed class DotKernel permits F32Dot, HalfDot {
   abstract boolean splitInput();
 
   /**
-   * sums[4 i + j] = x_i · w_j for 4 rows of x and 4 of w, over the body.
+   * The body of one row of weights as f32, in the order of the activations: what {@link Tile} works
+   * on.
    *
-   * @param x activations, f32, from byte xAt on, xStride bytes from row to row
+   * @param w weights, from byte wAt on
+   * @param to receives them, from element {@code at} on
+   */
+  abstract void widen(MemorySegment w, long wAt, int body, float[] to, int at);
+
+  /**
+   * The inner products of one row of x and 4 of w over the body: x · w_j in the N lanes from j N
+   * on; {@link Lanes#sum} adds them up.
+   *
+   * @param x activations, from element xAt on
    * @param w weights, from byte wAt on, wStride bytes from row to row
    */
-  abstract void dot4x4(
-      MemorySegment x,
-      long xAt,
-      long xStride,
-      MemorySegment w,
-      long wAt,
-      long wStride,
-      int body,
-      float[] sums);
-
-  /** sums[j] = x · w_j for 4 rows of w. */
   abstract void dot1x4(
-      MemorySegment x, long xAt, MemorySegment w, long wAt, long wStride, int body, float[] sums);
+      float[] x, int xAt, MemorySegment w, long wAt, long wStride, int body, float[] lanes);
 
-  /** x · w. */
-  abstract float dot(MemorySegment x, long xAt, MemorySegment w, long wAt, int body);
+  /** x · w over the body. */
+  abstract float dot(float[] x, int xAt, MemorySegment w, long wAt, int body);
 }

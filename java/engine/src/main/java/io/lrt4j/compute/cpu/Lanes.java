@@ -60,6 +60,13 @@ final class Lanes {
   }
 
   /**
+   * Sum of the N numbers of an array from {@code at} on, in the order of {@link #sum(FloatVector)}.
+   */
+  static float sum(float[] lanes, int at) {
+    return sum(FloatVector.fromArray(F, lanes, at));
+  }
+
+  /**
    * e^x for x up to 88 (a larger one is taken as 88); 0 below -87.3; NaN for NaN. Relative error
    * below 2e-7.
    */

@@ -20,7 +20,8 @@ final class VectorAttention implements AutoCloseable {
   private final Workers workers;
   private final Scratch scratch =
       new Scratch(); // [workers, positions]: one head's scores, then its weights
-  private final float[][] sums; // of a tile, per worker
+  private final float[][] lanes; // of a tile, per worker
+  private final float[][] queries; // one head, per worker
   private final Workers.Job job = this::rowAndHead;
 
   // The operation under way.
@@ -35,7 +36,8 @@ final class VectorAttention implements AutoCloseable {
 
   VectorAttention(Workers workers) {
     this.workers = workers;
-    sums = new float[workers.size()][TILE];
+    lanes = new float[workers.size()][TILE * N];
+    queries = new float[workers.size()][0];
   }
 
   void run(CpuTensor qkv, Batch batch, int layer, int heads, int window, CpuTensor out) {
@@ -54,6 +56,11 @@ final class VectorAttention implements AutoCloseable {
     }
     scoresStride = (longest * 4L + 63) / 64 * 64;
     scores = scratch.ensure(workers.size() * scoresStride);
+    for (int i = 0; i < queries.length; i++) {
+      if (queries[i].length < batch.cache(0).headDim()) {
+        queries[i] = new float[batch.cache(0).headDim()];
+      }
+    }
     workers.run(job, batch.rows() * kvHeads);
   }
 
@@ -70,8 +77,9 @@ final class VectorAttention implements AutoCloseable {
     int group = heads / kvHeads;
     long weights = worker * scoresStride;
     for (int h = kvHead * group; h < (kvHead + 1) * group; h++) {
-      long query = qkv.row(row) + (long) h * dim * 4;
-      score(cache, kvHead, query, start, end, weights, sums[worker]);
+      float[] query = queries[worker];
+      MemorySegment.copy(qkv.data(), FLOAT, qkv.row(row) + (long) h * dim * 4, query, 0, dim);
+      score(cache, kvHead, query, start, end, weights, lanes[worker]);
       float sum = softmax(weights, end - start);
       mix(cache, kvHead, start, end, weights, 1 / sum, out.row(row) + (long) h * dim * 4);
     }
@@ -79,7 +87,7 @@ final class VectorAttention implements AutoCloseable {
 
   /** scores[p - start] = q · k_p / sqrt(dim). */
   private void score(
-      KvCache cache, int kvHead, long query, int start, int end, long weights, float[] tile) {
+      KvCache cache, int kvHead, float[] query, int start, int end, long weights, float[] tile) {
     int dim = cache.headDim();
     float scale = (float) (1 / Math.sqrt(dim));
     int body = F32Dot.INSTANCE.body(dim);
@@ -92,27 +100,25 @@ final class VectorAttention implements AutoCloseable {
       int to = cache.spanEnd(span, end);
       for (; p + TILE <= to; p += TILE) {
         long at = head + (p - owner.base()) * stride;
-        F32Dot.INSTANCE.dot1x4(qkv.data(), query, keys.data(), at, stride, body, tile);
+        F32Dot.INSTANCE.dot1x4(query, 0, keys.data(), at, stride, body, tile);
         for (int j = 0; j < TILE; j++) {
-          float dot = tail(query, keys, at + j * stride, body, dim, tile[j]);
+          float dot = tail(query, keys, at + j * stride, body, dim, Lanes.sum(tile, j * N));
           scores.set(FLOAT, weights + (p + j - start) * 4L, dot * scale);
         }
       }
       for (; p < to; p++) {
         long at = head + (p - owner.base()) * stride;
-        float dot = F32Dot.INSTANCE.dot(qkv.data(), query, keys.data(), at, body);
+        float dot = F32Dot.INSTANCE.dot(query, 0, keys.data(), at, body);
         dot = tail(query, keys, at, body, dim, dot);
         scores.set(FLOAT, weights + (p - start) * 4L, dot * scale);
       }
     }
   }
 
-  private float tail(long query, CpuTensor keys, long key, int body, int dim, float sum) {
+  private float tail(float[] query, CpuTensor keys, long key, int body, int dim, float sum) {
     float value = sum;
     for (int c = body; c < dim; c++) {
-      value =
-          Math.fma(
-              qkv.data().get(FLOAT, query + c * 4L), keys.data().get(FLOAT, key + c * 4L), value);
+      value = Math.fma(query[c], keys.data().get(FLOAT, key + c * 4L), value);
     }
     return value;
   }

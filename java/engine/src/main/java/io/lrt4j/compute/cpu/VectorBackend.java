@@ -26,6 +26,8 @@ public final class VectorBackend extends CpuBackend {
   private final VectorProjection projection;
   private final VectorAttention attention;
 
+  private final float[][] rowBuffers;
+
   // The operation under way; guarded by turn.
   private final Workers.Job normJob = this::normRow;
   private final Workers.Job ropeJob = this::ropeRow;
@@ -44,6 +46,7 @@ public final class VectorBackend extends CpuBackend {
   /** A backend with its own crew of {@code threads}, the calling thread included. */
   public VectorBackend(int threads) {
     workers = new Workers(threads);
+    rowBuffers = new float[threads][0];
     projection = new VectorProjection(workers);
     attention = new VectorAttention(workers);
   }
@@ -89,40 +92,10 @@ public final class VectorBackend extends CpuBackend {
   }
 
   private void normRow(int row, int worker) {
-    rmsNorm(x.data(), x.row(row), x.cols(), weight, eps, out.data(), out.row(row));
-  }
-
-  /**
-   * Norms n elements from byte {@code from} of {@code x} into byte {@code to} of {@code out}, which
-   * may be the same.
-   */
-  static void rmsNorm(
-      MemorySegment x, long from, int n, CpuTensor weight, float eps, MemorySegment out, long to) {
-    int body = n / N * N;
-    FloatVector squares = FloatVector.zero(F);
-    for (int c = 0; c < body; c += N) {
-      FloatVector v = FloatVector.fromMemorySegment(F, x, from + c * 4L, LE);
-      squares = v.fma(v, squares);
-    }
-    float sum = Lanes.sum(squares);
-    for (int c = body; c < n; c++) {
-      float v = x.get(FLOAT, from + c * 4L);
-      sum = Math.fma(v, v, sum);
-    }
-    float scale = (float) (1 / Math.sqrt(sum / n + eps));
-    if (weight.dtype() == io.lrt4j.compute.DType.F32) {
-      for (int c = 0; c < body; c += N) {
-        FloatVector.fromMemorySegment(F, x, from + c * 4L, LE)
-            .mul(scale)
-            .mul(FloatVector.fromMemorySegment(F, weight.data(), c * 4L, LE))
-            .intoMemorySegment(out, to + c * 4L, LE);
-      }
-    } else {
-      body = 0;
-    }
-    for (int c = body; c < n; c++) {
-      out.set(FLOAT, to + c * 4L, x.get(FLOAT, from + c * 4L) * scale * weight.get(0, c));
-    }
+    float[] v = rowBuffer(worker, x.cols());
+    MemorySegment.copy(x.data(), FLOAT, x.row(row), v, 0, x.cols());
+    VectorNorm.rmsNorm(v, 0, x.cols(), weight, eps);
+    MemorySegment.copy(v, 0, out.data(), FLOAT, out.row(row), x.cols());
   }
 
   @Override
@@ -206,45 +179,54 @@ public final class VectorBackend extends CpuBackend {
     int dim = cache.headDim();
     int kvHeads = cache.kvHeads();
     int heads = x.cols() / dim - 2 * kvHeads;
-    long at = x.row(row);
-    long bytes = dim * 4L;
+    float[] v = rowBuffer(worker, x.cols());
+    MemorySegment.copy(x.data(), FLOAT, x.row(row), v, 0, x.cols());
     for (int h = 0; h < heads + kvHeads; h++) {
       CpuTensor norm = h < heads ? queryNorm : keyNorm;
       if (norm != null) {
-        rmsNorm(x.data(), at + h * bytes, dim, norm, eps, x.data(), at + h * bytes);
+        VectorNorm.rmsNorm(v, h * dim, dim, norm, eps);
       }
-      rotate(x.data(), at + h * bytes, dim / 2, rope.data(), rope.row(position));
+      rotate(v, h * dim, dim / 2, rope.data(), rope.row(position));
     }
+    MemorySegment.copy(v, 0, x.data(), FLOAT, x.row(row), heads * dim);
     CpuTensor keys = CpuTensor.of(cache.keys(layer));
     CpuTensor values = CpuTensor.of(cache.values(layer));
     for (int h = 0; h < kvHeads; h++) {
       long to = keys.row(h * cache.capacity() + position - cache.base());
-      MemorySegment.copy(x.data(), at + (heads + h) * bytes, keys.data(), to, bytes);
-      MemorySegment.copy(x.data(), at + (heads + kvHeads + h) * bytes, values.data(), to, bytes);
+      MemorySegment.copy(v, (heads + h) * dim, keys.data(), FLOAT, to, dim);
+      MemorySegment.copy(v, (heads + kvHeads + h) * dim, values.data(), FLOAT, to, dim);
     }
   }
 
-  private static void rotate(MemorySegment x, long at, int half, MemorySegment rope, long cosAt) {
-    long far = half * 4L;
+  /** Rotates the pairs (i, i + half) of the head at {@code at} by the angles of one position. */
+  private static void rotate(float[] x, int at, int half, MemorySegment rope, long cosAt) {
+    int far = at + half;
+    long sinAt = cosAt + half * 4L;
     int body = half / N * N;
     for (int c = 0; c < body; c += N) {
-      long k = c * 4L;
-      FloatVector cos = FloatVector.fromMemorySegment(F, rope, cosAt + k, LE);
-      FloatVector sin = FloatVector.fromMemorySegment(F, rope, cosAt + far + k, LE);
-      FloatVector a = FloatVector.fromMemorySegment(F, x, at + k, LE);
-      FloatVector b = FloatVector.fromMemorySegment(F, x, at + far + k, LE);
-      a.mul(cos).sub(b.mul(sin)).intoMemorySegment(x, at + k, LE);
-      b.mul(cos).add(a.mul(sin)).intoMemorySegment(x, at + far + k, LE);
+      FloatVector cos = FloatVector.fromMemorySegment(F, rope, cosAt + c * 4L, LE);
+      FloatVector sin = FloatVector.fromMemorySegment(F, rope, sinAt + c * 4L, LE);
+      FloatVector a = FloatVector.fromArray(F, x, at + c);
+      FloatVector b = FloatVector.fromArray(F, x, far + c);
+      a.mul(cos).sub(b.mul(sin)).intoArray(x, at + c);
+      b.mul(cos).add(a.mul(sin)).intoArray(x, far + c);
     }
     for (int c = body; c < half; c++) {
-      long k = c * 4L;
-      float cos = rope.get(FLOAT, cosAt + k);
-      float sin = rope.get(FLOAT, cosAt + far + k);
-      float a = x.get(FLOAT, at + k);
-      float b = x.get(FLOAT, at + far + k);
-      x.set(FLOAT, at + k, a * cos - b * sin);
-      x.set(FLOAT, at + far + k, b * cos + a * sin);
+      float cos = rope.get(FLOAT, cosAt + c * 4L);
+      float sin = rope.get(FLOAT, sinAt + c * 4L);
+      float a = x[at + c];
+      float b = x[far + c];
+      x[at + c] = a * cos - b * sin;
+      x[far + c] = b * cos + a * sin;
     }
+  }
+
+  /** A worker's own buffer; it grows to the widest row and stays. */
+  private float[] rowBuffer(int worker, int n) {
+    if (rowBuffers[worker].length < n) {
+      rowBuffers[worker] = new float[n];
+    }
+    return rowBuffers[worker];
   }
 
   @Override
@@ -281,7 +263,6 @@ public final class VectorBackend extends CpuBackend {
     turn.lock();
     try {
       workers.close();
-      projection.close();
       attention.close();
     } finally {
       turn.unlock();

@@ -17,9 +17,10 @@ import org.jspecify.annotations.Nullable;
  * tiles, a block of weights stays in the cache while all rows pass). Two jobs: f, a norm or a gate,
  * row by row into scratch; then the product, block by block of outputs.
  */
-final class VectorProjection implements AutoCloseable {
-  private static final int BLOCK =
-      32; // outputs of a task with many rows; their weights fit the second-level cache
+final class VectorProjection {
+  private static final int PANEL =
+      96 * 1024; // widened weights of a task with many rows: they fit the second-level cache
+  private static final int LARGEST_BLOCK = 64; // outputs of such a task
   private static final int LEAST_BLOCK = 16;
   private static final int TASKS_PER_THREAD =
       8; // so that a thread that is put aside leaves little behind
@@ -30,8 +31,8 @@ final class VectorProjection implements AutoCloseable {
   private static final VectorMask<Float> UPPER = VectorMask.fromLong(F, -1L << (N / 2));
 
   private final Workers workers;
-  private final Scratch scratch = new Scratch();
-  private final float[][] sums; // of a tile, per worker
+  private final float[][] lanes; // of a tile, per worker
+  private final float[][] panels; // widened weights, per worker
   private final Workers.Job prepareJob = this::prepareRow;
   private final Workers.Job gateJob = this::gateRow;
   private final Workers.Job productJob = this::productBlock;
@@ -46,16 +47,16 @@ final class VectorProjection implements AutoCloseable {
   private CpuTensor y = VectorBackend.NONE;
   private boolean add;
   private int block;
-  private MemorySegment input = MemorySegment.NULL; // [rows, in] plain, then [rows, in] split
-  private long plain; // byte offset of the plain rows
-  private long stride;
+  private float[] input = {}; // [rows, in] split, if need be, then [rows, in] plain
+  private int plain; // where the plain rows begin
   private boolean split;
 
   private static final Projection EMPTY = Projection.of(VectorBackend.NONE, null);
 
   VectorProjection(Workers workers) {
     this.workers = workers;
-    sums = new float[workers.size()][TILE * TILE];
+    lanes = new float[workers.size()][TILE * TILE * N];
+    panels = new float[workers.size()][0];
   }
 
   /** y = norm(x) W^T + b, or y += …; norm null takes x as it is. */
@@ -88,8 +89,6 @@ final class VectorProjection implements AutoCloseable {
     this.add = add;
     projection = p;
     in = p.in();
-    stride = in * 4L;
-    plain = 0;
     split = false;
     boolean unsplit = false;
     for (int i = 0; i < p.parts().size(); i++) {
@@ -97,9 +96,11 @@ final class VectorProjection implements AutoCloseable {
       split |= half;
       unsplit |= !half;
     }
-    long bytes = (rows * stride + 63) / 64 * 64;
-    input = scratch.ensure(2 * bytes);
-    plain = split ? bytes : 0;
+    plain = split ? Math.multiplyExact(rows, in) : 0;
+    int size = Math.addExact(plain, Math.multiplyExact(rows, in));
+    if (input.length < size) {
+      input = new float[size];
+    }
     if (split && unsplit) {
       throw new IllegalArgumentException("parts of one projection differ in kind of type");
     }
@@ -107,8 +108,18 @@ final class VectorProjection implements AutoCloseable {
 
   private void product() {
     int out = projection.out();
-    int wanted = rows > 1 ? BLOCK : out / (workers.size() * TASKS_PER_THREAD);
-    block = Math.max(LEAST_BLOCK, (wanted + TILE - 1) / TILE * TILE);
+    if (rows < TILE) {
+      int wanted = out / (workers.size() * TASKS_PER_THREAD);
+      block = Math.max(LEAST_BLOCK, (wanted + TILE - 1) / TILE * TILE);
+    } else {
+      int fitting = PANEL / in / TILE * TILE;
+      block = Math.min(Math.max(fitting, TILE), LARGEST_BLOCK);
+      for (int i = 0; i < panels.length; i++) {
+        if (panels[i].length < block * in) {
+          panels[i] = new float[block * in];
+        }
+      }
+    }
     int tasks = 0;
     for (int i = 0; i < projection.parts().size(); i++) {
       tasks += blocks(projection.parts().get(i));
@@ -121,32 +132,30 @@ final class VectorProjection implements AutoCloseable {
   }
 
   private void prepareRow(int row, int worker) {
-    long to = plain + row * stride;
-    CpuTensor weight = norm;
-    if (weight == null) {
-      MemorySegment.copy(x.data(), x.row(row), input, to, stride);
-    } else {
-      VectorBackend.rmsNorm(x.data(), x.row(row), in, weight, eps, input, to);
+    int to = plain + row * in;
+    MemorySegment.copy(x.data(), FLOAT, x.row(row), input, to, in);
+    if (norm != null) {
+      VectorNorm.rmsNorm(input, to, in, norm, eps);
     }
     splitRow(row);
   }
 
   private void gateRow(int row, int worker) {
     long gate = x.row(row);
-    long up = gate + stride;
-    long to = plain + row * stride;
+    long up = gate + in * 4L;
+    int to = plain + row * in;
     MemorySegment s = x.data();
     int body = in / N * N;
     for (int c = 0; c < body; c += N) {
       long k = c * 4L;
       FloatVector g = FloatVector.fromMemorySegment(F, s, gate + k, LE);
       FloatVector u = FloatVector.fromMemorySegment(F, s, up + k, LE);
-      g.div(Lanes.exp(g.neg()).add(1f)).mul(u).intoMemorySegment(input, to + k, LE);
+      g.div(Lanes.exp(g.neg()).add(1f)).mul(u).intoArray(input, to + c);
     }
     for (int c = body; c < in; c++) {
       long k = c * 4L;
       float g = s.get(FLOAT, gate + k);
-      input.set(FLOAT, to + k, g / (Lanes.exp(-g) + 1f) * s.get(FLOAT, up + k));
+      input[to + c] = g / (Lanes.exp(-g) + 1f) * s.get(FLOAT, up + k);
     }
     splitRow(row);
   }
@@ -156,14 +165,14 @@ final class VectorProjection implements AutoCloseable {
     if (!split) {
       return;
     }
-    long from = plain + row * stride;
-    long to = row * stride;
-    long end = in / (2 * N) * (N * 8L);
-    for (long k = 0; k < end; k += N * 8L) {
-      FloatVector a = FloatVector.fromMemorySegment(F, input, from + k, LE);
-      FloatVector b = FloatVector.fromMemorySegment(F, input, from + k + N * 4L, LE);
-      a.rearrange(EVEN).blend(b.rearrange(EVEN), UPPER).intoMemorySegment(input, to + k, LE);
-      a.rearrange(ODD).blend(b.rearrange(ODD), UPPER).intoMemorySegment(input, to + k + N * 4L, LE);
+    int from = plain + row * in;
+    int to = row * in;
+    int body = in / (2 * N) * (2 * N);
+    for (int k = 0; k < body; k += 2 * N) {
+      FloatVector a = FloatVector.fromArray(F, input, from + k);
+      FloatVector b = FloatVector.fromArray(F, input, from + k + N);
+      a.rearrange(EVEN).blend(b.rearrange(EVEN), UPPER).intoArray(input, to + k);
+      a.rearrange(ODD).blend(b.rearrange(ODD), UPPER).intoArray(input, to + k + N);
     }
   }
 
@@ -178,20 +187,42 @@ final class VectorProjection implements AutoCloseable {
     }
     CpuTensor weight = CpuTensor.of(part.weight());
     CpuTensor bias = part.bias() == null ? null : CpuTensor.of(part.bias());
+    DotKernel kernel = DotKernel.of(weight.dtype());
     int from = task * block;
     int to = Math.min(from + block, weight.rows());
-    float[] tile = sums[worker];
-    DotKernel kernel = DotKernel.of(weight.dtype());
+    int tiled = rows / TILE * TILE;
+    if (tiled > 0) {
+      tiles(kernel, tiled, weight, bias, from, to, col, worker);
+    }
+    for (int row = tiled; row < rows; row++) {
+      stream(kernel, row, weight, bias, from, to, col, lanes[worker]);
+    }
+  }
+
+  /** Many rows: the block's weights are widened once and stay in the cache while all rows pass. */
+  private void tiles(
+      DotKernel kernel,
+      int rows,
+      CpuTensor weight,
+      @Nullable CpuTensor bias,
+      int from,
+      int to,
+      int col,
+      int worker) {
     int body = kernel.body(in);
-    int row = 0;
-    for (; row + TILE <= rows; row += TILE) {
+    float[] panel = panels[worker];
+    float[] tile = lanes[worker];
+    for (int o = from; o < to; o++) {
+      kernel.widen(weight.data(), weight.row(o), body, panel, (o - from) * body);
+    }
+    for (int row = 0; row < rows; row += TILE) {
       int o = from;
       for (; o + TILE <= to; o += TILE) {
-        kernel.dot4x4(
-            input, row * stride, stride, weight.data(), weight.row(o), weight.stride(), body, tile);
+        Tile.dot4x4(input, row * in, in, panel, (o - from) * body, body, body, tile);
         for (int i = 0; i < TILE; i++) {
           for (int j = 0; j < TILE; j++) {
-            finish(row + i, weight, bias, o + j, col, body, tile[TILE * i + j]);
+            float sum = Lanes.sum(tile, (TILE * i + j) * N);
+            finish(row + i, weight, bias, o + j, col, body, sum);
           }
         }
       }
@@ -199,17 +230,27 @@ final class VectorProjection implements AutoCloseable {
         single(kernel, row + i, weight, bias, o, to, col, body);
       }
     }
-    for (; row < rows; row++) {
-      int o = from;
-      for (; o + TILE <= to; o += TILE) {
-        kernel.dot1x4(
-            input, row * stride, weight.data(), weight.row(o), weight.stride(), body, tile);
-        for (int j = 0; j < TILE; j++) {
-          finish(row, weight, bias, o + j, col, body, tile[j]);
-        }
+  }
+
+  /** One row: the weights stream by. */
+  private void stream(
+      DotKernel kernel,
+      int row,
+      CpuTensor weight,
+      @Nullable CpuTensor bias,
+      int from,
+      int to,
+      int col,
+      float[] tile) {
+    int body = kernel.body(in);
+    int o = from;
+    for (; o + TILE <= to; o += TILE) {
+      kernel.dot1x4(input, row * in, weight.data(), weight.row(o), weight.stride(), body, tile);
+      for (int j = 0; j < TILE; j++) {
+        finish(row, weight, bias, o + j, col, body, Lanes.sum(tile, j * N));
       }
-      single(kernel, row, weight, bias, o, to, col, body);
     }
+    single(kernel, row, weight, bias, o, to, col, body);
   }
 
   private void single(
@@ -222,7 +263,7 @@ final class VectorProjection implements AutoCloseable {
       int col,
       int body) {
     for (int o = from; o < to; o++) {
-      float sum = kernel.dot(input, row * stride, weight.data(), weight.row(o), body);
+      float sum = kernel.dot(input, row * in, weight.data(), weight.row(o), body);
       finish(row, weight, bias, o, col, body, sum);
     }
   }
@@ -232,17 +273,12 @@ final class VectorProjection implements AutoCloseable {
       int row, CpuTensor weight, @Nullable CpuTensor bias, int o, int col, int body, float sum) {
     float value = sum;
     for (int k = body; k < in; k++) {
-      value = Math.fma(input.get(FLOAT, plain + row * stride + k * 4L), weight.get(o, k), value);
+      value = Math.fma(input[plain + row * in + k], weight.get(o, k), value);
     }
     if (bias != null) {
       value += bias.get(0, o);
     }
     long at = y.row(row) + (col + o) * 4L;
     y.data().set(FLOAT, at, add ? y.data().get(FLOAT, at) + value : value);
-  }
-
-  @Override
-  public void close() {
-    scratch.close();
   }
 }

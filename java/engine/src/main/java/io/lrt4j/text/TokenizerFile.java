@@ -1,0 +1,342 @@
+package io.lrt4j.text;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.LrtException;
+import io.lrt4j.TokenizerException;
+import io.lrt4j.UnsupportedModelException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads a tokenizer.json, and from the tokenizer_config.json beside it the special tokens that only
+ * it knows. The native library ends the process over many a mistake in such a file, so that it only
+ * ever sees what is put together here from parts that were checked.
+ */
+final class TokenizerFile {
+  private static final int MAX_BYTES = 64 << 20; // twice the largest tokenizer.json released so far
+  private static final int MAX_CONFIG_BYTES = 16 << 20;
+  private static final int MAX_ID = 1 << 22;
+  private static final int MAX_ADDED = 1 << 14; // the native library compares each with each
+  private static final int MAX_DEPTH = 64;
+
+  private static final List<String> FLAGS =
+      List.of("single_word", "lstrip", "rstrip", "normalized", "special");
+  private static final List<String> NAMED =
+      List.of(
+          "bos_token",
+          "eos_token",
+          "unk_token",
+          "sep_token",
+          "pad_token",
+          "cls_token",
+          "mask_token");
+
+  // Names of fields are the vocabulary here: nothing is gained by making them canonical.
+  private static final ObjectMapper MAPPER =
+      new ObjectMapper(
+          JsonFactory.builder()
+              .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+              .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+              .streamReadConstraints(
+                  StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
+              .build());
+
+  private final Path file;
+  private final Map<String, Integer> ids = new HashMap<>(); // added tokens included
+  private final Map<String, ObjectNode> added = new LinkedHashMap<>();
+  private JsonNode normalizer = JsonNodeFactory.instance.nullNode();
+  private JsonNode preTokenizer = normalizer;
+  private JsonNode decoder = normalizer;
+  private @Nullable String model;
+
+  /**
+   * A tokenizer that is known to be sound.
+   *
+   * @param nativeJson what the native library is given
+   * @param ids of all tokens
+   * @param special ids of tokens that are no text
+   * @param detokenizers make one for every sequence
+   */
+  record Parts(
+      String nativeJson,
+      Map<String, Integer> ids,
+      BitSet special,
+      Supplier<Detokenizer> detokenizers) {}
+
+  private TokenizerFile(Path file) {
+    this.file = file;
+  }
+
+  static Parts read(Path directory) {
+    return new TokenizerFile(directory.resolve("tokenizer.json")).read();
+  }
+
+  private Parts read() {
+    String json = text(file, MAX_BYTES);
+    try (JsonParser parser = MAPPER.createParser(json)) {
+      file(parser, json);
+    } catch (JsonProcessingException e) {
+      throw damaged(problem(e), e);
+    } catch (IOException e) {
+      throw damaged(String.valueOf(e.getMessage()), e);
+    }
+    if (model == null) {
+      throw damaged("it has no \"model\"", null);
+    }
+    Path config = file.resolveSibling("tokenizer_config.json");
+    if (Files.exists(config)) {
+      addFrom(config);
+    }
+    number();
+    try {
+      Components.check(normalizer, preTokenizer);
+      String nativeJson = nativeJson();
+      return new Parts(nativeJson, ids, special(), Detokenizer.of(decoder));
+    } catch (UnsupportedModelException e) {
+      throw new UnsupportedModelException(file + ": lrt4j does not run " + e.getMessage(), e);
+    }
+  }
+
+  private void file(JsonParser parser, String json) throws IOException {
+    expect(parser.nextToken() == JsonToken.START_OBJECT, "it is no JSON object");
+    for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+      JsonToken value = parser.nextToken();
+      switch (name) {
+        case "added_tokens" -> {
+          JsonNode list = MAPPER.readTree(parser);
+          expect(list.isArray() || list.isNull(), "\"added_tokens\" is no list");
+          list.forEach(token -> add(file, token, token.path("id"), false));
+        }
+        case "normalizer" -> normalizer = MAPPER.readTree(parser);
+        case "pre_tokenizer" -> preTokenizer = MAPPER.readTree(parser);
+        case "decoder" -> decoder = MAPPER.readTree(parser);
+        case "model" -> {
+          expect(value == JsonToken.START_OBJECT, "\"model\" is no object");
+          int start = Math.toIntExact(parser.currentTokenLocation().getCharOffset());
+          model(parser);
+          int end = Math.toIntExact(parser.currentLocation().getCharOffset());
+          model = json.substring(start, end);
+        }
+        default -> parser.skipChildren();
+      }
+    }
+    expect(parser.nextToken() == null, "something follows the JSON object");
+  }
+
+  private void model(JsonParser parser) throws IOException {
+    boolean typed = false;
+    for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+      JsonToken value = parser.nextToken();
+      switch (name) {
+        case "vocab" -> {
+          if (value == JsonToken.START_ARRAY) {
+            throw unsupported("a vocabulary that is a list");
+          }
+          expect(value == JsonToken.START_OBJECT, "\"vocab\" is no object");
+          vocabulary(parser);
+        }
+        case "merges" -> {
+          expect(value == JsonToken.START_ARRAY, "\"merges\" is no list");
+          parser.skipChildren();
+        }
+        default -> {
+          JsonNode setting = MAPPER.readTree(parser);
+          boolean off = setting.isNull() || setting.asText().isEmpty();
+          switch (name) {
+            case "type" -> {
+              typed = setting.asText().equals("BPE");
+              if (!typed) {
+                throw unsupported("the tokenizer model " + setting);
+              }
+            }
+            case "dropout" -> off = off || (setting.isNumber() && setting.asDouble() == 0);
+            case "continuing_subword_prefix", "end_of_word_suffix" -> {}
+            default -> off = true;
+          }
+          if (!off && !name.equals("type")) {
+            throw unsupported("the model setting \"" + name + "\": " + setting);
+          }
+        }
+      }
+    }
+    expect(typed, "its model has no \"type\"");
+    expect(!ids.isEmpty(), "its model has no \"vocab\"");
+  }
+
+  private void vocabulary(JsonParser parser) throws IOException {
+    var used = new BitSet();
+    for (String token = parser.nextFieldName(); token != null; token = parser.nextFieldName()) {
+      boolean integer = parser.nextToken() == JsonToken.VALUE_NUMBER_INT;
+      long id = integer ? parser.getLongValue() : -1;
+      expect(
+          id >= 0 && id < MAX_ID,
+          "the id of \"" + token + "\" is " + parser.getText() + ", expected 0 to " + MAX_ID);
+      expect(!used.get((int) id), "two tokens have the id " + id);
+      used.set((int) id);
+      ids.put(token, (int) id);
+    }
+  }
+
+  /** Takes over an added token; one from the config replaces that of the tokenizer itself. */
+  private void add(Path where, JsonNode token, JsonNode id, boolean replace) {
+    String content = token.path("content").asText();
+    boolean sound = token.path("content").isTextual() && !content.isEmpty();
+    expect(where, sound && Surrogates.lone(content) < 0, "an added token has no \"content\"");
+    expect(where, id.isIntegralNumber() && id.canConvertToInt(), "\"" + content + "\" has no id");
+    ObjectNode node = JsonNodeFactory.instance.objectNode();
+    node.put("id", id.intValue()).put("content", content);
+    boolean special = token.path("special").asBoolean(false);
+    for (String flag : FLAGS) {
+      JsonNode value = token.path(flag);
+      expect(
+          where,
+          value.isBoolean() || value.isMissingNode(),
+          "\"" + flag + "\" of \"" + content + "\" is neither true nor false");
+      node.put(flag, value.asBoolean(flag.equals("normalized") && !special));
+    }
+    ObjectNode earlier = added.put(content, node);
+    expect(where, replace || earlier == null, "it adds \"" + content + "\" twice");
+    expect(where, added.size() <= MAX_ADDED, "it adds more than " + MAX_ADDED + " tokens");
+  }
+
+  /** What transformers adds to a tokenizer when it reads the config beside it. */
+  private void addFrom(Path config) {
+    JsonNode settings;
+    try {
+      settings = MAPPER.readTree(text(config, MAX_CONFIG_BYTES));
+    } catch (JsonProcessingException e) {
+      throw new TokenizerException(config + ": " + problem(e), e);
+    }
+    expect(config, settings.isObject(), "it is no JSON object");
+    if (settings.path("split_special_tokens").asBoolean()) {
+      throw new UnsupportedModelException(config + ": lrt4j does not run split_special_tokens");
+    }
+    var byId = new TreeMap<Integer, JsonNode>();
+    for (var entry : settings.path("added_tokens_decoder").properties()) {
+      expect(config, entry.getKey().matches("[0-9]{1,8}"), "an added token has no number for id");
+      byId.put(Integer.parseInt(entry.getKey()), entry.getValue());
+    }
+    byId.forEach((id, token) -> add(config, token, JsonNodeFactory.instance.numberNode(id), true));
+    var named = new ArrayList<JsonNode>();
+    NAMED.forEach(name -> named.add(settings.path(name)));
+    settings.path("additional_special_tokens").forEach(named::add);
+    for (JsonNode token : named) {
+      String content = token.path("content").asText(token.asText());
+      Integer id = ids.get(content);
+      if (id != null && !added.containsKey(content)) { // a word of the vocabulary becomes special
+        ObjectNode special = JsonNodeFactory.instance.objectNode();
+        special.put("content", content).put("special", true);
+        add(config, special, JsonNodeFactory.instance.numberNode(id), false);
+      }
+    }
+  }
+
+  /**
+   * Adds the added tokens to the vocabulary. The native library numbers them itself, those that are
+   * not in the vocabulary in order after it, and ignores the ids that the file gives them.
+   */
+  private void number() {
+    int next = ids.size();
+    for (var entry : added.entrySet()) {
+      int given = entry.getValue().get("id").intValue();
+      Integer known = ids.get(entry.getKey());
+      int expected = known == null ? next : known;
+      if (given != expected) {
+        String token = "the added token \"" + entry.getKey() + "\"";
+        throw damaged(token + " has the id " + given + ", expected " + expected, null);
+      }
+      ids.put(entry.getKey(), given);
+      next = Math.max(next, given + 1);
+    }
+  }
+
+  private BitSet special() {
+    var special = new BitSet();
+    for (ObjectNode token : added.values()) {
+      special.set(token.get("id").intValue(), token.get("special").booleanValue());
+    }
+    return special;
+  }
+
+  /**
+   * Without truncation and padding, as transformers switches them off too; without post-processor,
+   * which adds only special tokens; without decoder, which {@link Detokenizer} is.
+   */
+  private String nativeJson() {
+    var list = JsonNodeFactory.instance.arrayNode().addAll(added.values());
+    String parts =
+        "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":%s,"
+                .formatted(list)
+            + "\"normalizer\":%s,\"pre_tokenizer\":%s,".formatted(normalizer, preTokenizer)
+            + "\"post_processor\":null,\"decoder\":null,\"model\":";
+    if (Surrogates.lone(parts) >= 0) {
+      throw damaged("half a surrogate pair is no text", null);
+    }
+    return parts + model + "}";
+  }
+
+  private static String text(Path path, int limit) {
+    if (!Files.isRegularFile(path)) {
+      throw new TokenizerException(path + ": there is no such file");
+    }
+    try (InputStream in = Files.newInputStream(path)) {
+      byte[] bytes = in.readNBytes(limit + 1);
+      if (bytes.length > limit) {
+        throw new TokenizerException(
+            path + ": it is larger than the " + (limit >> 20) + " MiB that are read");
+      }
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException e) {
+      throw new TokenizerException(path + ": it is not UTF-8", e);
+    } catch (IOException e) {
+      throw new TokenizerException(path + ": it cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  private static String problem(JsonProcessingException e) {
+    String message = String.valueOf(e.getOriginalMessage()).lines().findFirst().orElse("");
+    return "it is not valid JSON: " + message;
+  }
+
+  private void expect(boolean condition, String otherwise) {
+    expect(file, condition, otherwise);
+  }
+
+  private static void expect(Path where, boolean condition, String otherwise) {
+    if (!condition) {
+      throw new TokenizerException(where + ": " + otherwise);
+    }
+  }
+
+  private TokenizerException damaged(String what, @Nullable Throwable cause) {
+    String message = file + ": " + what;
+    return cause == null ? new TokenizerException(message) : new TokenizerException(message, cause);
+  }
+
+  private LrtException unsupported(String what) {
+    return new UnsupportedModelException(file + ": lrt4j does not run " + what);
+  }
+}
