@@ -1,6 +1,5 @@
 package io.lrt4j.cli;
 
-import io.lrt4j.Engine;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
 
@@ -17,9 +16,9 @@ final class AnswerStream implements TokenListener {
   private boolean thinking;
   private String last = "";
 
-  AnswerStream(Console console, Engine engine) {
+  AnswerStream(Console console, boolean tokenizer) {
     this.console = console;
-    this.ids = !engine.hasTokenizer();
+    this.ids = !tokenizer;
   }
 
   @Override

@@ -121,7 +121,7 @@ final class AskCommand implements Command {
       console.out().println(answer.text());
       console.out().flush();
     } else {
-      var stream = new AnswerStream(console, engine);
+      var stream = new AnswerStream(console, engine.hasTokenizer());
       answer = engine.ask(question, stream);
       stream.end();
     }

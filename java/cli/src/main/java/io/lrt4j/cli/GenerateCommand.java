@@ -52,7 +52,7 @@ final class GenerateCommand implements Command {
         Answer answer = engine.generate(ids, generation, token -> {});
         console.out().println(Reports.line(Reports.completion(answer, setting)));
       } else {
-        var stream = new AnswerStream(console, engine);
+        var stream = new AnswerStream(console, engine.hasTokenizer());
         Answer answer = engine.generate(ids, generation, stream);
         stream.end();
         console.note(Reports.summary(answer, setting, false));
