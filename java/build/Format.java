@@ -15,6 +15,9 @@ final class Format {
     boolean write = args[0].equals("write");
     List<Path> sources = new ArrayList<>();
     for (int i = 1; i < args.length; i++) {
+      if (!Files.isDirectory(Path.of(args[i]))) {
+        continue; // git keeps no empty folders
+      }
       try (var files = Files.walk(Path.of(args[i]))) {
         files
             .filter(f -> f.toString().endsWith(".java") && !f.toString().contains("/target/"))

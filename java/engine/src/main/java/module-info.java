@@ -1,4 +1,5 @@
 /** The lrt4j library: load a reasoning model, ask it, latently or explicitly. */
+@SuppressWarnings("module") // io.lrt4j.cli is compiled after this module
 module io.lrt4j.engine {
   requires static jdk.incubator.vector;
   requires static transitive org.jspecify;
@@ -8,4 +9,10 @@ module io.lrt4j.engine {
   requires jdk.jfr;
 
   exports io.lrt4j;
+  exports io.lrt4j.checkpoint to
+      io.lrt4j.cli;
+  exports io.lrt4j.compute to
+      io.lrt4j.cli;
+  exports io.lrt4j.model to
+      io.lrt4j.cli;
 }

@@ -1,0 +1,201 @@
+package io.lrt4j.cli;
+
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.function.DoublePredicate;
+import org.apache.commons.cli.CommandLine;
+import org.apache.commons.cli.DefaultParser;
+import org.apache.commons.cli.MissingArgumentException;
+import org.apache.commons.cli.Option;
+import org.apache.commons.cli.Options;
+import org.apache.commons.cli.ParseException;
+import org.apache.commons.cli.UnrecognizedOptionException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The parsed command line of one command. Every getter refuses a wrong value with one sentence
+ * ({@link UsageException}) that names option, expected and found.
+ */
+final class Arguments {
+  private static final DefaultParser PARSER =
+      DefaultParser.builder()
+          .setAllowPartialMatching(false)
+          .setStripLeadingAndTrailingQuotes(false)
+          .get();
+
+  private static final Set<String> REPEATABLE = Set.of("stop");
+
+  private final CommandLine line;
+
+  private Arguments(CommandLine line) {
+    this.line = line;
+  }
+
+  /** Parses what follows the command's name. */
+  static Arguments parse(Command command, String... args) {
+    CommandLine line;
+    try {
+      line = PARSER.parse(command.options(), args);
+    } catch (UnrecognizedOptionException e) {
+      throw usage(command, "unknown option " + e.getOption());
+    } catch (MissingArgumentException e) {
+      throw usage(command, dashes(e.getOption()) + " needs a value");
+    } catch (ParseException e) {
+      throw usage(command, String.valueOf(e.getMessage()));
+    }
+    Set<String> seen = new HashSet<>();
+    for (Option option : line.getOptions()) {
+      if (!seen.add(option.getLongOpt()) && !REPEATABLE.contains(option.getLongOpt())) {
+        throw usage(command, dashes(option) + " is given twice");
+      }
+    }
+    List<String> operands = line.getArgList();
+    if (operands.size() > command.operands()) {
+      String first = operands.get(command.operands());
+      throw usage(
+          command,
+          "unexpected argument \""
+              + first
+              + "\""
+              + (command.operands() > 0 ? " (is a quotation mark missing?)" : ""));
+    }
+    return new Arguments(line);
+  }
+
+  private static UsageException usage(Command command, String problem) {
+    return new UsageException(problem + "; see lrt " + command.name() + " --help");
+  }
+
+  private static String dashes(Option option) {
+    return "--" + option.getLongOpt();
+  }
+
+  /** All of {@code groups} in one. */
+  static Options together(Options... groups) {
+    Options all = new Options();
+    Arrays.stream(groups).forEach(all::addOptions);
+    return all;
+  }
+
+  /** An option without a value. */
+  static Option flag(String name, String description) {
+    return Option.builder().longOpt(name).desc(description).get();
+  }
+
+  /** An option with a value. */
+  static Option valued(String name, String value, String description) {
+    return Option.builder().longOpt(name).hasArg().argName(value).desc(description).get();
+  }
+
+  boolean has(String option) {
+    return line.hasOption(option);
+  }
+
+  /** The operand, or null without one. */
+  @Nullable String operand() {
+    return line.getArgList().isEmpty() ? null : line.getArgList().getFirst();
+  }
+
+  /** The option's value, or null when it is not given. */
+  @Nullable String text(String option) {
+    return line.getOptionValue(option);
+  }
+
+  /** The values of an option that may be repeated. */
+  List<String> texts(String option) {
+    String[] values = line.getOptionValues(option);
+    return values == null ? List.of() : List.of(values);
+  }
+
+  /** One of {@code choices}, the first of them when the option is not given. */
+  String choice(String option, String... choices) {
+    String value = text(option);
+    if (value == null) {
+      return choices[0];
+    }
+    if (!List.of(choices).contains(value)) {
+      throw must(option, "be one of " + String.join(", ", choices), value);
+    }
+    return value;
+  }
+
+  /** A whole number between {@code least} and {@code most}. */
+  int integer(String option, int otherwise, int least, int most) {
+    return (int) integer(option, (long) otherwise, least, most);
+  }
+
+  /** A whole number between {@code least} and {@code most}. */
+  long integer(String option, long otherwise, long least, long most) {
+    String value = text(option);
+    if (value == null) {
+      return otherwise;
+    }
+    try {
+      long number = Long.parseLong(value.strip());
+      if (number >= least && number <= most) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // the same sentence says it
+    }
+    boolean open = most == Integer.MAX_VALUE || most == Long.MAX_VALUE;
+    String range =
+        least == Long.MIN_VALUE
+            ? ""
+            : open ? " of at least " + least : " from " + least + " to " + most;
+    throw must(option, "be a whole number" + range, value);
+  }
+
+  /** A finite number that {@code valid} accepts and {@code expected} describes. */
+  @Nullable Float number(String option, DoublePredicate valid, String expected) {
+    String value = text(option);
+    if (value == null) {
+      return null;
+    }
+    try {
+      float number = Float.parseFloat(value);
+      if (Float.isFinite(number) && valid.test(number)) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // the same sentence says it
+    }
+    throw must(option, "be " + expected, value);
+  }
+
+  /** Token ids, {@code 1,2,3}; null when the option is not given. */
+  int @Nullable [] ids(String option) {
+    String value = text(option);
+    if (value == null) {
+      return null;
+    }
+    try {
+      int[] ids =
+          Arrays.stream(value.split(",", -1))
+              .map(String::strip)
+              .mapToInt(Integer::parseInt)
+              .toArray();
+      if (Arrays.stream(ids).allMatch(id -> id >= 0)) {
+        return ids;
+      }
+    } catch (NumberFormatException e) {
+      // the same sentence says it
+    }
+    throw must(option, "be token ids separated by commas, as in 1,2,3,", value);
+  }
+
+  private static UsageException must(String option, String be, String found) {
+    String shown = found.length() <= 60 ? found : found.substring(0, 60) + "…";
+    return new UsageException(
+        String.format(
+            Locale.ROOT,
+            "--%s must %s%s found %s",
+            option,
+            be,
+            be.endsWith(",") ? "" : ",",
+            shown.isEmpty() ? "nothing" : shown));
+  }
+}

@@ -1,0 +1,98 @@
+package io.lrt4j.cli;
+
+import static io.lrt4j.cli.Arguments.flag;
+import static io.lrt4j.cli.Arguments.valued;
+
+import io.lrt4j.Cancellation;
+import io.lrt4j.GenerationOptions;
+import java.util.List;
+import org.apache.commons.cli.Options;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The options that say how tokens are chosen and when to stop; null where one is not given. Checked
+ * before a model is loaded.
+ */
+record Decoding(
+    int maxTokens,
+    int budget,
+    boolean ignoreEos,
+    @Nullable Float temperature,
+    @Nullable Float topP,
+    @Nullable Integer topK,
+    @Nullable Float minP,
+    @Nullable Float repetitionPenalty,
+    long seed,
+    List<String> stop) {
+
+  static final String NOTES =
+      """
+      Decoding is greedy unless --temperature, --top-p, --top-k, --min-p or --samples asks for
+      sampling; what those leave open is then taken from the checkpoint's generation_config.json.
+      """;
+
+  static Options options() {
+    return new Options()
+        .addOption(valued("max-tokens", "N", "most tokens to generate (default: 512)"))
+        .addOption(valued("budget", "N", "explicit mode: tokens for thinking and answer together"))
+        .addOption(flag("ignore-eos", "go on after the end-of-sequence token"))
+        .addOption(valued("temperature", "T", "0 is greedy"))
+        .addOption(valued("top-p", "P", "sample from the most probable tokens with this mass"))
+        .addOption(valued("top-k", "K", "sample from the K most probable tokens; 0 is all"))
+        .addOption(
+            valued("min-p", "P", "drop tokens below this fraction of the best one's probability"))
+        .addOption(valued("repetition-penalty", "R", "1 is none"))
+        .addOption(valued("seed", "N", "same seed, same tokens (default: 0)"))
+        .addOption(valued("stop", "TEXT", "end before this text; may be repeated"));
+  }
+
+  static Decoding of(Arguments arguments) {
+    int budget = arguments.integer("budget", 0, 2, Integer.MAX_VALUE);
+    List<String> stop = arguments.texts("stop");
+    if (stop.contains("")) {
+      throw new UsageException("--stop must not be empty");
+    }
+    return new Decoding(
+        arguments.integer("max-tokens", Math.max(512, budget), 1, Integer.MAX_VALUE),
+        budget,
+        arguments.has("ignore-eos"),
+        arguments.number("temperature", t -> t >= 0, "0 (greedy) or more"),
+        arguments.number("top-p", p -> p > 0 && p <= 1, "above 0 and at most 1"),
+        arguments.has("top-k") ? arguments.integer("top-k", 0, 0, Integer.MAX_VALUE) : null,
+        arguments.number("min-p", p -> p >= 0 && p <= 1, "from 0 to 1"),
+        arguments.number("repetition-penalty", r -> r > 0, "above 0"),
+        arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE),
+        stop);
+  }
+
+  /** Whether to sample: an option asks for it, or several answers are wanted. */
+  boolean sampling(int samples) {
+    return temperature != null
+        ? temperature > 0
+        : samples > 1 || topP != null || topK != null || minP != null;
+  }
+
+  /**
+   * The options as the engine takes them.
+   *
+   * @param checkpoint the checkpoint's own defaults, in force where sampling is asked for
+   * @param sampling whether to sample
+   */
+  GenerationOptions over(
+      GenerationOptions checkpoint, boolean sampling, Cancellation cancellation) {
+    GenerationOptions base = sampling ? checkpoint : GenerationOptions.defaults();
+    float warmth = base.temperature() > 0 ? base.temperature() : 1;
+    return base.withMaxTokens(maxTokens)
+        .withBudget(budget)
+        .withIgnoreEos(ignoreEos)
+        .withTemperature(!sampling ? 0 : temperature == null ? warmth : temperature)
+        .withTopP(topP == null ? base.topP() : topP)
+        .withTopK(topK == null ? base.topK() : topK)
+        .withMinP(minP == null ? base.minP() : minP)
+        .withRepetitionPenalty(
+            repetitionPenalty == null ? base.repetitionPenalty() : repetitionPenalty)
+        .withSeed(seed)
+        .withStop(stop)
+        .withCancellation(cancellation);
+  }
+}

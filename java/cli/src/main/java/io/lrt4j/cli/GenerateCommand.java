@@ -1,0 +1,63 @@
+package io.lrt4j.cli;
+
+import io.lrt4j.Answer;
+import io.lrt4j.Engine;
+import io.lrt4j.EngineOptions;
+import io.lrt4j.GenerationOptions;
+import java.nio.file.Path;
+import org.apache.commons.cli.Options;
+
+/** {@code lrt generate}: plain completion, no chat template. */
+final class GenerateCommand implements Command {
+  @Override
+  public String name() {
+    return "generate";
+  }
+
+  @Override
+  public String summary() {
+    return "continue a text or a sequence of token ids, without a chat template";
+  }
+
+  @Override
+  public String usage() {
+    return "--model DIR (--prompt TEXT | --ids 1,2,3)";
+  }
+
+  @Override
+  public Options options() {
+    return Arguments.together(
+        Prompt.options(), CommonOptions.loading(), Decoding.options(), CommonOptions.general());
+  }
+
+  @Override
+  public String notes() {
+    return Decoding.NOTES + "A model without tokenizer takes --ids and prints ids.\n";
+  }
+
+  @Override
+  public void run(Arguments arguments, Console console) {
+    Prompt prompt = Prompt.of(arguments);
+    Decoding decoding = Decoding.of(arguments);
+    EngineOptions options = CommonOptions.engine(arguments);
+    Path model = CommonOptions.model(arguments, console);
+    try (Engine engine = Engine.load(model, options);
+        var interrupt = new Interrupt()) {
+      int[] ids = prompt.ids(engine);
+      GenerationOptions generation =
+          decoding.over(engine.defaultOptions(), decoding.sampling(1), interrupt.cancellation());
+      var setting =
+          new Reports.Setting(engine.loadMillis(), engine.backend(), engine.model().toString());
+      if (arguments.has("json")) {
+        Answer answer = engine.generate(ids, generation, token -> {});
+        console.out().println(Reports.line(Reports.completion(answer, setting)));
+      } else {
+        var stream = new AnswerStream(console, engine.hasTokenizer());
+        Answer answer = engine.generate(ids, generation, stream);
+        stream.end();
+        console.note(Reports.summary(answer, setting, false));
+      }
+      console.out().flush();
+    }
+  }
+}

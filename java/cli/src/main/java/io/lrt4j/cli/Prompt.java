@@ -1,0 +1,40 @@
+package io.lrt4j.cli;
+
+import static io.lrt4j.cli.Arguments.valued;
+
+import io.lrt4j.Engine;
+import org.apache.commons.cli.Options;
+import org.jspecify.annotations.Nullable;
+
+/** {@code --prompt TEXT} or {@code --ids 1,2,3}: exactly one of them. */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+record Prompt(@Nullable String text, int @Nullable [] given) {
+  static Options options() {
+    return new Options()
+        .addOption(
+            valued("prompt", "TEXT", "special tokens written out in it are recognised, none added"))
+        .addOption(valued("ids", "1,2,3", "token ids instead of a text"));
+  }
+
+  static Prompt of(Arguments arguments) {
+    if (arguments.has("prompt") == arguments.has("ids")) {
+      throw new UsageException("exactly one of --prompt TEXT and --ids 1,2,3 is needed");
+    }
+    String text = arguments.text("prompt");
+    if (text != null && text.isEmpty()) {
+      throw new UsageException("--prompt must not be empty");
+    }
+    return new Prompt(text, arguments.ids("ids"));
+  }
+
+  int[] ids(Engine engine) {
+    if (given != null) {
+      return given;
+    }
+    if (text == null || !engine.hasTokenizer()) {
+      throw new FailureException(
+          "the model in " + engine.model() + " has no tokenizer: use --ids instead of --prompt");
+    }
+    return engine.encode(text);
+  }
+}

@@ -1,0 +1,10 @@
+/** The lrt4j command line. */
+module io.lrt4j.cli {
+  requires io.lrt4j.engine;
+  requires static org.jspecify;
+  requires org.apache.commons.cli;
+  requires com.fasterxml.jackson.databind;
+  requires java.logging;
+  requires jdk.management;
+  requires static jdk.incubator.vector;
+}

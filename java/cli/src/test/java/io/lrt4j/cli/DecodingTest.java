@@ -1,0 +1,118 @@
+package io.lrt4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.Cancellation;
+import io.lrt4j.GenerationOptions;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** Greedy unless sampling is asked for; then the checkpoint's settings fill the gaps. */
+class DecodingTest {
+  private static final GenerationOptions QWEN3 =
+      GenerationOptions.defaults().withTemperature(0.6f).withTopP(0.95f).withTopK(20);
+
+  private static Decoding decoding(String... args) {
+    String[] line = Stream.concat(Stream.of("x"), Stream.of(args)).toArray(String[]::new);
+    return Decoding.of(Arguments.parse(new AskCommand(), line));
+  }
+
+  private static GenerationOptions over(GenerationOptions checkpoint, Decoding decoding) {
+    return decoding.over(checkpoint, decoding.sampling(1), new Cancellation());
+  }
+
+  @Test
+  void nothingGivenIsGreedy() {
+    GenerationOptions options = over(QWEN3, decoding());
+    assertEquals(0, options.temperature());
+    assertEquals(1, options.topP());
+    assertEquals(0, options.topK());
+    assertEquals(512, options.maxTokens());
+  }
+
+  @Test
+  void temperatureAloneTakesTheRestFromTheCheckpoint() {
+    GenerationOptions options = over(QWEN3, decoding("--temperature", "0.9"));
+    assertEquals(0.9f, options.temperature());
+    assertEquals(0.95f, options.topP());
+    assertEquals(20, options.topK());
+  }
+
+  @Test
+  void topPAloneSamplesAtTheCheckpointsTemperature() {
+    GenerationOptions options = over(QWEN3, decoding("--top-p", "0.5"));
+    assertEquals(0.6f, options.temperature());
+    assertEquals(0.5f, options.topP());
+  }
+
+  @Test
+  void samplingFromAGreedyCheckpointIsAtTemperatureOne() {
+    assertEquals(1, over(GenerationOptions.defaults(), decoding("--top-k", "5")).temperature());
+  }
+
+  @Test
+  void temperatureZeroIsGreedyWhateverElseIsGiven() {
+    Decoding decoding = decoding("--temperature", "0", "--top-p", "0.5");
+    assertFalse(decoding.sampling(8));
+    assertEquals(0, over(QWEN3, decoding).temperature());
+  }
+
+  @Test
+  void severalSamplesAreSampled() {
+    assertFalse(decoding().sampling(1));
+    assertTrue(decoding().sampling(2));
+  }
+
+  @Test
+  void everythingGiven() {
+    var cancellation = new Cancellation();
+    GenerationOptions options =
+        decoding(
+                "--max-tokens",
+                "7",
+                "--budget",
+                "5",
+                "--ignore-eos",
+                "--temperature",
+                "0.5",
+                "--top-p",
+                "0.25",
+                "--top-k",
+                "3",
+                "--min-p",
+                "0.125",
+                "--repetition-penalty",
+                "1.5",
+                "--seed",
+                "-9",
+                "--stop",
+                "\"a\"",
+                "--stop",
+                "-b")
+            .over(QWEN3, true, cancellation);
+    assertEquals(
+        new GenerationOptions(
+            7,
+            5,
+            0.5f,
+            3,
+            0.25f,
+            0.125f,
+            1.5f,
+            -9,
+            List.of("\"a\"", "-b"),
+            true,
+            QWEN3.answerCue(),
+            cancellation),
+        options);
+  }
+
+  @Test
+  void budgetAloneRaisesTheLimit() {
+    assertEquals(4096, over(QWEN3, decoding("--budget", "4096")).maxTokens());
+    assertEquals(512, over(QWEN3, decoding("--budget", "64")).maxTokens());
+  }
+}

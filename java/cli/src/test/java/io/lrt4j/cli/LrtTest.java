@@ -1,0 +1,376 @@
+package io.lrt4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Parsing, exit statuses, and the one line that everything wrong ends in. */
+class LrtTest {
+  @TempDir Path folder;
+
+  static Stream<Arguments> wrongUsage() {
+    return Stream.of(
+        wrong("no command given; the commands are ask, generate, score, inspect, init, info"),
+        wrong("unknown command \"tell\"; the commands are ask,", "tell"),
+        wrong("unknown command \"train\"", "train", "sft"),
+        wrong("unknown command \"\"", ""),
+        wrong("unknown option --temprature; see lrt ask --help", "ask", "x", "--temprature", "1"),
+        wrong("unknown option -x", "ask", "x", "-x"),
+        wrong("unknown option --temp", "ask", "x", "--temp", "1"),
+        wrong("--model needs a value", "ask", "x", "--model"),
+        wrong("--seed is given twice", "ask", "x", "--seed", "1", "--seed", "2"),
+        wrong("unexpected argument \"b\" (is a quotation mark missing?)", "ask", "a", "b"),
+        wrong("unexpected argument \"a\"", "info", "a"),
+        wrong("--top-p must be above 0 and at most 1, found 7", "ask", "x", "--top-p", "7"),
+        wrong("--top-p must be above 0 and at most 1, found 0", "ask", "x", "--top-p", "0"),
+        wrong("--top-p must be above 0 and at most 1, found NaN", "ask", "x", "--top-p", "NaN"),
+        wrong(
+            "--temperature must be 0 (greedy) or more, found -1",
+            "ask",
+            "x",
+            "--temperature",
+            "-1"),
+        wrong(
+            "--temperature must be 0 (greedy) or more, found hot",
+            "ask",
+            "x",
+            "--temperature",
+            "hot"),
+        wrong(
+            "--temperature must be 0 (greedy) or more, found Infinity",
+            "ask",
+            "x",
+            "--temperature",
+            "Infinity"),
+        wrong("--min-p must be from 0 to 1, found 2", "ask", "x", "--min-p", "2"),
+        wrong(
+            "--repetition-penalty must be above 0, found 0",
+            "ask",
+            "x",
+            "--repetition-penalty",
+            "0"),
+        wrong(
+            "--top-k must be a whole number of at least 0, found -1", "ask", "x", "--top-k", "-1"),
+        wrong(
+            "--max-tokens must be a whole number of at least 1, found 0",
+            "ask",
+            "x",
+            "--max-tokens",
+            "0"),
+        wrong(
+            "--max-tokens must be a whole number of at least 1, found 1.5",
+            "ask",
+            "x",
+            "--max-tokens",
+            "1.5"),
+        wrong(
+            "--max-tokens must be a whole number of at least 1, found 99999999999",
+            "ask",
+            "x",
+            "--max-tokens",
+            "99999999999"),
+        wrong(
+            "--budget must be a whole number of at least 2, found 1", "ask", "x", "--budget", "1"),
+        wrong(
+            "--threads must be a whole number from 1 to 1024, found 0",
+            "ask",
+            "x",
+            "--threads",
+            "0"),
+        wrong("--seed must be a whole number, found x", "ask", "x", "--seed", "x"),
+        wrong("--seed must be a whole number, found nothing", "ask", "x", "--seed", ""),
+        wrong("--stop must not be empty", "ask", "x", "--stop", ""),
+        wrong(
+            "--samples must be a whole number from 1 to 4096, found 0",
+            "ask",
+            "x",
+            "--samples",
+            "0"),
+        wrong(
+            "--mode must be one of auto, latent, explicit, direct, found Latent",
+            "ask",
+            "x",
+            "--mode",
+            "Latent"),
+        wrong(
+            "--compare goes with neither --mode nor --samples",
+            "ask",
+            "x",
+            "--compare",
+            "--mode",
+            "latent"),
+        wrong(
+            "--compare goes with neither --mode nor --samples",
+            "ask",
+            "x",
+            "--compare",
+            "--samples",
+            "2"),
+        wrong("--device must be one of auto, cpu, cuda, found gpu", "ask", "x", "--device", "gpu"),
+        wrong(
+            "--device cpu and --backend cuda disagree",
+            "ask",
+            "x",
+            "--device",
+            "cpu",
+            "--backend",
+            "cuda"),
+        wrong(
+            "--device cuda and --backend vector disagree",
+            "ask",
+            "x",
+            "--device",
+            "cuda",
+            "--backend",
+            "vector"),
+        wrong("--quantize must be one of none, q8, q4, found q2", "ask", "x", "--quantize", "q2"),
+        wrong("exactly one of --prompt TEXT and --ids 1,2,3 is needed", "generate"),
+        wrong(
+            "exactly one of --prompt TEXT and --ids 1,2,3 is needed",
+            "score",
+            "--prompt",
+            "a",
+            "--ids",
+            "1"),
+        wrong("--prompt must not be empty", "generate", "--prompt", ""),
+        wrong(
+            "--ids must be token ids separated by commas, as in 1,2,3, found 1,,2",
+            "generate",
+            "--ids",
+            "1,,2"),
+        wrong(
+            "--ids must be token ids separated by commas, as in 1,2,3, found 1,-2",
+            "generate",
+            "--ids",
+            "1,-2"),
+        wrong(
+            "--ids must be token ids separated by commas, as in 1,2,3, found nothing",
+            "score",
+            "--ids",
+            ""),
+        wrong("inspect needs a checkpoint directory", "inspect"),
+        wrong("init needs --out DIR", "init", "--preset", "tiny"),
+        wrong("--preset must be one of tiny, ", "init", "--out", "x", "--preset", "gigantic"),
+        wrong(
+            "init needs either --preset NAME or --network --model DIR, found neither",
+            "init",
+            "--out",
+            "x"),
+        wrong("found both", "init", "--out", "x", "--preset", "tiny", "--model", "y"),
+        wrong("add --network", "init", "--out", "x", "--model", "y"),
+        wrong(
+            "--latents is about a network: add --network",
+            "init",
+            "--out",
+            "x",
+            "--preset",
+            "tiny",
+            "--latents",
+            "4"));
+  }
+
+  private static Arguments wrong(String message, String... args) {
+    return Arguments.of(List.of(args), message);
+  }
+
+  @ParameterizedTest(name = "lrt {0}")
+  @MethodSource
+  void wrongUsage(List<String> args, String message) {
+    Run run = Run.of(args.toArray(String[]::new));
+    assertOneLine(run, message);
+    assertEquals(2, run.status());
+  }
+
+  private static void assertOneLine(Run run, String message) {
+    assertEquals("", run.out());
+    assertTrue(run.err().startsWith("lrt: "), run.err());
+    assertTrue(run.err().contains(message), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+  }
+
+  @Test
+  void failures() throws IOException {
+    Path file = Files.writeString(folder.resolve("file"), "");
+    String missing = folder.resolve("none").toString();
+    assertFails("--model " + missing + " does not exist", "ask", "x", "--model", missing);
+    assertFails(
+        "is a file, expected a checkpoint directory", "ask", "x", "--model", file.toString());
+    assertFails("--network " + missing + " does not exist", "ask", "x", "--network", missing);
+    assertFails("directory " + missing + " does not exist", "inspect", missing);
+    assertFails("config.json", "inspect", folder.toString());
+    assertFails("--quantize q8 is not available", "ask", "x", "--quantize", "q8");
+    assertFails("there is no default model yet: name one with --model DIR", "ask", "x");
+    String dump = folder.resolve("none/x.safetensors").toString();
+    assertFails(
+        "its folder does not exist",
+        "score",
+        "--ids",
+        "1",
+        "--model",
+        folder.toString(),
+        "--dump",
+        dump);
+    assertFails("found files in it", "init", "--preset", "tiny", "--out", folder.toString());
+  }
+
+  private static void assertFails(String message, String... args) {
+    Run run = Run.of(args);
+    assertOneLine(run, message);
+    assertEquals(1, run.status());
+  }
+
+  @Test
+  void emptyQuestion() {
+    assertOneLine(Run.of("ask", "  ", "--model", folder.toString()), "the question is empty");
+    assertOneLine(
+        Run.withInput("\n", "ask", "--model", folder.toString()), "the question is empty");
+    assertOneLine(
+        Run.withInput(" \n", "ask", "-", "--model", folder.toString()), "the question is empty");
+  }
+
+  @Test
+  void questionThatIsNotUtf8() {
+    var err = new ByteArrayOutputStream();
+    int status =
+        Lrt.run(
+            new String[] {"ask", "--model", folder.toString()},
+            new PrintStream(OutputStream.nullOutputStream()),
+            new PrintStream(err),
+            new ByteArrayInputStream(new byte[] {'a', (byte) 0xff}));
+    assertEquals(1, status);
+    assertEquals(
+        "lrt: the question on standard input is not UTF-8 text\n",
+        err.toString(StandardCharsets.UTF_8));
+  }
+
+  @Test
+  void verboseShowsWhere() {
+    Run run = Run.of("inspect", folder.resolve("none").toString(), "--verbose");
+    assertEquals(1, run.status());
+    assertTrue(run.err().lines().count() > 3, run.err());
+    assertTrue(run.err().contains("at io.lrt4j.cli."), run.err());
+  }
+
+  @Test
+  void whatFollowsTwoDashesIsNoOption() {
+    assertOneLine(Run.of("ask", "--", "--help"), "there is no default model yet");
+  }
+
+  @Test
+  void generalHelpListsEveryCommandAndNoOther() {
+    for (String option : List.of("--help", "-h")) {
+      Run run = Run.of(option);
+      assertEquals(0, run.status());
+      assertEquals("", run.err());
+      assertEquals(
+          List.of("ask", "generate", "score", "inspect", "init", "info"),
+          run.out()
+              .lines()
+              .filter(line -> line.startsWith("  "))
+              .map(line -> line.strip().split(" ", 2)[0])
+              .toList());
+    }
+  }
+
+  @Test
+  void helpOfEveryCommandShowsEveryOption() {
+    for (Command command : Lrt.COMMANDS) {
+      Run run = Run.of(command.name(), "--seed", "wrong", "--help");
+      assertEquals(0, run.status(), command.name());
+      assertEquals("", run.err());
+      assertTrue(run.out().startsWith("Usage: lrt " + command.name()), run.out());
+      command
+          .options()
+          .getOptions()
+          .forEach(
+              option -> assertTrue(run.out().contains("\n  --" + option.getLongOpt()), run.out()));
+      assertTrue(run.out().lines().allMatch(line -> line.length() <= 100), run.out());
+    }
+  }
+
+  static Stream<Arguments> options() {
+    var common = "json verbose help";
+    var loading = "model network device backend threads quantize " + common;
+    var decoding =
+        "max-tokens budget ignore-eos temperature top-p top-k min-p repetition-penalty seed stop ";
+    return Stream.of(
+        Arguments.of("ask", "mode samples compare " + decoding + loading),
+        Arguments.of("generate", "prompt ids " + decoding + loading),
+        Arguments.of("score", "prompt ids dump " + loading),
+        Arguments.of("inspect", common),
+        Arguments.of("init", "preset out seed network model latents layers fusion " + common),
+        Arguments.of("info", common));
+  }
+
+  @ParameterizedTest
+  @MethodSource
+  void options(String name, String expected) {
+    Command command =
+        Lrt.COMMANDS.stream().filter(c -> c.name().equals(name)).findFirst().orElseThrow();
+    assertEquals(
+        Stream.of(expected.split(" ")).sorted().toList(),
+        command.options().getOptions().stream().map(o -> o.getLongOpt()).sorted().toList());
+  }
+
+  @Test
+  void version() {
+    Run run = Run.of("--version");
+    assertEquals(0, run.status());
+    assertTrue(run.out().startsWith("lrt "), run.out());
+  }
+
+  @Test
+  void readerThatGoesAwayIsNoError() {
+    var err = new ByteArrayOutputStream();
+    assertEquals(141, runWriting("Broken pipe", err));
+    assertEquals("", err.toString(StandardCharsets.UTF_8));
+  }
+
+  @Test
+  void fullDiskIsAnError() {
+    var err = new ByteArrayOutputStream();
+    assertEquals(1, runWriting("No space left on device", err));
+    assertEquals(
+        "lrt: cannot write the output: No space left on device\n",
+        err.toString(StandardCharsets.UTF_8));
+  }
+
+  private static int runWriting(String failure, OutputStream err) {
+    var broken =
+        new OutputStream() {
+          @Override
+          public void write(int b) throws IOException {
+            throw new IOException(failure);
+          }
+        };
+    return Lrt.run(
+        new String[] {"info"},
+        new PrintStream(new Streams.Loud(broken), false, StandardCharsets.UTF_8),
+        new PrintStream(err, false, StandardCharsets.UTF_8),
+        InputStream.nullInputStream());
+  }
+
+  @Test
+  void whatIsPrintedIsUtf8() throws IOException {
+    Path missing = folder.resolve("中文-ö");
+    assertTrue(Run.of("inspect", missing.toString()).err().contains("中文-ö"));
+    assertFalse(Files.exists(missing));
+  }
+}

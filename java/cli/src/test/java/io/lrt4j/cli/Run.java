@@ -1,0 +1,26 @@
+package io.lrt4j.cli;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+
+/** One command line, run in this process, and what came of it. */
+record Run(int status, String out, String err) {
+  static Run of(String... args) {
+    return withInput("", args);
+  }
+
+  static Run withInput(String input, String... args) {
+    var out = new ByteArrayOutputStream();
+    var err = new ByteArrayOutputStream();
+    int status =
+        Lrt.run(
+            args,
+            new PrintStream(out, false, StandardCharsets.UTF_8),
+            new PrintStream(err, false, StandardCharsets.UTF_8),
+            new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
+    return new Run(
+        status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+  }
+}
