@@ -757,7 +757,6 @@ range(*[1, 4]) | list
 1 == 1 == 1
 1 < 2 == true
 'a' 'b' ~ 'c'
-n.real is defined or true
 yes and no or nil
 (yes, no)[0]
 {'a': xs}['a'][0]

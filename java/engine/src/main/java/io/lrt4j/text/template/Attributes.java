@@ -23,6 +23,20 @@ final class Attributes {
   private static final Set<String> MUTATORS_OF_DICTS =
       Set.of("clear", "pop", "popitem", "setdefault", "update");
 
+  private static final Set<String> ATTRIBUTES_OF_NUMBERS =
+      Set.of(
+          "as_integer_ratio",
+          "bit_count",
+          "bit_length",
+          "conjugate",
+          "denominator",
+          "hex",
+          "imag",
+          "is_integer",
+          "numerator",
+          "real",
+          "to_bytes");
+
   private Attributes() {}
 
   /** {@code value.name}: the attribute, else the item of that name, else undefined. */
@@ -73,6 +87,8 @@ final class Attributes {
       case Map<?, ?> map -> dict(map, name);
       case Namespace namespace -> namespace.attributes().get(name);
       case Loop loop -> loop.attribute(name);
+      case Number _ when ATTRIBUTES_OF_NUMBERS.contains(name) ->
+          throw Fault.unsupported("the attribute '" + name + "' of a number");
       case Function function -> name.equals("name") ? function.name() : null;
       default -> null;
     };

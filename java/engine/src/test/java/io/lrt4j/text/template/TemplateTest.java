@@ -80,6 +80,7 @@ class TemplateTest {
           {{ xs | nope }} ¦ there is no filter 'nope'
           {{ xs is nope }} ¦ there is no test 'nope'
           {{ 'a'.encode() }} ¦ the string method 'encode' is not supported
+          {{ xs[0].real }} ¦ the attribute 'real' of a number is not supported
           {{ joiner(',') }} ¦ the function 'joiner' is not supported
           {{ loop_.x }} ¦ 'loop_' is undefined
           {{ xs.append(1) }} ¦ 'append' would change a list, which a template may not do
