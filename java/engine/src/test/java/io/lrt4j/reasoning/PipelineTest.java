@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lrt4j.Answer;
 import io.lrt4j.Answer.TokenCounts;
+import io.lrt4j.Cancellation;
+import io.lrt4j.FinishReason;
 import io.lrt4j.Fixtures;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
@@ -252,6 +254,30 @@ class PipelineTest {
       Trace rest = new Trace(3, 2).backTo(n).base(8, 1).base(close, 1).answer(3, 1);
       all.addAll(rest.steps());
       assertEquals(all, steps);
+    }
+  }
+
+  /** Reading a long question ends with the chunk that is under way. */
+  @Test
+  void aCancelledQuestionIsNotReadToItsEnd() {
+    Cancellation cancellation = new Cancellation();
+    Question question =
+        QUESTION.system("a b c d e f g h ".repeat(40)).mode(Mode.LATENT).cancelledBy(cancellation);
+    try (var m = new SpiedModel(Fixtures.dir(TestModels.BASE), Fixtures.dir(TestModels.APPEND))) {
+      m.spy.beforeStep(
+          step -> {
+            if (step == 1) {
+              cancellation.cancel();
+            }
+          });
+      Answer answer = m.ask(question);
+      assertEquals(FinishReason.CANCELLED, answer.finishReason());
+      assertEquals(new Trace(3, 2).base(256, 1).base(256, 1).steps(), m.spy.takeSteps());
+      assertEquals(List.of(), answer.ids());
+      assertEquals(new TokenCounts(m.tokens(question), 0, 0, 0), answer.tokens());
+
+      // The session is as good as new.
+      assertEquals(12, m.ask(QUESTION.mode(Mode.LATENT)).ids().size());
     }
   }
 

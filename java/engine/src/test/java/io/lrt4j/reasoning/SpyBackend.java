@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.IntConsumer;
 
 /**
  * A backend that notes every forward pass and every memory, and can put words into the model's
@@ -38,6 +39,7 @@ final class SpyBackend {
   private final List<Step> steps = new ArrayList<>();
   private final Deque<Integer> script = new ArrayDeque<>();
   private final List<Run> runs = new ArrayList<>();
+  private IntConsumer beforeStep = step -> {};
   private int layers;
   private int openMemories;
   private int memories;
@@ -65,6 +67,11 @@ final class SpyBackend {
   void script(List<Integer> tokens) {
     script.clear();
     script.addAll(tokens);
+  }
+
+  /** Called before every forward pass with the number of those before it. */
+  void beforeStep(IntConsumer action) {
+    beforeStep = action;
   }
 
   int openMemories() {
@@ -106,6 +113,7 @@ final class SpyBackend {
       throw new AssertionError("layer " + layer + " after " + (layers - 2));
     }
     if (layer == 0) {
+      beforeStep.accept(steps.size());
       runs.clear();
       for (int run = 0; run < batch.runs(); run++) {
         int rows = batch.firstRow(run + 1) - batch.firstRow(run);
