@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * tiles, a block of weights stays in the cache while all rows pass). Two jobs: f, a norm or a gate,
  * row by row into scratch; then the product, block by block of outputs.
  */
-final class VectorProjection {
+final class VectorProjection implements AutoCloseable {
   private static final int PANEL =
       96 * 1024; // widened weights of a task with many rows: they fit the second-level cache
   private static final int LARGEST_BLOCK = 64; // outputs of such a task
@@ -32,7 +32,8 @@ final class VectorProjection {
 
   private final Workers workers;
   private final float[][] lanes; // of a tile, per worker
-  private final float[][] panels; // widened weights, per worker
+  private final float[][] sums; // of a tile, per worker
+  private final Scratch panels = new Scratch(); // widened weights, per worker
   private final Workers.Job prepareJob = this::prepareRow;
   private final Workers.Job gateJob = this::gateRow;
   private final Workers.Job productJob = this::productBlock;
@@ -47,6 +48,8 @@ final class VectorProjection {
   private CpuTensor y = VectorBackend.NONE;
   private boolean add;
   private int block;
+  private MemorySegment panel = MemorySegment.NULL; // of all workers
+  private long panelBytes; // of one worker
   private float[] input = {}; // [rows, in] split, if need be, then [rows, in] plain
   private int plain; // where the plain rows begin
   private boolean split;
@@ -56,7 +59,7 @@ final class VectorProjection {
   VectorProjection(Workers workers) {
     this.workers = workers;
     lanes = new float[workers.size()][TILE * TILE * N];
-    panels = new float[workers.size()][0];
+    sums = new float[workers.size()][TILE * TILE];
   }
 
   /** y = norm(x) W^T + b, or y += …; norm null takes x as it is. */
@@ -114,11 +117,8 @@ final class VectorProjection {
     } else {
       int fitting = PANEL / in / TILE * TILE;
       block = Math.min(Math.max(fitting, TILE), LARGEST_BLOCK);
-      for (int i = 0; i < panels.length; i++) {
-        if (panels[i].length < block * in) {
-          panels[i] = new float[block * in];
-        }
-      }
+      panelBytes = (long) block * in * 4;
+      panel = panels.ensure(workers.size() * panelBytes);
     }
     int tasks = 0;
     for (int i = 0; i < projection.parts().size(); i++) {
@@ -195,7 +195,7 @@ final class VectorProjection {
       tiles(kernel, tiled, weight, bias, from, to, col, worker);
     }
     for (int row = tiled; row < rows; row++) {
-      stream(kernel, row, weight, bias, from, to, col, lanes[worker]);
+      stream(kernel, row, weight, bias, from, to, col, worker);
     }
   }
 
@@ -210,19 +210,27 @@ final class VectorProjection {
       int col,
       int worker) {
     int body = kernel.body(in);
-    float[] panel = panels[worker];
-    float[] tile = lanes[worker];
-    for (int o = from; o < to; o++) {
-      kernel.widen(weight.data(), weight.row(o), body, panel, (o - from) * body);
+    MemorySegment weights = weight.data();
+    long first = weight.row(from);
+    long stride = weight.stride();
+    if (kernel instanceof HalfDot half) {
+      for (int o = from; o < to; o++) {
+        long at = worker * panelBytes + (o - from) * stride * 2;
+        half.widen(weights, weight.row(o), body, panel, at);
+      }
+      weights = panel;
+      first = worker * panelBytes;
+      stride *= 2;
     }
     for (int row = 0; row < rows; row += TILE) {
       int o = from;
       for (; o + TILE <= to; o += TILE) {
-        Tile.dot4x4(input, row * in, in, panel, (o - from) * body, body, body, tile);
+        long at = first + (o - from) * stride;
+        Tile.dot4x4(input, row * in, in, weights, at, stride, body, lanes[worker]);
         for (int i = 0; i < TILE; i++) {
+          Lanes.sum4(lanes[worker], TILE * i * N, sums[worker], TILE * i);
           for (int j = 0; j < TILE; j++) {
-            float sum = Lanes.sum(tile, (TILE * i + j) * N);
-            finish(row + i, weight, bias, o + j, col, body, sum);
+            finish(row + i, weight, bias, o + j, col, body, sums[worker][TILE * i + j]);
           }
         }
       }
@@ -241,13 +249,15 @@ final class VectorProjection {
       int from,
       int to,
       int col,
-      float[] tile) {
+      int worker) {
     int body = kernel.body(in);
+    float[] tile = lanes[worker];
     int o = from;
     for (; o + TILE <= to; o += TILE) {
       kernel.dot1x4(input, row * in, weight.data(), weight.row(o), weight.stride(), body, tile);
+      Lanes.sum4(tile, 0, sums[worker], 0);
       for (int j = 0; j < TILE; j++) {
-        finish(row, weight, bias, o + j, col, body, Lanes.sum(tile, j * N));
+        finish(row, weight, bias, o + j, col, body, sums[worker][j]);
       }
     }
     single(kernel, row, weight, bias, o, to, col, body);
@@ -280,5 +290,10 @@ final class VectorProjection {
     }
     long at = y.row(row) + (col + o) * 4L;
     y.data().set(FLOAT, at, add ? y.data().get(FLOAT, at) + value : value);
+  }
+
+  @Override
+  public void close() {
+    panels.close();
   }
 }
