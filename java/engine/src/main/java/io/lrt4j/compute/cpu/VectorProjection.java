@@ -32,7 +32,7 @@ final class VectorProjection implements AutoCloseable {
 
   private final Workers workers;
   private final float[][] lanes; // of a tile, per worker
-  private final float[][] sums; // of a tile, per worker
+  private final float[][] sums; // of four rows of a block, per worker
   private final Scratch panels = new Scratch(); // widened weights, per worker
   private final Workers.Job prepareJob = this::prepareRow;
   private final Workers.Job gateJob = this::gateRow;
@@ -59,7 +59,7 @@ final class VectorProjection implements AutoCloseable {
   VectorProjection(Workers workers) {
     this.workers = workers;
     lanes = new float[workers.size()][TILE * TILE * N];
-    sums = new float[workers.size()][TILE * TILE];
+    sums = new float[workers.size()][0];
   }
 
   /** y = norm(x) W^T + b, or y += …; norm null takes x as it is. */
@@ -119,6 +119,11 @@ final class VectorProjection implements AutoCloseable {
       block = Math.min(Math.max(fitting, TILE), LARGEST_BLOCK);
       panelBytes = (long) block * in * 4;
       panel = panels.ensure(workers.size() * panelBytes);
+    }
+    for (int i = 0; i < sums.length; i++) {
+      if (sums[i].length < TILE * block) {
+        sums[i] = new float[TILE * block];
+      }
     }
     int tasks = 0;
     for (int i = 0; i < projection.parts().size(); i++) {
@@ -222,20 +227,20 @@ final class VectorProjection implements AutoCloseable {
       first = worker * panelBytes;
       stride *= 2;
     }
+    float[] tile = lanes[worker];
+    float[] sum = sums[worker];
     for (int row = 0; row < rows; row += TILE) {
       int o = from;
       for (; o + TILE <= to; o += TILE) {
         long at = first + (o - from) * stride;
-        Tile.dot4x4(input, row * in, in, weights, at, stride, body, lanes[worker]);
+        Tile.dot4x4(input, row * in, in, weights, at, stride, body, tile);
         for (int i = 0; i < TILE; i++) {
-          Lanes.sum4(lanes[worker], TILE * i * N, sums[worker], TILE * i);
-          for (int j = 0; j < TILE; j++) {
-            finish(row + i, weight, bias, o + j, col, body, sums[worker][TILE * i + j]);
-          }
+          Lanes.sum4(tile, TILE * i * N, sum, i * block + o - from);
         }
       }
       for (int i = 0; i < TILE; i++) {
-        single(kernel, row + i, weight, bias, o, to, col, body);
+        singles(kernel, row + i, weight, o, to, body, sum, i * block + o - from);
+        finish(row + i, weight, bias, from, to, col, body, sum, i * block);
       }
     }
   }
@@ -252,44 +257,70 @@ final class VectorProjection implements AutoCloseable {
       int worker) {
     int body = kernel.body(in);
     float[] tile = lanes[worker];
+    float[] sum = sums[worker];
     int o = from;
     for (; o + TILE <= to; o += TILE) {
       kernel.dot1x4(input, row * in, weight.data(), weight.row(o), weight.stride(), body, tile);
-      Lanes.sum4(tile, 0, sums[worker], 0);
-      for (int j = 0; j < TILE; j++) {
-        finish(row, weight, bias, o + j, col, body, sums[worker][j]);
-      }
+      Lanes.sum4(tile, 0, sum, o - from);
     }
-    single(kernel, row, weight, bias, o, to, col, body);
+    singles(kernel, row, weight, o, to, body, sum, o - from);
+    finish(row, weight, bias, from, to, col, body, sum, 0);
   }
 
-  private void single(
+  private void singles(
       DotKernel kernel,
+      int row,
+      CpuTensor weight,
+      int from,
+      int to,
+      int body,
+      float[] sum,
+      int at) {
+    for (int o = from; o < to; o++) {
+      sum[at + o - from] = kernel.dot(input, row * in, weight.data(), weight.row(o), body);
+    }
+  }
+
+  /**
+   * Adds tails of the inner products, bias and what is there, and stores outputs from … to-1 of a
+   * row.
+   */
+  private void finish(
       int row,
       CpuTensor weight,
       @Nullable CpuTensor bias,
       int from,
       int to,
       int col,
-      int body) {
-    for (int o = from; o < to; o++) {
-      float sum = kernel.dot(input, row * in, weight.data(), weight.row(o), body);
-      finish(row, weight, bias, o, col, body, sum);
+      int body,
+      float[] sum,
+      int at) {
+    int n = to - from;
+    for (int o = 0; body < in && o < n; o++) {
+      for (int k = body; k < in; k++) {
+        sum[at + o] = Math.fma(input[plain + row * in + k], weight.get(from + o, k), sum[at + o]);
+      }
     }
-  }
-
-  /** Adds the tail of the inner product and the bias, and stores. */
-  private void finish(
-      int row, CpuTensor weight, @Nullable CpuTensor bias, int o, int col, int body, float sum) {
-    float value = sum;
-    for (int k = body; k < in; k++) {
-      value = Math.fma(input[plain + row * in + k], weight.get(o, k), value);
+    MemorySegment target = y.data();
+    long out = y.row(row) + (col + from) * 4L;
+    int o = 0;
+    for (; o + N <= n; o += N) {
+      FloatVector v = FloatVector.fromArray(F, sum, at + o);
+      if (bias != null) {
+        v = v.add(FloatVector.fromMemorySegment(F, bias.data(), (from + o) * 4L, LE));
+      }
+      if (add) {
+        v = FloatVector.fromMemorySegment(F, target, out + o * 4L, LE).add(v);
+      }
+      v.intoMemorySegment(target, out + o * 4L, LE);
     }
-    if (bias != null) {
-      value += bias.get(0, o);
+    for (; o < n; o++) {
+      float v = sum[at + o];
+      if (bias != null) {
+        v += bias.data().get(FLOAT, (from + o) * 4L);
+      }
+      target.set(FLOAT, out + o * 4L, add ? target.get(FLOAT, out + o * 4L) + v : v);
     }
-    long at = y.row(row) + (col + o) * 4L;
-    y.data().set(FLOAT, at, add ? y.data().get(FLOAT, at) + value : value);
   }
 
   @Override
