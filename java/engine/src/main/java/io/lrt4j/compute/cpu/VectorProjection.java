@@ -90,20 +90,19 @@ final class VectorProjection {
     projection = p;
     in = p.in();
     split = false;
-    boolean unsplit = false;
     for (int i = 0; i < p.parts().size(); i++) {
-      boolean half = DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
-      split |= half;
-      unsplit |= !half;
+      split |= DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
     }
     plain = split ? Math.multiplyExact(rows, in) : 0;
     int size = Math.addExact(plain, Math.multiplyExact(rows, in));
     if (input.length < size) {
       input = new float[size];
     }
-    if (split && unsplit) {
-      throw new IllegalArgumentException("parts of one projection differ in kind of type");
-    }
+  }
+
+  /** Where the row begins in the order that {@code kernel} wants. */
+  private int inputAt(DotKernel kernel, int row) {
+    return (kernel.splitInput() ? 0 : plain) + row * in;
   }
 
   private void product() {
@@ -218,7 +217,7 @@ final class VectorProjection {
     for (int row = 0; row < rows; row += TILE) {
       int o = from;
       for (; o + TILE <= to; o += TILE) {
-        Tile.dot4x4(input, row * in, in, panel, (o - from) * body, body, body, tile);
+        Tile.dot4x4(input, inputAt(kernel, row), in, panel, (o - from) * body, body, body, tile);
         for (int i = 0; i < TILE; i++) {
           for (int j = 0; j < TILE; j++) {
             float sum = Lanes.sum(tile, (TILE * i + j) * N);
@@ -245,7 +244,8 @@ final class VectorProjection {
     int body = kernel.body(in);
     int o = from;
     for (; o + TILE <= to; o += TILE) {
-      kernel.dot1x4(input, row * in, weight.data(), weight.row(o), weight.stride(), body, tile);
+      kernel.dot1x4(
+          input, inputAt(kernel, row), weight.data(), weight.row(o), weight.stride(), body, tile);
       for (int j = 0; j < TILE; j++) {
         finish(row, weight, bias, o + j, col, body, Lanes.sum(tile, j * N));
       }
@@ -263,7 +263,7 @@ final class VectorProjection {
       int col,
       int body) {
     for (int o = from; o < to; o++) {
-      float sum = kernel.dot(input, row * in, weight.data(), weight.row(o), body);
+      float sum = kernel.dot(input, inputAt(kernel, row), weight.data(), weight.row(o), body);
       finish(row, weight, bias, o, col, body, sum);
     }
   }
