@@ -5,13 +5,17 @@ import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.compute.Backends;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
 /** The options that several commands share, and what they mean. */
 final class CommonOptions {
+  private static final String CUDA = "cuda";
+
   private CommonOptions() {}
 
   /** Of every command. */
@@ -39,15 +43,16 @@ final class CommonOptions {
   }
 
   static EngineOptions engine(Arguments arguments) {
-    String device = arguments.choice("device", "auto", "cpu", "cuda");
-    String backend = arguments.choice("backend", "auto", "scalar", "vector", "native", "cuda");
-    boolean onGpu = backend.equals("cuda");
-    if (!backend.equals("auto") && !device.equals("auto") && onGpu != device.equals("cuda")) {
+    String device = arguments.choice("device", "auto", "cpu", CUDA);
+    String backend = arguments.choice("backend", Backends.AUTO, "scalar", "vector", "native", CUDA);
+    boolean onGpu = backend.equals(CUDA);
+    if (!backend.equals(Backends.AUTO) && !device.equals("auto") && onGpu != device.equals(CUDA)) {
       throw new UsageException("--device " + device + " and --backend " + backend + " disagree");
     }
-    if (device.equals("cuda")) {
-      backend = "cuda";
+    if (backend.equals(Backends.AUTO)) {
+      backend = backend(device, Backends.survey());
     }
+    requirePresent(backend, arguments.has("backend") ? "backend" : "device", Backends.survey());
     String quantize = arguments.choice("quantize", "none", "q8", "q4");
     if (!quantize.equals("none")) {
       throw new BackendException(
@@ -61,6 +66,30 @@ final class CommonOptions {
         .withNetwork(network == null ? null : directory("--network", network))
         .withBackend(backend)
         .withThreads(threads);
+  }
+
+  /** The backend that stands for a device: of the CPU's, the fastest that is available. */
+  static String backend(String device, List<Backends.Status> survey) {
+    return switch (device) {
+      case "cpu" ->
+          survey.stream()
+              .filter(b -> b.available() && !b.name().equals(CUDA))
+              .map(Backends.Status::name)
+              .findFirst()
+              .orElseThrow();
+      case CUDA -> CUDA;
+      default -> Backends.AUTO;
+    };
+  }
+
+  /** A backend of the contract that this version does not have yet is not an unknown one. */
+  private static void requirePresent(String backend, String option, List<Backends.Status> survey) {
+    List<String> names = survey.stream().map(Backends.Status::name).toList();
+    if (!backend.equals(Backends.AUTO) && !names.contains(backend)) {
+      throw new BackendException(
+          "--%s %s is not available in this version, which computes on the CPU (backends %s)"
+              .formatted(option, backend, String.join(", ", names)));
+    }
   }
 
   /** The directory that {@code --model} names, or the default model's. */
