@@ -52,7 +52,6 @@ final class CommonOptions {
     if (backend.equals(Backends.AUTO)) {
       backend = backend(device, Backends.survey());
     }
-    requirePresent(backend, arguments.has("backend") ? "backend" : "device", Backends.survey());
     String quantize = arguments.choice("quantize", "none", "q8", "q4");
     if (!quantize.equals("none")) {
       throw new BackendException(
@@ -80,16 +79,6 @@ final class CommonOptions {
       case CUDA -> CUDA;
       default -> Backends.AUTO;
     };
-  }
-
-  /** A backend of the contract that this version does not have yet is not an unknown one. */
-  private static void requirePresent(String backend, String option, List<Backends.Status> survey) {
-    List<String> names = survey.stream().map(Backends.Status::name).toList();
-    if (!backend.equals(Backends.AUTO) && !names.contains(backend)) {
-      throw new BackendException(
-          "--%s %s is not available in this version, which computes on the CPU (backends %s)"
-              .formatted(option, backend, String.join(", ", names)));
-    }
   }
 
   /** The directory that {@code --model} names, or the default model's. */
