@@ -101,7 +101,7 @@ class FailureTest {
   @Test
   void questionThatDoesNotFit() {
     assertFails(
-        "the question is too long: at most 1023 tokens fit",
+        "the question is too long: at most 1007 tokens fit",
         "ask",
         "x".repeat(3000),
         "--model",
