@@ -70,9 +70,9 @@ public final class Backends {
       }
     }
     throw new BackendException(
-        "unknown backend "
+        "backend "
             + name
-            + ", expected auto or one of "
-            + survey().stream().map(Status::name).toList());
+            + " is not available: this version of lrt4j has "
+            + String.join(" and ", survey().stream().map(Status::name).toList()));
   }
 }

@@ -25,17 +25,8 @@ abstract sealed class DotKernel permits F32Dot, HalfDot {
   abstract boolean splitInput();
 
   /**
-   * The body of one row of weights as f32, in the order of the activations: what {@link Tile} works
-   * on.
-   *
-   * @param w weights, from byte wAt on
-   * @param to receives them, from element {@code at} on
-   */
-  abstract void widen(MemorySegment w, long wAt, int body, float[] to, int at);
-
-  /**
    * The inner products of one row of x and 4 of w over the body: x · w_j in the N lanes from j N
-   * on; {@link Lanes#sum} adds them up.
+   * on; {@link Lanes#sum4} adds them up.
    *
    * @param x activations, from element xAt on
    * @param w weights, from byte wAt on, wStride bytes from row to row

@@ -30,11 +30,6 @@ final class F32Dot extends DotKernel {
   }
 
   @Override
-  void widen(MemorySegment w, long wAt, int body, float[] to, int at) {
-    MemorySegment.copy(w, CpuTensor.FLOAT, wAt, to, at, body);
-  }
-
-  @Override
   void dot1x4(
       float[] x, int xAt, MemorySegment w, long wAt, long wStride, int body, float[] lanes) {
     FloatVector s0 = FloatVector.zero(F);

@@ -48,12 +48,18 @@ abstract sealed class HalfDot extends DotKernel permits F16Dot, Bf16Dot {
     return IntVector.fromMemorySegment(I, s, at, LE);
   }
 
-  @Override
-  final void widen(MemorySegment w, long wAt, int body, float[] to, int at) {
+  /**
+   * The body of one row of weights as f32, in the order of the activations: what {@link Tile} works
+   * on.
+   *
+   * @param w weights, from byte wAt on
+   * @param to receives them, from byte {@code at} on
+   */
+  final void widen(MemorySegment w, long wAt, int body, MemorySegment to, long at) {
     for (int k = 0; k < body; k += 2 * N) {
       IntVector p = pairs(w, wAt + k * 2L);
-      even(p).intoArray(to, at + k);
-      odd(p).intoArray(to, at + k + N);
+      even(p).intoMemorySegment(to, at + k * 4L, LE);
+      odd(p).intoMemorySegment(to, at + (k + N) * 4L, LE);
     }
   }
 

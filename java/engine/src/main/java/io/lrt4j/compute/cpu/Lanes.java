@@ -1,8 +1,10 @@
 package io.lrt4j.compute.cpu;
 
 import java.nio.ByteOrder;
+import java.util.function.IntPredicate;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
@@ -22,6 +24,12 @@ final class Lanes {
   private static final VectorShuffle<Float> BY_4 = rotation(4);
   private static final VectorShuffle<Float> BY_2 = rotation(2);
   private static final VectorShuffle<Float> BY_1 = rotation(1);
+
+  private static final VectorShuffle<Float> BY_HALF = rotation(N / 2);
+  private static final VectorShuffle<Float> BY_QUARTER = rotation(N / 4);
+  private static final VectorShuffle<Float> BACK_QUARTER = rotation(N - N / 4);
+  private static final VectorMask<Float> SECOND_HALF = where(i -> i >= N / 2);
+  private static final VectorMask<Float> ODD_QUARTERS = where(i -> i / (N / 4) % 2 == 1);
 
   // exp(x) = 2^k * exp(r), r in [-ln2/2, ln2/2]: Cody and Waite's two-part ln 2, then a polynomial
   // (Cephes expf coefficients).
@@ -44,6 +52,14 @@ final class Lanes {
     return VectorShuffle.fromOp(F, i -> (i + by) % F.length());
   }
 
+  private static VectorMask<Float> where(IntPredicate lanes) {
+    boolean[] mask = new boolean[N];
+    for (int i = 0; i < N; i++) {
+      mask[i] = lanes.test(i);
+    }
+    return VectorMask.fromArray(F, mask, 0);
+  }
+
   /** Sum of all lanes, pairwise. */
   static float sum(FloatVector v) {
     FloatVector s = v;
@@ -64,6 +80,40 @@ final class Lanes {
    */
   static float sum(float[] lanes, int at) {
     return sum(FloatVector.fromArray(F, lanes, at));
+  }
+
+  /**
+   * Sums of four times N numbers from {@code at} on into {@code sums[to … to+3]}: the additions of
+   * {@link #sum(float[], int)}, done for all four at once from the point on where one sum needs
+   * half a vector only.
+   */
+  static void sum4(float[] lanes, int at, float[] sums, int to) {
+    FloatVector a = half(lanes, at);
+    FloatVector b = half(lanes, at + N);
+    FloatVector c = half(lanes, at + 2 * N);
+    FloatVector d = half(lanes, at + 3 * N);
+    FloatVector ab = a.blend(b, SECOND_HALF);
+    FloatVector cd = c.blend(d, SECOND_HALF);
+    ab = ab.add(ab.rearrange(BY_QUARTER));
+    cd = cd.add(cd.rearrange(BY_QUARTER));
+    FloatVector s = ab.blend(cd.rearrange(BACK_QUARTER), ODD_QUARTERS);
+    if (N >= 16) {
+      s = s.add(s.rearrange(BY_2));
+    }
+    if (N >= 8) {
+      s = s.add(s.rearrange(BY_1));
+    }
+    s.intoArray(lanes, at);
+    sums[to] = lanes[at];
+    sums[to + 1] = lanes[at + N / 2];
+    sums[to + 2] = lanes[at + N / 4];
+    sums[to + 3] = lanes[at + N / 4 * 3];
+  }
+
+  /** The first addition of {@link #sum}: lane i and lane i + N/2. */
+  private static FloatVector half(float[] lanes, int at) {
+    FloatVector v = FloatVector.fromArray(F, lanes, at);
+    return v.add(v.rearrange(BY_HALF));
   }
 
   /**

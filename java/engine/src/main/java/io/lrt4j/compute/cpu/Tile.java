@@ -1,8 +1,10 @@
 package io.lrt4j.compute.cpu;
 
 import static io.lrt4j.compute.cpu.Lanes.F;
+import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -14,14 +16,21 @@ final class Tile {
   private Tile() {}
 
   /**
-   * x_i · w_j in the N lanes from (4 i + j) N on; {@link Lanes#sum} adds them up. (Here that would
+   * x_i · w_j in the N lanes from (4 i + j) N on; {@link Lanes#sum4} adds them up. (Here that would
    * be too much code for the compiler to see through.)
    *
    * @param x activations, from element xAt on, xStride from row to row
-   * @param w weights, widened, from element wAt on, wStride from row to row
+   * @param w weights, f32, from byte wAt on, wStride bytes from row to row
    */
   static void dot4x4(
-      float[] x, int xAt, int xStride, float[] w, int wAt, int wStride, int body, float[] lanes) {
+      float[] x,
+      int xAt,
+      int xStride,
+      MemorySegment w,
+      long wAt,
+      long wStride,
+      int body,
+      float[] lanes) {
     FloatVector s00 = FloatVector.zero(F);
     FloatVector s01 = FloatVector.zero(F);
     FloatVector s02 = FloatVector.zero(F);
@@ -39,10 +48,10 @@ final class Tile {
     FloatVector s32 = FloatVector.zero(F);
     FloatVector s33 = FloatVector.zero(F);
     for (int k = 0; k < body; k += N) {
-      FloatVector w0 = load(w, wAt + k);
-      FloatVector w1 = load(w, wAt + wStride + k);
-      FloatVector w2 = load(w, wAt + 2 * wStride + k);
-      FloatVector w3 = load(w, wAt + 3 * wStride + k);
+      FloatVector w0 = load(w, wAt + k * 4L);
+      FloatVector w1 = load(w, wAt + wStride + k * 4L);
+      FloatVector w2 = load(w, wAt + 2 * wStride + k * 4L);
+      FloatVector w3 = load(w, wAt + 3 * wStride + k * 4L);
       FloatVector a = load(x, xAt + k);
       s00 = a.fma(w0, s00);
       s01 = a.fma(w1, s01);
@@ -80,6 +89,10 @@ final class Tile {
     s31.intoArray(lanes, 13 * N);
     s32.intoArray(lanes, 14 * N);
     s33.intoArray(lanes, 15 * N);
+  }
+
+  private static FloatVector load(MemorySegment w, long at) {
+    return FloatVector.fromMemorySegment(F, w, at, LE);
   }
 
   private static FloatVector load(float[] x, int at) {

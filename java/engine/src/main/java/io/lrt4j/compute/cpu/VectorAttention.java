@@ -8,21 +8,21 @@ import static io.lrt4j.compute.cpu.Lanes.N;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
- * Causal grouped-query attention over the K/V cache. One task is one row and one key/value head,
- * with all query heads that share it.
+ * Causal grouped-query attention over the K/V cache. One task is one key/value head, with all query
+ * heads that share it, for one row or, in prefill, for four neighbours that then share every load
+ * of a key and a value.
  */
-final class VectorAttention implements AutoCloseable {
+final class VectorAttention {
   private static final int TILE = 4;
 
   private final Workers workers;
-  private final Scratch scratch =
-      new Scratch(); // [workers, positions]: one head's scores, then its weights
-  private final float[][] lanes; // of a tile, per worker
-  private final float[][] queries; // one head, per worker
-  private final Workers.Job job = this::rowAndHead;
+  private final Part[] parts; // per worker
+  private final Workers.Job job = this::task;
 
   // The operation under way.
   private CpuTensor qkv = VectorBackend.NONE;
@@ -31,13 +31,13 @@ final class VectorAttention implements AutoCloseable {
   private int layer;
   private int heads;
   private int window;
-  private MemorySegment scores = MemorySegment.NULL;
-  private long scoresStride;
 
   VectorAttention(Workers workers) {
     this.workers = workers;
-    lanes = new float[workers.size()][TILE * N];
-    queries = new float[workers.size()][0];
+    parts = new Part[workers.size()];
+    for (int i = 0; i < parts.length; i++) {
+      parts[i] = new Part();
+    }
   }
 
   void run(CpuTensor qkv, Batch batch, int layer, int heads, int window, CpuTensor out) {
@@ -48,186 +48,247 @@ final class VectorAttention implements AutoCloseable {
     this.window = window;
     this.out = out;
     int longest = 0;
-    int kvHeads = 1;
+    int tasks = 0;
     for (int run = 0; run < batch.runs(); run++) {
       KvCache cache = batch.cache(run);
       longest = Math.max(longest, cache.length() + cache.remaining());
-      kvHeads = cache.kvHeads();
+      tasks += blocks(run) * cache.kvHeads();
     }
-    scoresStride = (longest * 4L + 63) / 64 * 64;
-    scores = scratch.ensure(workers.size() * scoresStride);
-    for (int i = 0; i < queries.length; i++) {
-      if (queries[i].length < batch.cache(0).headDim()) {
-        queries[i] = new float[batch.cache(0).headDim()];
+    for (Part part : parts) {
+      part.ensure(longest, batch.cache(0).headDim());
+    }
+    workers.run(job, tasks);
+  }
+
+  /** Blocks of four rows, then the rows that are left. */
+  private int blocks(int run) {
+    int rows = batch.firstRow(run + 1) - batch.firstRow(run);
+    return rows / TILE + rows % TILE;
+  }
+
+  private void task(int task, int worker) {
+    int kvHeads = batch.cache(0).kvHeads();
+    int kvHead = task % kvHeads;
+    int block = task / kvHeads;
+    int run = 0;
+    while (block >= blocks(run)) {
+      block -= blocks(run++);
+    }
+    int fours = (batch.firstRow(run + 1) - batch.firstRow(run)) / TILE;
+    int first = batch.firstRow(run);
+    int row = block < fours ? first + block * TILE : first + fours * TILE + (block - fours);
+    parts[worker].attend(run, row, block < fours ? TILE : 1, kvHead);
+  }
+
+  /** One worker's buffers and its task. */
+  private final class Part {
+    private final float[] lanes = new float[TILE * TILE * N];
+    private final float[] sums = new float[TILE];
+    private float[] queries = {}; // [4, headDim]
+    private float[] weights = {}; // [4, positions]: scores, then exp(score - largest)
+    private int stride; // from row to row of weights
+    private int kvHead;
+    private int rows;
+    private int start; // first position that any of the rows sees
+    private int end; // behind the last one
+
+    private void ensure(int positions, int headDim) {
+      if (stride < positions) {
+        stride = positions;
+        weights = new float[TILE * positions];
+      }
+      if (queries.length < TILE * headDim) {
+        queries = new float[TILE * headDim];
       }
     }
-    workers.run(job, batch.rows() * kvHeads);
-  }
 
-  private void rowAndHead(int task, int worker) {
-    // The last rows see the most positions: they come first, so that the crew ends together.
-    int kvHeads = batch.cache(0).kvHeads();
-    int row = batch.rows() - 1 - task / kvHeads;
-    int kvHead = task % kvHeads;
-    int run = batch.runOf(row);
-    KvCache cache = batch.cache(run);
-    int end = batch.position(run, row) + 1;
-    int start = Math.max(0, end - window);
-    int dim = cache.headDim();
-    int group = heads / kvHeads;
-    long weights = worker * scoresStride;
-    for (int h = kvHead * group; h < (kvHead + 1) * group; h++) {
-      float[] query = queries[worker];
-      MemorySegment.copy(qkv.data(), FLOAT, qkv.row(row) + (long) h * dim * 4, query, 0, dim);
-      score(cache, kvHead, query, start, end, weights, lanes[worker]);
-      float sum = softmax(weights, end - start);
-      mix(cache, kvHead, start, end, weights, 1 / sum, out.row(row) + (long) h * dim * 4);
+    private void attend(int run, int row, int rows, int kvHead) {
+      KvCache cache = batch.cache(run);
+      this.kvHead = kvHead;
+      this.rows = rows;
+      int position = batch.position(run, row);
+      start = Math.max(0, position + 1 - window);
+      end = position + rows;
+      int dim = cache.headDim();
+      int group = heads / cache.kvHeads();
+      for (int h = kvHead * group; h < (kvHead + 1) * group; h++) {
+        for (int i = 0; i < rows; i++) {
+          MemorySegment.copy(
+              qkv.data(), FLOAT, qkv.row(row + i) + (long) h * dim * 4, queries, i * dim, dim);
+        }
+        score(cache);
+        for (int i = 0; i < rows; i++) {
+          int from = Math.max(0, position + i + 1 - window) - start;
+          softmax(i * stride, from, position + i + 1 - start, end - start);
+        }
+        mix(cache, row, h * dim);
+      }
     }
-  }
 
-  /** scores[p - start] = q · k_p / sqrt(dim). */
-  private void score(
-      KvCache cache, int kvHead, float[] query, int start, int end, long weights, float[] tile) {
-    int dim = cache.headDim();
-    float scale = (float) (1 / Math.sqrt(dim));
-    int body = F32Dot.INSTANCE.body(dim);
-    for (int span = 0; span < cache.spans(); span++) {
-      KvCache owner = cache.span(span);
-      CpuTensor keys = CpuTensor.of(owner.keys(layer));
-      long head = keys.row(kvHead * owner.capacity());
-      long stride = keys.stride();
-      int p = Math.max(start, owner.base());
-      int to = cache.spanEnd(span, end);
-      for (; p + TILE <= to; p += TILE) {
-        long at = head + (p - owner.base()) * stride;
-        F32Dot.INSTANCE.dot1x4(query, 0, keys.data(), at, stride, body, tile);
-        for (int j = 0; j < TILE; j++) {
-          float dot = tail(query, keys, at + j * stride, body, dim, Lanes.sum(tile, j * N));
-          scores.set(FLOAT, weights + (p + j - start) * 4L, dot * scale);
+    /**
+     * weights[i, p - start] = q_i · k_p / sqrt(dim), for all rows over all positions that any of
+     * them sees.
+     */
+    private void score(KvCache cache) {
+      int dim = cache.headDim();
+      float scale = (float) (1 / Math.sqrt(dim));
+      int body = F32Dot.INSTANCE.body(dim);
+      for (int span = 0; span < cache.spans(); span++) {
+        KvCache owner = cache.span(span);
+        CpuTensor keys = CpuTensor.of(owner.keys(layer));
+        int p = Math.max(start, owner.base());
+        int to = cache.spanEnd(span, end);
+        for (; p + TILE <= to; p += TILE) {
+          long at = keys.row(kvHead * owner.capacity() + p - owner.base());
+          if (rows == TILE) {
+            Tile.dot4x4(queries, 0, dim, keys.data(), at, keys.stride(), body, lanes);
+          } else {
+            F32Dot.INSTANCE.dot1x4(queries, 0, keys.data(), at, keys.stride(), body, lanes);
+          }
+          for (int i = 0; i < rows; i++) {
+            Lanes.sum4(lanes, TILE * i * N, sums, 0);
+            for (int j = 0; j < TILE; j++) {
+              float dot = tail(i * dim, keys, at + j * keys.stride(), body, dim, sums[j]);
+              weights[i * stride + p + j - start] = dot * scale;
+            }
+          }
+        }
+        for (; p < to; p++) {
+          long at = keys.row(kvHead * owner.capacity() + p - owner.base());
+          for (int i = 0; i < rows; i++) {
+            float dot = F32Dot.INSTANCE.dot(queries, i * dim, keys.data(), at, body);
+            dot = tail(i * dim, keys, at, body, dim, dot);
+            weights[i * stride + p - start] = dot * scale;
+          }
         }
       }
-      for (; p < to; p++) {
-        long at = head + (p - owner.base()) * stride;
-        float dot = F32Dot.INSTANCE.dot(query, 0, keys.data(), at, body);
-        dot = tail(query, keys, at, body, dim, dot);
-        scores.set(FLOAT, weights + (p - start) * 4L, dot * scale);
+    }
+
+    private float tail(int query, CpuTensor keys, long key, int body, int dim, float sum) {
+      float value = sum;
+      for (int c = body; c < dim; c++) {
+        value = Math.fma(queries[query + c], keys.data().get(FLOAT, key + c * 4L), value);
+      }
+      return value;
+    }
+
+    /**
+     * Turns the scores [from, to) of a row into weights that add up to 1, and those that it does
+     * not see, of n, into 0.
+     */
+    private void softmax(int row, int from, int to, int n) {
+      float[] w = weights;
+      int first = row + from;
+      int body = first + (to - from) / N * N;
+      int last = row + to;
+      FloatVector largest = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+      for (int p = first; p < body; p += N) {
+        largest = largest.max(FloatVector.fromArray(F, w, p));
+      }
+      float max = largest.reduceLanes(VectorOperators.MAX); // exact in any order
+      for (int p = body; p < last; p++) {
+        max = Math.max(max, w[p]);
+      }
+      FloatVector vectorSum = FloatVector.zero(F);
+      for (int p = first; p < body; p += N) {
+        FloatVector e = Lanes.exp(FloatVector.fromArray(F, w, p).sub(max));
+        e.intoArray(w, p);
+        vectorSum = vectorSum.add(e);
+      }
+      float sum = Lanes.sum(vectorSum);
+      for (int p = body; p < last; p++) {
+        w[p] = Lanes.exp(w[p] - max);
+        sum += w[p];
+      }
+      float scale = 1 / sum;
+      for (int p = first; p < last; p++) {
+        w[p] *= scale;
+      }
+      Arrays.fill(w, row, first, 0f);
+      Arrays.fill(w, last, row + n, 0f);
+    }
+
+    /** out[row + i, col + c] = Σ weights[i, p] v_p[c]. */
+    private void mix(KvCache cache, int row, int col) {
+      int dim = cache.headDim();
+      int c = 0;
+      for (; c + 4 * N <= dim; c += 4 * N) {
+        for (int i = 0; i < rows; i++) {
+          mixFour(cache, i * stride, c, out.row(row + i) + (col + c) * 4L);
+        }
+      }
+      for (; c + N <= dim; c += N) {
+        for (int i = 0; i < rows; i++) {
+          mixOne(cache, i * stride, c, out.row(row + i) + (col + c) * 4L);
+        }
+      }
+      for (; c < dim; c++) {
+        for (int i = 0; i < rows; i++) {
+          out.set(row + i, col + c, mixElement(cache, i * stride, c));
+        }
       }
     }
-  }
 
-  private float tail(float[] query, CpuTensor keys, long key, int body, int dim, float sum) {
-    float value = sum;
-    for (int c = body; c < dim; c++) {
-      value = Math.fma(query[c], keys.data().get(FLOAT, key + c * 4L), value);
+    private void mixFour(KvCache cache, int row, int c, long to) {
+      FloatVector m0 = FloatVector.zero(F);
+      FloatVector m1 = FloatVector.zero(F);
+      FloatVector m2 = FloatVector.zero(F);
+      FloatVector m3 = FloatVector.zero(F);
+      float[] w = weights;
+      for (int span = 0; span < cache.spans(); span++) {
+        KvCache owner = cache.span(span);
+        CpuTensor values = CpuTensor.of(owner.values(layer));
+        MemorySegment v = values.data();
+        long rowBytes = values.stride();
+        int from = Math.max(start, owner.base());
+        int n = cache.spanEnd(span, end) - from;
+        long at = values.row(kvHead * owner.capacity() + from - owner.base()) + c * 4L;
+        int first = row + from - start;
+        for (int p = 0; p < n; p++) {
+          FloatVector weight = FloatVector.broadcast(F, w[first + p]);
+          long k = at + p * rowBytes;
+          m0 = weight.fma(FloatVector.fromMemorySegment(F, v, k, LE), m0);
+          m1 = weight.fma(FloatVector.fromMemorySegment(F, v, k + N * 4L, LE), m1);
+          m2 = weight.fma(FloatVector.fromMemorySegment(F, v, k + N * 8L, LE), m2);
+          m3 = weight.fma(FloatVector.fromMemorySegment(F, v, k + N * 12L, LE), m3);
+        }
+      }
+      MemorySegment o = out.data();
+      m0.intoMemorySegment(o, to, LE);
+      m1.intoMemorySegment(o, to + N * 4L, LE);
+      m2.intoMemorySegment(o, to + N * 8L, LE);
+      m3.intoMemorySegment(o, to + N * 12L, LE);
     }
-    return value;
-  }
 
-  /** Turns n scores into exp(score - largest) and returns their sum. */
-  private float softmax(long weights, int n) {
-    int body = n / N * N;
-    FloatVector largest = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
-    for (int p = 0; p < body; p += N) {
-      largest = largest.max(FloatVector.fromMemorySegment(F, scores, weights + p * 4L, LE));
+    private void mixOne(KvCache cache, int row, int c, long to) {
+      FloatVector mixed = FloatVector.zero(F);
+      for (int span = 0; span < cache.spans(); span++) {
+        KvCache owner = cache.span(span);
+        CpuTensor values = CpuTensor.of(owner.values(layer));
+        int from = Math.max(start, owner.base());
+        int n = cache.spanEnd(span, end) - from;
+        long at = values.row(kvHead * owner.capacity() + from - owner.base()) + c * 4L;
+        for (int p = 0; p < n; p++) {
+          FloatVector weight = FloatVector.broadcast(F, weights[row + from - start + p]);
+          long k = at + p * values.stride();
+          mixed = weight.fma(FloatVector.fromMemorySegment(F, values.data(), k, LE), mixed);
+        }
+      }
+      mixed.intoMemorySegment(out.data(), to, LE);
     }
-    float max = largest.reduceLanes(jdk.incubator.vector.VectorOperators.MAX); // exact in any order
-    for (int p = body; p < n; p++) {
-      max = Math.max(max, scores.get(FLOAT, weights + p * 4L));
-    }
-    FloatVector sums = FloatVector.zero(F);
-    for (int p = 0; p < body; p += N) {
-      FloatVector e =
-          Lanes.exp(FloatVector.fromMemorySegment(F, scores, weights + p * 4L, LE).sub(max));
-      e.intoMemorySegment(scores, weights + p * 4L, LE);
-      sums = sums.add(e);
-    }
-    float sum = Lanes.sum(sums);
-    for (int p = body; p < n; p++) {
-      float e = Lanes.exp(scores.get(FLOAT, weights + p * 4L) - max);
-      scores.set(FLOAT, weights + p * 4L, e);
-      sum += e;
-    }
-    return sum;
-  }
 
-  /** out = scale * Σ weight_p v_p, four vectors of the head at a time. */
-  private void mix(
-      KvCache cache, int kvHead, int start, int end, long weights, float scale, long to) {
-    int dim = cache.headDim();
-    int c = 0;
-    for (; c + 4 * N <= dim; c += 4 * N) {
-      mix4(cache, kvHead, start, end, weights, scale, to, c);
-    }
-    for (; c + N <= dim; c += N) {
-      mix1(cache, kvHead, start, end, weights, scale, to, c);
-    }
-    for (; c < dim; c++) {
+    private float mixElement(KvCache cache, int row, int c) {
       float mixed = 0;
       for (int span = 0; span < cache.spans(); span++) {
         KvCache owner = cache.span(span);
         CpuTensor values = CpuTensor.of(owner.values(layer));
         int stop = cache.spanEnd(span, end);
         for (int p = Math.max(start, owner.base()); p < stop; p++) {
-          long at = values.row(kvHead * owner.capacity() + p - owner.base()) + c * 4L;
-          mixed =
-              Math.fma(
-                  scores.get(FLOAT, weights + (p - start) * 4L),
-                  values.data().get(FLOAT, at),
-                  mixed);
+          float value = values.get(kvHead * owner.capacity() + p - owner.base(), c);
+          mixed = Math.fma(weights[row + p - start], value, mixed);
         }
       }
-      out.data().set(FLOAT, to + c * 4L, mixed * scale);
+      return mixed;
     }
-  }
-
-  private void mix4(
-      KvCache cache, int kvHead, int start, int end, long weights, float scale, long to, int c) {
-    FloatVector m0 = FloatVector.zero(F);
-    FloatVector m1 = FloatVector.zero(F);
-    FloatVector m2 = FloatVector.zero(F);
-    FloatVector m3 = FloatVector.zero(F);
-    for (int span = 0; span < cache.spans(); span++) {
-      KvCache owner = cache.span(span);
-      CpuTensor values = CpuTensor.of(owner.values(layer));
-      MemorySegment v = values.data();
-      long stride = values.stride();
-      int p = Math.max(start, owner.base());
-      int stop = cache.spanEnd(span, end);
-      long at = values.row(kvHead * owner.capacity() + p - owner.base()) + c * 4L;
-      for (; p < stop; p++, at += stride) {
-        FloatVector w = FloatVector.broadcast(F, scores.get(FLOAT, weights + (p - start) * 4L));
-        m0 = w.fma(FloatVector.fromMemorySegment(F, v, at, LE), m0);
-        m1 = w.fma(FloatVector.fromMemorySegment(F, v, at + N * 4L, LE), m1);
-        m2 = w.fma(FloatVector.fromMemorySegment(F, v, at + N * 8L, LE), m2);
-        m3 = w.fma(FloatVector.fromMemorySegment(F, v, at + N * 12L, LE), m3);
-      }
-    }
-    MemorySegment o = out.data();
-    m0.mul(scale).intoMemorySegment(o, to + c * 4L, LE);
-    m1.mul(scale).intoMemorySegment(o, to + c * 4L + N * 4L, LE);
-    m2.mul(scale).intoMemorySegment(o, to + c * 4L + N * 8L, LE);
-    m3.mul(scale).intoMemorySegment(o, to + c * 4L + N * 12L, LE);
-  }
-
-  private void mix1(
-      KvCache cache, int kvHead, int start, int end, long weights, float scale, long to, int c) {
-    FloatVector mixed = FloatVector.zero(F);
-    for (int span = 0; span < cache.spans(); span++) {
-      KvCache owner = cache.span(span);
-      CpuTensor values = CpuTensor.of(owner.values(layer));
-      int p = Math.max(start, owner.base());
-      int stop = cache.spanEnd(span, end);
-      long at = values.row(kvHead * owner.capacity() + p - owner.base()) + c * 4L;
-      for (; p < stop; p++, at += values.stride()) {
-        FloatVector w = FloatVector.broadcast(F, scores.get(FLOAT, weights + (p - start) * 4L));
-        mixed = w.fma(FloatVector.fromMemorySegment(F, values.data(), at, LE), mixed);
-      }
-    }
-    mixed.mul(scale).intoMemorySegment(out.data(), to + c * 4L, LE);
-  }
-
-  @Override
-  public void close() {
-    scratch.close();
   }
 }

@@ -263,7 +263,7 @@ public final class VectorBackend extends CpuBackend {
     turn.lock();
     try {
       workers.close();
-      attention.close();
+      projection.close();
     } finally {
       turn.unlock();
     }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * tiles, a block of weights stays in the cache while all rows pass). Two jobs: f, a norm or a gate,
  * row by row into scratch; then the product, block by block of outputs.
  */
-final class VectorProjection {
+final class VectorProjection implements AutoCloseable {
   private static final int PANEL =
       96 * 1024; // widened weights of a task with many rows: they fit the second-level cache
   private static final int LARGEST_BLOCK = 64; // outputs of such a task
@@ -32,7 +32,8 @@ final class VectorProjection {
 
   private final Workers workers;
   private final float[][] lanes; // of a tile, per worker
-  private final float[][] panels; // widened weights, per worker
+  private final float[][] sums; // of four rows of a block, per worker
+  private final Scratch panels = new Scratch(); // widened weights, per worker
   private final Workers.Job prepareJob = this::prepareRow;
   private final Workers.Job gateJob = this::gateRow;
   private final Workers.Job productJob = this::productBlock;
@@ -47,6 +48,8 @@ final class VectorProjection {
   private CpuTensor y = VectorBackend.NONE;
   private boolean add;
   private int block;
+  private MemorySegment panel = MemorySegment.NULL; // of all workers
+  private long panelBytes; // of one worker
   private float[] input = {}; // [rows, in] split, if need be, then [rows, in] plain
   private int plain; // where the plain rows begin
   private boolean split;
@@ -56,7 +59,7 @@ final class VectorProjection {
   VectorProjection(Workers workers) {
     this.workers = workers;
     lanes = new float[workers.size()][TILE * TILE * N];
-    panels = new float[workers.size()][0];
+    sums = new float[workers.size()][0];
   }
 
   /** y = norm(x) W^T + b, or y += …; norm null takes x as it is. */
@@ -90,20 +93,19 @@ final class VectorProjection {
     projection = p;
     in = p.in();
     split = false;
-    boolean unsplit = false;
     for (int i = 0; i < p.parts().size(); i++) {
-      boolean half = DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
-      split |= half;
-      unsplit |= !half;
+      split |= DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
     }
     plain = split ? Math.multiplyExact(rows, in) : 0;
     int size = Math.addExact(plain, Math.multiplyExact(rows, in));
     if (input.length < size) {
       input = new float[size];
     }
-    if (split && unsplit) {
-      throw new IllegalArgumentException("parts of one projection differ in kind of type");
-    }
+  }
+
+  /** Where a row begins, in the order that {@code kernel} wants. */
+  private int inputAt(DotKernel kernel, int row) {
+    return (kernel.splitInput() ? 0 : plain) + row * in;
   }
 
   private void product() {
@@ -114,10 +116,12 @@ final class VectorProjection {
     } else {
       int fitting = PANEL / in / TILE * TILE;
       block = Math.min(Math.max(fitting, TILE), LARGEST_BLOCK);
-      for (int i = 0; i < panels.length; i++) {
-        if (panels[i].length < block * in) {
-          panels[i] = new float[block * in];
-        }
+      panelBytes = (long) block * in * 4;
+      panel = panels.ensure(workers.size() * panelBytes);
+    }
+    for (int i = 0; i < sums.length; i++) {
+      if (sums[i].length < TILE * block) {
+        sums[i] = new float[TILE * block];
       }
     }
     int tasks = 0;
@@ -195,7 +199,7 @@ final class VectorProjection {
       tiles(kernel, tiled, weight, bias, from, to, col, worker);
     }
     for (int row = tiled; row < rows; row++) {
-      stream(kernel, row, weight, bias, from, to, col, lanes[worker]);
+      stream(kernel, row, weight, bias, from, to, col, worker);
     }
   }
 
@@ -210,24 +214,32 @@ final class VectorProjection {
       int col,
       int worker) {
     int body = kernel.body(in);
-    float[] panel = panels[worker];
-    float[] tile = lanes[worker];
-    for (int o = from; o < to; o++) {
-      kernel.widen(weight.data(), weight.row(o), body, panel, (o - from) * body);
+    MemorySegment weights = weight.data();
+    long first = weight.row(from);
+    long stride = weight.stride();
+    if (kernel instanceof HalfDot half) {
+      for (int o = from; o < to; o++) {
+        long at = worker * panelBytes + (o - from) * stride * 2;
+        half.widen(weights, weight.row(o), body, panel, at);
+      }
+      weights = panel;
+      first = worker * panelBytes;
+      stride *= 2;
     }
+    float[] tile = lanes[worker];
+    float[] sum = sums[worker];
     for (int row = 0; row < rows; row += TILE) {
       int o = from;
       for (; o + TILE <= to; o += TILE) {
-        Tile.dot4x4(input, row * in, in, panel, (o - from) * body, body, body, tile);
+        long at = first + (o - from) * stride;
+        Tile.dot4x4(input, inputAt(kernel, row), in, weights, at, stride, body, tile);
         for (int i = 0; i < TILE; i++) {
-          for (int j = 0; j < TILE; j++) {
-            float sum = Lanes.sum(tile, (TILE * i + j) * N);
-            finish(row + i, weight, bias, o + j, col, body, sum);
-          }
+          Lanes.sum4(tile, TILE * i * N, sum, i * block + o - from);
         }
       }
       for (int i = 0; i < TILE; i++) {
-        single(kernel, row + i, weight, bias, o, to, col, body);
+        singles(kernel, row + i, weight, o, to, body, sum, i * block + o - from);
+        finish(row + i, weight, bias, from, to, col, body, sum, i * block);
       }
     }
   }
@@ -241,44 +253,79 @@ final class VectorProjection {
       int from,
       int to,
       int col,
-      float[] tile) {
+      int worker) {
     int body = kernel.body(in);
+    float[] tile = lanes[worker];
+    float[] sum = sums[worker];
     int o = from;
     for (; o + TILE <= to; o += TILE) {
-      kernel.dot1x4(input, row * in, weight.data(), weight.row(o), weight.stride(), body, tile);
-      for (int j = 0; j < TILE; j++) {
-        finish(row, weight, bias, o + j, col, body, Lanes.sum(tile, j * N));
-      }
+      kernel.dot1x4(
+          input, inputAt(kernel, row), weight.data(), weight.row(o), weight.stride(), body, tile);
+      Lanes.sum4(tile, 0, sum, o - from);
     }
-    single(kernel, row, weight, bias, o, to, col, body);
+    singles(kernel, row, weight, o, to, body, sum, o - from);
+    finish(row, weight, bias, from, to, col, body, sum, 0);
   }
 
-  private void single(
+  private void singles(
       DotKernel kernel,
+      int row,
+      CpuTensor weight,
+      int from,
+      int to,
+      int body,
+      float[] sum,
+      int at) {
+    for (int o = from; o < to; o++) {
+      sum[at + o - from] =
+          kernel.dot(input, inputAt(kernel, row), weight.data(), weight.row(o), body);
+    }
+  }
+
+  /**
+   * Adds tails of the inner products, bias and what is there, and stores outputs from … to-1 of a
+   * row.
+   */
+  private void finish(
       int row,
       CpuTensor weight,
       @Nullable CpuTensor bias,
       int from,
       int to,
       int col,
-      int body) {
-    for (int o = from; o < to; o++) {
-      float sum = kernel.dot(input, row * in, weight.data(), weight.row(o), body);
-      finish(row, weight, bias, o, col, body, sum);
+      int body,
+      float[] sum,
+      int at) {
+    int n = to - from;
+    for (int o = 0; body < in && o < n; o++) {
+      for (int k = body; k < in; k++) {
+        sum[at + o] = Math.fma(input[plain + row * in + k], weight.get(from + o, k), sum[at + o]);
+      }
+    }
+    MemorySegment target = y.data();
+    long out = y.row(row) + (col + from) * 4L;
+    int o = 0;
+    for (; o + N <= n; o += N) {
+      FloatVector v = FloatVector.fromArray(F, sum, at + o);
+      if (bias != null) {
+        v = v.add(FloatVector.fromMemorySegment(F, bias.data(), (from + o) * 4L, LE));
+      }
+      if (add) {
+        v = FloatVector.fromMemorySegment(F, target, out + o * 4L, LE).add(v);
+      }
+      v.intoMemorySegment(target, out + o * 4L, LE);
+    }
+    for (; o < n; o++) {
+      float v = sum[at + o];
+      if (bias != null) {
+        v += bias.data().get(FLOAT, (from + o) * 4L);
+      }
+      target.set(FLOAT, out + o * 4L, add ? target.get(FLOAT, out + o * 4L) + v : v);
     }
   }
 
-  /** Adds the tail of the inner product and the bias, and stores. */
-  private void finish(
-      int row, CpuTensor weight, @Nullable CpuTensor bias, int o, int col, int body, float sum) {
-    float value = sum;
-    for (int k = body; k < in; k++) {
-      value = Math.fma(input[plain + row * in + k], weight.get(o, k), value);
-    }
-    if (bias != null) {
-      value += bias.get(0, o);
-    }
-    long at = y.row(row) + (col + o) * 4L;
-    y.data().set(FLOAT, at, add ? y.data().get(FLOAT, at) + value : value);
+  @Override
+  public void close() {
+    panels.close();
   }
 }

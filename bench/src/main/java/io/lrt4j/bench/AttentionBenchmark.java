@@ -1,0 +1,95 @@
+package io.lrt4j.bench;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+
+/**
+ * Attention of one layer of Qwen3-0.6B (16 heads over 8 key/value heads of 128) over a context. As
+ * in {@link ProjectionBenchmark} it goes round as many layers as no cache holds.
+ */
+@State(Scope.Benchmark)
+public class AttentionBenchmark {
+  private static final int HEADS = 16;
+  private static final int KV_HEADS = 8;
+  private static final int HEAD_DIM = 128;
+
+  /** Positions before those that are computed. */
+  @Param({"128", "512", "2048"})
+  public int context;
+
+  /** Tokens at once: decoding, a chunk of prefill. */
+  @Param({"1", "256"})
+  public int rows;
+
+  /** All layers together, in mebibytes. */
+  @Param("512")
+  public int mebibytes;
+
+  private final Batch batch = new Batch(1);
+  private @Nullable KvCache cache;
+  private @Nullable Memory memory;
+  private @Nullable Tensor qkv;
+  private @Nullable Tensor out;
+  private int layers;
+  private int next;
+  private long bytes;
+  private long flops;
+
+  /** Fills a cache. */
+  @Setup(Level.Trial)
+  public void open(Crew crew) {
+    Backend backend = crew.backend();
+    int capacity = context + rows;
+    bytes = 2L * KV_HEADS * HEAD_DIM * capacity * Float.BYTES;
+    layers = (int) Math.max(1, ((long) mebibytes << 20) / bytes);
+    cache = new KvCache(backend, layers, KV_HEADS, HEAD_DIM, capacity);
+    float[] numbers = Numbers.normal(KV_HEADS * capacity * HEAD_DIM, 1);
+    for (int l = 0; l < layers; l++) {
+      backend.write(numbers, cache.keys(l), 0, KV_HEADS * capacity);
+      backend.write(numbers, cache.values(l), 0, KV_HEADS * capacity);
+    }
+    cache.advance(context);
+    batch.clear().add(cache, rows);
+    int width = (HEADS + 2 * KV_HEADS) * HEAD_DIM;
+    memory = backend.newMemory();
+    qkv = memory.allocate(rows, width);
+    out = memory.allocate(rows, HEADS * HEAD_DIM);
+    backend.write(Numbers.normal(rows * width, 1), qkv, 0, rows);
+    long positions = (long) rows * context + (rows + 1L) * rows / 2; // that all rows look at
+    flops = 4L * HEADS * HEAD_DIM * positions;
+  }
+
+  /** One layer. */
+  @Benchmark
+  public void attend(Crew crew, Rates rates) {
+    next = (next + 1) % layers;
+    crew.backend()
+        .attend(
+            Objects.requireNonNull(qkv),
+            batch,
+            next,
+            HEADS,
+            Integer.MAX_VALUE,
+            Objects.requireNonNull(out));
+    rates.add(bytes, flops);
+  }
+
+  /** Frees all. */
+  @TearDown(Level.Trial)
+  public void close() {
+    Objects.requireNonNull(memory).close();
+    Objects.requireNonNull(cache).close();
+  }
+}
