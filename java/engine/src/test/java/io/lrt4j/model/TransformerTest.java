@@ -75,8 +75,17 @@ class TransformerTest {
     }
   }
 
-  private record Result(float[] hidden, float[] logits) {
+  /** Final hidden states and logits of some rows. */
+  private static final class Result {
     static final Result NONE = new Result(new float[0], new float[0]);
+
+    final float[] hidden;
+    final float[] logits;
+
+    Result(float[] hidden, float[] logits) {
+      this.hidden = hidden;
+      this.logits = logits;
+    }
 
     Result then(Result next) {
       return new Result(concatenated(hidden, next.hidden), concatenated(logits, next.logits));
@@ -173,7 +182,7 @@ class TransformerTest {
     for (int threads = 1; threads <= 3; threads++) {
       int count = threads;
       try (Running running = Running.of(name, () -> new VectorBackend(count))) {
-        for (int chunk : new int[] {1, 2, 4, 7, 16, 40}) {
+        for (int chunk : new int[] {1, 4, 7, 40}) {
           String what = threads + " threads, steps of " + chunk;
           expected.assertSame(inSteps(running, ids, chunk), what);
           expected.assertSame(inForks(running, ids, chunk), what + " in forks");

@@ -8,6 +8,7 @@ import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Projection.Part;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -147,7 +148,7 @@ class BitwiseTest {
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     process.getOutputStream().close();
-    String output = new String(process.getInputStream().readAllBytes());
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(0, process.waitFor(), option + ": " + output);
     return output;
   }

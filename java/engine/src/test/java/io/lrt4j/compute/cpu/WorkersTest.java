@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Projection;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -73,14 +74,20 @@ class WorkersTest {
   @Test
   void aWorkerIsOneThread() {
     try (var workers = new Workers(4)) {
-      Set<String> seen = ConcurrentHashMap.newKeySet();
+      Map<Integer, Thread> seen = new ConcurrentHashMap<>();
+      AtomicInteger others = new AtomicInteger();
       for (int round = 0; round < 500; round++) {
         workers.run(
-            (task, worker) -> seen.add(worker + " " + Thread.currentThread().threadId()), 16);
+            (task, worker) -> {
+              Thread first = seen.putIfAbsent(worker, Thread.currentThread());
+              if (first != null && !first.equals(Thread.currentThread())) {
+                others.incrementAndGet();
+              }
+            },
+            16);
       }
-      Set<String> numbers = seen.stream().map(s -> s.split(" ")[0]).collect(Collectors.toSet());
-      assertEquals(numbers.size(), seen.size());
-      assertTrue(seen.contains("0 " + Thread.currentThread().threadId()));
+      assertEquals(0, others.get());
+      assertSame(Thread.currentThread(), seen.get(0));
     }
   }
 
