@@ -5,6 +5,7 @@ import io.lrt4j.reasoning.LoadedModel;
 import io.lrt4j.reasoning.Session;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.Function;
@@ -21,8 +22,8 @@ public final class Engine implements AutoCloseable {
 
   private final LoadedModel model;
   private final double loadMillis;
-  private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as are the next two
-  private int busy;
+  private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as the next two are
+  private final List<Thread> asking = new ArrayList<>(); // once for every call under way
   private boolean closed;
 
   private Engine(LoadedModel model, double loadMillis) {
@@ -54,9 +55,12 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Answers one question.
+   * Answers one question. An interrupt ends the answer like a {@link Cancellation}; the thread
+   * stays interrupted.
    *
    * @throws QuestionException if it cannot be answered as asked
+   * @throws TemplateException if the model's chat template refuses the messages
+   * @throws BackendException if the model computes no finite numbers, or memory runs out
    */
   public Answer ask(Question question) {
     return inSession(session -> session.ask(question, 1, null)).getFirst();
@@ -78,7 +82,11 @@ public final class Engine implements AutoCloseable {
     return inSession(session -> session.ask(question, count, null));
   }
 
-  /** Plain completion of token ids, no template: {@link Answer#text()} is what follows. */
+  /**
+   * Plain completion of token ids, no template: {@link Answer#text()} is what follows.
+   *
+   * @throws QuestionException if the prompt is empty, too long, or has an id that is none
+   */
   public Answer generate(int[] prompt, GenerationOptions options) {
     return inSession(session -> session.generate(prompt, options, null));
   }
@@ -88,7 +96,12 @@ public final class Engine implements AutoCloseable {
     return inSession(session -> session.generate(prompt, options, listener));
   }
 
-  /** Log-probabilities of a given sequence, and on request logits and final hidden states. */
+  /**
+   * Log-probabilities of a given sequence, and on request logits and final hidden states.
+   *
+   * @throws QuestionException if it is empty, longer than the model's context, or has an id that is
+   *     none
+   */
   public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
     return inSession(session -> session.score(ids, withLogits, withHidden));
   }
@@ -175,7 +188,7 @@ public final class Engine implements AutoCloseable {
       if (closed) {
         throw new IllegalStateException("the engine is closed");
       }
-      busy++;
+      asking.add(Thread.currentThread());
       if (!idle.isEmpty()) {
         return idle.pop();
       }
@@ -214,13 +227,16 @@ public final class Engine implements AutoCloseable {
 
   private void release() {
     synchronized (idle) {
-      busy--;
+      asking.remove(Thread.currentThread());
       idle.notifyAll();
     }
   }
 
   /**
    * Waits for the answers under way, then frees all memory and threads. Closing again does nothing.
+   *
+   * @throws IllegalStateException if a {@link TokenListener} of this engine calls it: it would wait
+   *     for itself
    */
   @Override
   public void close() {
@@ -229,8 +245,12 @@ public final class Engine implements AutoCloseable {
       if (closed) {
         return;
       }
+      if (asking.contains(Thread.currentThread())) {
+        throw new IllegalStateException(
+            "an engine cannot be closed by a listener: closing waits for the answer it listens to");
+      }
       closed = true;
-      while (busy > 0) {
+      while (!asking.isEmpty()) {
         try {
           idle.wait();
         } catch (InterruptedException e) {

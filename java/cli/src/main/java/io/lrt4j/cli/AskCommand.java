@@ -15,7 +15,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
@@ -113,18 +112,9 @@ final class AskCommand implements Command {
       console.out().println(Reports.line(Reports.json(engine.ask(question), setting)));
       return;
     }
-    // In auto mode the first attempt may be withdrawn: only the final answer is shown.
-    Mode mode = Objects.requireNonNullElse(question.mode(), engine.defaultMode());
-    Answer answer;
-    if (mode == Mode.AUTO) {
-      answer = engine.ask(question);
-      console.out().println(answer.text());
-      console.out().flush();
-    } else {
-      var stream = new AnswerStream(console, engine.hasTokenizer());
-      answer = engine.ask(question, stream);
-      stream.end();
-    }
+    var stream = new AnswerStream(console, engine.hasTokenizer());
+    Answer answer = engine.ask(question, stream); // in auto mode, of the attempt that is accepted
+    stream.end();
     console.note(Reports.summary(answer, setting, true));
   }
 

@@ -5,13 +5,17 @@ import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.compute.Backends;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
 /** The options that several commands share, and what they mean. */
 final class CommonOptions {
+  private static final String CUDA = "cuda";
+
   private CommonOptions() {}
 
   /** Of every command. */
@@ -39,14 +43,14 @@ final class CommonOptions {
   }
 
   static EngineOptions engine(Arguments arguments) {
-    String device = arguments.choice("device", "auto", "cpu", "cuda");
-    String backend = arguments.choice("backend", "auto", "scalar", "vector", "native", "cuda");
-    boolean onGpu = backend.equals("cuda");
-    if (!backend.equals("auto") && !device.equals("auto") && onGpu != device.equals("cuda")) {
+    String device = arguments.choice("device", "auto", "cpu", CUDA);
+    String backend = arguments.choice("backend", Backends.AUTO, "scalar", "vector", "native", CUDA);
+    boolean onGpu = backend.equals(CUDA);
+    if (!backend.equals(Backends.AUTO) && !device.equals("auto") && onGpu != device.equals(CUDA)) {
       throw new UsageException("--device " + device + " and --backend " + backend + " disagree");
     }
-    if (device.equals("cuda")) {
-      backend = "cuda";
+    if (backend.equals(Backends.AUTO)) {
+      backend = backend(device, Backends.survey());
     }
     String quantize = arguments.choice("quantize", "none", "q8", "q4");
     if (!quantize.equals("none")) {
@@ -61,6 +65,20 @@ final class CommonOptions {
         .withNetwork(network == null ? null : directory("--network", network))
         .withBackend(backend)
         .withThreads(threads);
+  }
+
+  /** The backend that stands for a device: of the CPU's, the fastest that is available. */
+  static String backend(String device, List<Backends.Status> survey) {
+    return switch (device) {
+      case "cpu" ->
+          survey.stream()
+              .filter(b -> b.available() && !b.name().equals(CUDA))
+              .map(Backends.Status::name)
+              .findFirst()
+              .orElseThrow();
+      case CUDA -> CUDA;
+      default -> Backends.AUTO;
+    };
   }
 
   /** The directory that {@code --model} names, or the default model's. */

@@ -65,7 +65,7 @@ final class Comparison {
                 Integer.toString(a.tokens().latent()),
                 Integer.toString(a.tokens().reasoning()),
                 Integer.toString(a.tokens().answer()),
-                Reports.duration(a.timings().firstToken()),
+                a.tokens().answer() > 0 ? Reports.duration(a.timings().firstToken()) : "-",
                 Reports.duration(a.timings().total()),
                 oneLine(a.text(), brief)));
     return text.toString();

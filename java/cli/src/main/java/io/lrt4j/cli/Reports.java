@@ -80,7 +80,7 @@ final class Reports {
         .put("encode", millis(timings.encode()))
         .put("reason", millis(timings.reason()))
         .put("prefill", millis(timings.prefill()))
-        .put("first_token", millis(timings.firstToken()))
+        .put("first_token", tokens.answer() > 0 ? millis(timings.firstToken()) : null)
         .put("decode", millis(timings.decode()))
         .put("total", millis(timings.total()));
     json.put("tokens_per_second", millis(answer.tokensPerSecond()));
@@ -122,7 +122,9 @@ final class Reports {
       parts.add("reasoning " + tokens.reasoning());
     }
     parts.add("answer " + tokens.answer() + " tokens");
-    parts.add("first token " + duration(answer.timings().firstToken()));
+    if (tokens.answer() > 0) {
+      parts.add("first token " + duration(answer.timings().firstToken()));
+    }
     parts.add("total " + duration(answer.timings().total()));
     parts.add(String.format(Locale.ROOT, "%.1f tokens/s", answer.tokensPerSecond()));
     if (Double.isFinite(answer.confidence().meanLogprob())) {

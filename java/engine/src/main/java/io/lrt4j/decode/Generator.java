@@ -1,5 +1,6 @@
 package io.lrt4j.decode;
 
+import io.lrt4j.BackendException;
 import io.lrt4j.QuestionException;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
@@ -33,9 +34,9 @@ public final class Generator implements AutoCloseable {
     this.model = model;
     this.width = width;
     ops = model.backend();
-    w = model.newWorkspace(Transformer.CHUNK, width);
     batch = new Batch(width);
     host = new float[model.config().vocabSize()];
+    w = model.newWorkspace(Transformer.CHUNK, width); // last: nothing can fail once it is there
   }
 
   public int width() {
@@ -80,6 +81,23 @@ public final class Generator implements AutoCloseable {
         throw new QuestionException(
             "token ids must be 0 to " + (vocabulary - 1) + ", the model's vocabulary, found " + id);
       }
+    }
+  }
+
+  /**
+   * Sums up one row of logits.
+   *
+   * @param after how many tokens the row comes after
+   * @throws BackendException if they are not finite numbers
+   */
+  public static void summarize(
+      Backend ops, Tensor logits, int row, int after, LogitSummary summary) {
+    ops.summarize(logits, row, summary);
+    if (!Float.isFinite(summary.logSumExp)) {
+      throw new BackendException(
+          "the model's logits are not finite numbers after "
+              + after
+              + " tokens: its weights are damaged or too large for f32");
     }
   }
 

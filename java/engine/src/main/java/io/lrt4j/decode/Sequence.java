@@ -1,7 +1,6 @@
 package io.lrt4j.decode;
 
 import io.lrt4j.Answer.Confidence;
-import io.lrt4j.BackendException;
 import io.lrt4j.Cancellation;
 import io.lrt4j.FinishReason;
 import io.lrt4j.GenerationOptions;
@@ -15,6 +14,7 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.text.StreamingDecoder;
 import io.lrt4j.text.Tokenizer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -45,8 +45,7 @@ public final class Sequence {
   private final int[] feed; // tokens that the model has yet to see
   private int feedCount;
   private Phase phase;
-  private String answerHead =
-      ""; // text of the answer that came with the token that ended the thinking
+  private String answerHead = ""; // came with the token that ended the thinking
   private String pendingHead = ""; // what has come of the answer while that is white space alone
   private boolean answerBegun;
   private double logprobSum;
@@ -89,9 +88,11 @@ public final class Sequence {
       reasoningText = null;
       answerText = null;
     } else {
+      // Where </think> is a token, that one ends the thinking; else its text does.
       boolean textEndsThinking = thinkingLimit > 0 && vocabulary.endOfThinking() < 0;
       streaming = listener != null || !options.stop().isEmpty() || textEndsThinking;
-      reasoningText = new StreamingDecoder(tokenizer, List.of(Vocabulary.END_OF_THINKING), false);
+      List<String> ends = textEndsThinking ? List.of(Vocabulary.END_OF_THINKING) : List.of();
+      reasoningText = new StreamingDecoder(tokenizer, ends, false);
       answerText = new StreamingDecoder(tokenizer, options.stop(), true);
     }
   }
@@ -105,13 +106,7 @@ public final class Sequence {
 
   /** Takes the token that follows from one row of logits, and decides what comes next. */
   void take(Backend ops, Tensor logits, int row, LogitSummary summary, float[] host) {
-    ops.summarize(logits, row, summary);
-    if (!Float.isFinite(summary.logSumExp)) {
-      throw new BackendException(
-          "the model's logits are not finite numbers after "
-              + cache.length()
-              + " tokens: its weights are damaged or too large for f32");
-    }
+    Generator.summarize(ops, logits, row, cache.length(), summary);
     int id = summary.argmax;
     float logit = summary.max;
     if (sampler != null) {
@@ -119,7 +114,9 @@ public final class Sequence {
       sampler.penalize(host, host.length);
       id = sampler.sample(host, host.length, 0, count);
       sampler.seen(id);
-      ops.read(logits, row, host, 1); // the model's own, without the penalty
+      if (options.repetitionPenalty() != 1) {
+        ops.read(logits, row, host, 1); // the model's own, without the penalty
+      }
       logit = host[id];
     }
     float logprob = logit - summary.logSumExp;
@@ -150,7 +147,7 @@ public final class Sequence {
 
   private String think(int id) {
     reasoningCount++;
-    boolean ended = !options.ignoreEos() && vocabulary.endOfSequence().get(id);
+    boolean ended = isEnd(id);
     String text = "";
     if (id == vocabulary.endOfThinking()) {
       beginAnswer();
@@ -191,8 +188,7 @@ public final class Sequence {
    */
   private String afterEndOfThinking() {
     String all =
-        Objects.requireNonNull(vocabulary.tokenizer())
-            .decode(java.util.Arrays.copyOf(ids, count), false);
+        Objects.requireNonNull(vocabulary.tokenizer()).decode(Arrays.copyOf(ids, count), false);
     return all.substring(
         all.indexOf(Vocabulary.END_OF_THINKING) + Vocabulary.END_OF_THINKING.length());
   }
@@ -203,7 +199,7 @@ public final class Sequence {
     }
     logprobSum += logprob;
     smallestMargin = Math.min(smallestMargin, summary.max - summary.second);
-    if (!options.ignoreEos() && vocabulary.endOfSequence().get(id)) {
+    if (isEnd(id)) {
       finished = FinishReason.STOP;
       return "";
     }
@@ -236,8 +232,9 @@ public final class Sequence {
     if (!streaming) {
       return "";
     }
-    String rest = ended == Phase.REASONING ? Objects.requireNonNull(reasoningText).finish() : "";
-    return rest + trimHead(Objects.requireNonNull(answerText).finish());
+    return ended == Phase.REASONING
+        ? Objects.requireNonNull(reasoningText).finish()
+        : trimHead(Objects.requireNonNull(answerText).finish());
   }
 
   boolean isFinished() {
@@ -261,6 +258,7 @@ public final class Sequence {
     return feedCount;
   }
 
+  /** Why it ended; it has. */
   public FinishReason finishReason() {
     return Objects.requireNonNull(finished);
   }
@@ -303,6 +301,7 @@ public final class Sequence {
     return firstAnswerNanos;
   }
 
+  /** How sure the model was of the answer's tokens, an end-of-sequence token included. */
   public Confidence confidence() {
     int n = answerCount();
     return n == 0
@@ -312,22 +311,25 @@ public final class Sequence {
 
   /** The thinking as text; "" without a tokenizer. */
   public String reasoning() {
-    return text(reasoningText, 0, reasoningCount).strip();
+    return text(reasoningText, 0, reasoningCount, vocabulary.endOfThinking()).strip();
   }
 
   /** The answer as text; "" without a tokenizer. */
   public String answer() {
-    String text = answerHead + text(answerText, reasoningCount, count);
+    if (answerCount() == 0) {
+      return "";
+    }
+    String text = answerHead + text(answerText, reasoningCount, count, -1);
     return thinkingLimit > 0 ? text.stripLeading() : text;
   }
 
-  private String text(@Nullable StreamingDecoder decoder, int from, int to) {
+  private String text(@Nullable StreamingDecoder decoder, int from, int to, int silent) {
     if (decoder == null) {
       return "";
     }
     if (!streaming) {
       for (int i = from; i < to; i++) {
-        if (!isEnd(ids[i])) {
+        if (ids[i] != silent && !isEnd(ids[i])) {
           decoder.add(ids[i]);
         }
       }
@@ -337,7 +339,6 @@ public final class Sequence {
   }
 
   private boolean isEnd(int id) {
-    return id == vocabulary.endOfThinking()
-        || (!options.ignoreEos() && vocabulary.endOfSequence().get(id));
+    return !options.ignoreEos() && vocabulary.endOfSequence().get(id);
   }
 }

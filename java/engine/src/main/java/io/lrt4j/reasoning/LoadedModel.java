@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,18 +74,25 @@ public final class LoadedModel implements AutoCloseable {
 
   /** Loads a model and, if the options name one or it has one of its own, its network. */
   public static LoadedModel load(Path directory, EngineOptions options) {
+    LoadedModel model =
+        load(directory, options, Backends.open(options.backend(), options.threads()));
+    if (options.backend().equals(Backends.AUTO)) {
+      Backends.missing(model.backend.name())
+          .ifPresent(hint -> LOG.log(System.Logger.Level.WARNING, hint));
+    }
+    return model;
+  }
+
+  /** The same on a backend that is open already; it is closed with the model. */
+  static LoadedModel load(Path directory, EngineOptions options, Backend backend) {
     var event = new Events.Load();
     event.begin();
-    Backend backend = Backends.open(options.backend(), options.threads());
     LoadedModel model = new LoadedModel(directory, options, backend);
     event.directory = directory.toString();
     event.parameters = model.checkpoint.parameters();
     event.commit();
-    LOG.log(System.Logger.Level.INFO, () -> "loaded " + model.describe());
-    if (options.backend().equals(Backends.AUTO)) {
-      Backends.missing(backend.name())
-          .ifPresent(hint -> LOG.log(System.Logger.Level.WARNING, hint));
-    }
+    // Not INFO: by default that is printed, and what a process prints is its owner's business.
+    LOG.log(System.Logger.Level.DEBUG, () -> "loaded " + model.describe());
     return model;
   }
 
@@ -157,11 +165,12 @@ public final class LoadedModel implements AutoCloseable {
     return tokenizer != null;
   }
 
+  /** What was loaded, what runs it, and why, in one line. */
   public String describe() {
     var config = checkpoint.config();
     String text =
         String.format(
-            java.util.Locale.ROOT,
+            Locale.ROOT,
             "%s: %s, %.1f million parameters, %d layers, hidden size %d",
             directory(),
             config.architecture(),
@@ -175,11 +184,12 @@ public final class LoadedModel implements AutoCloseable {
               + ": "
               + network.latents()
               + " latents, "
-              + network.config().fusion().name().toLowerCase(java.util.Locale.ROOT);
+              + network.config().fusion().name().toLowerCase(Locale.ROOT);
     }
     return text + "; backend " + backend.name() + ": " + backend.describe();
   }
 
+  /** Frees everything; nobody may be using it any more. */
   @Override
   public void close() {
     while (!closers.isEmpty()) {

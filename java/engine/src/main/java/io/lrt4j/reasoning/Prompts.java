@@ -5,6 +5,7 @@ import io.lrt4j.QuestionException;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,8 @@ record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
 
   private String opened(Question question) {
     String text = render(question, true);
-    return text.endsWith(OPEN) ? text : text + OPEN; // DeepSeek-R1's template opens it itself
+    boolean open = text.stripTrailing().endsWith(OPEN.strip()); // DeepSeek-R1's template does it
+    return open ? text : text + OPEN;
   }
 
   private String render(Question question, boolean enableThinking) {
@@ -61,7 +63,10 @@ record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
     }
     List<Map<String, String>> messages = new ArrayList<>();
     for (Question.Message message : question.messages()) {
-      messages.add(Map.of("role", message.role(), "content", message.content()));
+      Map<String, String> map = new LinkedHashMap<>(); // a template may print it whole
+      map.put("role", message.role());
+      map.put("content", message.content());
+      messages.add(map);
     }
     return template.render(messages, true, Map.of("enable_thinking", enableThinking));
   }

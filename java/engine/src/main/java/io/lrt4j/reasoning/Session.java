@@ -19,8 +19,12 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.decode.Generator;
 import io.lrt4j.decode.Sequence;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,66 +50,93 @@ public final class Session implements AutoCloseable {
   /** {@code count} answers to one question, which is encoded once for all of them. */
   public List<Answer> ask(Question question, int count, @Nullable TokenListener listener) {
     Mode mode = Objects.requireNonNullElse(question.mode(), model.defaultMode());
-    GenerationOptions options = question.options();
+    double threshold = mode == Mode.AUTO ? threshold() : Double.NaN;
     Stopwatch watch = new Stopwatch();
     Prompts prompts = model.prompts();
-    if (mode == Mode.DIRECT) {
-      Job job = new Job(prompts.direct(question), options, count, watch);
-      encode(job, options.maxTokens(), false);
-      return decode(job, Mode.DIRECT, job.prompt.length, 0, generator.logits(), listener);
-    }
-    Job job = new Job(prompts.thinking(question), options, count, watch);
-    int close = closing(options).length;
-    int thinking = close + budget(options).total();
-    if (mode == Mode.EXPLICIT) {
-      encode(job, thinking, false);
-      return decode(job, Mode.EXPLICIT, job.prompt.length, 0, generator.logits(), listener);
-    }
-    NetworkConfig network = network(mode).config();
-    int latent = network.latents() + prompts.encode(network.close()).length + options.maxTokens();
-    if (mode == Mode.LATENT) {
-      encode(job, latent, true);
-      return latent(job, listener);
-    }
-    double threshold = threshold(network);
-    encode(job, Math.max(latent, thinking), true);
-    return auto(job, threshold, listener);
+    int[] prompt = mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
+    Job job = Job.of(prompt, question.options(), count, watch);
+    encode(job, mode);
+    return switch (mode) {
+      case DIRECT, EXPLICIT -> decode(job, mode, prompt.length, 0, generator.logits(), listener);
+      case LATENT -> latent(job, listener);
+      case AUTO -> auto(job, threshold, listener);
+    };
   }
 
   /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
-    if (prompt.length == 0) {
-      throw new QuestionException("a completion needs at least one prompt token, found none");
-    }
-    Job job = new Job(prompt.clone(), options, 1, new Stopwatch());
-    encode(job, options.maxTokens(), false);
+    Job job = Job.of(prompt.clone(), options, 1, new Stopwatch());
+    encode(job, Mode.DIRECT);
     return decode(job, Mode.DIRECT, prompt.length, 0, generator.logits(), listener).getFirst();
   }
 
-  /** What is to be answered, and what has been measured of it so far. */
+  /**
+   * What is to be answered, and what has been measured of it so far.
+   *
+   * @param seeds one for each answer wanted
+   */
   @SuppressWarnings("ArrayRecordComponent") // private, and nobody changes it
-  private record Job(int[] prompt, GenerationOptions options, int count, Stopwatch watch) {}
+  private record Job(int[] prompt, GenerationOptions options, long[] seeds, Stopwatch watch) {
+    static Job of(int[] prompt, GenerationOptions options, int count, Stopwatch watch) {
+      long[] seeds = LongStream.range(0, count).map(i -> options.seed() + i).toArray();
+      return new Job(prompt, options, seeds, watch);
+    }
+  }
+
+  /**
+   * Positions that follow a question.
+   *
+   * @param least what is needed for an answer of one token
+   * @param most what an answer of the longest length takes
+   */
+  private record Room(int least, long most) {}
+
+  private Room room(Mode mode, GenerationOptions options) {
+    return switch (mode) {
+      case DIRECT -> new Room(1, options.maxTokens());
+      case EXPLICIT -> {
+        int close = closing(options).length;
+        yield new Room(close + Math.min(2, budget(options)), (long) close + budget(options));
+      }
+      case LATENT -> {
+        NetworkConfig network = network(mode).config();
+        int before = network.latents() + model.prompts().encode(network.close()).length;
+        yield new Room(before + 1, (long) before + options.maxTokens());
+      }
+      case AUTO -> {
+        Room latent = room(Mode.LATENT, options);
+        Room explicit = room(Mode.EXPLICIT, options);
+        yield new Room(
+            Math.max(latent.least, explicit.least), Math.max(latent.most, explicit.most));
+      }
+    };
+  }
 
   /**
    * Encode: the question's K/V into the cache and, if the network wants them, its final hidden
    * states into {@link #hidden}.
-   *
-   * @param after positions that will follow the question
    */
-  private void encode(Job job, long after, boolean keepHidden) {
+  private void encode(Job job, Mode mode) {
     int n = job.prompt.length;
     int context = model.transformer().config().maxPositions();
-    int longest =
-        keepHidden ? Math.min(context - 1, network(Mode.LATENT).maxQuestion()) : context - 1;
+    boolean reasons = mode == Mode.LATENT || mode == Mode.AUTO;
+    Room room = room(mode, job.options);
+    int longest = Math.max(0, context - room.least);
+    if (reasons) {
+      longest = Math.min(longest, network(mode).maxQuestion());
+    }
+    if (n == 0) {
+      throw new QuestionException("a prompt needs at least one token, found none");
+    }
     if (n > longest) {
       throw new QuestionException(
           "the question is too long: at most " + longest + " tokens fit, found " + n);
     }
     var event = new Events.Encode();
     event.begin();
-    KvCache cache = emptyCache((int) Math.min(context, n + after));
-    generator.prefill(cache, job.prompt, keepHidden ? hidden(n) : null);
+    KvCache cache = emptyCache((int) Math.min(context, n + room.most));
+    generator.prefill(cache, job.prompt, reasons ? hidden(n) : null);
     event.tokens = n;
     event.commit();
     job.watch.encode = job.watch.lap();
@@ -118,16 +149,6 @@ public final class Session implements AutoCloseable {
     int n = job.prompt.length;
     int t = network.latents();
     int[] close = model.prompts().encode(network.config().close());
-    if (t + close.length >= cache.remaining()) {
-      throw new QuestionException(
-          "the question is too long: "
-              + n
-              + " tokens, "
-              + t
-              + " latents and the answer do not fit the model's "
-              + model.transformer().config().maxPositions()
-              + " positions");
-    }
     var reason = new Events.Reason();
     reason.begin();
     if (pass == null) {
@@ -154,25 +175,27 @@ public final class Session implements AutoCloseable {
    */
   private List<Answer> auto(Job job, double threshold, @Nullable TokenListener listener) {
     List<Token> heard = new ArrayList<>();
-    List<Answer> latent = latent(job, listener == null ? null : heard::add);
-    List<Answer> answers = new ArrayList<>();
-    for (int i = 0; i < latent.size(); i++) {
-      Answer answer = latent.get(i);
-      if (answer.finishReason() == FinishReason.CANCELLED || confidence(answer) >= threshold) {
-        if (listener != null) {
-          heard.forEach(listener::onToken);
-        }
-        answers.add(answer);
-        continue;
+    List<Answer> answers = new ArrayList<>(latent(job, listener == null ? null : heard::add));
+    int[] doubtful =
+        IntStream.range(0, answers.size())
+            .filter(i -> answers.get(i).finishReason() != FinishReason.CANCELLED)
+            .filter(i -> !(confidence(answers.get(i)) >= threshold)) // nor is NaN enough
+            .toArray();
+    if (doubtful.length == 0) {
+      if (listener != null) {
+        heard.forEach(listener::onToken);
       }
-      int n = job.prompt.length;
-      Objects.requireNonNull(cache).truncate(n);
-      job.watch.lap();
-      long seed = job.options.seed() + i;
-      Job again = new Job(job.prompt, job.options.withSeed(seed), 1, job.watch);
-      // What follows the question is in its last hidden state: nothing is run again.
-      Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1);
-      answers.addAll(decode(again, Mode.EXPLICIT, n, 0, logits, listener));
+      return answers;
+    }
+    int n = job.prompt.length;
+    Objects.requireNonNull(cache).truncate(n);
+    long[] seeds = Arrays.stream(doubtful).mapToLong(i -> job.seeds[i]).toArray();
+    Job again = new Job(job.prompt, job.options, seeds, job.watch);
+    // What follows the question is in its last hidden state: nothing is run again.
+    Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1);
+    List<Answer> explicit = decode(again, Mode.EXPLICIT, n, 0, logits, listener);
+    for (int i = 0; i < doubtful.length; i++) {
+      answers.set(doubtful[i], explicit.get(i));
     }
     return answers;
   }
@@ -184,8 +207,9 @@ public final class Session implements AutoCloseable {
         : confidence.meanLogprob();
   }
 
-  private double threshold(NetworkConfig network) {
-    return network
+  private double threshold() {
+    return network(Mode.AUTO)
+        .config()
         .autoThreshold()
         .orElseThrow(
             () ->
@@ -213,24 +237,22 @@ public final class Session implements AutoCloseable {
     GenerationOptions options = job.options;
     boolean thinks = mode == Mode.EXPLICIT;
     int[] close = thinks ? closing(options) : new int[0];
-    int wanted = thinks ? budget(options).total() : options.maxTokens();
-    int context = model.transformer().config().maxPositions();
-    int limit = Math.max(1, Math.min(wanted, context - cache.length()));
-    int thinking = thinks ? Math.min(limit, budget(options).thinking()) : 0;
+    int room = model.transformer().config().maxPositions() - cache.length() - close.length;
+    int limit = Math.min(room, thinks ? budget(options) : options.maxTokens());
+    int thinking = thinks ? ThinkingBudget.of(limit).thinking() : 0;
     var event = new Events.Decode();
     event.begin();
     List<Sequence> sequences = new ArrayList<>();
     List<KvCache> forks = new ArrayList<>();
     try {
-      for (int i = 0; i < job.count; i++) {
+      for (long seed : job.seeds) {
         KvCache own = cache;
-        if (job.count > 1) {
-          int room = Math.min(limit + close.length, context - cache.length());
-          model.transformer().prepare(cache.length() + room);
-          own = cache.fork(room);
+        if (job.seeds.length > 1) {
+          model.transformer().prepare(cache.length() + limit + close.length);
+          own = cache.fork(limit + close.length);
           forks.add(own);
         }
-        GenerationOptions seeded = options.withSeed(options.seed() + i);
+        GenerationOptions seeded = options.withSeed(seed);
         Sequence sequence =
             new Sequence(own, seeded, model.vocabulary(), limit, thinking, close, listener);
         sequence.seen(job.prompt, job.prompt.length);
@@ -267,7 +289,6 @@ public final class Session implements AutoCloseable {
     if (ids.length == 0) {
       throw new QuestionException("scoring needs at least one token, found none");
     }
-    Job job = new Job(ids.clone(), GenerationOptions.defaults(), 1, new Stopwatch());
     int n = ids.length;
     int context = model.transformer().config().maxPositions();
     if (n > context) {
@@ -275,7 +296,7 @@ public final class Session implements AutoCloseable {
     }
     Backend ops = model.transformer().backend();
     int vocab = model.transformer().config().vocabSize();
-    generator.prefill(emptyCache(n), job.prompt, hidden(n));
+    generator.prefill(emptyCache(n), ids.clone(), hidden(n));
     Tensor hidden = Objects.requireNonNull(this.hidden);
     float[] logprobs = new float[n];
     logprobs[0] = Float.NaN;
@@ -287,7 +308,7 @@ public final class Session implements AutoCloseable {
       int rows = Math.min(WIDTH, n - at);
       Tensor block = generator.logits(hidden, at, rows);
       for (int i = at; i < at + rows; i++) {
-        ops.summarize(block, i - at, summary);
+        Generator.summarize(ops, block, i - at, i + 1, summary);
         float[] target = logits == null ? row : logits[i];
         ops.read(block, i - at, target, 1);
         if (i + 1 < n) {
@@ -305,7 +326,7 @@ public final class Session implements AutoCloseable {
     ReasoningNetwork network = model.network();
     if (network == null) {
       throw new QuestionException(
-          mode.name().toLowerCase(java.util.Locale.ROOT)
+          mode.name().toLowerCase(Locale.ROOT)
               + " mode needs a reasoning network, and none was loaded with "
               + model.directory()
               + ": name its directory, or ask in explicit or direct mode");
@@ -313,10 +334,12 @@ public final class Session implements AutoCloseable {
     return network;
   }
 
-  private static ThinkingBudget budget(GenerationOptions options) {
-    return ThinkingBudget.of(options.budget() > 0 ? options.budget() : options.maxTokens());
+  /** Tokens for thinking and answer together. */
+  private static int budget(GenerationOptions options) {
+    return options.budget() > 0 ? options.budget() : options.maxTokens();
   }
 
+  /** What closes a thinking block that has used up its share, and leads over to the answer. */
   private int[] closing(GenerationOptions options) {
     int[] ids = model.prompts().encode(Prompts.CLOSE + options.answerCue());
     if (ids.length >= Generator.MAX_FORCED) {

@@ -5,7 +5,7 @@ package io.lrt4j.reasoning;
  * answer together. When thinking has used up its share, the block is closed for the model, which
  * answers with what remains.
  *
- * @param total tokens for thinking and answer, at least 2
+ * @param total tokens for thinking and answer; of a single one nothing is left for the answer
  * @param thinking tokens of it that thinking may use up: all but a quarter, or but 256 if that is
  *     less
  */

@@ -93,20 +93,19 @@ final class VectorProjection implements AutoCloseable {
     projection = p;
     in = p.in();
     split = false;
-    boolean unsplit = false;
     for (int i = 0; i < p.parts().size(); i++) {
-      boolean half = DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
-      split |= half;
-      unsplit |= !half;
+      split |= DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
     }
     plain = split ? Math.multiplyExact(rows, in) : 0;
     int size = Math.addExact(plain, Math.multiplyExact(rows, in));
     if (input.length < size) {
       input = new float[size];
     }
-    if (split && unsplit) {
-      throw new IllegalArgumentException("parts of one projection differ in kind of type");
-    }
+  }
+
+  /** Where a row begins, in the order that {@code kernel} wants. */
+  private int inputAt(DotKernel kernel, int row) {
+    return (kernel.splitInput() ? 0 : plain) + row * in;
   }
 
   private void product() {
@@ -233,7 +232,7 @@ final class VectorProjection implements AutoCloseable {
       int o = from;
       for (; o + TILE <= to; o += TILE) {
         long at = first + (o - from) * stride;
-        Tile.dot4x4(input, row * in, in, weights, at, stride, body, tile);
+        Tile.dot4x4(input, inputAt(kernel, row), in, weights, at, stride, body, tile);
         for (int i = 0; i < TILE; i++) {
           Lanes.sum4(tile, TILE * i * N, sum, i * block + o - from);
         }
@@ -260,7 +259,8 @@ final class VectorProjection implements AutoCloseable {
     float[] sum = sums[worker];
     int o = from;
     for (; o + TILE <= to; o += TILE) {
-      kernel.dot1x4(input, row * in, weight.data(), weight.row(o), weight.stride(), body, tile);
+      kernel.dot1x4(
+          input, inputAt(kernel, row), weight.data(), weight.row(o), weight.stride(), body, tile);
       Lanes.sum4(tile, 0, sum, o - from);
     }
     singles(kernel, row, weight, o, to, body, sum, o - from);
@@ -277,7 +277,8 @@ final class VectorProjection implements AutoCloseable {
       float[] sum,
       int at) {
     for (int o = from; o < to; o++) {
-      sum[at + o - from] = kernel.dot(input, row * in, weight.data(), weight.row(o), body);
+      sum[at + o - from] =
+          kernel.dot(input, inputAt(kernel, row), weight.data(), weight.row(o), body);
     }
   }
 
