@@ -5,7 +5,6 @@ module io.lrt4j.engine {
   requires static transitive org.jspecify;
   requires com.fasterxml.jackson.databind;
   requires ai.djl.tokenizers;
-  requires ai.djl.api;
   requires jdk.jfr;
 
   exports io.lrt4j;

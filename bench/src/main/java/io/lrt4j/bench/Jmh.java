@@ -20,6 +20,8 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
+import org.openjdk.jmh.util.SingletonStatistics;
+import org.openjdk.jmh.util.Statistics;
 
 /**
  * Runs JMH benchmarks and sets their scores against the machine's limits.
@@ -36,7 +38,12 @@ record Jmh(Effort effort, Path log) {
    * @param iterations after half as many to warm up
    * @param millis of one iteration
    */
-  record Effort(int forks, int iterations, int millis) {}
+  record Effort(int forks, int iterations, int millis) {
+    /** Iterations that much longer. */
+    Effort times(int factor) {
+      return new Effort(forks, iterations, factor * millis);
+    }
+  }
 
   /**
    * What the machine can do at best, all threads together; 0 is not known.
@@ -68,7 +75,7 @@ record Jmh(Effort effort, Path log) {
    * @param error half the width of the 99.9 % interval of that
    * @param gigabytes read per second; 0 if it does not say
    * @param gigaflops per second; 0 if it does not say
-   * @param allocated bytes on the Java heap per operation
+   * @param allocated bytes on the Java heap per operation, in the median iteration
    */
   record Score(
       String benchmark,
@@ -91,18 +98,19 @@ record Jmh(Effort effort, Path log) {
           params,
           result.getPrimaryResult().getScore(),
           result.getPrimaryResult().getScoreError(),
-          secondary(result, "gigabytes"),
-          secondary(result, "gigaflops"),
-          secondary(result, "gc.alloc.rate.norm"));
+          secondary(result, "gigabytes").getMean(),
+          secondary(result, "gigaflops").getMean(),
+          // Not the mean: JMH tears a benchmark down within its last iteration.
+          secondary(result, "gc.alloc.rate.norm").getPercentile(50));
     }
 
-    private static double secondary(RunResult result, String name) {
+    private static Statistics secondary(RunResult result, String name) {
       for (String key : result.getSecondaryResults().keySet()) {
         if (key.endsWith(name)) {
-          return result.getSecondaryResults().get(key).getScore();
+          return result.getSecondaryResults().get(key).getStatistics();
         }
       }
-      return 0;
+      return new SingletonStatistics(0);
     }
 
     ObjectNode json(Limits limits) {

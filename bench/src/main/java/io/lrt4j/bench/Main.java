@@ -161,7 +161,9 @@ final class Main {
     keep(jmh.run(TokenizerBenchmark.class, 1, Map.of()));
   }
 
+  /** In longer iterations, among whose operations JMH's own allocations count for less. */
   private void decode() throws IOException, RunnerException {
+    Jmh jmh = new Jmh(this.jmh.effort().times(4), this.jmh.log());
     String[] threads = one(String.valueOf(arguments.threads));
     keep(jmh.run(DecodeBenchmark.class, 1, Map.of("threads", threads)));
     if (arguments.model != null) {

@@ -51,7 +51,7 @@ class BenchmarkTest {
 
   @Test
   void decode() throws Exception {
-    assertEquals(6, run(DecodeBenchmark.class, Map.of("threads", ONE)).size());
+    assertEquals(3, run(DecodeBenchmark.class, Map.of("threads", ONE)).size());
   }
 
   @Test

@@ -1,7 +1,8 @@
 package io.lrt4j;
 
 /**
- * A switch that another thread can throw to end an answer after its current token; it stays thrown.
+ * A switch that another thread can throw to end an answer after its current token, or while the
+ * question is still being read, without any; it stays thrown.
  */
 public final class Cancellation {
   private volatile boolean cancelled;

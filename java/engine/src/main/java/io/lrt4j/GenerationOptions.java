@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Order of operations, as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
  *
  * @param maxTokens most tokens to generate, thinking included; at least 1
- * @param budget explicit mode: tokens for thinking and answer together (budget forcing, s1); 0
- *     takes {@code maxTokens}
+ * @param budget explicit mode: tokens for thinking and answer together (budget forcing, s1),
+ *     instead of {@code maxTokens}; 0 takes {@code maxTokens}
  * @param temperature 0 is greedy
  * @param topK only the k most probable tokens; 0 keeps all
  * @param topP only the smallest set of most probable tokens with at least this mass; 1 keeps all

@@ -1,3 +1,7 @@
+/**
+ * Hugging Face checkpoints and reasoning networks on disk: read (as untrusted input, everything
+ * checked before it is used), written, and made at random.
+ */
 @NullMarked
 package io.lrt4j.checkpoint;
 

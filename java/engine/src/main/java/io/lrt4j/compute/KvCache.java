@@ -187,6 +187,9 @@ public final class KvCache implements AutoCloseable {
       memory.close();
       if (parent != null) {
         parent.children--;
+        if (parent.children == 0) {
+          parent.pinned = 0;
+        }
         parent.releaseIfUnused();
       }
     }

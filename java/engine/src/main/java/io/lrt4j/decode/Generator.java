@@ -10,6 +10,7 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,12 +50,27 @@ public final class Generator implements AutoCloseable {
    * @param hidden receives their final hidden states, [n, hidden], or null
    */
   public void prefill(KvCache cache, int[] tokens, @Nullable Tensor hidden) {
+    prefill(cache, tokens, hidden, () -> false);
+  }
+
+  /**
+   * The same, unless it is called off on the way.
+   *
+   * @param calledOff asked before every chunk of tokens
+   * @return whether all tokens were appended
+   */
+  public boolean prefill(
+      KvCache cache, int[] tokens, @Nullable Tensor hidden, BooleanSupplier calledOff) {
     checkIds(tokens);
     for (int at = 0; at < tokens.length; at += w.rows) {
+      if (calledOff.getAsBoolean()) {
+        return false;
+      }
       int rows = Math.min(w.rows, tokens.length - at);
       model.embed(tokens, at, rows, w);
       append(cache, rows, hidden, at);
     }
+    return true;
   }
 
   /** Appends {@code n} embeddings, [n, hidden], to a cache. */

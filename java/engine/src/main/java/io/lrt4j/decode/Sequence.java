@@ -129,7 +129,7 @@ public final class Sequence {
     if (finished == null) {
       if (count == limit || feedCount > cache.remaining()) {
         finished = FinishReason.LENGTH;
-      } else if (cancelled()) {
+      } else if (isCancelled(options)) {
         finished = FinishReason.CANCELLED;
       }
     }
@@ -139,7 +139,8 @@ public final class Sequence {
     }
   }
 
-  private boolean cancelled() {
+  /** Whether somebody wants an answer with these options to end, on this thread. */
+  public static boolean isCancelled(GenerationOptions options) {
     Cancellation cancellation = options.cancellation();
     return (cancellation != null && cancellation.isCancelled())
         || Thread.currentThread().isInterrupted();

@@ -39,10 +39,10 @@ record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
    * knows {@code enable_thinking}, else the NoThinking sentence.
    */
   int[] direct(Question question) {
+    Tokenizer tokenizer = tokenizer("ask");
     String plain = render(question, true);
     String closed = render(question, false);
-    String text = closed.equals(plain) ? opened(question) + NO_THINKING + CLOSE : closed;
-    return tokenizer("ask").encode(text);
+    return tokenizer.encode(closed.equals(plain) ? opened(question) + NO_THINKING + CLOSE : closed);
   }
 
   int[] encode(String text) {

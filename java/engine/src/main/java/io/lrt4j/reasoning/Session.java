@@ -20,6 +20,7 @@ import io.lrt4j.decode.Generator;
 import io.lrt4j.decode.Sequence;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -55,7 +56,9 @@ public final class Session implements AutoCloseable {
     Prompts prompts = model.prompts();
     int[] prompt = mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
     Job job = Job.of(prompt, question.options(), count, watch);
-    encode(job, mode);
+    if (!encode(job, mode)) {
+      return cancelled(job, mode == Mode.AUTO ? Mode.LATENT : mode);
+    }
     return switch (mode) {
       case DIRECT, EXPLICIT -> decode(job, mode, prompt.length, 0, generator.logits(), listener);
       case LATENT -> latent(job, listener);
@@ -67,7 +70,9 @@ public final class Session implements AutoCloseable {
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
     Job job = Job.of(prompt.clone(), options, 1, new Stopwatch());
-    encode(job, Mode.DIRECT);
+    if (!encode(job, Mode.DIRECT)) {
+      return cancelled(job, Mode.DIRECT).getFirst();
+    }
     return decode(job, Mode.DIRECT, prompt.length, 0, generator.logits(), listener).getFirst();
   }
 
@@ -116,8 +121,10 @@ public final class Session implements AutoCloseable {
   /**
    * Encode: the question's K/V into the cache and, if the network wants them, its final hidden
    * states into {@link #hidden}.
+   *
+   * @return false if it was cancelled
    */
-  private void encode(Job job, Mode mode) {
+  private boolean encode(Job job, Mode mode) {
     int n = job.prompt.length;
     int context = model.transformer().config().maxPositions();
     boolean reasons = mode == Mode.LATENT || mode == Mode.AUTO;
@@ -136,10 +143,29 @@ public final class Session implements AutoCloseable {
     var event = new Events.Encode();
     event.begin();
     KvCache cache = emptyCache((int) Math.min(context, n + room.most));
-    generator.prefill(cache, job.prompt, reasons ? hidden(n) : null);
-    event.tokens = n;
+    boolean encoded =
+        generator.prefill(
+            cache, job.prompt, reasons ? hidden(n) : null, () -> Sequence.isCancelled(job.options));
+    event.tokens = cache.length();
     event.commit();
     job.watch.encode = job.watch.lap();
+    return encoded;
+  }
+
+  /** Answers without a token. */
+  private static List<Answer> cancelled(Job job, Mode mode) {
+    Answer none =
+        new Answer(
+            "",
+            "",
+            mode,
+            FinishReason.CANCELLED,
+            new Answer.TokenCounts(job.prompt.length, 0, 0, 0),
+            List.of(),
+            List.of(),
+            new Answer.Confidence(Double.NaN, Double.NaN),
+            job.watch.timings(0));
+    return Collections.nCopies(job.seeds.length, none);
   }
 
   /** Reason, and put latents and closing text behind the question; then answer. */

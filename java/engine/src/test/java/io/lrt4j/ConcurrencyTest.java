@@ -1,0 +1,273 @@
+package io.lrt4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** One engine, many threads: answering, cancelling, failing, closing. */
+@Timeout(60)
+class ConcurrencyTest {
+  @TempDir Path temporary;
+
+  static List<String> backends() {
+    return TestModels.backends().toList();
+  }
+
+  private static Question question(int i) {
+    List<Mode> modes = List.of(Mode.AUTO, Mode.LATENT, Mode.EXPLICIT, Mode.DIRECT);
+    return Question.of("How many apples are " + i + " and 3?")
+        .mode(modes.get(i % 4))
+        .maxTokens(12 + i)
+        .temperature(i % 3)
+        .seed(i);
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void eightThreadsGetTheSameAnswersAsOne(String backend) throws Exception {
+    Path network = TestModels.calibrated(temporary.resolve("network"), -4, "mean_logprob");
+    try (Engine engine = TestModels.engine(Fixtures.dir(TestModels.BASE), network, backend);
+        var threads = Executors.newFixedThreadPool(8)) {
+      List<List<Integer>> expected = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        expected.add(engine.ask(question(i)).ids());
+      }
+      List<Callable<List<List<Integer>>>> askers = new ArrayList<>();
+      for (int t = 0; t < 8; t++) {
+        int first = t; // all modes at once, in another order on every thread
+        askers.add(
+            () -> {
+              List<List<Integer>> found = new ArrayList<>();
+              for (int i = 0; i < 8; i++) {
+                found.add(engine.ask(question((first + i) % 8)).ids());
+              }
+              return found;
+            });
+      }
+      int first = 0;
+      for (Future<List<List<Integer>>> asker : threads.invokeAll(askers)) {
+        for (int i = 0; i < 8; i++) {
+          assertEquals(expected.get((first + i) % 8), asker.get().get(i));
+        }
+        first++;
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void anotherThreadCancels(String backend) throws Exception {
+    for (Mode mode : List.of(Mode.LATENT, Mode.EXPLICIT, Mode.DIRECT)) {
+      Cancellation cancellation = new Cancellation();
+      CountDownLatch third = new CountDownLatch(1);
+      Thread canceller =
+          Thread.startVirtualThread(
+              () -> {
+                awaitUninterrupted(third);
+                cancellation.cancel();
+              });
+      try (Engine engine = TestModels.engine(backend)) {
+        Question question = question(1).mode(mode).maxTokens(200).cancelledBy(cancellation);
+        List<Token> heard = new ArrayList<>();
+        Answer answer =
+            engine.ask(
+                question,
+                token -> {
+                  heard.add(token);
+                  if (heard.size() == 3) {
+                    third.countDown();
+                    join(canceller);
+                  }
+                });
+        assertEquals(FinishReason.CANCELLED, answer.finishReason());
+        assertEquals(4, answer.ids().size()); // the one that was under way is the last
+        assertEquals(4, heard.size());
+        Answer again = engine.ask(question); // it stays thrown
+        assertEquals(FinishReason.CANCELLED, again.finishReason());
+        assertEquals(mode, again.mode());
+        assertEquals(List.of(), again.ids());
+        assertEquals("", again.text());
+        assertEquals(2, engine.sample(question, 2).size());
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void anInterruptEndsTheAnswer(String backend) {
+    try (Engine engine = TestModels.engine(backend)) {
+      Question question = question(1).mode(Mode.LATENT).maxTokens(200);
+      Answer answer = engine.ask(question, token -> Thread.currentThread().interrupt());
+      assertTrue(Thread.interrupted()); // as the caller's own code must learn of it
+      assertEquals(FinishReason.CANCELLED, answer.finishReason());
+      assertEquals(2, answer.ids().size());
+      Answer whole = engine.ask(question.maxTokens(9));
+      assertEquals(answer.ids(), whole.ids().subList(0, 2));
+      assertEquals(9, whole.ids().size());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void aListenersExceptionReachesTheCaller(String backend) {
+    try (Engine engine = TestModels.engine(backend)) {
+      for (Mode mode : List.of(Mode.LATENT, Mode.EXPLICIT, Mode.DIRECT)) {
+        Question question = question(2).mode(mode);
+        Answer before = engine.ask(question);
+        var thrown = new IllegalArgumentException("mine");
+        AtomicInteger tokens = new AtomicInteger();
+        TokenListener listener =
+            token -> {
+              if (tokens.incrementAndGet() == 3) {
+                throw thrown;
+              }
+            };
+        assertSame(
+            thrown,
+            assertThrows(IllegalArgumentException.class, () -> engine.ask(question, listener)));
+        assertEquals(3, tokens.get());
+        assertEquals(before.ids(), engine.ask(question).ids());
+      }
+    }
+  }
+
+  @Test
+  void aListenerMayAskToo() {
+    try (Engine engine = TestModels.engine("scalar")) {
+      Question question = question(1).maxTokens(5).mode(Mode.LATENT);
+      List<Integer> expected = engine.ask(question).ids();
+      List<List<Integer>> inner = new ArrayList<>();
+      Answer outer = engine.ask(question, token -> inner.add(engine.ask(question).ids()));
+      assertEquals(expected, outer.ids());
+      assertEquals(List.of(expected, expected, expected, expected, expected), inner);
+    }
+  }
+
+  @Test
+  void aListenerCannotClose() {
+    try (Engine engine = TestModels.engine("scalar")) {
+      Question question = question(1);
+      Runnable close = engine::close;
+      assertThrows(IllegalStateException.class, () -> engine.ask(question, token -> close.run()));
+      assertEquals(12 + 1, engine.ask(question.mode(Mode.LATENT)).ids().size());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void closingLetsAnswersFinish(String backend) throws Exception {
+    Engine engine = TestModels.engine(backend);
+    Question question = question(1).mode(Mode.LATENT);
+    List<Integer> expected = engine.ask(question).ids();
+    CountDownLatch begun = new CountDownLatch(4);
+    CountDownLatch goOn = new CountDownLatch(1);
+    try (var threads = Executors.newFixedThreadPool(5)) {
+      List<Future<Answer>> askers = new ArrayList<>();
+      for (int t = 0; t < 4; t++) {
+        AtomicInteger tokens = new AtomicInteger();
+        askers.add(
+            threads.submit(
+                () ->
+                    engine.ask(
+                        question,
+                        token -> {
+                          if (tokens.incrementAndGet() == 3) {
+                            begun.countDown();
+                            awaitUninterrupted(goOn);
+                          }
+                        })));
+      }
+      begun.await();
+      Future<?> closing = threads.submit(engine::close);
+      int[] prompt = {1};
+      GenerationOptions one = GenerationOptions.defaults().withMaxTokens(1);
+      boolean refused = false;
+      while (!refused) { // as soon as closing has begun
+        try {
+          engine.generate(prompt, one);
+        } catch (IllegalStateException e) {
+          refused = true;
+        }
+      }
+      assertTrue(!closing.isDone());
+      goOn.countDown();
+      for (Future<Answer> asker : askers) {
+        assertEquals(expected, asker.get().ids());
+      }
+      closing.get();
+    }
+    assertThrows(IllegalStateException.class, () -> engine.ask(question));
+    assertThrows(IllegalStateException.class, () -> engine.sample(question, 2));
+    assertThrows(IllegalStateException.class, () -> engine.score(new int[1], false, false));
+    assertThrows(IllegalStateException.class, () -> engine.encode("x"));
+    engine.close(); // a second time does no harm
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void twoHundredEnginesLeaveNothingBehind() throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
+    TestModels.copy(TestModels.APPEND, model.resolve("network"));
+    List<Mode> modes = List.of(Mode.LATENT, Mode.EXPLICIT, Mode.DIRECT);
+    long threads = engineThreads();
+    for (int i = 0; i < 200; i++) {
+      try (Engine engine = TestModels.engine(model, null, i % 4 == 0 ? "scalar" : "vector")) {
+        Question question = question(i).mode(modes.get(i % 3)).maxTokens(2);
+        assertEquals(2, engine.ask(question).ids().size());
+        if (i == 0) {
+          assertEquals(2, mappings()); // model and network: the count below can fail
+        }
+      }
+    }
+    assertEquals(0, mappings());
+    assertEquals(threads, engineThreads());
+  }
+
+  private long mappings() throws IOException {
+    String path = temporary.toRealPath().toString();
+    try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
+      return lines.filter(line -> line.contains(path)).count();
+    }
+  }
+
+  private static long engineThreads() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.isAlive() && thread.getName().startsWith("lrt4j"))
+        .count();
+  }
+
+  private static void awaitUninterrupted(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static void join(Thread thread) {
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+}

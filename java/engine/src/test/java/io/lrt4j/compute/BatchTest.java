@@ -1,0 +1,61 @@
+package io.lrt4j.compute;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.lrt4j.compute.cpu.ScalarBackend;
+import org.junit.jupiter.api.Test;
+
+class BatchTest {
+  @Test
+  void rowsFindTheirSequence() {
+    try (var backend = new ScalarBackend();
+        var a = new KvCache(backend, 1, 1, 2, 20);
+        var b = new KvCache(backend, 1, 1, 2, 20);
+        var c = new KvCache(backend, 1, 1, 2, 20)) {
+      a.advance(5);
+      c.advance(17);
+      Batch batch = new Batch(3).add(a, 4).add(b, 1).add(c, 3);
+      assertEquals(3, batch.runs());
+      assertEquals(8, batch.rows());
+      assertSame(b, batch.cache(1));
+      int[] runs = {0, 0, 0, 0, 1, 2, 2, 2};
+      int[] positions = {5, 6, 7, 8, 0, 17, 18, 19};
+      for (int row = 0; row < 8; row++) {
+        assertEquals(runs[row], batch.runOf(row));
+        assertEquals(positions[row], batch.position(runs[row], row));
+      }
+      assertEquals(4, batch.firstRow(1));
+      assertEquals(8, batch.firstRow(3));
+      batch.advance();
+      assertEquals(9, a.length());
+      assertEquals(1, b.length());
+      assertEquals(20, c.length());
+
+      batch.clear();
+      assertEquals(0, batch.rows());
+      batch.add(b, 2);
+      assertEquals(2, batch.rows());
+      assertEquals(2, batch.position(0, 1));
+      assertSame(b, batch.cache(0));
+    }
+  }
+
+  /**
+   * A run that does not fit is refused before anything is stored, and leaves the batch as it is.
+   */
+  @Test
+  void roomIsChecked() {
+    try (var backend = new ScalarBackend();
+        var cache = new KvCache(backend, 1, 1, 2, 3);
+        var other = new KvCache(backend, 1, 1, 2, 3)) {
+      Batch batch = new Batch(2).add(other, 3);
+      assertThrows(IllegalStateException.class, () -> batch.add(cache, 4));
+      assertEquals(1, batch.runs());
+      assertEquals(3, batch.rows());
+      batch.add(cache, 3).advance();
+      assertEquals(0, cache.remaining());
+    }
+  }
+}

@@ -1,0 +1,350 @@
+package io.lrt4j.compute.cpu;
+
+import static io.lrt4j.Accuracy.assertSameBits;
+import static io.lrt4j.compute.cpu.Numbers.assertClose;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * RoPE, the K/V cache and attention of {@code vector} against {@code scalar}: every grouping of
+ * heads, head sizes around the vector length, windows, batches of several sequences, forks of
+ * forks. What a cache does not hold is NaN, so that one read too many shows.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class AttentionOperationsTest {
+  private static final int LAYERS = 2;
+  private static final int LAYER = 1;
+  private static final int MAX_POSITIONS = 400;
+  private static final float EPS = 1e-6f;
+
+  private final ScalarBackend scalar = new ScalarBackend();
+  private final List<VectorBackend> vectors = new ArrayList<>();
+
+  @BeforeAll
+  void open() {
+    for (int threads = 1; threads <= 3; threads++) {
+      vectors.add(new VectorBackend(threads));
+    }
+  }
+
+  @AfterAll
+  void close() {
+    vectors.forEach(VectorBackend::close);
+  }
+
+  /** Sizes of the attention under test. */
+  private record Shape(int heads, int kvHeads, int headDim) {
+    int width() {
+      return (heads + 2 * kvHeads) * headDim;
+    }
+  }
+
+  /**
+   * A sequence of {@code stored} positions, then {@code rows} that are to come, in caches {@code
+   * depth} forks deep.
+   */
+  private record Sequence(int stored, int rows, int depth) {}
+
+  private static final List<List<Sequence>> BATCHES =
+      List.of(
+          List.of(new Sequence(0, 1, 0)),
+          List.of(new Sequence(0, 37, 0)),
+          List.of(new Sequence(300, 1, 0)),
+          List.of(new Sequence(129, 8, 2)),
+          List.of(new Sequence(17, 1, 1), new Sequence(0, 5, 0), new Sequence(250, 1, 3)),
+          List.of(new Sequence(63, 3, 3), new Sequence(64, 4, 0), new Sequence(5, 1, 2)));
+
+  private static final int[] WINDOWS = {1, 2, 7, 16, 65, Integer.MAX_VALUE};
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 2",
+    "4, 4, 8",
+    "4, 2, 16",
+    "8, 2, 24",
+    "4, 1, 64",
+    "2, 2, 128",
+    "16, 8, 2",
+    "6, 3, 24",
+    "7, 1, 8",
+    "14, 2, 64",
+    "4, 4, 66",
+    "3, 1, 34",
+    "8, 2, 128"
+  })
+  void attention(int heads, int kvHeads, int headDim) {
+    Shape shape = new Shape(heads, kvHeads, headDim);
+    Numbers numbers = new Numbers(heads * 1000 + headDim);
+    for (List<Sequence> sequences : BATCHES) {
+      for (int window : WINDOWS) {
+        attention(shape, sequences, window, numbers);
+      }
+    }
+  }
+
+  private void attention(Shape shape, List<Sequence> sequences, int window, Numbers numbers) {
+    String what = shape + ", " + sequences + ", window " + window;
+    try (var memory = new GuardedMemory()) {
+      Batch batch = new Batch(sequences.size());
+      for (Sequence s : sequences) {
+        int positions = s.stored + s.rows;
+        float[] keys = numbers.normal(positions * shape.kvHeads * shape.headDim, 0, 1.5);
+        float[] values = numbers.normal(keys.length, 0.3, 1);
+        KvCache cache = cache(memory, shape, s, s.depth);
+        store(cache, positions, keys, values);
+        batch.add(cache, s.rows);
+        recordCaches(memory, cache);
+      }
+      int rows = batch.rows();
+      CpuTensor qkv =
+          memory.input(rows, shape.width(), numbers.normal(rows * shape.width(), 0, 1.5));
+      float[] expected = attend(scalar, memory, qkv, batch, shape, window);
+      memory.check("attend on scalar, " + what);
+      for (Backend vector : vectors) {
+        String where = "attend on " + vector.describe() + ", " + what;
+        assertClose(expected, attend(vector, memory, qkv, batch, shape, window), where);
+        memory.check(where);
+      }
+    }
+  }
+
+  private static float[] attend(
+      Backend backend, GuardedMemory memory, CpuTensor qkv, Batch batch, Shape shape, int window) {
+    int rows = batch.rows();
+    CpuTensor out = memory.allocate(rows + 2, shape.heads * shape.headDim);
+    backend.attend(qkv, batch, LAYER, shape.heads, window, out);
+    GuardedMemory.checkPoison(out, rows, "attend");
+    return Numbers.rows(out, rows);
+  }
+
+  /** The same sequence in one cache, in forks, and together with other rows: the same bits. */
+  @ParameterizedTest
+  @CsvSource({"4, 2, 16", "8, 2, 24", "14, 2, 64", "4, 4, 128", "3, 1, 34"})
+  void attentionDoesNotDependOnForksAndCompany(int heads, int kvHeads, int headDim) {
+    Shape shape = new Shape(heads, kvHeads, headDim);
+    Numbers numbers = new Numbers(headDim);
+    int stored = 151;
+    int rows = 9;
+    float[] keys = numbers.normal((stored + rows) * kvHeads * headDim, 0, 1.5);
+    float[] values = numbers.normal(keys.length, 0.3, 1);
+    float[] x = numbers.normal(rows * shape.width(), 0, 1.5);
+    for (int window : WINDOWS) {
+      float[] expected = {};
+      for (Backend vector : vectors) {
+        for (int depth = 0; depth <= 3; depth++) {
+          try (var memory = new GuardedMemory()) {
+            KvCache cache = cache(memory, shape, new Sequence(stored, rows, depth), depth);
+            store(cache, stored + rows, keys, values);
+            CpuTensor qkv = memory.input(rows, shape.width(), x);
+            Batch batch = new Batch(1).add(cache, rows);
+            float[] got = attend(vector, memory, qkv, batch, shape, window);
+            expected = expected.length == 0 ? got : expected;
+            assertSameBits(expected, got, vector.describe() + ", forks " + depth);
+            for (int row = 0; row < rows; row++) {
+              CpuTensor one = memory.input(1, shape.width(), Numbers.row(qkv, row));
+              float[] alone =
+                  attend(vector, memory, one, batch.clear().add(cache, 1), shape, window);
+              assertSameBits(
+                  java.util.Arrays.copyOfRange(
+                      expected, row * heads * headDim, (row + 1) * heads * headDim),
+                  alone,
+                  vector.describe() + ", row " + row);
+              cache.advance(1);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 2, true",
+    "4, 2, 8, false",
+    "4, 4, 16, true",
+    "8, 2, 24, true",
+    "4, 1, 64, false",
+    "2, 2, 128, true",
+    "14, 2, 64, true",
+    "4, 4, 66, true"
+  })
+  void ropeAndStore(int heads, int kvHeads, int headDim, boolean norms) {
+    Shape shape = new Shape(heads, kvHeads, headDim);
+    Numbers numbers = new Numbers(headDim);
+    for (List<Sequence> sequences : BATCHES) {
+      String what = "ropeAndStore " + shape + ", " + sequences;
+      List<float[]> expected = List.of();
+      int rows = sequences.stream().mapToInt(Sequence::rows).sum();
+      float[] x = numbers.normal(rows * shape.width(), 0, 1.5);
+      float[] angles = numbers.normal(MAX_POSITIONS * headDim, 0, 0.7);
+      float[] queryNorm = numbers.normal(headDim, 1, 0.2);
+      float[] keyNorm = numbers.normal(headDim, 1, 0.2);
+      List<Backend> backends = new ArrayList<>(vectors);
+      backends.addFirst(scalar);
+      for (Backend backend : backends) {
+        String where = what + " on " + backend.describe();
+        try (var memory = new GuardedMemory()) {
+          CpuTensor rope = memory.input(MAX_POSITIONS, headDim, angles);
+          CpuTensor q = norms ? memory.input(1, headDim, queryNorm) : null;
+          CpuTensor k = norms ? memory.input(1, headDim, keyNorm) : null;
+          CpuTensor qkv = memory.filled(rows + 2, shape.width(), x);
+          Batch batch = new Batch(sequences.size());
+          for (Sequence s : sequences) {
+            KvCache cache = cache(memory, shape, s, s.depth);
+            for (int span = 0; span < cache.spans() - 1; span++) {
+              recordLayers(memory, cache.span(span));
+            }
+            memory.record(cache.keys(1 - LAYER));
+            memory.record(cache.values(1 - LAYER));
+            batch.add(cache, s.rows);
+          }
+          backend.ropeAndStore(qkv, batch, LAYER, q, k, EPS, rope);
+          memory.check(where);
+          GuardedMemory.checkPoison(qkv, rows, where);
+          List<float[]> got = new ArrayList<>();
+          got.add(queries(shape, qkv, rows));
+          for (int run = 0; run < sequences.size(); run++) {
+            got.add(stored(shape, batch, run, true));
+            got.add(stored(shape, batch, run, false));
+          }
+          expected = backend == scalar ? got : expected;
+          for (int i = 0; i < got.size(); i++) {
+            assertClose(expected.get(i), got.get(i), where);
+          }
+        }
+      }
+    }
+  }
+
+  /** The rotation itself: norms and angles as the formula has them, in double. */
+  @Test
+  void rotation() {
+    Shape shape = new Shape(2, 1, 4);
+    float[] x = {1, 2, 3, 4, -1, 0.5f, 2, 1, 3, 1, 4, 1, 5, 9, 2, 6};
+    float[] table = new float[3 * 4];
+    for (int p = 0; p < 3; p++) {
+      for (int i = 0; i < 2; i++) {
+        double angle = p / Math.pow(10, i);
+        table[4 * p + i] = (float) Math.cos(angle);
+        table[4 * p + 2 + i] = (float) Math.sin(angle);
+      }
+    }
+    List<Backend> backends = new ArrayList<>(vectors);
+    backends.add(scalar);
+    for (Backend backend : backends) {
+      try (var memory = new GuardedMemory()) {
+        CpuTensor qkv = memory.filled(1, 16, x);
+        Batch batch = new Batch(1).add(cache(memory, shape, new Sequence(2, 1, 0), 0), 1);
+        CpuTensor rope = memory.input(3, 4, table);
+        backend.ropeAndStore(qkv, batch, LAYER, null, null, EPS, rope);
+        float[] keys = stored(shape, batch, 0, true);
+        for (int h = 0; h < 3; h++) {
+          for (int i = 0; i < 2; i++) {
+            double angle = 2 / Math.pow(10, i);
+            double a = x[4 * h + i];
+            double b = x[4 * h + 2 + i];
+            double far = b * Math.cos(angle) + a * Math.sin(angle);
+            double near = a * Math.cos(angle) - b * Math.sin(angle);
+            assertEquals(near, h < 2 ? qkv.get(0, 4 * h + i) : keys[i], 1e-6);
+            assertEquals(far, h < 2 ? qkv.get(0, 4 * h + 2 + i) : keys[2 + i], 1e-6);
+          }
+        }
+        assertEquals(9, stored(shape, batch, 0, false)[1]);
+      }
+    }
+  }
+
+  private static float[] queries(Shape shape, CpuTensor qkv, int rows) {
+    float[] queries = new float[rows * shape.heads * shape.headDim];
+    for (int i = 0; i < queries.length; i++) {
+      queries[i] = qkv.get(i / (shape.heads * shape.headDim), i % (shape.heads * shape.headDim));
+    }
+    return queries;
+  }
+
+  /** The keys (or values) of a run's new positions; whatever else the cache has is poison still. */
+  private static float[] stored(Shape shape, Batch batch, int run, boolean keys) {
+    KvCache cache = batch.cache(run);
+    CpuTensor tensor = CpuTensor.of(keys ? cache.keys(LAYER) : cache.values(LAYER));
+    int rows = batch.firstRow(run + 1) - batch.firstRow(run);
+    int first = cache.length() - cache.base();
+    float[] found = new float[shape.kvHeads * rows * shape.headDim];
+    int n = 0;
+    for (int row = 0; row < tensor.rows(); row++) {
+      int position = row % cache.capacity();
+      boolean written = position >= first && position < first + rows;
+      for (int c = 0; c < shape.headDim; c++) {
+        float value = tensor.get(row, c);
+        if (written) {
+          found[n++] = value;
+        } else {
+          assertEquals(
+              GuardedMemory.POISON, Float.floatToRawIntBits(value), "position " + position);
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Caches of {@code s.stored} positions, yet to be filled, in a chain of {@code depth} forks. */
+  private static KvCache cache(GuardedMemory memory, Shape shape, Sequence s, int depth) {
+    int own = s.stored / (depth + 1);
+    KvCache cache =
+        new KvCache(
+            memory.forCaches(),
+            LAYERS,
+            shape.kvHeads,
+            shape.headDim,
+            depth == 0 ? s.stored + s.rows + 3 : own + 5);
+    for (int d = 0; d < depth; d++) {
+      cache.advance(own + d); // pieces of different sizes
+      KvCache parent = cache;
+      cache = cache.fork(d == depth - 1 ? s.stored - cache.length() + s.rows + 3 : own + 9);
+      parent.advance(2); // the parent goes its own way
+    }
+    cache.advance(s.stored - cache.length());
+    return cache;
+  }
+
+  /** Puts keys and values [positions, kvHeads, headDim] where they belong. */
+  private static void store(KvCache cache, int positions, float[] keys, float[] values) {
+    int dim = cache.headDim();
+    for (int span = 0; span < cache.spans(); span++) {
+      KvCache owner = cache.span(span);
+      for (int p = owner.base(); p < cache.spanEnd(span, positions); p++) {
+        for (int h = 0; h < cache.kvHeads(); h++) {
+          int from = (p * cache.kvHeads() + h) * dim;
+          int row = h * owner.capacity() + p - owner.base();
+          for (int c = 0; c < dim; c++) {
+            CpuTensor.of(owner.keys(LAYER)).set(row, c, keys[from + c]);
+            CpuTensor.of(owner.values(LAYER)).set(row, c, values[from + c]);
+          }
+        }
+      }
+    }
+  }
+
+  private static void recordCaches(GuardedMemory memory, KvCache cache) {
+    for (int span = 0; span < cache.spans(); span++) {
+      recordLayers(memory, cache.span(span));
+    }
+  }
+
+  private static void recordLayers(GuardedMemory memory, KvCache cache) {
+    for (int l = 0; l < LAYERS; l++) {
+      memory.record(cache.keys(l));
+      memory.record(cache.values(l));
+    }
+  }
+}

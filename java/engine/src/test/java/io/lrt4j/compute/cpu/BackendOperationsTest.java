@@ -1,0 +1,430 @@
+package io.lrt4j.compute.cpu;
+
+import static io.lrt4j.compute.cpu.Numbers.assertClose;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.DType;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Projection;
+import io.lrt4j.compute.Projection.Part;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiConsumer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Every row-wise operation of {@code vector}, on every weight type, on sizes around every block and
+ * tail, on several thread counts, against {@code scalar}: outputs poisoned, guards around every
+ * buffer. Attention and its cache are in {@code AttentionOperationsTest}.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class BackendOperationsTest {
+  private static final int[] SIZES = {1, 2, 3, 5, 13, 16, 31, 33, 63, 64, 65, 127, 207, 512};
+  private static final int[] ROWS = {1, 2, 3, 4, 5, 7, 8, 13, 64};
+  private static final int SPARE = 3; // rows that the activations have room for beyond those in use
+  private static final float EPS = 1e-6f;
+
+  private final ScalarBackend scalar = new ScalarBackend();
+  private final List<VectorBackend> vectors = new ArrayList<>();
+
+  @BeforeAll
+  void open() {
+    for (int threads = 1; threads <= 3; threads++) {
+      vectors.add(new VectorBackend(threads));
+    }
+  }
+
+  @AfterAll
+  void close() {
+    vectors.forEach(VectorBackend::close);
+  }
+
+  List<Backend> backends() {
+    List<Backend> all = new ArrayList<>(vectors);
+    all.addFirst(scalar);
+    return all;
+  }
+
+  /** Runs an operation on a fresh copy of {@code y} on every backend and compares. */
+  private void compare(
+      GuardedMemory memory,
+      String what,
+      int rows,
+      int cols,
+      float[] y,
+      BiConsumer<Backend, CpuTensor> operation) {
+    float[] expected = {};
+    for (Backend backend : backends()) {
+      String where = what + " on " + backend.describe();
+      CpuTensor out = memory.filled(rows + SPARE, cols, y);
+      operation.accept(backend, out);
+      memory.check(where);
+      GuardedMemory.checkPoison(out, rows, where);
+      float[] got = Numbers.rows(out, rows);
+      if (backend == scalar) {
+        expected = got;
+      }
+      assertClose(expected, got, where);
+    }
+  }
+
+  private static final float[] POISONED = {};
+
+  @ParameterizedTest
+  @EnumSource
+  void projections(DType dtype) {
+    Numbers numbers = new Numbers(1);
+    for (int in : SIZES) {
+      for (int rows : ROWS) {
+        projections(numbers, dtype, rows, in, SIZES[numbers.below(SIZES.length)]);
+      }
+    }
+    for (int out : SIZES) {
+      projections(numbers, dtype, ROWS[numbers.below(ROWS.length)], 63, out);
+    }
+  }
+
+  /** Wide inputs make for small blocks. */
+  @ParameterizedTest
+  @EnumSource
+  void wideProjections(DType dtype) {
+    Numbers numbers = new Numbers(2);
+    projections(numbers, dtype, 5, 4867, 70);
+    projections(numbers, dtype, 4, 30_001, 9);
+  }
+
+  private void projections(Numbers numbers, DType dtype, int rows, int in, int out) {
+    String what = dtype + " [" + rows + ", " + in + "] to " + out;
+    try (var memory = new GuardedMemory()) {
+      CpuTensor x = memory.input(rows + SPARE, in, numbers.normal((rows + SPARE) * in, 0, 1));
+      CpuTensor norm = memory.input(1, in, numbers.normal(in, 1, 0.2));
+      Projection plain = Projection.of(numbers.weight(memory, dtype, out, in), null);
+      Projection biased =
+          new Projection(
+              List.of(new Part(plain.parts().getFirst().weight(), bias(numbers, memory, out))));
+      int side = SIZES[numbers.below(5)];
+      Projection three =
+          new Projection(
+              List.of(
+                  biased.parts().getFirst(),
+                  new Part(numbers.weight(memory, dtype, side, in), null),
+                  new Part(numbers.weight(memory, dtype, side, in), bias(numbers, memory, side))));
+      compare(
+          memory, "project " + what, rows, out, POISONED, (b, y) -> b.project(x, rows, plain, y));
+      compare(
+          memory,
+          "normProject " + what + " + 2 * " + side,
+          rows,
+          out + 2 * side,
+          POISONED,
+          (b, y) -> b.normProject(x, rows, norm, EPS, three, y));
+      float[] before = numbers.normal(rows * out, 0, 1);
+      compare(
+          memory,
+          "projectAdd " + what,
+          rows,
+          out,
+          before,
+          (b, y) -> b.projectAdd(x, rows, biased, y));
+    }
+  }
+
+  private static CpuTensor bias(Numbers numbers, GuardedMemory memory, int n) {
+    return memory.input(1, n, numbers.normal(n, 0, 0.5));
+  }
+
+  /** A checkpoint may store the parts of one projection in different types. */
+  @Test
+  void partsOfDifferentTypes() {
+    Numbers numbers = new Numbers(3);
+    for (int rows : ROWS) {
+      try (var memory = new GuardedMemory()) {
+        CpuTensor x = memory.input(rows, 207, numbers.normal(rows * 207, 0, 1));
+        List<Part> parts = new ArrayList<>();
+        for (DType dtype : DType.values()) {
+          parts.add(new Part(numbers.weight(memory, dtype, 33, 207), null));
+        }
+        compare(
+            memory,
+            "project with parts of all types, rows " + rows,
+            rows,
+            99,
+            POISONED,
+            (b, y) -> b.project(x, rows, new Projection(parts), y));
+      }
+    }
+  }
+
+  /** Every finite 16-bit number comes out of a product with one as what it is. */
+  @ParameterizedTest
+  @EnumSource(names = {"F16", "BF16"})
+  void everyFiniteWeight(DType dtype) {
+    int width = 64;
+    int exponent = dtype == DType.F16 ? 0x7C00 : 0x7F80;
+    try (var memory = new GuardedMemory()) {
+      List<Short> finite = new ArrayList<>();
+      for (int bits = 0; bits < 0x10000; bits++) {
+        if ((bits & exponent) != exponent) {
+          finite.add((short) bits);
+        }
+      }
+      CpuTensor weight = memory.tensor(dtype, finite.size() / width, width, 1);
+      for (int i = 0; i < finite.size(); i++) {
+        weight.data().set(CpuTensor.SHORT, i * 2L, finite.get(i));
+      }
+      float[] one = new float[width * width];
+      for (int i = 0; i < width; i++) {
+        one[i * width + i] = 1;
+      }
+      CpuTensor x = memory.input(width, width, one);
+      Projection p = Projection.of(weight, null);
+      for (Backend backend : backends()) {
+        CpuTensor out = memory.allocate(width, weight.rows());
+        CpuTensor row = memory.allocate(1, weight.rows());
+        backend.project(x, width, p, out);
+        backend.project(x, 1, p, row);
+        for (int i = 0; i < finite.size(); i++) {
+          short bits = finite.get(i);
+          float value =
+              dtype == DType.F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << 16);
+          String what = Integer.toHexString(bits & 0xFFFF) + " on " + backend.describe();
+          // Adding zeros turns -0 into 0.
+          assertEquals(value + 0f, out.get(i % width, i / width) + 0f, what);
+          if (i % width == 0) {
+            assertEquals(value + 0f, row.get(0, i / width) + 0f, what);
+          }
+        }
+        memory.check(backend.describe());
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void gatedMlp(DType dtype) {
+    Numbers numbers = new Numbers(4);
+    for (int hidden : SIZES) {
+      for (int rows : new int[] {1, 3, 4, 7, 13}) {
+        int width = SIZES[numbers.below(SIZES.length)];
+        try (var memory = new GuardedMemory()) {
+          CpuTensor norm = memory.input(1, hidden, numbers.normal(hidden, 1, 0.2));
+          List<Part> parts = new ArrayList<>();
+          for (int part = 0; part < 2; part++) {
+            CpuTensor w = numbers.weight(memory, dtype, width, hidden);
+            parts.add(new Part(w, rows % 2 == 0 ? null : bias(numbers, memory, width)));
+          }
+          Projection gateUp = new Projection(parts);
+          Projection down =
+              Projection.of(
+                  numbers.weight(memory, dtype, hidden, width),
+                  rows % 2 == 0 ? null : bias(numbers, memory, hidden));
+          float[] x = numbers.normal(rows * hidden, 0, 1);
+          compare(
+              memory,
+              "gatedMlp " + dtype + " [" + rows + ", " + hidden + "] by " + width,
+              rows,
+              hidden,
+              x,
+              (b, y) -> {
+                CpuTensor scratch = memory.allocate(rows + SPARE, 2 * width);
+                b.gatedMlp(y, rows, norm, EPS, gateUp, down, scratch);
+                GuardedMemory.checkPoison(scratch, rows, "gatedMlp");
+              });
+        }
+      }
+    }
+  }
+
+  @Test
+  void norm() {
+    Numbers numbers = new Numbers(5);
+    for (int n : SIZES) {
+      for (int rows : ROWS) {
+        try (var memory = new GuardedMemory()) {
+          CpuTensor x = memory.input(rows + SPARE, n, numbers.normal((rows + SPARE) * n, 0, 3));
+          CpuTensor weight = memory.input(1, n, numbers.normal(n, 1, 0.2));
+          String what = "norm [" + rows + ", " + n + "]";
+          compare(memory, what, rows, n, POISONED, (b, y) -> b.norm(x, rows, weight, EPS, y));
+        }
+      }
+    }
+  }
+
+  /** Zeros stay zeros, for the epsilon's sake; in and out may be one tensor. */
+  @Test
+  void normOfZerosAndInPlace() {
+    Numbers numbers = new Numbers(6);
+    try (var memory = new GuardedMemory()) {
+      CpuTensor weight = memory.input(1, 207, numbers.normal(207, 1, 0.2));
+      float[] x = numbers.normal(2 * 207, 0, 1);
+      java.util.Arrays.fill(x, 0, 207, 0);
+      compare(memory, "norm in place", 2, 207, x, (b, y) -> b.norm(y, 2, weight, EPS, y));
+    }
+  }
+
+  @Test
+  void multiplyRow() {
+    Numbers numbers = new Numbers(7);
+    for (int n : SIZES) {
+      for (int rows : ROWS) {
+        try (var memory = new GuardedMemory()) {
+          CpuTensor row = memory.input(3, n, numbers.normal(3 * n, 0, 1));
+          CpuTensor by = memory.input(rows, n, numbers.normal(rows * n, 0, 1));
+          CpuTensor half = numbers.weight(memory, DType.BF16, rows, n);
+          String what = "multiplyRow [" + rows + ", " + n + "]";
+          compare(memory, what, rows, n, POISONED, (b, y) -> b.multiplyRow(row, 2, by, rows, y));
+          compare(memory, what, rows, n, POISONED, (b, y) -> b.multiplyRow(row, 0, half, rows, y));
+        }
+      }
+    }
+  }
+
+  /** Moving and converting is exact. */
+  @ParameterizedTest
+  @EnumSource
+  void copyEmbedReadWrite(DType dtype) {
+    Numbers numbers = new Numbers(8);
+    for (int n : SIZES) {
+      for (Backend backend : backends()) {
+        try (var memory = new GuardedMemory()) {
+          CpuTensor table = numbers.weight(memory, dtype, 9, n);
+          float[] values = new float[9 * n];
+          for (int i = 0; i < values.length; i++) {
+            values[i] = table.get(i / n, i % n);
+          }
+          float[] read = new float[5 * n];
+          backend.read(table, 2, read, 5);
+          assertArrayEquals(java.util.Arrays.copyOfRange(values, 2 * n, 7 * n), read);
+
+          CpuTensor copy = memory.allocate(8, n);
+          backend.copyRows(table, 2, copy, 0, 5);
+          assertArrayEquals(read, Numbers.rows(copy, 5));
+          GuardedMemory.checkPoison(copy, 5, "copyRows");
+
+          CpuTensor x = memory.allocate(4, n);
+          backend.embed(table, new int[] {99, 8, 0, 8, 99}, 1, 3, x);
+          for (int i = 0; i < n; i++) {
+            assertEquals(values[8 * n + i], x.get(0, i));
+            assertEquals(values[i], x.get(1, i));
+            assertEquals(values[8 * n + i], x.get(2, i));
+          }
+          GuardedMemory.checkPoison(x, 3, "embed");
+
+          CpuTensor target = memory.allocate(8, n);
+          backend.write(read, target, 3, 5);
+          float[] back = new float[5 * n];
+          backend.read(target, 3, back, 5);
+          assertArrayEquals(read, back);
+          memory.check("moving rows on " + backend.describe());
+        }
+      }
+    }
+  }
+
+  /** A vector of weights is converted to f32 when it is taken in, a matrix is left where it is. */
+  @ParameterizedTest
+  @EnumSource
+  void weightsAreReadInPlace(DType dtype) {
+    Numbers numbers = new Numbers(9);
+    for (Backend backend : backends()) {
+      try (var memory = new GuardedMemory()) {
+        CpuTensor matrix = numbers.weight(memory, dtype, 2, 33);
+        CpuTensor taken = CpuTensor.of(backend.weight(dtype, 2, 33, matrix.data()));
+        assertEquals(matrix.data().address(), taken.data().address());
+        CpuTensor vector = numbers.weight(memory, dtype, 1, 33);
+        CpuTensor converted = CpuTensor.of(backend.weight(dtype, 1, 33, vector.data()));
+        assertEquals(DType.F32, converted.dtype());
+        for (int i = 0; i < 33; i++) {
+          assertEquals(vector.get(0, i), converted.get(0, i));
+        }
+        memory.check("weight");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 15, 16, 17, 31, 33, 1000, 1001, 4099, 32_003})
+  void summarize(int n) {
+    Numbers numbers = new Numbers(n);
+    for (int trial = 0; trial < 20; trial++) {
+      float[] logits = numbers.normal(3 * n, 0, 4);
+      if (trial % 2 == 1) { // coarse, so that there are ties
+        for (int i = 0; i < logits.length; i++) {
+          logits[i] = Math.round(logits[i]);
+        }
+      }
+      if (trial % 4 >= 2) {
+        for (int i = 0; i < n; i++) {
+          logits[n + numbers.below(n)] = Float.NEGATIVE_INFINITY;
+        }
+        logits[n + numbers.below(n)] = -3;
+      }
+      checkSummary(n, logits);
+    }
+  }
+
+  private void checkSummary(int n, float[] logits) {
+    int argmax = 0;
+    for (int i = 1; i < n; i++) {
+      if (logits[n + i] > logits[n + argmax]) {
+        argmax = i;
+      }
+    }
+    float max = logits[n + argmax];
+    float second = Float.NEGATIVE_INFINITY;
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+      second = i == argmax ? second : Math.max(second, logits[n + i]);
+      sum += Math.exp((double) logits[n + i] - max);
+    }
+    try (var memory = new GuardedMemory()) {
+      CpuTensor rows = memory.input(3, n, logits);
+      LogitSummary summary = new LogitSummary();
+      for (Backend backend : backends()) {
+        backend.summarize(rows, 1, summary);
+        String where = backend.describe();
+        assertEquals(argmax, summary.argmax, where);
+        assertEquals(max, summary.max, where);
+        assertEquals(second, summary.second, where);
+        assertEquals(max + Math.log(sum), summary.logSumExp, 4e-6, where);
+        memory.check(where);
+      }
+    }
+  }
+
+  /** What is wrong with the numbers shows. */
+  @Test
+  void nanIsNotHidden() {
+    backends().forEach(BackendOperationsTest::nanIsNotHidden);
+  }
+
+  private static void nanIsNotHidden(Backend backend) {
+    Numbers numbers = new Numbers(10);
+    try (var memory = new GuardedMemory()) {
+      float[] x = numbers.normal(5 * 65, 0, 1);
+      x[2 * 65 + 40] = Float.NaN;
+      CpuTensor in = memory.input(5, 65, x);
+      CpuTensor norm = memory.input(1, 65, numbers.normal(65, 1, 0.1));
+      CpuTensor out = memory.allocate(5, 33);
+      Projection p = Projection.of(numbers.weight(memory, DType.BF16, 33, 65), null);
+      backend.normProject(in, 5, norm, EPS, p, out);
+      for (int row = 0; row < 5; row++) {
+        for (int c = 0; c < 33; c++) {
+          assertEquals(row == 2, Float.isNaN(out.get(row, c)), "row " + row);
+        }
+      }
+      CpuTensor logits = memory.input(1, 3, new float[] {1, Float.NaN, 2});
+      LogitSummary summary = new LogitSummary();
+      backend.summarize(logits, 0, summary);
+      assertEquals(Float.NaN, summary.logSumExp);
+    }
+  }
+}

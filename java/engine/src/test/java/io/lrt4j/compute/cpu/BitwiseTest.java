@@ -1,0 +1,155 @@
+package io.lrt4j.compute.cpu;
+
+import static io.lrt4j.Accuracy.assertSameBits;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Projection;
+import io.lrt4j.compute.Projection.Part;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.BiFunction;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * What the same seed giving the same tokens rests on: a row of {@code vector} has the same bits
+ * whatever rows are computed with it, on however many threads, and however far the compiler has
+ * come. (Attention: {@code AttentionOperationsTest}.)
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class BitwiseTest {
+  private static final int[] SIZES = {1, 5, 13, 31, 33, 64, 65, 207, 512};
+  private static final int[] ROWS = {1, 2, 3, 4, 5, 7, 13};
+  private static final int MOST = 13;
+  private static final float EPS = 1e-6f;
+
+  private final List<VectorBackend> vectors = new ArrayList<>();
+
+  @BeforeAll
+  void open() {
+    for (int threads = 1; threads <= 3; threads++) {
+      vectors.add(new VectorBackend(threads));
+    }
+  }
+
+  @AfterAll
+  void close() {
+    vectors.forEach(VectorBackend::close);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void projections(DType dtype) {
+    Numbers numbers = new Numbers(1);
+    for (int in : SIZES) {
+      for (int out : SIZES) {
+        try (var memory = new GuardedMemory()) {
+          CpuTensor norm = memory.input(1, in, numbers.normal(in, 1, 0.2));
+          CpuTensor bias = memory.input(1, out, numbers.normal(out, 0, 0.5));
+          CpuTensor weight = numbers.weight(memory, dtype, out, in);
+          Projection p = new Projection(List.of(new Part(weight, bias), new Part(weight, null)));
+          float[] x = numbers.normal(MOST * in, 0, 1);
+          compare(
+              x,
+              in,
+              dtype + " " + in + " to " + out,
+              (backend, rows) -> {
+                CpuTensor y = memory.allocate(rows.rows(), 2 * out);
+                backend.normProject(rows, rows.rows(), norm, EPS, p, y);
+                return y;
+              });
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void gatedMlp(DType dtype) {
+    Numbers numbers = new Numbers(2);
+    for (int hidden : SIZES) {
+      int width = SIZES[numbers.below(SIZES.length)];
+      try (var memory = new GuardedMemory()) {
+        CpuTensor norm = memory.input(1, hidden, numbers.normal(hidden, 1, 0.2));
+        CpuTensor gate = numbers.weight(memory, dtype, width, hidden);
+        CpuTensor up = numbers.weight(memory, dtype, width, hidden);
+        Projection gateUp = new Projection(List.of(new Part(gate, null), new Part(up, null)));
+        Projection down = Projection.of(numbers.weight(memory, dtype, hidden, width), null);
+        float[] x = numbers.normal(MOST * hidden, 0, 1);
+        compare(
+            x,
+            hidden,
+            dtype + " " + hidden + " by " + width,
+            (backend, rows) -> {
+              CpuTensor y = memory.filled(rows.rows(), hidden, Numbers.rows(rows, rows.rows()));
+              CpuTensor scratch = memory.allocate(rows.rows(), 2 * width);
+              backend.gatedMlp(y, rows.rows(), norm, EPS, gateUp, down, scratch);
+              return y;
+            });
+      }
+    }
+  }
+
+  /** Every row alone on one thread first; then in company, wherever it stands there. */
+  private void compare(
+      float[] x, int in, String what, BiFunction<Backend, CpuTensor, CpuTensor> operation) {
+    try (var memory = new GuardedMemory()) {
+      List<float[]> expected = new ArrayList<>();
+      for (int row = 0; row < MOST; row++) {
+        CpuTensor one = memory.filled(1, in, Arrays.copyOfRange(x, row * in, (row + 1) * in));
+        expected.add(Numbers.row(operation.apply(vectors.getFirst(), one), 0));
+      }
+      for (Backend backend : vectors) {
+        for (int rows : ROWS) {
+          int first = MOST - rows;
+          CpuTensor several = memory.filled(rows, in, Arrays.copyOfRange(x, first * in, x.length));
+          CpuTensor y = operation.apply(backend, several);
+          for (int row = 0; row < rows; row++) {
+            String where = what + ", row " + row + " of " + rows + " on " + backend.describe();
+            assertSameBits(expected.get(first + row), Numbers.row(y, row), where);
+          }
+        }
+      }
+    }
+  }
+
+  /**
+   * Interpreted, compiled, and on the way from one to the other: {@link CompilerProbe} in processes
+   * of its own, as this one has compiled the kernels long ago.
+   */
+  @Test
+  void compilersAgree() throws IOException, InterruptedException {
+    String interpreted = probe("-Xint", 1);
+    assertEquals(interpreted, probe("-XX:+TieredCompilation", 2_000));
+  }
+
+  private static String probe(String option, int rounds) throws IOException, InterruptedException {
+    String classes = System.getProperty("java.class.path");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                option,
+                "--add-modules",
+                "jdk.incubator.vector",
+                "-cp",
+                classes,
+                CompilerProbe.class.getName(),
+                Integer.toString(rounds))
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    process.getOutputStream().close();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), option + ": " + output);
+    return output;
+  }
+}

@@ -1,0 +1,152 @@
+package io.lrt4j.reasoning;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.IntConsumer;
+
+/**
+ * A backend that notes every forward pass and every memory, and can put words into the model's
+ * mouth; all else it leaves to a real one.
+ */
+final class SpyBackend {
+  /**
+   * A forward pass.
+   *
+   * @param layers of the model that it went through: base and network differ in it
+   * @param runs what was appended to each sequence
+   */
+  record Step(int layers, List<Run> runs) {}
+
+  /**
+   * Rows of one sequence in a forward pass.
+   *
+   * @param start length of its cache before
+   */
+  record Run(int start, int rows) {}
+
+  private final Backend real;
+  private final List<Step> steps = new ArrayList<>();
+  private final Deque<Integer> script = new ArrayDeque<>();
+  private final List<Run> runs = new ArrayList<>();
+  private IntConsumer beforeStep = step -> {};
+  private int layers;
+  private int openMemories;
+  private int memories;
+  private boolean closed;
+
+  SpyBackend(Backend real) {
+    this.real = real;
+  }
+
+  /** What the engine is to be given. */
+  Backend backend() {
+    return (Backend)
+        Proxy.newProxyInstance(
+            Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, this::invoke);
+  }
+
+  /** Forward passes so far, which are then forgotten. */
+  List<Step> takeSteps() {
+    List<Step> taken = List.copyOf(steps);
+    steps.clear();
+    return taken;
+  }
+
+  /** The tokens that greedy decoding finds next; after them the model speaks for itself. */
+  void script(List<Integer> tokens) {
+    script.clear();
+    script.addAll(tokens);
+  }
+
+  /** Called before every forward pass with the number of those before it. */
+  void beforeStep(IntConsumer action) {
+    beforeStep = action;
+  }
+
+  int openMemories() {
+    return openMemories;
+  }
+
+  int memories() {
+    return memories;
+  }
+
+  boolean closed() {
+    return closed;
+  }
+
+  private Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
+    switch (method.getName()) {
+      case "ropeAndStore" -> layer((Batch) arguments[1], (int) arguments[2]);
+      case "norm" -> { // the final one: those of the layers are fused with what follows
+        steps.add(new Step(layers, List.copyOf(runs)));
+        layers = 0;
+      }
+      case "close" -> closed = true;
+      default -> {}
+    }
+    Object result;
+    try {
+      result = method.invoke(real, arguments);
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
+    }
+    if (method.getName().equals("summarize") && !script.isEmpty()) {
+      ((LogitSummary) arguments[2]).argmax = script.pop();
+    }
+    return result instanceof Memory memory ? new SpyMemory(memory) : result;
+  }
+
+  private void layer(Batch batch, int layer) {
+    if (layer != layers++) {
+      throw new AssertionError("layer " + layer + " after " + (layers - 2));
+    }
+    if (layer == 0) {
+      beforeStep.accept(steps.size());
+      runs.clear();
+      for (int run = 0; run < batch.runs(); run++) {
+        int rows = batch.firstRow(run + 1) - batch.firstRow(run);
+        runs.add(new Run(batch.cache(run).length(), rows));
+      }
+    }
+  }
+
+  private final class SpyMemory implements Memory {
+    private final Memory memory;
+    private boolean open = true;
+
+    SpyMemory(Memory memory) {
+      this.memory = memory;
+      memories++;
+      openMemories++;
+    }
+
+    @Override
+    public Tensor allocate(int rows, int cols) {
+      return Objects.requireNonNull(memory.allocate(rows, cols));
+    }
+
+    @Override
+    public long bytes() {
+      return memory.bytes();
+    }
+
+    @Override
+    public void close() {
+      openMemories -= open ? 1 : 0;
+      open = false;
+      memory.close();
+    }
+  }
+}
