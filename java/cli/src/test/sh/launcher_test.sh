@@ -21,6 +21,9 @@ jdk() {
 if [[ \${1:-} == -version ]]; then echo 'openjdk version "$2" 2026-04-21' >&2; exit 0; fi
 JAVA
   cat >>"$1/bin/java" <<'JAVA'
+if [[ ${FAKE_READ:-} ]]; then
+  if { : 4<&0; } 2>/dev/null; then echo "stdin=$(cat)"; else echo 'stdin is closed'; fi
+fi
 if [[ ${FAKE_WAIT:-} ]]; then
   sleep 60 &
   trap 'kill $!; exit 7' TERM
@@ -245,6 +248,12 @@ status=0
 echo "for lrt" | env -i PATH="$root/tools:$root/maven" HOME="$root/nobody" "$JAVA_HOME_NEW" FAKE_LOG="$FAKE_LOG" FAKE_HOME="$home" \
   bash -c '"$0" info >/dev/null 2>&1; cat' "$home/lrt" >"$root/out"
 expect_out "for lrt"
+
+built
+run "standard input is Java's" "$JAVA_HOME_NEW" FAKE_READ=1 bash -c 'echo for Java | "$0" info' "$home/lrt"
+expect_out "stdin=for Java"
+run "closed standard input is an empty one" "$JAVA_HOME_NEW" FAKE_READ=1 bash -c '"$0" info <&-' "$home/lrt"
+expect_out "stdin="
 
 project
 : >"$root/err.two"
