@@ -187,7 +187,12 @@ record EndToEnd(
       switch (entry.getValue()) {
         case ObjectNode inner -> addAll(name + ".", inner, table);
         case DoubleNode number ->
-            table.add(name, String.format(Locale.ROOT, "%.3g", number.doubleValue()));
+            table.add(
+                name,
+                String.format(
+                    Locale.ROOT,
+                    number.doubleValue() < 100 ? "%.3g" : "%.0f",
+                    number.doubleValue()));
         default -> table.add(name, entry.getValue().asText());
       }
     }

@@ -50,7 +50,7 @@ final class FreshProcess {
     command.add(FreshProcess.class.getName());
     command.addAll(arguments);
     long start = System.nanoTime();
-    try (Child child = new Child(command)) {
+    try (Child child = new Child(command, ProcessBuilder.Redirect.INHERIT)) {
       child.line();
       double millis = (System.nanoTime() - start) / 1e6;
       JsonNode memory = new ObjectMapper().readTree(child.line());
@@ -77,7 +77,7 @@ final class FreshProcess {
             "--threads",
             String.valueOf(threads));
     long start = System.nanoTime();
-    try (Child child = new Child(command)) {
+    try (Child child = new Child(command, ProcessBuilder.Redirect.DISCARD)) {
       child.line();
       return (System.nanoTime() - start) / 1e6;
     }
@@ -89,9 +89,9 @@ final class FreshProcess {
     private final Process process;
     private final BufferedReader out;
 
-    Child(List<String> command) throws IOException {
+    Child(List<String> command, ProcessBuilder.Redirect errors) throws IOException {
       this.command = command;
-      process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+      process = new ProcessBuilder(command).redirectError(errors).start();
       out = process.inputReader(StandardCharsets.UTF_8);
     }
 

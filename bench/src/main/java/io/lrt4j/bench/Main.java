@@ -138,8 +138,9 @@ final class Main {
         default -> report.set("end_to_end", endToEnd());
       }
     }
-    Files.createDirectories(arguments.results);
-    Path file = arguments.results.resolve(date + "-" + arguments.suite + ".json");
+    Path folder = arguments.quick ? jmh.log() : arguments.results; // never over a measurement
+    Files.createDirectories(folder);
+    Path file = folder.resolve(date + "-" + arguments.suite + ".json");
     ObjectMapper mapper = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
     Files.writeString(file, mapper.writeValueAsString(report) + "\n");
     System.out.println("written to " + file);
