@@ -35,7 +35,7 @@ record Jmh(Effort effort, Path log) {
    * How long to measure.
    *
    * @param forks fresh Java processes for each benchmark; 0 runs it in this one
-   * @param iterations after half as many to warm up
+   * @param iterations after twice as many to warm up: vector code is slow to compile
    * @param millis of one iteration
    */
   record Effort(int forks, int iterations, int millis) {
@@ -175,7 +175,7 @@ record Jmh(Effort effort, Path log) {
             .timeUnit(TimeUnit.SECONDS)
             .threads(threads)
             .forks(effort.forks)
-            .warmupIterations((effort.iterations + 1) / 2)
+            .warmupIterations(2 * effort.iterations)
             .warmupTime(TimeValue.milliseconds(effort.millis))
             .measurementIterations(effort.iterations)
             .measurementTime(TimeValue.milliseconds(effort.millis))
