@@ -34,8 +34,8 @@ public record Projection(List<Part> parts) {
   /** Width of the output, all parts together. */
   public int out() {
     int out = 0;
-    for (Part part : parts) {
-      out += part.weight.rows();
+    for (int i = 0; i < parts.size(); i++) { // an iterator would be an object per call
+      out += parts.get(i).weight.rows();
     }
     return out;
   }

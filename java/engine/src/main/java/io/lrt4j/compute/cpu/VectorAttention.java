@@ -130,38 +130,59 @@ final class VectorAttention {
      * them sees.
      */
     private void score(KvCache cache) {
-      int dim = cache.headDim();
-      float scale = (float) (1 / Math.sqrt(dim));
-      int body = F32Dot.INSTANCE.body(dim);
       for (int span = 0; span < cache.spans(); span++) {
         KvCache owner = cache.span(span);
-        CpuTensor keys = CpuTensor.of(owner.keys(layer));
-        int p = Math.max(start, owner.base());
+        int from = Math.max(start, owner.base());
         int to = cache.spanEnd(span, end);
-        for (; p + TILE <= to; p += TILE) {
-          long at = keys.row(kvHead * owner.capacity() + p - owner.base());
-          if (rows == TILE) {
-            Tile.dot4x4(queries, 0, dim, keys.data(), at, keys.stride(), body, lanes);
-          } else {
-            F32Dot.INSTANCE.dot1x4(queries, 0, keys.data(), at, keys.stride(), body, lanes);
+        if (to - from >= TILE) {
+          for (int p = from; p < to; p += TILE) {
+            scoreFour(
+                owner,
+                Math.min(
+                    p,
+                    to - TILE)); // the last four may have some of those before them: the same again
           }
-          for (int i = 0; i < rows; i++) {
-            Lanes.sum4(lanes, TILE * i * N, sums, 0);
-            for (int j = 0; j < TILE; j++) {
-              float dot = tail(i * dim, keys, at + j * keys.stride(), body, dim, sums[j]);
-              weights[i * stride + p + j - start] = dot * scale;
-            }
-          }
-        }
-        for (; p < to; p++) {
-          long at = keys.row(kvHead * owner.capacity() + p - owner.base());
-          for (int i = 0; i < rows; i++) {
-            float dot = F32Dot.INSTANCE.dot(queries, i * dim, keys.data(), at, body);
-            dot = tail(i * dim, keys, at, body, dim, dot);
-            weights[i * stride + p - start] = dot * scale;
+        } else {
+          for (int p = from; p < to; p++) {
+            scoreOne(owner, p);
           }
         }
       }
+    }
+
+    private void scoreFour(KvCache owner, int p) {
+      CpuTensor keys = CpuTensor.of(owner.keys(layer));
+      int dim = owner.headDim();
+      int body = F32Dot.INSTANCE.body(dim);
+      long at = keys.row(kvHead * owner.capacity() + p - owner.base());
+      if (rows == TILE) {
+        Tile.dot4x4(queries, 0, dim, keys.data(), at, keys.stride(), body, lanes);
+      } else {
+        F32Dot.INSTANCE.dot1x4(queries, 0, keys.data(), at, keys.stride(), body, lanes);
+      }
+      for (int i = 0; i < rows; i++) {
+        Lanes.sum4(lanes, TILE * i * N, sums, 0);
+        for (int j = 0; j < TILE; j++) {
+          float dot = tail(i * dim, keys, at + j * keys.stride(), body, dim, sums[j]);
+          weights[i * stride + p + j - start] = dot * scale(dim);
+        }
+      }
+    }
+
+    private void scoreOne(KvCache owner, int p) {
+      CpuTensor keys = CpuTensor.of(owner.keys(layer));
+      int dim = owner.headDim();
+      int body = F32Dot.INSTANCE.body(dim);
+      long at = keys.row(kvHead * owner.capacity() + p - owner.base());
+      for (int i = 0; i < rows; i++) {
+        float dot = F32Dot.INSTANCE.dot(queries, i * dim, keys.data(), at, body);
+        dot = tail(i * dim, keys, at, body, dim, dot);
+        weights[i * stride + p - start] = dot * scale(dim);
+      }
+    }
+
+    private static float scale(int dim) {
+      return (float) (1 / Math.sqrt(dim));
     }
 
     private float tail(int query, CpuTensor keys, long key, int body, int dim, float sum) {
