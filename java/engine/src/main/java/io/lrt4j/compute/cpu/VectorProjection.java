@@ -244,7 +244,11 @@ final class VectorProjection implements AutoCloseable {
     }
   }
 
-  /** One row: the weights stream by. */
+  /**
+   * One row: the weights stream by. The four of a step come from the four quarters of the block, so
+   * that memory is read in four long runs; neighbours would be four short ones, which the
+   * processor's prefetching serves a third slower.
+   */
   private void stream(
       DotKernel kernel,
       int row,
@@ -255,15 +259,20 @@ final class VectorProjection implements AutoCloseable {
       int col,
       int worker) {
     int body = kernel.body(in);
+    int x = inputAt(kernel, row);
     float[] tile = lanes[worker];
     float[] sum = sums[worker];
-    int o = from;
-    for (; o + TILE <= to; o += TILE) {
-      kernel.dot1x4(
-          input, inputAt(kernel, row), weight.data(), weight.row(o), weight.stride(), body, tile);
-      Lanes.sum4(tile, 0, sum, o - from);
+    int quarter = (to - from) / TILE;
+    int four = TILE * quarter;
+    for (int i = 0; i < quarter; i++) {
+      long at = weight.row(from + i);
+      kernel.dot1x4(input, x, weight.data(), at, quarter * weight.stride(), body, tile);
+      Lanes.sum4(tile, 0, sum, block); // block: behind the places of this row
+      for (int j = 0; j < TILE; j++) {
+        sum[j * quarter + i] = sum[block + j];
+      }
     }
-    singles(kernel, row, weight, o, to, body, sum, o - from);
+    singles(kernel, row, weight, from + four, to, body, sum, four);
     finish(row, weight, bias, from, to, col, body, sum, 0);
   }
 
