@@ -134,37 +134,44 @@ final class VectorAttention {
         KvCache owner = cache.span(span);
         int from = Math.max(start, owner.base());
         int to = cache.spanEnd(span, end);
-        if (to - from >= TILE) {
-          for (int p = from; p < to; p += TILE) {
-            scoreFour(
-                owner,
-                Math.min(
-                    p,
-                    to - TILE)); // the last four may have some of those before them: the same again
-          }
-        } else {
+        int n = to - from;
+        if (n < TILE) {
           for (int p = from; p < to; p++) {
             scoreOne(owner, p);
           }
+          continue;
+        }
+        // One row reads keys from memory, in four long runs (see VectorProjection); four rows find
+        // most of them in the cache.
+        int step = rows == 1 ? n / TILE : 1;
+        int group = rows == 1 ? 1 : TILE; // from a four to the next
+        int fours = n / TILE;
+        for (int i = 0; i < fours; i++) {
+          scoreFour(owner, from + i * group, step);
+        }
+        if (n % TILE != 0) {
+          scoreFour(owner, to - TILE, 1); // has some of those before it: the same again
         }
       }
     }
 
-    private void scoreFour(KvCache owner, int p) {
+    /** Scores of positions p, p + step, p + 2 step, p + 3 step. */
+    private void scoreFour(KvCache owner, int p, int step) {
       CpuTensor keys = CpuTensor.of(owner.keys(layer));
       int dim = owner.headDim();
       int body = F32Dot.INSTANCE.body(dim);
       long at = keys.row(kvHead * owner.capacity() + p - owner.base());
+      long bytes = step * keys.stride();
       if (rows == TILE) {
-        Tile.dot4x4(queries, 0, dim, keys.data(), at, keys.stride(), body, lanes);
+        Tile.dot4x4(queries, 0, dim, keys.data(), at, bytes, body, lanes);
       } else {
-        F32Dot.INSTANCE.dot1x4(queries, 0, keys.data(), at, keys.stride(), body, lanes);
+        F32Dot.INSTANCE.dot1x4(queries, 0, keys.data(), at, bytes, body, lanes);
       }
       for (int i = 0; i < rows; i++) {
         Lanes.sum4(lanes, TILE * i * N, sums, 0);
         for (int j = 0; j < TILE; j++) {
-          float dot = tail(i * dim, keys, at + j * keys.stride(), body, dim, sums[j]);
-          weights[i * stride + p + j - start] = dot * scale(dim);
+          float dot = tail(i * dim, keys, at + j * bytes, body, dim, sums[j]);
+          weights[i * stride + p + j * step - start] = dot * scale(dim);
         }
       }
     }
