@@ -86,12 +86,20 @@ final class Lanes {
    * Sums of four times N numbers from {@code at} on into {@code sums[to … to+3]}: the additions of
    * {@link #sum(float[], int)}, done for all four at once from the point on where one sum needs
    * half a vector only.
+   *
+   * <p>Written out at a length (over 325 bytes of code) that the compiler does not inline into its
+   * callers: there it would run out of its budget half-way, and from then on make an object of
+   * every vector.
    */
   static void sum4(float[] lanes, int at, float[] sums, int to) {
-    FloatVector a = half(lanes, at);
-    FloatVector b = half(lanes, at + N);
-    FloatVector c = half(lanes, at + 2 * N);
-    FloatVector d = half(lanes, at + 3 * N);
+    FloatVector a = FloatVector.fromArray(F, lanes, at);
+    FloatVector b = FloatVector.fromArray(F, lanes, at + N);
+    FloatVector c = FloatVector.fromArray(F, lanes, at + 2 * N);
+    FloatVector d = FloatVector.fromArray(F, lanes, at + 3 * N);
+    a = a.add(a.rearrange(BY_HALF));
+    b = b.add(b.rearrange(BY_HALF));
+    c = c.add(c.rearrange(BY_HALF));
+    d = d.add(d.rearrange(BY_HALF));
     FloatVector ab = a.blend(b, SECOND_HALF);
     FloatVector cd = c.blend(d, SECOND_HALF);
     ab = ab.add(ab.rearrange(BY_QUARTER));
@@ -104,16 +112,16 @@ final class Lanes {
       s = s.add(s.rearrange(BY_1));
     }
     s.intoArray(lanes, at);
+    int second = at + N / 2;
+    int third = at + N / 4;
+    int fourth = at + N / 4 * 3;
+    if (to + 3 >= sums.length || fourth >= lanes.length) {
+      throw new IndexOutOfBoundsException("sums " + to + " of " + sums.length);
+    }
     sums[to] = lanes[at];
-    sums[to + 1] = lanes[at + N / 2];
-    sums[to + 2] = lanes[at + N / 4];
-    sums[to + 3] = lanes[at + N / 4 * 3];
-  }
-
-  /** The first addition of {@link #sum}: lane i and lane i + N/2. */
-  private static FloatVector half(float[] lanes, int at) {
-    FloatVector v = FloatVector.fromArray(F, lanes, at);
-    return v.add(v.rearrange(BY_HALF));
+    sums[to + 1] = lanes[second];
+    sums[to + 2] = lanes[third];
+    sums[to + 3] = lanes[fourth];
   }
 
   /**
