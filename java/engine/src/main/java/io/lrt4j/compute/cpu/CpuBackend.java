@@ -78,4 +78,16 @@ abstract class CpuBackend implements Backend {
       to[i] = CpuTensor.load(source.dtype(), source.data(), offset);
     }
   }
+
+  @Override
+  public void multiplyRow(Tensor row, int fromRow, Tensor by, int rows, Tensor out) {
+    CpuTensor a = CpuTensor.of(row);
+    CpuTensor b = CpuTensor.of(by);
+    CpuTensor o = CpuTensor.of(out);
+    for (int i = 0; i < rows; i++) {
+      for (int c = 0; c < a.cols(); c++) {
+        o.set(i, c, a.get(fromRow, c) * b.get(i, c));
+      }
+    }
+  }
 }

@@ -26,18 +26,6 @@ public final class ScalarBackend extends CpuBackend {
   }
 
   @Override
-  public void multiplyRow(Tensor row, int fromRow, Tensor by, int rows, Tensor out) {
-    CpuTensor a = CpuTensor.of(row);
-    CpuTensor b = CpuTensor.of(by);
-    CpuTensor o = CpuTensor.of(out);
-    for (int i = 0; i < rows; i++) {
-      for (int c = 0; c < a.cols(); c++) {
-        o.set(i, c, a.get(fromRow, c) * b.get(i, c));
-      }
-    }
-  }
-
-  @Override
   public void norm(Tensor x, int rows, Tensor weight, float eps, Tensor out) {
     CpuTensor in = CpuTensor.of(x);
     CpuTensor o = CpuTensor.of(out);
