@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * crew.
  */
 public final class VectorBackend extends CpuBackend {
+  private static final int SUM_BLOCK = 64 * N;
+
   private final ReentrantLock turn = new ReentrantLock();
   private final Workers workers;
   private final VectorProjection projection;
@@ -234,12 +236,16 @@ public final class VectorBackend extends CpuBackend {
     int n = l.cols();
     int body = n / N * N;
     long at = l.row(row);
-    FloatVector sums = FloatVector.zero(F);
-    for (int c = 0; c < body; c += N) {
-      FloatVector v = FloatVector.fromMemorySegment(F, l.data(), at + c * 4L, LE);
-      sums = sums.add(Lanes.exp(v.sub(summary.max)));
+    double sum = 0; // f32 sums are kept short: a vocabulary has 150,000 terms
+    for (int from = 0; from < body; from += SUM_BLOCK) {
+      FloatVector sums = FloatVector.zero(F);
+      int to = Math.min(from + SUM_BLOCK, body);
+      for (int c = from; c < to; c += N) {
+        FloatVector v = FloatVector.fromMemorySegment(F, l.data(), at + c * 4L, LE);
+        sums = sums.add(Lanes.exp(v.sub(summary.max)));
+      }
+      sum += Lanes.sum(sums);
     }
-    double sum = Lanes.sum(sums);
     for (int c = body; c < n; c++) {
       sum += Lanes.exp(l.data().get(FLOAT, at + c * 4L) - summary.max);
     }
