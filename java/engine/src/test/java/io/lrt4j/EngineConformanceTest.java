@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lrt4j.checkpoint.Safetensors;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -92,9 +91,9 @@ class EngineConformanceTest {
         int[] prompt = unboxed(ids(cases.get(i).get("ids")));
         Scores scores = engine.score(prompt, true, true);
         float[] logits = flat(Objects.requireNonNull(scores.logits()));
-        assertClose(floats(exact, "case" + i + ".logits"), logits, "logits");
+        assertClose(Fixtures.floats(exact, "case" + i + ".logits"), logits, "logits");
         float[] hidden = flat(Objects.requireNonNull(scores.hidden()));
-        assertClose(floats(exact, "case" + i + ".hidden"), hidden, "hidden");
+        assertClose(Fixtures.floats(exact, "case" + i + ".hidden"), hidden, "hidden");
         assertLogprobs(prompt, scores);
         compared += assertGreedy(engine, prompt, ids(cases.get(i).get("greedy")), 1e-2);
       }
@@ -184,28 +183,7 @@ class EngineConformanceTest {
   }
 
   private static void assertClose(float[] expected, float[] got, String what) {
-    assertEquals(expected.length, got.length, what);
-    double largest = 0;
-    double error = 0;
-    double squares = 0;
-    double errorSquares = 0;
-    for (int i = 0; i < expected.length; i++) {
-      double difference = Math.abs((double) expected[i] - got[i]);
-      assertTrue(Double.isFinite(difference), what + " [" + i + "] is " + got[i]);
-      largest = Math.max(largest, Math.abs(expected[i]));
-      error = Math.max(error, difference);
-      squares += (double) expected[i] * expected[i];
-      errorSquares += difference * difference;
-    }
-    assertTrue(error <= LOGIT_TOLERANCE * largest, what + ": error " + error + " of " + largest);
-    assertTrue(errorSquares <= NMSE_TOLERANCE * squares, what + ": NMSE " + errorSquares / squares);
-  }
-
-  private static float[] floats(Safetensors file, String name) {
-    var tensor = Objects.requireNonNull(file.find(name), name);
-    float[] values = new float[Math.toIntExact(tensor.elements())];
-    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
-    return values;
+    Accuracy.assertClose(expected, got, LOGIT_TOLERANCE, NMSE_TOLERANCE, what);
   }
 
   private static float[] flat(float[][] rows) {

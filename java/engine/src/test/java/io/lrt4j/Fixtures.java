@@ -2,13 +2,17 @@ package io.lrt4j;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lrt4j.checkpoint.Safetensors;
+import io.lrt4j.checkpoint.StoredTensor;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
 import java.net.URL;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.zip.GZIPInputStream;
 
 /** The files under {@code src/test/resources}. */
@@ -38,6 +42,15 @@ public final class Fixtures {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** All elements of an f32 tensor. */
+  @SuppressWarnings("exports") // as above
+  public static float[] floats(Safetensors file, String name) {
+    StoredTensor tensor = Objects.requireNonNull(file.find(name), name);
+    float[] values = new float[Math.toIntExact(tensor.elements())];
+    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    return values;
   }
 
   /**

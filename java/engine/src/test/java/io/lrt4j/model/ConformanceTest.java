@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.lrt4j.Accuracy;
 import io.lrt4j.Fixtures;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.Safetensors;
-import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.Batch;
@@ -16,11 +16,9 @@ import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.reasoning.ReasoningNetwork;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -91,8 +89,8 @@ class ConformanceTest {
       JsonNode cases = Fixtures.json(dir.resolve(expectations + ".json")).get("cases");
       for (int i = 0; i < cases.size(); i++) {
         int[] ids = ids(cases.get(i).get("ids"));
-        float[] hidden = floats(expected, "case" + i + ".hidden");
-        float[] logits = floats(expected, "case" + i + ".logits");
+        float[] hidden = Fixtures.floats(expected, "case" + i + ".hidden");
+        float[] logits = Fixtures.floats(expected, "case" + i + ".logits");
         int d = model.config().hiddenSize();
         int vocab = model.config().vocabSize();
         float[] gotHidden = new float[hidden.length];
@@ -182,7 +180,8 @@ class ConformanceTest {
           Tensor z = pass.run(hidden, prompt.length);
           float[] latents = new float[t * model.config().hiddenSize()];
           backend.read(z, 0, latents, t);
-          assertClose(floats(expected, "case" + i + ".latents"), latents, name + " latents");
+          assertClose(
+              Fixtures.floats(expected, "case" + i + ".latents"), latents, name + " latents");
 
           // z, close and the answer go on from the question's cache; nothing of the question is run
           // again.
@@ -193,7 +192,7 @@ class ConformanceTest {
           int afterClose = cache.length();
           assertEquals(prompt.length + t + close.length, afterClose);
 
-          float[] logprobs = floats(expected, "case" + i + ".answer_logprobs");
+          float[] logprobs = Fixtures.floats(expected, "case" + i + ".answer_logprobs");
           backend.copyRows(w.hidden, close.length - 1, w.headInput, 0, 1);
           model.embed(answer, 0, answer.length, w);
           model.forward(batch.clear().add(cache, answer.length), w);
@@ -291,28 +290,7 @@ class ConformanceTest {
   }
 
   private static void assertClose(float[] expected, float[] got, String what) {
-    assertEquals(expected.length, got.length, what);
-    double largest = 0;
-    double error = 0;
-    double squares = 0;
-    double errorSquares = 0;
-    for (int i = 0; i < expected.length; i++) {
-      double difference = Math.abs((double) expected[i] - got[i]);
-      assertTrue(Float.isFinite(got[i]), what + " [" + i + "] is " + got[i]);
-      largest = Math.max(largest, Math.abs(expected[i]));
-      error = Math.max(error, difference);
-      squares += (double) expected[i] * expected[i];
-      errorSquares += difference * difference;
-    }
-    assertTrue(error <= LOGIT_TOLERANCE * largest, what + ": error " + error + " of " + largest);
-    assertTrue(errorSquares <= NMSE_TOLERANCE * squares, what + ": NMSE " + errorSquares / squares);
-  }
-
-  private static float[] floats(Safetensors file, String name) {
-    StoredTensor tensor = Objects.requireNonNull(file.find(name), name);
-    float[] values = new float[Math.toIntExact(tensor.elements())];
-    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
-    return values;
+    Accuracy.assertClose(expected, got, LOGIT_TOLERANCE, NMSE_TOLERANCE, what);
   }
 
   private static int[] ids(JsonNode node) {

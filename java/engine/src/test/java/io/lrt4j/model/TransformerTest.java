@@ -8,17 +8,14 @@ import io.lrt4j.Accuracy;
 import io.lrt4j.Fixtures;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Safetensors;
-import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.cpu.ScalarBackend;
 import io.lrt4j.compute.cpu.VectorBackend;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -133,7 +130,7 @@ class TransformerTest {
         Safetensors expected = Safetensors.open(dir.resolve("expected.safetensors"))) {
       for (int i = 0; i < cases.size(); i++) {
         int[] ids = ids(cases.get(i));
-        float[] hidden = floats(expected, "case" + i + ".hidden");
+        float[] hidden = Fixtures.floats(expected, "case" + i + ".hidden");
         int kept = hidden.length / running.model.config().hiddenSize();
         try (KvCache cache = running.model.newCache(ids.length)) {
           Result all = Result.NONE;
@@ -143,7 +140,8 @@ class TransformerTest {
           Result last = all.part(ids.length - kept, ids.length, ids.length);
           String what = "case " + i;
           assertClose(hidden, last.hidden, what + " hidden");
-          assertClose(floats(expected, "case" + i + ".logits"), last.logits, what + " logits");
+          assertClose(
+              Fixtures.floats(expected, "case" + i + ".logits"), last.logits, what + " logits");
         }
       }
     }
@@ -266,13 +264,6 @@ class TransformerTest {
 
   private static void assertClose(float[] expected, float[] got, String what) {
     Accuracy.assertClose(expected, got, LOGIT_TOLERANCE, NMSE_TOLERANCE, what);
-  }
-
-  private static float[] floats(Safetensors file, String name) {
-    StoredTensor tensor = Objects.requireNonNull(file.find(name), name);
-    float[] values = new float[Math.toIntExact(tensor.elements())];
-    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
-    return values;
   }
 
   private static int[] ids(JsonNode node) {

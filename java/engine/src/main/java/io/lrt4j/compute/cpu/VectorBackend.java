@@ -6,6 +6,7 @@ import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Projection;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * crew.
  */
 public final class VectorBackend extends CpuBackend {
+  static final CpuTensor NONE = new CpuTensor(DType.F32, 0, 0, MemorySegment.NULL);
   private static final int SUM_BLOCK = 64 * N;
 
   private final ReentrantLock turn = new ReentrantLock();
@@ -42,8 +44,6 @@ public final class VectorBackend extends CpuBackend {
   private Batch batch = new Batch(0);
   private int layer;
   private float eps;
-
-  static final CpuTensor NONE = new CpuTensor(io.lrt4j.compute.DType.F32, 0, 0, MemorySegment.NULL);
 
   /** A backend with its own crew of {@code threads}, the calling thread included. */
   public VectorBackend(int threads) {
@@ -90,29 +90,30 @@ public final class VectorBackend extends CpuBackend {
 
   @Override
   public void project(Tensor x, int rows, Projection p, Tensor out) {
-    turn.lock();
-    try {
-      projection.run(CpuTensor.of(x), rows, null, 0, p, CpuTensor.of(out), false);
-    } finally {
-      turn.unlock();
-    }
+    project(x, rows, null, 0, p, out, false);
   }
 
   @Override
   public void normProject(Tensor x, int rows, Tensor norm, float eps, Projection p, Tensor out) {
-    turn.lock();
-    try {
-      projection.run(CpuTensor.of(x), rows, CpuTensor.of(norm), eps, p, CpuTensor.of(out), false);
-    } finally {
-      turn.unlock();
-    }
+    project(x, rows, CpuTensor.of(norm), eps, p, out, false);
   }
 
   @Override
   public void projectAdd(Tensor x, int rows, Projection p, Tensor y) {
+    project(x, rows, null, 0, p, y, true);
+  }
+
+  private void project(
+      Tensor x,
+      int rows,
+      @Nullable CpuTensor norm,
+      float eps,
+      Projection p,
+      Tensor y,
+      boolean add) {
     turn.lock();
     try {
-      projection.run(CpuTensor.of(x), rows, null, 0, p, CpuTensor.of(y), true);
+      projection.run(CpuTensor.of(x), rows, norm, eps, p, CpuTensor.of(y), add);
     } finally {
       turn.unlock();
     }
