@@ -1,5 +1,5 @@
 /** The lrt4j library: load a reasoning model, ask it, latently or explicitly. */
-@SuppressWarnings("module") // io.lrt4j.cli is compiled after this module
+@SuppressWarnings("module") // io.lrt4j.cli and io.lrt4j.training are compiled after this module
 module io.lrt4j.engine {
   requires static jdk.incubator.vector;
   requires static transitive org.jspecify;
@@ -9,9 +9,18 @@ module io.lrt4j.engine {
 
   exports io.lrt4j;
   exports io.lrt4j.checkpoint to
-      io.lrt4j.cli;
+      io.lrt4j.cli,
+      io.lrt4j.training;
   exports io.lrt4j.compute to
-      io.lrt4j.cli;
+      io.lrt4j.cli,
+      io.lrt4j.training;
+  exports io.lrt4j.decode to
+      io.lrt4j.training;
   exports io.lrt4j.model to
-      io.lrt4j.cli;
+      io.lrt4j.cli,
+      io.lrt4j.training;
+  exports io.lrt4j.reasoning to
+      io.lrt4j.training;
+  exports io.lrt4j.text to
+      io.lrt4j.training;
 }

@@ -91,7 +91,7 @@ final class CommonOptions {
     Path byDefault = home == null ? null : home.resolve("models").resolve("default");
     if (byDefault == null || !Files.isDirectory(byDefault)) {
       throw new FailureException(
-          "there is no default model yet: name one with --model DIR, or make one to play with:"
+          "the default model is not here: name one with --model DIR, or make one to play with:"
               + " ./lrt init --preset tiny --out /tmp/tiny, then"
               + " ./lrt generate --model /tmp/tiny --ids 1,2,3");
     }

@@ -48,6 +48,8 @@ final class InitCommand implements Command {
                     "a reasoning network that fits: in DIR/network with --preset, in DIR with"
                         + " --model"))
             .addOption(valued("model", "DIR", "the base model that the network is for"))
+            .addOption(
+                valued("backbone", "DIR", "of the network: a Qwen3 checkpoint to take layers from"))
             .addOption(valued("latents", "T", "of the network: latent vectors"))
             .addOption(valued("layers", "L", "of the network: decoder layers"))
             .addOption(valued("fusion", "append|hadamard", "of the network (default: append)")),
@@ -76,7 +78,7 @@ final class InitCommand implements Command {
       throw new UsageException("init --model DIR makes a network for that model: add --network");
     }
     if (!network) {
-      for (String option : List.of("latents", "layers", "fusion")) {
+      for (String option : List.of("backbone", "latents", "layers", "fusion")) {
         if (arguments.has(option)) {
           throw new UsageException("--" + option + " is about a network: add --network");
         }
@@ -103,7 +105,13 @@ final class InitCommand implements Command {
       }
       shape = latents > 0 ? shape.withLatents(latents) : shape;
       shape = layers > 0 ? shape.withLayers(layers) : shape;
-      Initializer.network(baseModel, to, shape, seed);
+      String backbone = arguments.text("backbone");
+      if (backbone == null) {
+        Initializer.network(baseModel, to, shape, seed);
+      } else {
+        Path from = CommonOptions.directory("--backbone", backbone);
+        Initializer.network(baseModel, from, layers, shape.latents(), fusion, to, seed);
+      }
       made.add(to);
     }
     report(made, seed, preset, arguments.has("json"), console);

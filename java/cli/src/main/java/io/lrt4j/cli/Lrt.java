@@ -34,6 +34,8 @@ final class Lrt {
           new ScoreCommand(),
           new InspectCommand(),
           new InitCommand(),
+          new TrainCommand(),
+          new LabCommand(),
           new InfoCommand());
 
   private Lrt() {}

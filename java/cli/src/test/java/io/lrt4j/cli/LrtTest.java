@@ -27,9 +27,11 @@ class LrtTest {
 
   static Stream<Arguments> wrongUsage() {
     return Stream.of(
-        wrong("no command given; the commands are ask, generate, score, inspect, init, info"),
+        wrong(
+            "no command given; the commands are ask, generate, score, inspect, init, train, lab,"
+                + " info"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
-        wrong("unknown command \"train\"", "train", "sft"),
+        wrong("unknown command \"serve\"", "serve", "x"),
         wrong("unknown command \"\"", ""),
         wrong("unknown option --temprature; see lrt ask --help", "ask", "x", "--temprature", "1"),
         wrong("unknown option -x", "ask", "x", "-x"),
@@ -216,7 +218,7 @@ class LrtTest {
     assertFails("directory " + missing + " does not exist", "inspect", missing);
     assertFails("config.json", "inspect", folder.toString());
     assertFails("--quantize q8 is not available", "ask", "x", "--quantize", "q8");
-    assertFails("there is no default model yet: name one with --model DIR", "ask", "x");
+    assertFails("the default model is not here: name one with --model DIR", "ask", "x");
     String dump = folder.resolve("none/x.safetensors").toString();
     assertFails(
         "its folder does not exist",
@@ -270,7 +272,7 @@ class LrtTest {
 
   @Test
   void whatFollowsTwoDashesIsNoOption() {
-    assertOneLine(Run.of("ask", "--", "--help"), "there is no default model yet");
+    assertOneLine(Run.of("ask", "--", "--help"), "the default model is not here");
   }
 
   @Test
@@ -280,7 +282,7 @@ class LrtTest {
       assertEquals(0, run.status());
       assertEquals("", run.err());
       assertEquals(
-          List.of("ask", "generate", "score", "inspect", "init", "info"),
+          List.of("ask", "generate", "score", "inspect", "init", "train", "lab", "info"),
           run.out()
               .lines()
               .filter(line -> line.startsWith("  "))
@@ -315,7 +317,20 @@ class LrtTest {
         Arguments.of("generate", "prompt ids " + decoding + loading),
         Arguments.of("score", "prompt ids dump " + loading),
         Arguments.of("inspect", common),
-        Arguments.of("init", "preset out seed network model latents layers fusion " + common),
+        Arguments.of(
+            "init", "preset out seed network model backbone latents layers fusion " + common),
+        Arguments.of(
+            "train",
+            "model network reference lab data eval-data eval out resume steps batch accumulate lr"
+                + " warmup lr-floor weight-decay clip beta1 beta2 seed log-every eval-every"
+                + " save-every recompute dtype loss group temperature top-p kl clip-ratio"
+                + " inner-epochs max-tokens reward backend threads "
+                + common),
+        Arguments.of(
+            "lab",
+            "count steps split seed out vocabulary hidden intermediate layers heads head-dim modes"
+                + " calibrate "
+                + loading),
         Arguments.of("info", common));
   }
 

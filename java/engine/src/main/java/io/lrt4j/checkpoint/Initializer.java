@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.model.ModelConfig;
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes randomly initialised checkpoints: of published shapes, to benchmark without downloads, and
@@ -64,19 +66,64 @@ public final class Initializer {
    * @throws CheckpointException if the base cannot be read or the network cannot be written
    */
   public static void network(Path base, Path out, NetworkShape shape, long seed) {
-    NetworkConfig config;
-    double latentStd;
     try (Checkpoint checkpoint = Checkpoint.open(base)) {
-      config = config(checkpoint, shape);
-      latentStd = rootMeanSquare(checkpoint.tensor("model.embed_tokens.weight"));
+      NetworkConfig config =
+          config(checkpoint, shape, shape.backbone(checkpoint.config().maxPositions()));
+      network(checkpoint, out, config, seed, null);
     }
+  }
+
+  /**
+   * Writes a reasoning network whose decoder is that of a Qwen3 checkpoint, as the paper's is
+   * Qwen3-Embedding: its first layers and its final norm; embedding and head are dropped. Where it
+   * is as wide as the base, the projections in and out begin as the identity, out scaled as in
+   * {@link #network(Path, Path, NetworkShape, long)}; queries, and projections between different
+   * widths, are random as there.
+   *
+   * @param base the base model's directory
+   * @param backbone the decoder's directory
+   * @param layers how many of its layers; 0 for all
+   * @param latents latent vectors, t
+   * @param fusion how question and queries come together
+   * @param out a directory that does not exist or is empty
+   * @throws UnsupportedModelException if the backbone is no Qwen3 checkpoint or has fewer layers
+   * @throws CheckpointException if one cannot be read or the network cannot be written
+   */
+  public static void network(
+      Path base, Path backbone, int layers, int latents, Fusion fusion, Path out, long seed) {
+    try (Checkpoint checkpoint = Checkpoint.open(base);
+        Backbone stored = Backbone.open(backbone)) {
+      ModelConfig decoder = stored.config(layers, checkpoint.config().maxPositions() + latents);
+      var shape =
+          new NetworkShape(
+              latents,
+              fusion,
+              decoder.hiddenSize(),
+              decoder.intermediateSize(),
+              decoder.layers(),
+              decoder.heads(),
+              decoder.kvHeads(),
+              decoder.headDim());
+      network(checkpoint, out, config(checkpoint, shape, decoder), seed, stored);
+    }
+  }
+
+  private static void network(
+      Checkpoint base, Path out, NetworkConfig config, long seed, @Nullable Backbone backbone) {
+    double latentStd = rootMeanSquare(base.tensor("model.embed_tokens.weight"));
     emptyDirectory(out);
-    double residual = 1 / Math.sqrt(2.0 * shape.layers());
+    double residual = 1 / Math.sqrt(2.0 * config.backbone().layers());
+    boolean identity =
+        backbone != null && config.baseHiddenSize() == config.backbone().hiddenSize();
     List<SafetensorsWriter.Entry> entries = new ArrayList<>();
     TensorLayout.of(config)
         .shapes()
         .forEach(
             (name, dimensions) -> {
+              if (backbone != null && name.startsWith("backbone.")) {
+                entries.add(backbone.entry(name, dimensions));
+                return;
+              }
               double std = 1 / Math.sqrt(dimensions.getLast());
               if (name.equals("queries")) {
                 std = QUERY_STD;
@@ -85,14 +132,24 @@ public final class Initializer {
               } else if (name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight")) {
                 std *= residual;
               }
-              entries.add(entry(name, dimensions, std, seed));
+              if (identity && name.equals("in_proj.weight")) {
+                entries.add(diagonal(name, dimensions, 1));
+              } else if (identity && name.equals("out_proj.weight")) {
+                entries.add(diagonal(name, dimensions, (float) latentStd));
+              } else {
+                entries.add(entry(name, dimensions, std, seed));
+              }
             });
     writeTensors(out, entries, SHARD_BYTES);
     ConfigWriter.write(out.resolve("config.json"), ConfigWriter.network(config));
   }
 
-  private static NetworkConfig config(Checkpoint base, NetworkShape shape) {
-    ModelConfig backbone = shape.backbone(base.config().maxPositions());
+  private static SafetensorsWriter.Entry diagonal(String name, List<Long> shape, float value) {
+    return new SafetensorsWriter.Entry(
+        name, DType.BF16, shape, RandomWeights.diagonal(value, shape.getLast()));
+  }
+
+  private static NetworkConfig config(Checkpoint base, NetworkShape shape, ModelConfig backbone) {
     return new NetworkConfig(
         String.valueOf(base.directory().toAbsolutePath().normalize().getFileName()),
         base.config().hiddenSize(),

@@ -33,6 +33,19 @@ public record NetworkConfig(
   static final String MODEL_TYPE = "lrt_reasoning_network";
   static final int MAX_LATENTS = 1 << 16;
 
+  /** The same with a threshold for {@code auto}. */
+  public NetworkConfig calibrated(double threshold, ConfidenceMeasure measure) {
+    return new NetworkConfig(
+        baseModel,
+        baseHiddenSize,
+        latents,
+        fusion,
+        close,
+        backbone,
+        OptionalDouble.of(threshold),
+        measure);
+  }
+
   static boolean describedBy(Json json) {
     return json.has("model_type") && MODEL_TYPE.equals(json.string("model_type"));
   }

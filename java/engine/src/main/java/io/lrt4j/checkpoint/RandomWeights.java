@@ -44,6 +44,17 @@ final class RandomWeights implements SafetensorsWriter.Filler {
     };
   }
 
+  /** A square matrix with this value on its diagonal, 0 elsewhere. */
+  static SafetensorsWriter.Filler diagonal(float value, long columns) {
+    short bf16 = bf16(value);
+    return (offset, chunk) -> {
+      for (long at = 0; at < chunk.byteSize(); at += 2) {
+        long element = (offset + at) / 2;
+        chunk.set(BF16, at, element / columns == element % columns ? bf16 : 0);
+      }
+    };
+  }
+
   @Override
   public void fill(long offset, MemorySegment chunk) {
     long counter = offset / 8;

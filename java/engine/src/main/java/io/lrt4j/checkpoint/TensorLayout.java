@@ -72,7 +72,7 @@ public record TensorLayout(String prefix, Map<String, List<Long>> shapes) {
    * The layout of a reasoning network between a base model of width d and its own backbone of width
    * g: projections in and out, t queries, and the backbone.
    */
-  static TensorLayout of(NetworkConfig c) {
+  public static TensorLayout of(NetworkConfig c) {
     long d = c.baseHiddenSize();
     long g = c.backbone().hiddenSize();
     var shapes = new LinkedHashMap<String, List<Long>>();

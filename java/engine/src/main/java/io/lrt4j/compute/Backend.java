@@ -101,6 +101,11 @@ public interface Backend extends AutoCloseable {
   /** Largest, second largest and normaliser of one row of logits. */
   void summarize(Tensor logits, int row, LogitSummary summary);
 
+  /** The operations of training, on this backend's tensors and threads; always the same object. */
+  default TrainingBackend training() {
+    throw new UnsupportedOperationException(name());
+  }
+
   /** Stops its threads; memory of the backend is freed by its owners. */
   @Override
   void close();

@@ -8,11 +8,11 @@ import io.lrt4j.model.ModelConfig.Scaling;
  * Hugging Face checkpoints. All in f32 and in the order of the reference implementation: models
  * were trained with its rounding.
  */
-final class RopeFrequencies {
+public final class RopeFrequencies {
   private RopeFrequencies() {}
 
   /** Angle per position of each of the headDim / 2 pairs. */
-  static float[] inverse(Rope rope, int headDim) {
+  public static float[] inverse(Rope rope, int headDim) {
     float[] inverse = new float[headDim / 2];
     for (int i = 0; i < inverse.length; i++) {
       inverse[i] = 1f / wavelength(rope.theta(), i, headDim);
@@ -77,14 +77,14 @@ final class RopeFrequencies {
   }
 
   /** What cosines and sines are multiplied with: YaRN's attention factor, else 1. */
-  static float attentionFactor(Rope rope) {
+  public static float attentionFactor(Rope rope) {
     return rope.scaling() instanceof Scaling.Yarn yarn ? (float) yarn.attentionFactor() : 1f;
   }
 
   /**
    * Cosines, then sines, of positions 0 … positions-1, [positions, headDim], times {@code factor}.
    */
-  static float[] table(float[] inverse, float factor, int positions) {
+  public static float[] table(float[] inverse, float factor, int positions) {
     int half = inverse.length;
     float[] table = new float[Math.multiplyExact(positions, 2 * half)];
     for (int p = 0; p < positions; p++) {

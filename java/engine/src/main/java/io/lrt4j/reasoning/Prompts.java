@@ -16,12 +16,12 @@ import org.jspecify.annotations.Nullable;
  * @param tokenizer of the model
  * @param template of the model
  */
-record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
+public record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
   /** Opens a thinking block. */
-  static final String OPEN = "<think>\n";
+  public static final String OPEN = "<think>\n";
 
   /** Closes a thinking block. */
-  static final String CLOSE = "\n</think>\n\n";
+  public static final String CLOSE = "\n</think>\n\n";
 
   /**
    * "Reasoning Models Can Be Effective Without Thinking" (2025): what stands for the thinking that
@@ -30,7 +30,7 @@ record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
   static final String NO_THINKING = "Okay, I think I have finished thinking.";
 
   /** The question with an open thinking block behind it. */
-  int[] thinking(Question question) {
+  public int[] thinking(Question question) {
     return tokenizer("ask").encode(opened(question));
   }
 
@@ -38,14 +38,15 @@ record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
    * The question with a thinking block that is already closed: the template's own empty one if it
    * knows {@code enable_thinking}, else the NoThinking sentence.
    */
-  int[] direct(Question question) {
+  public int[] direct(Question question) {
     Tokenizer tokenizer = tokenizer("ask");
     String plain = render(question, true);
     String closed = render(question, false);
     return tokenizer.encode(closed.equals(plain) ? opened(question) + NO_THINKING + CLOSE : closed);
   }
 
-  int[] encode(String text) {
+  /** Tokens of a text that follows a question. */
+  public int[] encode(String text) {
     return text.isEmpty() ? new int[0] : tokenizer("ask").encode(text);
   }
 
@@ -71,7 +72,8 @@ record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate template) {
     return template.render(messages, true, Map.of("enable_thinking", enableThinking));
   }
 
-  Tokenizer tokenizer(String what) {
+  /** The tokenizer, for {@code what}, which needs one. */
+  public Tokenizer tokenizer(String what) {
     if (tokenizer == null) {
       throw new QuestionException(
           "the model came without a tokenizer (tokenizer.json): it takes token ids only, so it"

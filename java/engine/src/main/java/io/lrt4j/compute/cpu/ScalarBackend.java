@@ -5,6 +5,7 @@ import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.TrainingBackend;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * others are held against it.
  */
 public final class ScalarBackend extends CpuBackend {
+  private final ScalarTraining training = new ScalarTraining(this);
+
   /** A backend without threads of its own. */
   public ScalarBackend() {}
 
@@ -243,6 +246,11 @@ public final class ScalarBackend extends CpuBackend {
     summary.argmax = argmax;
     summary.max = max;
     summary.second = second;
+  }
+
+  @Override
+  public TrainingBackend training() {
+    return training;
   }
 
   @Override

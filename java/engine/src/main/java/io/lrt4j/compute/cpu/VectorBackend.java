@@ -11,6 +11,7 @@ import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.TrainingBackend;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.ReentrantLock;
 import jdk.incubator.vector.FloatVector;
@@ -29,6 +30,8 @@ public final class VectorBackend extends CpuBackend {
   private final Workers workers;
   private final VectorProjection projection;
   private final VectorAttention attention;
+  private final VectorTraining training;
+  private final ScalarTraining scalarTraining = new ScalarTraining(this);
 
   private final float[][] rowBuffers;
 
@@ -51,6 +54,7 @@ public final class VectorBackend extends CpuBackend {
     rowBuffers = new float[threads][0];
     projection = new VectorProjection(workers);
     attention = new VectorAttention(workers);
+    training = new VectorTraining(this, turn, workers);
   }
 
   @Override
@@ -251,6 +255,16 @@ public final class VectorBackend extends CpuBackend {
       sum += Lanes.exp(l.data().get(FLOAT, at + c * 4L) - summary.max);
     }
     summary.logSumExp = (float) (summary.max + Math.log(sum));
+  }
+
+  @Override
+  public TrainingBackend training() {
+    return training;
+  }
+
+  /** Straight versions, for what is not worth a fast one. */
+  ScalarTraining scalarTraining() {
+    return scalarTraining;
   }
 
   @Override

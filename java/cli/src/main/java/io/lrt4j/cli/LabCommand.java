@@ -1,0 +1,211 @@
+package io.lrt4j.cli;
+
+import static io.lrt4j.cli.Arguments.flag;
+import static io.lrt4j.cli.Arguments.valued;
+
+import io.lrt4j.Engine;
+import io.lrt4j.Mode;
+import io.lrt4j.training.LabExam;
+import io.lrt4j.training.LabModel;
+import io.lrt4j.training.data.Lab;
+import io.lrt4j.training.data.Problem;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.apache.commons.cli.Options;
+
+/** {@code lrt lab}: the project's proving ground. */
+final class LabCommand implements Command {
+  /** Keeps the problems of calibration apart from those of the exam. */
+  private static final long CALIBRATION_SEED = 1_000_003;
+
+  @Override
+  public String name() {
+    return "lab";
+  }
+
+  @Override
+  public String summary() {
+    return "word problems of one to six steps: print them, make a model for them, examine it";
+  }
+
+  @Override
+  public String usage() {
+    return "problems | model --out DIR | exam [--model DIR] [--calibrate]";
+  }
+
+  @Override
+  public int operands() {
+    return 1;
+  }
+
+  @Override
+  public Options options() {
+    return Arguments.together(
+        new Options()
+            .addOption(
+                valued("count", "N", "how many problems (default: 10; exam: 167 of every length)"))
+            .addOption(flag("calibrate", "exam: set the threshold of auto mode first"))
+            .addOption(valued("modes", "M,…", "exam: which modes (default: all four)"))
+            .addOption(valued("steps", "A-B", "steps of a problem (default: 1-6)"))
+            .addOption(
+                valued("split", "train|heldout", "two sets with no calculation in common (train)"))
+            .addOption(valued("seed", "S", "same seed, same problems (default: 0)"))
+            .addOption(valued("out", "DIR", "where to write the model; must not exist"))
+            .addOption(valued("vocabulary", "N", "of the model: tokens at most (default: 512)"))
+            .addOption(valued("hidden", "N", "of the model: width (default: 128)"))
+            .addOption(valued("intermediate", "N", "of the model: width of the MLP (default: 384)"))
+            .addOption(valued("layers", "N", "of the model: layers (default: 4)"))
+            .addOption(valued("heads", "N", "of the model: query heads, even (default: 4)"))
+            .addOption(valued("head-dim", "N", "of the model: width of a head (default: 32)")),
+        CommonOptions.loading(),
+        CommonOptions.general());
+  }
+
+  @Override
+  public void run(Arguments arguments, Console console) {
+    String what = arguments.operand();
+    if ("problems".equals(what)) {
+      problems(arguments, console);
+    } else if ("model".equals(what)) {
+      model(arguments, console);
+    } else if ("exam".equals(what)) {
+      exam(arguments, console);
+    } else {
+      throw new UsageException(
+          "lab needs problems, model or exam, found " + (what == null ? "nothing" : what));
+    }
+  }
+
+  private static void problems(Arguments arguments, Console console) {
+    Steps steps = Steps.parse(arguments, "steps", "1-6");
+    long seed = arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE);
+    int count = arguments.integer("count", 10, 1, Integer.MAX_VALUE);
+    boolean heldOut = arguments.choice("split", "train", "heldout").equals("heldout");
+    Lab lab = steps.lab(seed, heldOut ? Lab.Split.HELDOUT : Lab.Split.TRAIN);
+    for (int i = 0; i < count && !console.out().checkError(); i++) {
+      Problem p = lab.problem(i);
+      console
+          .out()
+          .println(
+              Reports.line(
+                  Reports.object()
+                      .put("question", p.question())
+                      .put("reasoning", p.reasoning())
+                      .put("answer", p.answer())));
+    }
+  }
+
+  private static void model(Arguments arguments, Console console) {
+    String out = arguments.text("out");
+    if (out == null) {
+      throw new UsageException("lab model needs --out DIR, the directory to write");
+    }
+    var size =
+        new LabModel.Size(
+            arguments.integer("vocabulary", 512, 261, 1 << 16),
+            arguments.integer("hidden", 128, 2, 1 << 14),
+            arguments.integer("intermediate", 384, 1, 1 << 16),
+            arguments.integer("layers", 4, 1, 256),
+            arguments.integer("heads", 4, 2, 256),
+            arguments.integer("head-dim", 32, 2, 1024));
+    LabModel.create(
+        size, arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE), Path.of(out));
+    console.out().println(out);
+  }
+
+  private static void exam(Arguments arguments, Console console) {
+    int count = arguments.integer("count", 167, 1, 1 << 20);
+    long seed = arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE);
+    String chosen = arguments.text("modes");
+    List<Mode> modes = new ArrayList<>();
+    for (Mode mode : Mode.values()) {
+      if (chosen == null || List.of(chosen.split(",", -1)).contains(name(mode))) {
+        modes.add(mode);
+      }
+    }
+    Path model = CommonOptions.model(arguments, console);
+    if (arguments.has("calibrate")) {
+      try (Engine engine = Engine.load(model, CommonOptions.engine(arguments))) {
+        Path network = engine.network();
+        if (network == null) {
+          throw new FailureException("calibrating needs a reasoning network");
+        }
+        var found = LabExam.calibrate(engine, network, seed + CALIBRATION_SEED, count);
+        console.note(
+            String.format(
+                Locale.ROOT,
+                "auto keeps a latent answer from %s %.4f on: %.1f %% of them",
+                found.measure().name().toLowerCase(Locale.ROOT),
+                found.threshold(),
+                100 * found.kept()));
+      }
+    }
+    try (Engine engine = Engine.load(model, CommonOptions.engine(arguments))) {
+      for (Mode mode : modes) {
+        for (LabExam.Result r : LabExam.run(engine, mode, seed, count)) {
+          print(r, arguments.has("json"), console);
+        }
+      }
+    }
+  }
+
+  private static void print(LabExam.Result r, boolean json, Console console) {
+    if (json) {
+      console
+          .out()
+          .println(
+              Reports.line(
+                  Reports.object()
+                      .put("mode", name(r.mode()))
+                      .put("steps", r.steps())
+                      .put("problems", r.problems())
+                      .put("accuracy", r.accuracy())
+                      .put("low", r.low())
+                      .put("high", r.high())
+                      .put("decode_steps", r.decodeSteps())
+                      .put("millis", r.millis())));
+      return;
+    }
+    console
+        .out()
+        .printf(
+            Locale.ROOT,
+            "%-8s %s  %5.1f %% (%.1f to %.1f)  %5.1f decode steps  %6.2f ms%n",
+            name(r.mode()),
+            r.steps() == 0 ? "all" : r.steps() + "  ",
+            100 * r.accuracy(),
+            100 * r.low(),
+            100 * r.high(),
+            r.decodeSteps(),
+            r.millis());
+  }
+
+  private static String name(Mode mode) {
+    return mode.name().toLowerCase(Locale.ROOT);
+  }
+
+  /** A number of steps, or a range of them. */
+  record Steps(int least, int most) {
+    static Steps parse(Arguments arguments, String option, String otherwise) {
+      String text = arguments.text(option);
+      String[] ends = (text == null ? otherwise : text).split("-", 2);
+      try {
+        int least = Integer.parseInt(ends[0].strip());
+        int most = Integer.parseInt(ends[ends.length - 1].strip());
+        if (1 <= least && least <= most && most <= Lab.MAX_STEPS) {
+          return new Steps(least, most);
+        }
+      } catch (NumberFormatException e) {
+        // the same sentence says it
+      }
+      throw new UsageException(
+          "--" + option + " must be 1 to " + Lab.MAX_STEPS + ", or a range as 1-6, found " + text);
+    }
+
+    Lab lab(long seed, Lab.Split split) {
+      return new Lab(seed, split, least, most);
+    }
+  }
+}

@@ -1,0 +1,247 @@
+package io.lrt4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** From nothing to an examined model with a network, in a few steps of each training. */
+class TrainCommandTest {
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+
+  @TempDir Path folder;
+
+  private String at(String name) {
+    return folder.resolve(name).toString();
+  }
+
+  private static String run(String... arguments) {
+    Run run = Run.of(arguments);
+    assertEquals(0, run.status(), run.err());
+    return run.out();
+  }
+
+  private String model() {
+    String model = at("model");
+    run(
+        "lab",
+        "model",
+        "--out",
+        model,
+        "--vocabulary",
+        "300",
+        "--hidden",
+        "16",
+        "--intermediate",
+        "32",
+        "--layers",
+        "2",
+        "--heads",
+        "2",
+        "--head-dim",
+        "8");
+    return model;
+  }
+
+  @Test
+  void problemsAreJsonLines() throws IOException {
+    List<String> lines =
+        run("lab", "problems", "--count", "3", "--steps", "2", "--seed", "4").lines().toList();
+    assertEquals(3, lines.size());
+    for (String line : lines) {
+      JsonNode json = MAPPER.readTree(line);
+      assertTrue(json.get("question").asText().endsWith("?"), line);
+      assertTrue(json.get("reasoning").asText().endsWith("=" + json.get("answer").asText()), line);
+    }
+    assertEquals(
+        lines,
+        run("lab", "problems", "--count", "3", "--steps", "2-2", "--seed", "4").lines().toList());
+  }
+
+  @Test
+  void allStagesOneAfterAnother() throws IOException {
+    String model = model();
+    String base =
+        run(
+            "train",
+            "base",
+            "--model",
+            model,
+            "--lab",
+            "1-2",
+            "--out",
+            at("base"),
+            "--steps",
+            "3",
+            "--batch",
+            "4",
+            "--eval",
+            "2",
+            "--json");
+    assertTrue(MAPPER.readTree(base).has("eval_direct_accuracy"), base);
+    String trained = at("base/best");
+    run(
+        "init",
+        "--network",
+        "--model",
+        trained,
+        "--backbone",
+        trained,
+        "--layers",
+        "1",
+        "--latents",
+        "3",
+        "--out",
+        at("network"));
+    run(
+        "train",
+        "sft",
+        "--model",
+        trained,
+        "--network",
+        at("network"),
+        "--lab",
+        "1-2",
+        "--out",
+        at("sft"),
+        "--steps",
+        "2",
+        "--batch",
+        "4",
+        "--eval",
+        "2",
+        "--recompute");
+    String reward =
+        run(
+            "train",
+            "grpo",
+            "--model",
+            trained,
+            "--network",
+            at("sft/best"),
+            "--lab",
+            "1",
+            "--out",
+            at("grpo"),
+            "--steps",
+            "1",
+            "--batch",
+            "2",
+            "--group",
+            "2",
+            "--eval",
+            "2",
+            "--max-tokens",
+            "3",
+            "--json");
+    assertTrue(MAPPER.readTree(reward).has("eval_reward"), reward);
+    List<String> results =
+        run(
+                "lab",
+                "exam",
+                "--model",
+                trained,
+                "--network",
+                at("grpo/best"),
+                "--calibrate",
+                "--count",
+                "1",
+                "--json")
+            .lines()
+            .toList();
+    assertEquals(4 * 7, results.size());
+    assertEquals(6, MAPPER.readTree(results.getLast()).get("problems").asInt());
+    JsonNode config = MAPPER.readTree(Files.readString(folder.resolve("grpo/best/config.json")));
+    assertTrue(config.has("auto_threshold"), config.toString());
+  }
+
+  @Test
+  void filesCanBeTrainedOn() throws IOException {
+    Path file = folder.resolve("train.jsonl");
+    Files.writeString(file, run("lab", "problems", "--count", "6", "--steps", "1"));
+    String out =
+        run(
+            "train",
+            "base",
+            "--model",
+            model(),
+            "--data",
+            file.toString(),
+            "--out",
+            at("out"),
+            "--steps",
+            "2",
+            "--batch",
+            "2",
+            "--eval",
+            "2",
+            "--dtype",
+            "f32",
+            "--loss",
+            "all");
+    assertTrue(out.contains("eval_loss"), out);
+    Run again =
+        Run.of(
+            "train",
+            "base",
+            "--model",
+            at("model"),
+            "--data",
+            file.toString(),
+            "--out",
+            at("out"),
+            "--steps",
+            "2",
+            "--batch",
+            "2");
+    assertEquals(1, again.status());
+    assertTrue(again.err().contains("expected an empty directory"), again.err());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "train; train needs base, sft or grpo, found nothing",
+        "train dance; train needs base, sft or grpo, found dance",
+        "train sft; train needs --model",
+        "lab; lab needs problems, model or exam, found nothing",
+        "lab problems --steps 0-3; --steps must be 1 to 6, or a range as 1-6, found 0-3",
+        "lab model; lab model needs --out DIR",
+        "init --network --model x --out y --latents 0; --latents must be",
+      })
+  void wrongUsage(String line, String message) {
+    Run run = Run.of(line.split(" ", -1));
+    assertEquals(2, run.status(), run.err());
+    assertTrue(run.err().contains(message), run.err());
+  }
+
+  @Test
+  void badDataIsNamed() throws IOException {
+    Path file = folder.resolve("bad.jsonl");
+    Files.writeString(file, "{\"question\":\"x\"}\n");
+    Run run =
+        Run.of(
+            "train",
+            "base",
+            "--model",
+            model(),
+            "--data",
+            file.toString(),
+            "--out",
+            at("out"),
+            "--steps",
+            "1");
+    assertEquals(1, run.status());
+    assertTrue(run.err().contains("bad.jsonl, line 1: expected a text \"answer\""), run.err());
+  }
+}

@@ -1,0 +1,184 @@
+package io.lrt4j.training;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.model.ModelConfig;
+import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a pass through a {@link Decoder} leaves for the way back. It grows to the largest batch that
+ * it has seen and stays.
+ */
+final class Activations implements AutoCloseable {
+  /** How much of a pass is kept. */
+  enum Keep {
+    /** All that the backward pass needs. */
+    ALL,
+    /** The layers' inputs; the rest is computed again, layer by layer, on the way back. */
+    INPUTS,
+    /** Queries, keys and values, for others to attend to; there is no way back. */
+    KEYS_AND_VALUES
+  }
+
+  /**
+   * What one layer computes, in the order in which it does.
+   *
+   * @param normed [rows, hidden]
+   * @param raw queries, keys and values before norm and RoPE, [rows, qkv]
+   * @param qkv after, [rows, qkv]
+   * @param logSumExp [rows, heads]
+   * @param mixed the heads' outputs, [rows, heads headDim]
+   * @param middle x after attention, [rows, hidden]
+   * @param postNormed [rows, hidden]
+   * @param gateUp [rows, 2 intermediate]
+   * @param inner silu(gate) up, [rows, intermediate]
+   */
+  record Layer(
+      Tensor normed,
+      Tensor raw,
+      Tensor qkv,
+      Tensor logSumExp,
+      Tensor mixed,
+      Tensor middle,
+      Tensor postNormed,
+      Tensor gateUp,
+      Tensor inner) {}
+
+  private final Backend backend;
+  private final ModelConfig config;
+  private final Keep keep;
+  private int capacity;
+  private @Nullable Memory memory;
+  private Tensor[] x; // of every layer's input, and of the last one's output
+  private Layer[] layers;
+  private @Nullable Tensor hidden;
+  private @Nullable Gradients gradients;
+
+  /**
+   * The same on the way back, shared by all layers.
+   *
+   * @param x [rows, hidden]
+   * @param normed [rows, hidden]
+   * @param qkv [rows, qkv]
+   * @param mixed [rows, heads headDim]
+   * @param gateUp [rows, 2 intermediate]
+   * @param inner [rows, intermediate]
+   */
+  record Gradients(
+      Tensor x, Tensor normed, Tensor qkv, Tensor mixed, Tensor gateUp, Tensor inner) {}
+
+  Activations(Backend backend, ModelConfig config, Keep keep) {
+    this.backend = backend;
+    this.config = config;
+    this.keep = keep;
+    x = new Tensor[0];
+    layers = new Layer[0];
+  }
+
+  /** Makes room for {@code rows} rows; what was there before is gone if there was less. */
+  void ensure(int rows) {
+    if (rows <= capacity) {
+      return;
+    }
+    close();
+    int room = Math.max(rows, (int) Math.min(Integer.MAX_VALUE, capacity * 5L / 4));
+    Memory fresh = backend.newMemory();
+    memory = fresh;
+    int n = config.layers();
+    boolean back = keep != Keep.KEYS_AND_VALUES;
+    x = new Tensor[n + 1];
+    x[0] = fresh.allocate(room, config.hiddenSize());
+    layers = new Layer[n];
+    for (int l = 0; l < n; l++) {
+      x[l + 1] = back ? fresh.allocate(room, config.hiddenSize()) : x[0];
+      boolean share = l > 0 && keep != Keep.ALL;
+      layers[l] = share ? sharing(fresh, room, layers[0]) : layer(fresh, room);
+    }
+    hidden = fresh.allocate(room, config.hiddenSize());
+    if (back) {
+      gradients =
+          new Gradients(
+              fresh.allocate(room, config.hiddenSize()),
+              fresh.allocate(room, config.hiddenSize()),
+              fresh.allocate(room, qkvDim()),
+              fresh.allocate(room, config.queryDim()),
+              fresh.allocate(room, 2 * config.intermediateSize()),
+              fresh.allocate(room, config.intermediateSize()));
+    }
+    capacity = room;
+  }
+
+  private int qkvDim() {
+    return config.queryDim() + 2 * config.kvDim();
+  }
+
+  private Layer layer(Memory m, int room) {
+    return new Layer(
+        m.allocate(room, config.hiddenSize()),
+        m.allocate(room, qkvDim()),
+        m.allocate(room, qkvDim()),
+        m.allocate(room, config.heads()),
+        m.allocate(room, config.queryDim()),
+        keep == Keep.KEYS_AND_VALUES ? x[0] : m.allocate(room, config.hiddenSize()),
+        m.allocate(room, config.hiddenSize()),
+        m.allocate(room, 2 * config.intermediateSize()),
+        m.allocate(room, config.intermediateSize()));
+  }
+
+  /** Another layer in the memory of the first, but for keys and values where they are wanted. */
+  private Layer sharing(Memory m, int room, Layer first) {
+    if (keep == Keep.INPUTS) {
+      return first;
+    }
+    return new Layer(
+        first.normed,
+        first.raw,
+        m.allocate(room, qkvDim()),
+        first.logSumExp,
+        first.mixed,
+        first.middle,
+        first.postNormed,
+        first.gateUp,
+        first.inner);
+  }
+
+  boolean recomputes() {
+    return keep == Keep.INPUTS;
+  }
+
+  /** Input of layer {@code l}; of the one after the last, what goes into the final norm. */
+  Tensor x(int l) {
+    return x[l];
+  }
+
+  Layer layer(int l) {
+    return layers[l];
+  }
+
+  /** Final hidden states, after the norm, [rows, hidden]. */
+  Tensor hidden() {
+    return Objects.requireNonNull(hidden);
+  }
+
+  Gradients gradients() {
+    return Objects.requireNonNull(gradients);
+  }
+
+  /** Bytes in use. */
+  long bytes() {
+    return memory == null ? 0 : memory.bytes();
+  }
+
+  @Override
+  public void close() {
+    if (memory != null) {
+      memory.close();
+      memory = null;
+      capacity = 0;
+      Arrays.fill(layers, null);
+    }
+  }
+}

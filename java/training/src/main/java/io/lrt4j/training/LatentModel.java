@@ -1,0 +1,163 @@
+package io.lrt4j.training;
+
+import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.CheckpointWriter;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.checkpoint.NetworkConfig;
+import io.lrt4j.checkpoint.TensorLayout;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.DType;
+import io.lrt4j.reasoning.Prompts;
+import io.lrt4j.text.ChatTemplate;
+import io.lrt4j.text.Tokenizer;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+
+/** A frozen base and a network in training, with all that both stages need of them. */
+final class LatentModel implements AutoCloseable {
+  private final Deque<AutoCloseable> closers = new ArrayDeque<>(); // the last opened first
+  private final Backend backend;
+  private final Checkpoint checkpoint;
+  private final Tokenizer tokenizer;
+  private final ProblemEncoder encoder;
+  private final NetworkConfig config;
+  private final Parameters parameters;
+  private final TrainableNetwork network;
+  private final LatentPath path;
+  private final int[] close;
+  private final DType dtype;
+  private final TokenScores scores = new TokenScores(true);
+
+  /**
+   * Loads both; the backend is the caller's.
+   *
+   * @param bf16 whether the network's parameters are rounded to bf16, as they will be stored
+   * @param recompute whether layers are computed again on the way back, to save memory
+   */
+  LatentModel(
+      Path baseDirectory, Path networkDirectory, Backend backend, boolean bf16, boolean recompute) {
+    this.backend = backend;
+    try {
+      checkpoint = open(Checkpoint.open(baseDirectory));
+      tokenizer = open(Tokenizer.load(baseDirectory));
+      var prompts = new Prompts(tokenizer, ChatTemplate.load(baseDirectory).orElse(null));
+      encoder = new ProblemEncoder(prompts, end(checkpoint));
+      try (NetworkCheckpoint stored = NetworkCheckpoint.open(networkDirectory)) {
+        config = stored.config();
+        if (config.baseHiddenSize() != checkpoint.config().hiddenSize()) {
+          throw new TrainingException(
+              networkDirectory
+                  + ": this reasoning network is for a base model of hidden size "
+                  + config.baseHiddenSize()
+                  + ", but "
+                  + baseDirectory
+                  + " has hidden size "
+                  + checkpoint.config().hiddenSize());
+        }
+        parameters = open(new Parameters(TensorLayout.of(config), backend, bf16));
+        parameters.load(stored::tensor);
+      }
+      FrozenBase base = open(new FrozenBase(checkpoint, backend));
+      network = open(new TrainableNetwork(config, parameters, backend, true, recompute));
+      close = prompts.encode(config.close());
+      path = open(new LatentPath(base, close, backend, recompute));
+      dtype = bf16 ? DType.BF16 : DType.F32;
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** The token that ends an answer of this model. */
+  static int end(Checkpoint checkpoint) {
+    List<Integer> ends = checkpoint.generation().eosTokenIds();
+    if (ends.isEmpty()) {
+      throw new TrainingException(
+          checkpoint.directory()
+              + ": expected eos_token_id in config.json or generation_config.json, for answers to"
+              + " end with, found none");
+    }
+    return ends.getFirst();
+  }
+
+  private <T extends AutoCloseable> T open(T resource) {
+    closers.push(resource);
+    return resource;
+  }
+
+  Backend backend() {
+    return backend;
+  }
+
+  Checkpoint checkpoint() {
+    return checkpoint;
+  }
+
+  Tokenizer tokenizer() {
+    return tokenizer;
+  }
+
+  ProblemEncoder encoder() {
+    return encoder;
+  }
+
+  NetworkConfig config() {
+    return config;
+  }
+
+  Parameters parameters() {
+    return parameters;
+  }
+
+  TrainableNetwork network() {
+    return network;
+  }
+
+  LatentPath path() {
+    return path;
+  }
+
+  /** Tokens between latents and answer. */
+  int[] closing() {
+    return close;
+  }
+
+  /**
+   * The loss on held-out problems, and the part of them that greedy decoding answers word for word:
+   * those of which every token is the most likely one.
+   */
+  SequencedMap<String, Double> evaluate(List<Example> heldOut, int batch) {
+    double sum = 0;
+    int tokens = 0;
+    int right = 0;
+    for (List<Example> part : Batches.of(heldOut, batch)) {
+      path.encode(part);
+      path.score(network, part, scores);
+      PackedAnswers answers = path.answers();
+      for (int i = 0; i < answers.tokens(); i++) {
+        sum -= scores.logprobs[i];
+      }
+      tokens += answers.tokens();
+      right += scores.rightAnswers(answers);
+    }
+    var metrics = new LinkedHashMap<String, Double>();
+    metrics.put("eval_loss", sum / tokens);
+    metrics.put("eval_accuracy", (double) right / heldOut.size());
+    return metrics;
+  }
+
+  /** Writes the network as an ordinary checkpoint. */
+  void save(Path directory) {
+    CheckpointWriter.network(
+        directory, config, name -> parameters.get(parameters.master(), name), dtype);
+  }
+
+  @Override
+  public void close() {
+    Resources.close(closers);
+  }
+}

@@ -1,0 +1,11 @@
+package io.lrt4j.training.data;
+
+/**
+ * A question with what there is to learn from it.
+ *
+ * @param question as a user would ask it
+ * @param reasoning the steps that lead to the answer, as a model should think them; "" if unknown
+ * @param answer what a model should say
+ * @param truth what an answer is checked against: a number, LaTeX, the letter of a choice
+ */
+public record Problem(String question, String reasoning, String answer, String truth) {}

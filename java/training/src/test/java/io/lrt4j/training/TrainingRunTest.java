@@ -1,0 +1,231 @@
+package io.lrt4j.training;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.Fusion;
+import io.lrt4j.checkpoint.Initializer;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Backends;
+import io.lrt4j.training.data.Lab;
+import io.lrt4j.training.data.Problem;
+import io.lrt4j.training.data.ProblemSource;
+import io.lrt4j.training.data.Rewards;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
+
+/** All three trainings on a miniature model, from nothing to checkpoints that run. */
+class TrainingRunTest {
+  private static final LabModel.Size SIZE = new LabModel.Size(330, 32, 64, 2, 2, 16);
+
+  @TempDir Path directory;
+  private Path base = Path.of("");
+  private Path network = Path.of("");
+
+  @BeforeEach
+  void models() {
+    base = directory.resolve("base0");
+    network = directory.resolve("network0");
+    LabModel.create(SIZE, 1, base);
+    Initializer.network(base, base, 2, 4, Fusion.APPEND, network, 1);
+  }
+
+  private static RunSettings settings(Path out, boolean resume, int steps, double rate) {
+    return new RunSettings(
+        out, resume, new LearningRate(rate, 3, steps, 0.1), 1, 10, 5, "test " + steps);
+  }
+
+  private static Training.Plan plan(Backend backend, RunSettings run, Progress progress) {
+    return plan(backend, run, progress, new Lab(1, Lab.Split.TRAIN, 1, 2)::problem);
+  }
+
+  private static Training.Plan plan(
+      Backend backend, RunSettings run, Progress progress, ProblemSource source) {
+    Lab test = new Lab(1, Lab.Split.HELDOUT, 1, 2);
+    List<Problem> heldOut = LongStream.range(0, 8).mapToObj(test::problem).toList();
+    return new Training.Plan(source, heldOut, OptimizerSettings.defaults(), run, backend, progress);
+  }
+
+  private static final Progress QUIET = (step, steps, metrics, left) -> {};
+
+  /** Stops a run in the middle, as a killed process would. */
+  private static final class Killed extends RuntimeException {
+    private static final long serialVersionUID = 1;
+  }
+
+  private static Progress killedAt(int wanted) {
+    return (step, steps, metrics, left) -> {
+      if (step == wanted) {
+        throw new Killed();
+      }
+    };
+  }
+
+  private static List<String> losses(Path out) throws IOException {
+    List<String> losses = new ArrayList<>();
+    for (String line : Files.readAllLines(out.resolve("metrics.jsonl"))) {
+      losses.add(line.substring(0, line.indexOf(",\"tokens_per_second\"")));
+    }
+    return losses;
+  }
+
+  @Test
+  void aMiniatureModelLearns() {
+    try (Backend backend = Backends.open(Backends.AUTO, 2)) {
+      var settings = new BaseSettings(16, 1, false, true);
+      SequencedMap<String, Double> trained =
+          Training.base(
+              base,
+              settings,
+              false,
+              plan(backend, settings(directory.resolve("base"), false, 150, 4e-3), QUIET));
+      assertTrue(trained.getOrDefault("eval_loss", 9.0) < 1.9, "base: " + trained);
+      Path model = directory.resolve("base/best");
+      Checkpoint.open(model).close();
+      SequencedMap<String, Double> reasoned =
+          Training.sft(
+              model,
+              network,
+              settings,
+              false,
+              plan(backend, settings(directory.resolve("sft"), false, 60, 2e-3), QUIET));
+      assertTrue(reasoned.getOrDefault("eval_loss", 9.0) < 2.0, "network: " + reasoned);
+      NetworkCheckpoint.open(directory.resolve("sft/best")).close();
+    }
+  }
+
+  @Test
+  void aResumedRunIsTheSameRun() throws IOException {
+    try (Backend backend = Backends.open(Backends.AUTO, 2)) {
+      var settings = new BaseSettings(4, 2, true, true);
+      Path whole = directory.resolve("whole");
+      Path broken = directory.resolve("broken");
+      Training.base(base, settings, false, plan(backend, settings(whole, false, 12, 1e-3), QUIET));
+      assertThrows(
+          Killed.class,
+          () ->
+              Training.base(
+                  base,
+                  settings,
+                  false,
+                  plan(backend, settings(broken, false, 12, 1e-3), killedAt(8))));
+      Training.base(base, settings, true, plan(backend, settings(broken, true, 12, 1e-3), QUIET));
+      assertEquals(losses(whole), losses(broken));
+      assertArrayEquals(
+          Files.readAllBytes(whole.resolve("last/model.safetensors")),
+          Files.readAllBytes(broken.resolve("last/model.safetensors")));
+    }
+  }
+
+  @Test
+  void rewardTrainingResumesToo() throws IOException {
+    try (Backend backend = Backends.open(Backends.AUTO, 2)) {
+      var settings = new GrpoSettings(3, 4, 2, 2, 0.2, 2e-3, 1, 1, 4, 7);
+      Path whole = directory.resolve("whole");
+      Path broken = directory.resolve("broken");
+      grpo(backend, settings, settings(whole, false, 8, 1e-3), QUIET);
+      assertThrows(
+          Killed.class,
+          () -> grpo(backend, settings, settings(broken, false, 8, 1e-3), killedAt(6)));
+      grpo(backend, settings, settings(broken, true, 8, 1e-3), QUIET);
+      assertEquals(losses(whole), losses(broken));
+      String last = losses(whole).getLast();
+      for (String metric :
+          List.of("reward\"", "reward_std", "frac_reward_zero_std", "completions/mean_length")) {
+        assertTrue(last.contains("\"" + metric), last);
+      }
+    }
+  }
+
+  /** Rewards every answer that has an even number of characters, so that groups differ. */
+  private void grpo(Backend backend, GrpoSettings settings, RunSettings run, Progress progress) {
+    Training.grpo(
+        base,
+        network,
+        network,
+        settings,
+        (answer, truth) -> answer.length() % 2 == 0 ? 1 : 0,
+        true,
+        false,
+        plan(backend, run, progress));
+  }
+
+  @Test
+  void aDirectoryInUseAndAnotherRunsCheckpointAreRefused() {
+    try (Backend backend = Backends.open(Backends.AUTO, 1)) {
+      var settings = new BaseSettings(2, 1, false, false);
+      Path out = directory.resolve("out");
+      Training.base(base, settings, false, plan(backend, settings(out, false, 2, 1e-3), QUIET));
+      assertRefused(
+          "expected an empty directory",
+          () ->
+              Training.base(
+                  base, settings, false, plan(backend, settings(out, false, 2, 1e-3), QUIET)));
+      assertRefused(
+          "other settings",
+          () ->
+              Training.base(
+                  base, settings, false, plan(backend, settings(out, true, 3, 1e-3), QUIET)));
+      assertRefused(
+          "found none",
+          () ->
+              Training.base(
+                  base,
+                  settings,
+                  false,
+                  plan(backend, settings(directory.resolve("new"), true, 3, 1e-3), QUIET)));
+    }
+  }
+
+  @Test
+  void aNumberThatIsNoneStopsTheRun() {
+    try (Backend backend = Backends.open(Backends.AUTO, 1)) {
+      var settings = new BaseSettings(2, 1, false, false);
+      // A rate that blows the weights up after the first checkpoint.
+      assertRefused(
+          "training stopped in step",
+          () ->
+              Training.base(
+                  base,
+                  settings,
+                  false,
+                  plan(backend, settings(directory.resolve("nan"), false, 40, 1e37), QUIET)));
+    }
+  }
+
+  private static void assertRefused(String part, Executable run) {
+    String message = String.valueOf(assertThrows(TrainingException.class, run).getMessage());
+    assertTrue(message.contains(part), message);
+  }
+
+  @Test
+  void rewardsOfTheLabAreNumbers() {
+    Problem p = new Lab(1, Lab.Split.TRAIN, 1, 2).problem(0);
+    assertEquals(1, Rewards.AUTO.score(p.answer(), p.truth()));
+    assertEquals(0, Rewards.AUTO.score(p.answer() + "1", p.truth()));
+  }
+
+  @Test
+  void learningRateWarmsUpAndFalls() {
+    LearningRate rate = new LearningRate(1, 10, 110, 0.1);
+    assertEquals(0.1, rate.at(0), 1e-12);
+    assertEquals(1, rate.at(9), 1e-12);
+    assertEquals(1, rate.at(10), 1e-12);
+    assertEquals(0.55, rate.at(60), 1e-12);
+    assertEquals(0.1, rate.at(110), 1e-12);
+    assertThrows(IllegalArgumentException.class, () -> new LearningRate(0, 1, 1, 0));
+  }
+}
