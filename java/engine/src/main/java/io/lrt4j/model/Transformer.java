@@ -32,15 +32,10 @@ public final class Transformer implements AutoCloseable {
   private volatile Tensor rope;
 
   public Transformer(ModelConfig config, Weights weights, Backend backend) {
-    this(config, weights, backend, RopeFrequencies.inverse(config.rope(), config.headDim()));
-  }
-
-  /** With RoPE frequencies other than the config's, [headDim / 2]. */
-  Transformer(ModelConfig config, Weights weights, Backend backend, float[] ropeFrequencies) {
     this.config = config;
-    this.ropeFrequencies = ropeFrequencies;
     this.weights = weights;
     ops = backend;
+    ropeFrequencies = RopeFrequencies.inverse(config.rope(), config.headDim());
     rope = newRope(Math.min(config.maxPositions(), CHUNK));
   }
 
