@@ -321,15 +321,16 @@ class LrtTest {
             "init", "preset out seed network model backbone latents layers fusion " + common),
         Arguments.of(
             "train",
-            "model network reference lab data eval-data eval out resume steps batch accumulate lr"
-                + " warmup lr-floor weight-decay clip beta1 beta2 seed log-every eval-every"
-                + " save-every recompute dtype loss group temperature top-p kl clip-ratio"
-                + " inner-epochs max-tokens reward backend threads "
+            "model network reference lab range step-weights curriculum data eval-data eval out"
+                + " resume steps batch accumulate lr warmup lr-floor lr-hold muon-lr weight-decay"
+                + " clip beta1 beta2 seed log-every eval-every save-every recompute dtype loss"
+                + " direct-weight group temperature top-p kl clip-ratio inner-epochs max-tokens"
+                + " reward backend threads "
                 + common),
         Arguments.of(
             "lab",
-            "count steps split seed out vocabulary hidden intermediate layers heads head-dim modes"
-                + " calibrate "
+            "count steps range split seed out vocabulary hidden intermediate layers heads head-dim"
+                + " modes calibrate "
                 + loading),
         Arguments.of("info", common));
   }
