@@ -261,12 +261,45 @@ static double sum_exp(const float *x, int n, float max) {
   return total;
 }
 
+static void summarize(const float *x, int n, double summary[4]) {
+  vec lane_best = all(-INFINITY);
+  vec lane_second = lane_best;
+  int body = n / W * W;
+  for (int i = 0; i < body; i += W) {
+    vec v = load(x + i);
+    lane_second = choose(v > lane_best, lane_best, larger(v, lane_second));
+    lane_best = larger(v, lane_best);
+  }
+  float some[3 * W]; /* the largest two are among these */
+  store(some, lane_best);
+  store(some + W, lane_second);
+  memcpy(some + 2 * W, x + body, (size_t)(n - body) * sizeof(float));
+  float best = -INFINITY;
+  float second = -INFINITY;
+  for (int i = 0; i < 2 * W + n - body; i++) {
+    if (some[i] > best) {
+      second = best;
+      best = some[i];
+    } else if (some[i] > second) {
+      second = some[i];
+    }
+  }
+  int place = 0;
+  while (place < n && x[place] != best) {
+    place++;
+  }
+  summary[0] = place < n ? place : 0;
+  summary[1] = best;
+  summary[2] = second;
+  summary[3] = sum_exp(x, n, best);
+}
+
 /* --- packing --------------------------------------------------------------------------------- */
 
 static void pack(int dtype, int out, int in, const void *from, void *to, int panel) {
   int first = panel * LRT_PANEL;
   int lanes = out - first < LRT_PANEL ? out - first : LRT_PANEL;
-  if (dtype == LRT_F32) {
+  if (dtype == LRT_DTYPE_F32) {
     float *p = (float *)to + (int64_t)first * in;
     for (int lane = 0; lane < lanes; lane++) {
       const char *row = (const char *)from + (int64_t)(first + lane) * in * 4;
@@ -276,7 +309,7 @@ static void pack(int dtype, int out, int in, const void *from, void *to, int pan
     }
     return;
   }
-  int pair = dtype == LRT_BF16_TYPE ? 2 : 1; /* elements that stay together */
+  int pair = dtype == LRT_DTYPE_BF16 ? 2 : 1; /* elements that stay together */
   uint16_t *p = (uint16_t *)to + (int64_t)first * ((in + pair - 1) / pair * pair);
   for (int lane = 0; lane < lanes; lane++) {
     const char *row = (const char *)from + (int64_t)(first + lane) * in * 2;
@@ -716,5 +749,5 @@ const lrt_kernels NAME(LEVEL) = {
     .attend = attend,
     .merge = merge,
     .divide = divide,
-    .sum_exp = sum_exp,
+    .summarize = summarize,
 };

@@ -64,7 +64,7 @@ typedef struct {
   void (*merge)(float *m, float *s, float *o, float chunk_m, float chunk_s, const float *chunk_o,
                 int dim);
   void (*divide)(const float *o, float s, int dim, float *out);
-  double (*sum_exp)(const float *x, int n, float max);
+  void (*summarize)(const float *x, int n, double summary[4]);
 } lrt_kernels;
 
 extern const lrt_kernels lrt_kernels_0, lrt_kernels_1, lrt_kernels_2, lrt_kernels_3, lrt_kernels_4;

@@ -136,8 +136,8 @@ void lrt_close(lrt_context *c) {
 static int panels_of(int out) { return (out + LRT_PANEL - 1) / LRT_PANEL; }
 
 int64_t lrt_packed_bytes(int dtype, int out, int in) {
-  int64_t bytes = dtype == LRT_F32 ? 4 : 2;
-  int64_t width = dtype == LRT_BF16_TYPE ? up(in, 2) : in;
+  int64_t bytes = dtype == LRT_DTYPE_F32 ? 4 : 2;
+  int64_t width = dtype == LRT_DTYPE_BF16 ? up(in, 2) : in;
   return (int64_t)panels_of(out) * LRT_PANEL * width * bytes;
 }
 
@@ -210,7 +210,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   int tasks = 0;
   int64_t out = 0;
   for (int i = 0; i < count; i++) {
-    split |= c->kernels->splits && parts[i].dtype == LRT_BF16_TYPE;
+    split |= c->kernels->splits && parts[i].dtype == LRT_DTYPE_BF16;
     tasks += tasks_of(&parts[i]);
     out += parts[i].out;
   }
@@ -444,6 +444,6 @@ int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int di
 
 /* --- logits ---------------------------------------------------------------------------------- */
 
-double lrt_sum_exp(lrt_context *c, const float *x, int n, float max) {
-  return c->kernels->sum_exp(x, n, max);
+void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]) {
+  c->kernels->summarize(x + at, n, summary);
 }

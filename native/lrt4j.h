@@ -20,7 +20,7 @@ enum lrt_level {
 };
 
 /* Element types, in the order of Java's DType. */
-enum lrt_dtype { LRT_F32 = 0, LRT_F16 = 1, LRT_BF16_TYPE = 2 };
+enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2 };
 
 /* Outputs that lie side by side in a packed weight. */
 #define LRT_PANEL 16
@@ -92,7 +92,10 @@ LRT_EXPORT void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, in
 LRT_EXPORT int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim,
                           int window, const lrt_run *runs, int count, float *out);
 
-/* The sum of exp(x - max). */
-LRT_EXPORT double lrt_sum_exp(lrt_context *c, const float *x, int n, float max);
+/*
+ * Of the n numbers from x[at] on: the first largest one's place, itself, the next one down (or its
+ * equal), and the sum of exp(x - largest).
+ */
+LRT_EXPORT void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]);
 
 #endif
