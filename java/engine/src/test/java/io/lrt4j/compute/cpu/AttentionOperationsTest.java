@@ -16,9 +16,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * RoPE, the K/V cache and attention of {@code vector} and {@code native} against {@code scalar}: every grouping of
- * heads, head sizes around the vector length, windows, batches of several sequences, forks of
- * forks. What a cache does not hold is NaN, so that one read too many shows.
+ * RoPE, the K/V cache and attention of {@code vector} and {@code native} against {@code scalar}:
+ * every grouping of heads, head sizes around the vector length, windows, batches of several
+ * sequences, forks of forks. What a cache does not hold is NaN, so that one read too many shows.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class AttentionOperationsTest {

@@ -23,9 +23,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Every row-wise operation of {@code vector} and {@code native}, on every weight type, on sizes around every block and
- * tail, on several thread counts, against {@code scalar}: outputs poisoned, guards around every
- * buffer. Attention and its cache are in {@code AttentionOperationsTest}.
+ * Every row-wise operation of {@code vector} and {@code native}, on every weight type, on sizes
+ * around every block and tail, on several thread counts, against {@code scalar}: outputs poisoned,
+ * guards around every buffer. Attention and its cache are in {@code AttentionOperationsTest}.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class BackendOperationsTest {
@@ -114,7 +114,12 @@ class BackendOperationsTest {
                   new Part(numbers.weight(memory, dtype, side, in), null),
                   new Part(numbers.weight(memory, dtype, side, in), bias(numbers, memory, side))));
       compare(
-          memory, "project " + what, rows, out, POISONED, (b, y) -> b.project(x, rows, crews.linear(b, plain), y));
+          memory,
+          "project " + what,
+          rows,
+          out,
+          POISONED,
+          (b, y) -> b.project(x, rows, crews.linear(b, plain), y));
       compare(
           memory,
           "normProject " + what + " + 2 * " + side,
@@ -238,7 +243,8 @@ class BackendOperationsTest {
               x,
               (b, y) -> {
                 CpuTensor scratch = memory.allocate(rows + SPARE, 2 * width);
-                b.gatedMlp(y, rows, norm, EPS, crews.linear(b, gateUp), crews.linear(b, down), scratch);
+                b.gatedMlp(
+                    y, rows, norm, EPS, crews.linear(b, gateUp), crews.linear(b, down), scratch);
                 GuardedMemory.checkPoison(scratch, rows, "gatedMlp");
               });
         }

@@ -20,9 +20,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What the same seed giving the same tokens rests on: a row of {@code vector} and {@code native} has the same bits
- * whatever rows are computed with it, on however many threads, and however far the compiler has
- * come. (Attention: {@code AttentionOperationsTest}.)
+ * What the same seed giving the same tokens rests on: a row of {@code vector} and {@code native}
+ * has the same bits whatever rows are computed with it, on however many threads, and however far
+ * the compiler has come. (Attention: {@code AttentionOperationsTest}.)
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class BitwiseTest {

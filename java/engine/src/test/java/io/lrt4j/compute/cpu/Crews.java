@@ -7,7 +7,7 @@ import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.nativ.Isa;
 import io.lrt4j.compute.cpu.nativ.NativeBackend;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -17,7 +17,7 @@ import java.util.Map;
  */
 final class Crews implements AutoCloseable {
   private final List<List<Backend>> families = new ArrayList<>();
-  private final Map<Backend, Map<CpuLinear, Linear>> packed = new IdentityHashMap<>();
+  private final Map<Backend, Map<CpuLinear, Linear>> packed = new HashMap<>();
   private final List<Memory> memories = new ArrayList<>();
 
   Crews() {
@@ -25,7 +25,7 @@ final class Crews implements AutoCloseable {
     if (NativeBackend.missing().isEmpty()) {
       for (Isa isa : Isa.values()) {
         if (isa.compareTo(Isa.best()) <= 0) {
-          families.add(List.of(new NativeBackend(1, isa), new NativeBackend(3, isa)));
+          families.add(List.of(new NativeBackend(1, isa), new NativeBackend(2, isa)));
         }
       }
     }
@@ -45,7 +45,7 @@ final class Crews implements AutoCloseable {
       return p;
     }
     return packed
-        .computeIfAbsent(backend, b -> new IdentityHashMap<>())
+        .computeIfAbsent(backend, b -> new HashMap<>())
         .computeIfAbsent(p, q -> pack(backend, q));
   }
 
@@ -53,8 +53,7 @@ final class Crews implements AutoCloseable {
     List<Memory.Part> parts = new ArrayList<>();
     for (CpuLinear.Part part : p.parts()) {
       parts.add(
-          new Memory.Part(
-              stored(part.weight()), part.bias() == null ? null : stored(part.bias())));
+          new Memory.Part(stored(part.weight()), part.bias() == null ? null : stored(part.bias())));
     }
     Memory memory = backend.newMemory();
     memories.add(memory);
