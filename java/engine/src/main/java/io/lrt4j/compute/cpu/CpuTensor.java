@@ -41,7 +41,7 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) imp
   }
 
   /** Byte offset of a row. */
-  long row(int row) {
+  public long row(int row) {
     return row * stride();
   }
 

@@ -23,7 +23,7 @@ final class Sequences implements AutoCloseable {
   MemorySegment describe(Batch batch, int layer) {
     int count = 0;
     for (int run = 0; run < batch.runs(); run++) {
-      count += batch.cache(run).spans();
+      count += batch.cache(run).blocks();
     }
     runs = room(runs, batch.runs() * RUN_BYTES);
     spans = room(spans, count * SPAN_BYTES);
@@ -31,19 +31,21 @@ final class Sequences implements AutoCloseable {
     for (int run = 0; run < batch.runs(); run++) {
       KvCache cache = batch.cache(run);
       int rows = batch.firstRow(run + 1) - batch.firstRow(run);
+      int end = cache.length() + rows;
+      int length = cache.blockLength();
       long r = run * RUN_BYTES;
       runs.set(JAVA_INT, r, batch.firstRow(run));
       runs.set(JAVA_INT, r + 4, rows);
       runs.set(JAVA_INT, r + 8, cache.length());
-      runs.set(JAVA_INT, r + 12, cache.spans());
+      runs.set(JAVA_INT, r + 12, Math.ceilDiv(end, length));
       runs.set(JAVA_LONG, r + 16, spans.address() + at);
-      for (int span = 0; span < cache.spans(); span++) {
-        KvCache owner = cache.span(span);
-        spans.set(JAVA_LONG, at, address(CpuTensor.of(owner.keys(layer))));
-        spans.set(JAVA_LONG, at + 8, address(CpuTensor.of(owner.values(layer))));
-        spans.set(JAVA_LONG, at + 16, (long) owner.capacity() * owner.headDim());
-        spans.set(JAVA_INT, at + 24, owner.base());
-        spans.set(JAVA_INT, at + 28, cache.spanEnd(span, cache.length() + rows));
+      for (int from = 0; from < end; from += length) {
+        CpuTensor block = CpuTensor.of(cache.block(from / length));
+        spans.set(JAVA_LONG, at, address(block) + block.row(cache.keyRow(layer, 0)));
+        spans.set(JAVA_LONG, at + 8, address(block) + block.row(cache.valueRow(layer, 0)));
+        spans.set(JAVA_LONG, at + 16, (long) length * cache.headDim());
+        spans.set(JAVA_INT, at + 24, from);
+        spans.set(JAVA_INT, at + 28, Math.min(from + length, end));
         at += SPAN_BYTES;
       }
     }
