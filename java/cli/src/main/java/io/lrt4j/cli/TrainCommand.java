@@ -166,7 +166,7 @@ final class TrainCommand implements Command {
     Data data = data(arguments, batch);
     var bar = new ProgressBar(console);
     SequencedMap<String, Double> result;
-    try (Backend backend = Backends.open(engine.backend(), engine.threads())) {
+    try (Backend backend = Backends.openForTraining(engine.backend(), engine.threads())) {
       var plan =
           new Training.Plan(
               data.source,
