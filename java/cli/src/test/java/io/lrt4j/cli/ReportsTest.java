@@ -31,6 +31,7 @@ class ReportsTest {
         List.of(7, 8, 9),
         List.of(-0.1f, -0.2f, -0.3f),
         new Answer.Confidence(confidence, 1.5),
+        7L,
         new Answer.Timings(1, 2, 3, 4, 1000, 1010.5));
   }
 
@@ -53,6 +54,7 @@ class ReportsTest {
             "finish_reason",
             "tokens",
             "ids",
+            "seed",
             "timings_ms",
             "tokens_per_second",
             "confidence",
