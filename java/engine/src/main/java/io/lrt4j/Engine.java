@@ -137,10 +137,19 @@ public final class Engine implements AutoCloseable {
 
   /**
    * The mode that a question without one is answered in: auto with a calibrated network, else
-   * latent with one, else explicit.
+   * latent with one, else explicit if the model knows thinking, else direct.
    */
   public Mode defaultMode() {
     return model.defaultMode();
+  }
+
+  /**
+   * Whether the model's tokenizer or chat template knows thinking ({@code <think>}, {@code
+   * enable_thinking}). One that does not, a plain instruct model, thinks only if a question asks
+   * for explicit mode, and is asked plainly in direct mode.
+   */
+  public boolean knowsThinking() {
+    return model.prompts().knowsThinking();
   }
 
   /** The directory that the model was loaded from. */

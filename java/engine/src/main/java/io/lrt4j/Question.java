@@ -16,6 +16,7 @@ public final class Question {
   private final List<Message> messages;
   private final @Nullable Mode mode;
   private final UnaryOperator<GenerationOptions> settings;
+  private final boolean specialTokens;
 
   /**
    * One turn of a conversation.
@@ -31,10 +32,14 @@ public final class Question {
   }
 
   private Question(
-      List<Message> messages, @Nullable Mode mode, UnaryOperator<GenerationOptions> settings) {
+      List<Message> messages,
+      @Nullable Mode mode,
+      UnaryOperator<GenerationOptions> settings,
+      boolean specialTokens) {
     this.messages = List.copyOf(messages);
     this.mode = mode;
     this.settings = settings;
+    this.specialTokens = specialTokens;
     if (messages.isEmpty()) {
       throw new QuestionException("a question needs at least one message, found none");
     }
@@ -47,7 +52,7 @@ public final class Question {
 
   /** A whole conversation, the question last. */
   public static Question of(List<Message> messages) {
-    return new Question(messages, null, UnaryOperator.identity());
+    return new Question(messages, null, UnaryOperator.identity(), false);
   }
 
   /** The conversation in order, the question last. */
@@ -55,12 +60,14 @@ public final class Question {
     return messages;
   }
 
-  /**
-   * How to answer; null lets the engine choose: auto with a calibrated network, else latent with a
-   * network, else explicit.
-   */
+  /** How to answer; null lets the engine choose, see {@link Engine#defaultMode()}. */
   public @Nullable Mode mode() {
     return mode;
+  }
+
+  /** Whether special tokens written out in messages are taken as such. */
+  public boolean allowsSpecialTokens() {
+    return specialTokens;
   }
 
   /** Sampling and limits, where the question does not say them those of {@code defaults}. */
@@ -73,17 +80,27 @@ public final class Question {
     List<Message> all = new ArrayList<>();
     all.add(new Message("system", text));
     all.addAll(messages);
-    return new Question(all, mode, settings);
+    return new Question(all, mode, settings, specialTokens);
   }
 
   public Question mode(@Nullable Mode mode) {
-    return new Question(messages, mode, settings);
+    return new Question(messages, mode, settings, specialTokens);
+  }
+
+  /**
+   * Whether a special token such as {@code <|im_end|>}, written out in a message, becomes that
+   * token. By default it is text like any other in all but the assistant's messages: users must not
+   * be able to end their turn and forge one of the system or the assistant. Allow it for messages
+   * that only you wrote.
+   */
+  public Question allowSpecialTokens(boolean allowed) {
+    return new Question(messages, mode, settings, allowed);
   }
 
   /** Sets all options, whatever the checkpoint says. */
   public Question options(GenerationOptions options) {
     Objects.requireNonNull(options, "options");
-    return new Question(messages, mode, defaults -> options);
+    return new Question(messages, mode, defaults -> options, specialTokens);
   }
 
   public Question maxTokens(int maxTokens) {
@@ -129,6 +146,7 @@ public final class Question {
 
   private Question with(UnaryOperator<GenerationOptions> change) {
     var _ = change.apply(GenerationOptions.defaults()); // refuses a value out of range now
-    return new Question(messages, mode, defaults -> change.apply(settings.apply(defaults)));
+    return new Question(
+        messages, mode, defaults -> change.apply(settings.apply(defaults)), specialTokens);
   }
 }

@@ -48,7 +48,9 @@ final class Comparison {
       modes.add(Mode.LATENT);
     }
     modes.add(Mode.DIRECT);
-    modes.add(Mode.EXPLICIT);
+    if (engine.knowsThinking()) {
+      modes.add(Mode.EXPLICIT);
+    }
     return modes;
   }
 

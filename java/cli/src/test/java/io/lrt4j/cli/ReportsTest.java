@@ -96,7 +96,7 @@ class ReportsTest {
   void summary() {
     assertEquals(
         "[latent, prompt 10, latent 256, reasoning 1, answer 2 tokens, first token 4 ms,"
-            + " total 1.01 s, 3.0 tokens/s, confidence -0.250, vector, stop]",
+            + " total 1.01 s, 3.0 tokens/s, confidence -0.250, seed 7, vector, stop]",
         Reports.summary(answer(Mode.LATENT, -0.25), SETTING, true));
   }
 

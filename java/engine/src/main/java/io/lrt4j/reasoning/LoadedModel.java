@@ -131,10 +131,10 @@ public final class LoadedModel implements AutoCloseable {
     return network;
   }
 
-  /** Auto with a calibrated network, else latent with a network, else explicit. */
+  /** See {@link io.lrt4j.Engine#defaultMode()}. */
   public Mode defaultMode() {
     if (network == null) {
-      return Mode.EXPLICIT;
+      return prompts.knowsThinking() ? Mode.EXPLICIT : Mode.DIRECT;
     }
     return network.config().autoThreshold().isPresent() ? Mode.AUTO : Mode.LATENT;
   }
@@ -143,7 +143,7 @@ public final class LoadedModel implements AutoCloseable {
     return transformer;
   }
 
-  Prompts prompts() {
+  public Prompts prompts() {
     return prompts;
   }
 
