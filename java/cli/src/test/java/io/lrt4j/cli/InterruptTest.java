@@ -50,7 +50,9 @@ class InterruptTest {
     }
   }
 
-  /** A build in the background of a shell has SIGINT ignored, and all that it starts inherits it. */
+  /**
+   * A build in the background of a shell has SIGINT ignored, and all that it starts inherits it.
+   */
   private static boolean isInterruptIgnored() throws IOException, InterruptedException {
     Process shell = new ProcessBuilder("sh", "-c", "kill -INT $$; exit 0").start();
     return shell.waitFor() == 0;
