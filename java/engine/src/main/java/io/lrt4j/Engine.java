@@ -1,8 +1,8 @@
 package io.lrt4j;
 
-import io.lrt4j.checkpoint.GenerationDefaults;
 import io.lrt4j.reasoning.LoadedModel;
 import io.lrt4j.reasoning.Session;
+import io.lrt4j.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -73,7 +73,8 @@ public final class Engine implements AutoCloseable {
 
   /**
    * {@code count} independently sampled answers, for which the question is encoded (and reasoned
-   * about) once. Answer i is the one that {@link #ask} gives with seed + i.
+   * about) once. Answer i is the one that {@link #ask} gives with seed + i; without a seed one is
+   * drawn for the first.
    */
   public List<Answer> sample(Question question, int count) {
     if (count < 1) {
@@ -111,9 +112,22 @@ public final class Engine implements AutoCloseable {
     return model.tokenizer("read text").encode(text);
   }
 
-  /** Text of token ids, special tokens included. */
+  /**
+   * Text of token ids, special tokens included. Ids that only pad the model's vocabulary say
+   * nothing.
+   *
+   * @throws QuestionException if an id is none of the model's
+   */
   public String decode(int[] ids) {
-    return model.tokenizer("write text").decode(ids, false);
+    Tokenizer tokenizer = model.tokenizer("write text");
+    int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
+    for (int id : ids) {
+      if (id < 0 || id >= bound) {
+        throw new QuestionException(
+            "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
+      }
+    }
+    return tokenizer.decode(ids, false);
   }
 
   /** Whether the checkpoint came with a tokenizer. */
@@ -123,10 +137,19 @@ public final class Engine implements AutoCloseable {
 
   /**
    * The mode that a question without one is answered in: auto with a calibrated network, else
-   * latent with one, else explicit.
+   * latent with one, else explicit if the model knows thinking, else direct.
    */
   public Mode defaultMode() {
     return model.defaultMode();
+  }
+
+  /**
+   * Whether the model's tokenizer or chat template knows thinking ({@code <think>}, {@code
+   * enable_thinking}). One that does not, a plain instruct model, thinks only if a question asks
+   * for explicit mode, and is asked plainly in direct mode.
+   */
+  public boolean knowsThinking() {
+    return model.prompts().knowsThinking();
   }
 
   /** The directory that the model was loaded from. */
@@ -145,20 +168,12 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * The checkpoint's own sampling defaults ({@code generation_config.json}); greedy where it does
-   * not ask for sampling.
+   * What the checkpoint's {@code generation_config.json} asks for: greedy unless it says {@code
+   * do_sample}, with its filters (top-k, top-p, min-p: they count once a temperature is set) and
+   * its repetition penalty; what it does not say is as in transformers, top-k 50 among it.
    */
   public GenerationOptions defaultOptions() {
-    GenerationDefaults d = model.generation();
-    GenerationOptions options =
-        GenerationOptions.defaults().withRepetitionPenalty(d.repetitionPenalty());
-    return d.doSample()
-        ? options
-            .withTemperature(d.temperature())
-            .withTopK(d.topK())
-            .withTopP(d.topP())
-            .withMinP(d.minP())
-        : options;
+    return model.defaultOptions();
   }
 
   /** Time that loading took, in milliseconds. */

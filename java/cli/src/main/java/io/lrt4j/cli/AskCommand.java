@@ -48,8 +48,13 @@ final class AskCommand implements Command {
                 valued(
                     "mode",
                     "auto|latent|explicit|direct",
-                    "how to reason (default: auto or latent if the network can, else explicit)"))
+                    "how to reason (default: auto or latent if the network can, else explicit if"
+                        + " the model knows thinking, else direct)"))
             .addOption(valued("samples", "K", "K sampled answers that share the question's cache"))
+            .addOption(
+                flag(
+                    "allow-special-tokens",
+                    "a special token written out in the question is that token, not text"))
             .addOption(
                 flag("compare", "answer in every mode, after a short warm-up, and show the cost")),
         CommonOptions.loading(),
@@ -92,6 +97,7 @@ final class AskCommand implements Command {
       Question question =
           Question.of(text)
               .mode(mode)
+              .allowSpecialTokens(arguments.has("allow-special-tokens"))
               .options(decoding.over(engine.defaultOptions(), sampling, interrupt.cancellation()));
       var setting =
           new Reports.Setting(engine.loadMillis(), engine.backend(), engine.model().toString());

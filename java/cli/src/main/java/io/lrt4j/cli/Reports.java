@@ -74,6 +74,7 @@ final class Reports {
         .put("answer", tokens.answer());
     var ids = json.putArray("ids");
     answer.ids().forEach(ids::add);
+    json.put("seed", answer.seed());
     var timings = answer.timings();
     json.putObject("timings_ms")
         .put("load", millis(setting.loadMillis()))
@@ -129,6 +130,9 @@ final class Reports {
     parts.add(String.format(Locale.ROOT, "%.1f tokens/s", answer.tokensPerSecond()));
     if (Double.isFinite(answer.confidence().meanLogprob())) {
       parts.add(String.format(Locale.ROOT, "confidence %.3f", answer.confidence().meanLogprob()));
+    }
+    if (answer.seed() != null) {
+      parts.add("seed " + answer.seed());
     }
     parts.add(setting.backend());
     parts.add(lower(answer.finishReason()));

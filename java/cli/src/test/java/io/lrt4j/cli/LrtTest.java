@@ -313,7 +313,7 @@ class LrtTest {
     var decoding =
         "max-tokens budget ignore-eos temperature top-p top-k min-p repetition-penalty seed stop ";
     return Stream.of(
-        Arguments.of("ask", "mode samples compare " + decoding + loading),
+        Arguments.of("ask", "mode samples compare allow-special-tokens " + decoding + loading),
         Arguments.of("generate", "prompt ids " + decoding + loading),
         Arguments.of("score", "prompt ids dump " + loading),
         Arguments.of("inspect", common),

@@ -2,6 +2,7 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.CheckpointException;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
@@ -138,10 +139,10 @@ public final class LoadedModel implements AutoCloseable {
     return network;
   }
 
-  /** Auto with a calibrated network, else latent with a network, else explicit. */
+  /** See {@link io.lrt4j.Engine#defaultMode()}. */
   public Mode defaultMode() {
     if (network == null) {
-      return Mode.EXPLICIT;
+      return prompts.knowsThinking() ? Mode.EXPLICIT : Mode.DIRECT;
     }
     return network.config().autoThreshold().isPresent() ? Mode.AUTO : Mode.LATENT;
   }
@@ -150,7 +151,7 @@ public final class LoadedModel implements AutoCloseable {
     return transformer;
   }
 
-  Prompts prompts() {
+  public Prompts prompts() {
     return prompts;
   }
 
@@ -158,8 +159,20 @@ public final class LoadedModel implements AutoCloseable {
     return vocabulary;
   }
 
-  public GenerationDefaults generation() {
-    return checkpoint.generation();
+  /** What the checkpoint asks for, see {@link io.lrt4j.Engine#defaultOptions()}. */
+  public GenerationOptions defaultOptions() {
+    GenerationDefaults d = checkpoint.generation();
+    return GenerationOptions.defaults()
+        .withTemperature(d.doSample() ? d.temperature() : 0)
+        .withTopK(d.topK())
+        .withTopP(d.topP())
+        .withMinP(d.minP())
+        .withRepetitionPenalty(d.repetitionPenalty());
+  }
+
+  /** How many ids the model takes. */
+  public int vocabularySize() {
+    return checkpoint.config().vocabSize();
   }
 
   public Backend backend() {

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,11 +41,20 @@ public final class ChatTemplate {
   private static final ObjectReader JSON =
       JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build().reader();
 
+  /** What a template says that knows thinking. */
+  private static final Pattern THINKING = Pattern.compile("</?think>|enable_thinking");
+
+  private final boolean knowsThinking;
   private final Template template;
   private final Template toolTemplate;
   private final Map<String, Object> specialTokens;
 
-  private ChatTemplate(Template template, Template toolTemplate, Map<String, ?> specialTokens) {
+  private ChatTemplate(
+      boolean knowsThinking,
+      Template template,
+      Template toolTemplate,
+      Map<String, ?> specialTokens) {
+    this.knowsThinking = knowsThinking;
     this.template = template;
     this.toolTemplate = toolTemplate;
     this.specialTokens = Map.copyOf(specialTokens);
@@ -58,7 +68,7 @@ public final class ChatTemplate {
    */
   public static ChatTemplate of(String source, Map<String, Object> specialTokens) {
     var template = Template.parse(source);
-    return new ChatTemplate(template, template, specialTokens);
+    return new ChatTemplate(THINKING.matcher(source).find(), template, template, specialTokens);
   }
 
   /**
@@ -89,9 +99,15 @@ public final class ChatTemplate {
     var toolSource = sources.get(TOOL_USE);
     return Optional.of(
         new ChatTemplate(
+            THINKING.matcher(source).find(),
             template,
             toolSource == null ? template : Template.parse(toolSource),
             specialTokens(directory, config)));
+  }
+
+  /** Whether it mentions thinking: {@code <think>}, {@code </think>}, {@code enable_thinking}. */
+  public boolean knowsThinking() {
+    return knowsThinking;
   }
 
   /**

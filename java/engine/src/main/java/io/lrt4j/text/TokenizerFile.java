@@ -22,12 +22,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -75,16 +77,52 @@ final class TokenizerFile {
   /**
    * A tokenizer that is known to be sound.
    *
-   * @param nativeJson what the native library is given
+   * @param source what the native library is given
    * @param ids of all tokens
    * @param special ids of tokens that are no text
    * @param detokenizers make one for every sequence
    */
   record Parts(
-      String nativeJson,
+      Source source,
       Map<String, Integer> ids,
       BitSet special,
       Supplier<Detokenizer> detokenizers) {}
+
+  /** What the native library is given; all but the added tokens as UTF-8, in half the room. */
+  static final class Source {
+    private final List<ObjectNode> added;
+    private final byte[] rest;
+
+    private Source(Collection<ObjectNode> added, String rest) {
+      this.added = List.copyOf(added);
+      this.rest = rest.getBytes(StandardCharsets.UTF_8);
+    }
+
+    List<String> addedTokens() {
+      return added.stream().map(Source::content).toList();
+    }
+
+    /** Whether there are special tokens that the normalizer's output is searched for. */
+    boolean normalizesSpecialTokens() {
+      return added.stream()
+          .anyMatch(t -> t.get("special").booleanValue() && t.get("normalized").booleanValue());
+    }
+
+    /** The file, its added tokens under the names that {@code renaming} gives them. */
+    String json(UnaryOperator<String> renaming) {
+      var list = JsonNodeFactory.instance.arrayNode();
+      for (ObjectNode token : added) {
+        list.add(token.deepCopy().put("content", renaming.apply(content(token))));
+      }
+      return "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":"
+          + list
+          + new String(rest, StandardCharsets.UTF_8);
+    }
+
+    private static String content(ObjectNode token) {
+      return token.get("content").textValue();
+    }
+  }
 
   private TokenizerFile(Path file) {
     this.file = file;
@@ -113,8 +151,7 @@ final class TokenizerFile {
     number();
     try {
       Components.check(normalizer, preTokenizer);
-      String nativeJson = nativeJson();
-      return new Parts(nativeJson, ids, special(), Detokenizer.of(decoder));
+      return new Parts(source(), ids, special(), Detokenizer.of(decoder));
     } catch (UnsupportedModelException e) {
       throw new UnsupportedModelException(file + ": lrt4j does not run " + e.getMessage(), e);
     }
@@ -285,17 +322,14 @@ final class TokenizerFile {
    * Without truncation and padding, as transformers switches them off too; without post-processor,
    * which adds only special tokens; without decoder, which {@link Detokenizer} is.
    */
-  private String nativeJson() {
-    var list = JsonNodeFactory.instance.arrayNode().addAll(added.values());
+  private Source source() {
     String parts =
-        "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":%s,"
-                .formatted(list)
-            + "\"normalizer\":%s,\"pre_tokenizer\":%s,".formatted(normalizer, preTokenizer)
+        ",\"normalizer\":%s,\"pre_tokenizer\":%s,".formatted(normalizer, preTokenizer)
             + "\"post_processor\":null,\"decoder\":null,\"model\":";
     if (Surrogates.lone(parts) >= 0) {
       throw damaged("half a surrogate pair is no text", null);
     }
-    return parts + model + "}";
+    return new Source(added.values(), parts + model + "}");
   }
 
   private static String text(Path path, int limit) {
