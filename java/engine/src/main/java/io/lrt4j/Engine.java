@@ -37,7 +37,8 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Loads a Hugging Face checkpoint directory.
+   * Loads a Hugging Face checkpoint directory. Its files are not needed any more once it is loaded,
+   * unless the options map the weights.
    *
    * @throws CheckpointException if it is damaged or incomplete
    * @throws UnsupportedModelException if it asks for something that is not run
@@ -178,6 +179,8 @@ public final class Engine implements AutoCloseable {
       T result = work.apply(session);
       sound = true;
       return result;
+    } catch (InternalError e) {
+      throw model.changed(e);
     } finally {
       giveBack(session, sound);
     }

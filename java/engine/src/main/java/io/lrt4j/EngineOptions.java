@@ -11,9 +11,17 @@ import org.jspecify.annotations.Nullable;
  * @param backend {@code auto}, {@code scalar}, {@code vector}, {@code native} or {@code cuda}; one
  *     that is not available is an error
  * @param threads compute threads, the caller's included; 0 takes one per processor
+ * @param mappedWeights whether weights are mapped into memory instead of read. Mapped, they are
+ *     there at once, take no memory of their own, and are shared by processes that map the same
+ *     files. But nobody may touch those files while the engine is open: one that is cut short or
+ *     overwritten in place (a plain {@code cp} over it) changes what the model says, or ends the
+ *     whole process by a SIGBUS that no Java code can catch; at best a call fails with {@link
+ *     CheckpointException}. Replacing a file by renaming another over it is safe. Meant for
+ *     processes that answer once and end
  */
-public record EngineOptions(@Nullable Path network, String backend, int threads) {
-  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0);
+public record EngineOptions(
+    @Nullable Path network, String backend, int threads, boolean mappedWeights) {
+  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, false);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -22,21 +30,26 @@ public record EngineOptions(@Nullable Path network, String backend, int threads)
   }
 
   /**
-   * The best available backend, one thread per processor, the model's own network if it has one.
+   * The best available backend, one thread per processor, the model's own network if it has one,
+   * weights read into memory.
    */
   public static EngineOptions defaults() {
     return DEFAULTS;
   }
 
   public EngineOptions withNetwork(@Nullable Path network) {
-    return new EngineOptions(network, backend, threads);
+    return new EngineOptions(network, backend, threads, mappedWeights);
   }
 
   public EngineOptions withBackend(String backend) {
-    return new EngineOptions(network, backend, threads);
+    return new EngineOptions(network, backend, threads, mappedWeights);
   }
 
   public EngineOptions withThreads(int threads) {
-    return new EngineOptions(network, backend, threads);
+    return new EngineOptions(network, backend, threads, mappedWeights);
+  }
+
+  public EngineOptions withMappedWeights(boolean mappedWeights) {
+    return new EngineOptions(network, backend, threads, mappedWeights);
   }
 }

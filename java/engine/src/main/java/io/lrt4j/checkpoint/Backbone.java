@@ -54,8 +54,10 @@ final class Backbone implements AutoCloseable {
     }
     TensorFiles tensors = TensorFiles.open(files);
     try {
-      String prefix = tensors.find("norm.weight") == null ? "model." : "";
-      tensors.check(TensorLayout.of(config, prefix));
+      String prefix = tensors.has("norm.weight") ? "" : "model.";
+      TensorLayout layout = TensorLayout.of(config, prefix);
+      tensors.check(layout);
+      tensors.place(Access.MAP, layout);
       return new Backbone(directory, config, tensors, prefix);
     } catch (Throwable e) {
       tensors.close();

@@ -10,8 +10,8 @@ import java.util.List;
  * A base model's directory in the Hugging Face layout, opened and checked as a whole: {@code
  * config.json}, {@code model.safetensors} or the shards of {@code model.safetensors.index.json},
  * and {@code generation_config.json} if there is one. Once it is open, every tensor that the config
- * implies is there with its shape and a type that runs. The files must not be changed while it is
- * open.
+ * implies is there with its shape and a type that runs. Files that are mapped must not be changed
+ * while it is open.
  */
 public final class Checkpoint implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Checkpoint.class.getName());
@@ -31,13 +31,18 @@ public final class Checkpoint implements AutoCloseable {
     this.tensors = tensors;
   }
 
+  /** Opens a directory, checks all of it, and maps its weights. */
+  public static Checkpoint open(Path directory) {
+    return open(directory, Access.MAP);
+  }
+
   /**
-   * Opens a directory and checks all of it; nothing stays mapped if it fails.
+   * Opens a directory and checks all of it; nothing stays open if it fails.
    *
    * @throws CheckpointException if it is damaged, incomplete, or no base model
    * @throws UnsupportedModelException if it asks for something that is not run
    */
-  public static Checkpoint open(Path directory) {
+  public static Checkpoint open(Path directory, Access access) {
     ModelFiles files = ModelFiles.of(directory);
     Json json = Json.read(files.require("config.json"));
     if (NetworkConfig.describedBy(json)) {
@@ -48,8 +53,7 @@ public final class Checkpoint implements AutoCloseable {
     GenerationDefaults generation = GenerationDefaults.read(files, json, declared.vocabSize());
     TensorFiles tensors = TensorFiles.open(files);
     try {
-      ModelConfig config = resolveTie(declared, tensors, directory);
-      tensors.check(TensorLayout.of(config, "model."));
+      ModelConfig config = place(declared, tensors, access, directory);
       return new Checkpoint(directory, config, generation, tensors);
     } catch (Throwable e) {
       tensors.close();
@@ -58,30 +62,32 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * What "tied" comes to, given the tensors, as in transformers 5: a head that is stored although
-   * it is tied is ignored if it equals the embedding and used if it does not; a head alone is the
-   * embedding as well.
+   * Places the tensors, and says what "tied" comes to, given them, as in transformers 5: a head
+   * that is stored although it is tied is ignored if it equals the embedding and used if it does
+   * not; a head alone is the embedding as well.
    */
-  private static ModelConfig resolveTie(ModelConfig config, TensorFiles tensors, Path directory) {
-    StoredTensor embedding = tensors.find(EMBEDDING);
-    StoredTensor head = tensors.find(HEAD);
-    if (!config.tiedEmbeddings() || head == null) {
+  private static ModelConfig place(
+      ModelConfig declared, TensorFiles tensors, Access access, Path directory) {
+    boolean two = declared.tiedEmbeddings() && tensors.has(HEAD);
+    if (two && !tensors.has(EMBEDDING)) {
+      tensors.alias(EMBEDDING, HEAD);
+      two = false;
+    }
+    ModelConfig config = two ? untied(declared) : declared;
+    TensorLayout layout = TensorLayout.of(config, "model.");
+    tensors.check(layout);
+    tensors.place(access, layout);
+    if (!two) {
       return config;
     }
-    if (embedding == null) {
-      tensors.alias(EMBEDDING, head);
-      return config;
-    }
-    if (embedding.storedType().equals(head.storedType())
-        && embedding.shape().equals(head.shape())
-        && embedding.data().mismatch(head.data()) < 0) {
-      return config;
+    if (tensors.require(EMBEDDING).data().mismatch(tensors.require(HEAD).data()) < 0) {
+      return declared;
     }
     LOG.log(
         System.Logger.Level.WARNING,
         "{0}: config.json ties the head to the embedding, but their values differ; using the head",
         directory);
-    return untied(config);
+    return config;
   }
 
   private static ModelConfig untied(ModelConfig c) {
@@ -132,7 +138,10 @@ public final class Checkpoint implements AutoCloseable {
     return tensors.find(name) != null;
   }
 
-  /** All tensors of the files, in their order, those that the model does not use included. */
+  /**
+   * The tensors in memory, in the order of the files; if they are mapped, those that the model does
+   * not use as well.
+   */
   public List<StoredTensor> tensors() {
     return tensors.all();
   }
@@ -142,7 +151,7 @@ public final class Checkpoint implements AutoCloseable {
     return TensorLayout.of(config, "model.").parameters();
   }
 
-  /** Unmaps the files: every tensor's data is invalid from now on. */
+  /** Frees or unmaps the weights: every tensor's data is invalid from now on. */
   @Override
   public void close() {
     tensors.close();

@@ -4,29 +4,37 @@ import io.lrt4j.CheckpointException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * All tensors of a directory, be they in one file or in the shards that an index names. No tensor
- * is in two shards, and the index agrees with what the shards hold.
+ * is in two shards, and the index agrees with what the shards hold. First they are checked, then
+ * placed in memory; only then do they have data.
  */
 final class TensorFiles implements AutoCloseable {
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = "model.safetensors.index.json";
   private static final int MAX_SHARDS = 4096;
 
+  /** What a header says of a tensor, and in which file. */
+  private record Found(Path file, SafetensorsHeader.Entry entry) {}
+
   private final Path directory;
   private final List<Safetensors> shards = new ArrayList<>();
+  private final Map<String, Found> found = new LinkedHashMap<>();
+  private final Map<String, String> aliases = new LinkedHashMap<>(); // to stored names
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
 
   private TensorFiles(Path directory) {
     this.directory = directory;
   }
 
-  /** Maps {@code model.safetensors}, or the shards of its index if there is no such file. */
+  /** Checks {@code model.safetensors}, or the shards of its index if there is no such file. */
   static TensorFiles open(ModelFiles files) {
     var all = new TensorFiles(files.directory());
     try {
@@ -66,8 +74,8 @@ final class TensorFiles implements AutoCloseable {
     paths.values().stream().sorted().forEach(this::add);
     shardOf.forEach(
         (tensor, shard) -> {
-          StoredTensor found = tensors.get(tensor);
-          if (found == null || !found.file().equals(shard)) {
+          Found stored = found.get(tensor);
+          if (stored == null || !stored.file().equals(shard)) {
             throw new CheckpointException(
                 index
                     + ": expected tensor "
@@ -75,31 +83,93 @@ final class TensorFiles implements AutoCloseable {
                     + " in "
                     + shard.getFileName()
                     + ", found it "
-                    + (found == null ? "nowhere" : "in " + found.file().getFileName()));
+                    + (stored == null ? "nowhere" : "in " + stored.file().getFileName()));
           }
         });
   }
 
   private void add(Path file) {
-    Safetensors shard = Safetensors.open(file);
+    Safetensors shard = Safetensors.check(file);
     shards.add(shard);
-    for (StoredTensor tensor : shard.tensors()) {
-      StoredTensor other = tensors.putIfAbsent(tensor.name(), tensor);
+    for (SafetensorsHeader.Entry entry : shard.entries()) {
+      Found other = found.putIfAbsent(entry.name(), new Found(file, entry));
       if (other != null) {
         throw new CheckpointException(
             file
                 + ": tensor "
-                + Json.quote(tensor.name())
+                + Json.quote(entry.name())
                 + " is also in "
                 + other.file().getFileName());
       }
     }
   }
 
+  /** Whether the files have a tensor of that name. */
+  boolean has(String name) {
+    return found.containsKey(name);
+  }
+
+  /** Lets a stored tensor be found by a second name as well. */
+  void alias(String name, String stored) {
+    aliases.put(name, stored);
+    found.put(name, Objects.requireNonNull(found.get(stored), stored));
+  }
+
+  /** Every tensor that the layout expects is here with its shape, and none contradicts it. */
+  void check(TensorLayout layout) {
+    layout.shapes().forEach(this::check);
+    found.forEach(
+        (name, tensor) -> {
+          if (layout.contradictedBy(name)) {
+            throw new CheckpointException(
+                tensor.file()
+                    + ": tensor "
+                    + Json.quote(name)
+                    + " is not part of the model that config.json describes");
+          }
+        });
+  }
+
+  private void check(String name, List<Long> shape) {
+    Found tensor = found.get(name);
+    if (tensor == null) {
+      throw new CheckpointException(
+          directory + ": tensor " + Json.quote(name) + " is missing; expected shape " + shape);
+    }
+    SafetensorsHeader.Entry entry = tensor.entry();
+    if (!entry.shape().equals(shape)) {
+      throw new CheckpointException(
+          tensor.file()
+              + ": tensor "
+              + Json.quote(name)
+              + " must have shape "
+              + shape
+              + ", found "
+              + Json.brief(entry.shape().toString()));
+    }
+    var _ = StoredTensor.dtype(name, entry.type().name(), tensor.file()); // refused if not run
+  }
+
+  /**
+   * Brings tensors into memory: those of the layout if they are read, all if they are mapped, which
+   * costs nothing.
+   */
+  void place(Access access, TensorLayout layout) {
+    var wanted = new HashSet<String>();
+    layout.shapes().keySet().forEach(name -> wanted.add(aliases.getOrDefault(name, name)));
+    for (Safetensors shard : shards) {
+      shard.place(access, name -> access == Access.MAP || wanted.contains(name));
+      shard.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+    }
+    aliases.forEach((name, stored) -> tensors.put(name, require(stored).named(name)));
+  }
+
+  /** A placed tensor, or null. */
   @Nullable StoredTensor find(String name) {
     return tensors.get(name);
   }
 
+  /** A placed tensor. */
   StoredTensor require(String name) {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
@@ -108,51 +178,12 @@ final class TensorFiles implements AutoCloseable {
     return tensor;
   }
 
-  /** Lets a tensor be found by a second name as well. */
-  void alias(String name, StoredTensor tensor) {
-    tensors.put(
-        name,
-        new StoredTensor(name, tensor.storedType(), tensor.shape(), tensor.data(), tensor.file()));
-  }
-
+  /** All placed tensors, in the order of the files. */
   List<StoredTensor> all() {
     return List.copyOf(tensors.values());
   }
 
-  /** Every tensor that the layout expects is here with its shape, and none contradicts it. */
-  void check(TensorLayout layout) {
-    layout.shapes().forEach(this::check);
-    for (StoredTensor tensor : tensors.values()) {
-      if (layout.contradictedBy(tensor.name())) {
-        throw new CheckpointException(
-            tensor.file()
-                + ": tensor "
-                + Json.quote(tensor.name())
-                + " is not part of the model that config.json describes");
-      }
-    }
-  }
-
-  private void check(String name, List<Long> shape) {
-    StoredTensor tensor = tensors.get(name);
-    if (tensor == null) {
-      throw new CheckpointException(
-          directory + ": tensor " + Json.quote(name) + " is missing; expected shape " + shape);
-    }
-    if (!tensor.shape().equals(shape)) {
-      throw new CheckpointException(
-          tensor.file()
-              + ": tensor "
-              + Json.quote(name)
-              + " must have shape "
-              + shape
-              + ", found "
-              + Json.brief(tensor.shape().toString()));
-    }
-    var _ = tensor.dtype(); // refuses a type that is not run
-  }
-
-  /** Unmaps every file. */
+  /** Frees or unmaps every file. */
   @Override
   public void close() {
     shards.forEach(Safetensors::close);

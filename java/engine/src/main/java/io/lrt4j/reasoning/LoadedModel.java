@@ -3,6 +3,7 @@ package io.lrt4j.reasoning;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.Mode;
+import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
@@ -32,6 +33,7 @@ public final class LoadedModel implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(LoadedModel.class.getName());
 
   private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
+  private final Access access;
   private final Checkpoint checkpoint;
   private final Backend backend;
   private final Transformer transformer;
@@ -43,9 +45,10 @@ public final class LoadedModel implements AutoCloseable {
 
   private LoadedModel(Path directory, EngineOptions options, Backend backend) {
     this.backend = backend;
+    access = options.mappedWeights() ? Access.MAP : Access.READ;
     closers.push(backend::close);
     try {
-      checkpoint = Checkpoint.open(directory);
+      checkpoint = Checkpoint.open(directory, access);
       closers.push(checkpoint::close);
       Weights weights =
           Weights.of(checkpoint.config(), "model.", n -> checkpoint.tensor(n).on(backend));
@@ -66,6 +69,9 @@ public final class LoadedModel implements AutoCloseable {
       vocabulary =
           Vocabulary.of(
               checkpoint.config().vocabSize(), tokenizer, checkpoint.generation().eosTokenIds());
+    } catch (InternalError e) {
+      close();
+      throw changed(directory, e);
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -97,7 +103,7 @@ public final class LoadedModel implements AutoCloseable {
   }
 
   private ReasoningNetwork openNetwork(Path directory) {
-    NetworkCheckpoint stored = NetworkCheckpoint.open(directory);
+    NetworkCheckpoint stored = NetworkCheckpoint.open(directory, access);
     closers.push(stored::close);
     int expected = checkpoint.config().hiddenSize();
     if (stored.config().baseHiddenSize() != expected) {
@@ -114,6 +120,24 @@ public final class LoadedModel implements AutoCloseable {
         new ReasoningNetwork(stored.config(), n -> stored.tensor(n).on(backend), backend);
     closers.push(network::close);
     return network;
+  }
+
+  /**
+   * What Java reports as an internal error where a mapped file ends before its mapping does; such
+   * an error of another kind comes back as it is.
+   *
+   * @throws InternalError if weights are not mapped, or it is about something else
+   */
+  public CheckpointException changed(InternalError e) {
+    return changed(directory(), e);
+  }
+
+  private CheckpointException changed(Path directory, InternalError e) {
+    if (access != Access.MAP || !String.valueOf(e.getMessage()).contains("memory access")) {
+      throw e;
+    }
+    return new CheckpointException(
+        directory + ": a file of mapped weights was changed while it was in use", e);
   }
 
   public Path directory() {

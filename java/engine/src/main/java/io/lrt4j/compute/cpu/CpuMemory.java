@@ -3,6 +3,7 @@ package io.lrt4j.compute.cpu;
 import io.lrt4j.BackendException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Tensor;
 import java.lang.foreign.Arena;
 
@@ -16,7 +17,8 @@ final class CpuMemory implements Memory {
   public Tensor allocate(int rows, int cols) {
     long size = Math.multiplyExact((long) rows * cols, (long) DType.F32.bytes());
     try {
-      var tensor = new CpuTensor(DType.F32, rows, cols, arena.allocate(size, ALIGNMENT));
+      var tensor =
+          new CpuTensor(DType.F32, rows, cols, SystemMemory.allocate(size, ALIGNMENT, arena));
       bytes += size;
       return tensor;
     } catch (OutOfMemoryError e) {
