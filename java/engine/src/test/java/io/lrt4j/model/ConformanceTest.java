@@ -67,7 +67,8 @@ class ConformanceTest {
     Path dir = Fixtures.dir("conformance/" + name);
     try (Backend backend = Backends.open(backendName, 2);
         Checkpoint checkpoint = Checkpoint.open(dir);
-        Transformer model = load(checkpoint, backend);
+        Memory memory = backend.newMemory();
+        Transformer model = load(checkpoint, memory, backend);
         Safetensors expected = Safetensors.open(dir.resolve("expected.safetensors"));
         Workspace w = model.newWorkspace(64, 64)) {
       JsonNode cases = Fixtures.json(dir.resolve("expected.json")).get("cases");
@@ -107,7 +108,8 @@ class ConformanceTest {
     Path dir = Fixtures.dir("conformance/" + name);
     try (Backend backend = Backends.open(backendName, 2);
         Checkpoint checkpoint = Checkpoint.open(dir);
-        Transformer model = load(checkpoint, backend);
+        Memory memory = backend.newMemory();
+        Transformer model = load(checkpoint, memory, backend);
         Workspace w = model.newWorkspace(256, 1)) {
       for (JsonNode c : Fixtures.json(dir.resolve("expected.json")).get("cases")) {
         int[] ids = ids(c.get("ids"));
@@ -128,13 +130,13 @@ class ConformanceTest {
     try (Backend backend = Backends.open(backendName, 2);
         NetworkCheckpoint stored = NetworkCheckpoint.open(dir);
         Checkpoint base = Checkpoint.open(dir.resolveSibling(stored.config().baseModel()));
-        Transformer model = load(base, backend);
+        Memory memory = backend.newMemory();
+        Transformer model = load(base, memory, backend);
         ReasoningNetwork network =
-            new ReasoningNetwork(stored.config(), n -> stored.tensor(n).on(backend), backend);
+            new ReasoningNetwork(stored.config(), stored.on(memory), backend);
         ReasoningNetwork.Pass pass = network.newPass();
         Safetensors expected = Safetensors.open(dir.resolve("expected.safetensors"));
-        Workspace w = model.newWorkspace(256, 256);
-        Memory memory = backend.newMemory()) {
+        Workspace w = model.newWorkspace(256, 256)) {
       JsonNode e = Fixtures.json(dir.resolve("expected.json"));
       int[] close = ids(e.get("close_ids"));
       for (int i = 0; i < e.get("prompt_ids").size(); i++) {
@@ -190,9 +192,9 @@ class ConformanceTest {
     }
   }
 
-  private static Transformer load(Checkpoint checkpoint, Backend backend) {
+  private static Transformer load(Checkpoint checkpoint, Memory memory, Backend backend) {
     ModelConfig config = checkpoint.config();
-    Weights weights = Weights.of(config, "model.", n -> checkpoint.tensor(n).on(backend));
+    Weights weights = Weights.of(config, "model.", checkpoint.on(memory));
     return new Transformer(config, weights, backend);
   }
 
