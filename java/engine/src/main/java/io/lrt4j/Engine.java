@@ -20,6 +20,9 @@ public final class Engine implements AutoCloseable {
   /** Sessions kept for the next questions; more callers than that make their own. */
   private static final int MAX_IDLE = 8;
 
+  /** More of one question at a time than this is a mistake, and would fill the memory. */
+  private static final int MAX_SAMPLES = 1 << 16;
+
   private final LoadedModel model;
   private final double loadMillis;
   private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as the next two are
@@ -77,8 +80,9 @@ public final class Engine implements AutoCloseable {
    * about) once. Answer i is the one that {@link #ask} gives with seed + i.
    */
   public List<Answer> sample(Question question, int count) {
-    if (count < 1) {
-      throw new QuestionException("the number of samples must be at least 1, found " + count);
+    if (count < 1 || count > MAX_SAMPLES) {
+      throw new QuestionException(
+          "the number of samples must be 1 to " + MAX_SAMPLES + ", found " + count);
     }
     return inSession(session -> session.ask(question, count, null));
   }

@@ -18,10 +18,18 @@ import org.jspecify.annotations.Nullable;
  *     whole process by a SIGBUS that no Java code can catch; at best a call fails with {@link
  *     CheckpointException}. Replacing a file by renaming another over it is safe. Meant for
  *     processes that answer once and end
+ * @param outsideLinks whether symbolic links may lead out of the model's and the network's
+ *     directory, as old downloads and link farms have them. Without it those into the hub cache
+ *     that the directory itself is in are followed, no others: a directory that came from somewhere
+ *     else must not make this process read what lies elsewhere
  */
 public record EngineOptions(
-    @Nullable Path network, String backend, int threads, boolean mappedWeights) {
-  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, false);
+    @Nullable Path network,
+    String backend,
+    int threads,
+    boolean mappedWeights,
+    boolean outsideLinks) {
+  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, false, false);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -38,18 +46,22 @@ public record EngineOptions(
   }
 
   public EngineOptions withNetwork(@Nullable Path network) {
-    return new EngineOptions(network, backend, threads, mappedWeights);
+    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withBackend(String backend) {
-    return new EngineOptions(network, backend, threads, mappedWeights);
+    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withThreads(int threads) {
-    return new EngineOptions(network, backend, threads, mappedWeights);
+    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withMappedWeights(boolean mappedWeights) {
-    return new EngineOptions(network, backend, threads, mappedWeights);
+    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
+  }
+
+  public EngineOptions withOutsideLinks(boolean outsideLinks) {
+    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
   }
 }

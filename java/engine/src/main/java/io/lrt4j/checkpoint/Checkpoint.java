@@ -17,6 +17,7 @@ import java.util.List;
  */
 public final class Checkpoint implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Checkpoint.class.getName());
+  private static final String PREFIX = "model.";
   private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final String HEAD = "lm_head.weight";
 
@@ -35,7 +36,7 @@ public final class Checkpoint implements AutoCloseable {
 
   /** Opens a directory, checks all of it, and maps its weights. */
   public static Checkpoint open(Path directory) {
-    return open(directory, Access.MAP);
+    return open(ModelFiles.of(directory), Access.MAP);
   }
 
   /**
@@ -44,8 +45,8 @@ public final class Checkpoint implements AutoCloseable {
    * @throws CheckpointException if it is damaged, incomplete, or no base model
    * @throws UnsupportedModelException if it asks for something that is not run
    */
-  public static Checkpoint open(Path directory, Access access) {
-    ModelFiles files = ModelFiles.of(directory);
+  public static Checkpoint open(ModelFiles files, Access access) {
+    Path directory = files.directory();
     Json json = Json.read(files.require("config.json"));
     if (NetworkConfig.describedBy(json)) {
       throw new CheckpointException(
@@ -70,19 +71,29 @@ public final class Checkpoint implements AutoCloseable {
    */
   private static ModelConfig place(
       ModelConfig declared, TensorFiles tensors, Access access, Path directory) {
+    tensors.aliasWithoutPrefix(TensorLayout.of(declared, PREFIX));
     boolean two = declared.tiedEmbeddings() && tensors.has(HEAD);
     if (two && !tensors.has(EMBEDDING)) {
       tensors.alias(EMBEDDING, HEAD);
       two = false;
     }
     ModelConfig config = two ? untied(declared) : declared;
-    TensorLayout layout = TensorLayout.of(config, "model.");
-    tensors.check(layout);
+    TensorLayout layout = TensorLayout.of(config, PREFIX);
+    List<String> others = tensors.check(layout);
+    if (!others.isEmpty()) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "{0}: leaves aside what is no part of the model, {1} of its tensors: {2}{3}",
+          directory,
+          Integer.toString(others.size()),
+          Json.quote(others.getFirst()),
+          others.size() == 1 ? "" : " …");
+    }
     tensors.place(access, layout);
     if (!two) {
       return config;
     }
-    if (tensors.require(EMBEDDING).data().mismatch(tensors.require(HEAD).data()) < 0) {
+    if (same(tensors.require(EMBEDDING), tensors.require(HEAD))) {
       return declared;
     }
     LOG.log(
@@ -90,6 +101,19 @@ public final class Checkpoint implements AutoCloseable {
         "{0}: config.json ties the head to the embedding, but their values differ; using the head",
         directory);
     return config;
+  }
+
+  /** Whether two tensors of one shape hold the same numbers, be it in two types. */
+  private static boolean same(StoredTensor a, StoredTensor b) {
+    if (a.storedType().equals(b.storedType())) {
+      return a.data().mismatch(b.data()) < 0;
+    }
+    for (long i = 0; i < a.elements(); i++) {
+      if (a.element(i) != b.element(i)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static ModelConfig untied(ModelConfig c) {
@@ -155,7 +179,7 @@ public final class Checkpoint implements AutoCloseable {
 
   /** Number of parameters of the model; a tied head counts once. */
   public long parameters() {
-    return TensorLayout.of(config, "model.").parameters();
+    return TensorLayout.of(config, PREFIX).parameters();
   }
 
   /** Frees or unmaps the weights: every tensor's data is invalid from now on. */

@@ -26,7 +26,7 @@ public final class NetworkCheckpoint implements AutoCloseable {
 
   /** Opens a directory, checks all of it, and maps its weights. */
   public static NetworkCheckpoint open(Path directory) {
-    return open(directory, Access.MAP);
+    return open(ModelFiles.of(directory), Access.MAP);
   }
 
   /**
@@ -35,19 +35,18 @@ public final class NetworkCheckpoint implements AutoCloseable {
    * @throws CheckpointException if it is damaged, incomplete, or no reasoning network
    * @throws UnsupportedModelException if it asks for something that is not run
    */
-  public static NetworkCheckpoint open(Path directory, Access access) {
-    ModelFiles files = ModelFiles.of(directory);
+  public static NetworkCheckpoint open(ModelFiles files, Access access) {
     NetworkConfig config = NetworkConfig.parse(Json.read(files.require("config.json")));
     TensorFiles tensors = TensorFiles.open(files);
     try {
       TensorLayout layout = TensorLayout.of(config);
-      tensors.check(layout);
+      List<String> _ = tensors.check(layout);
       tensors.place(access, layout);
     } catch (Throwable e) {
       tensors.close();
       throw e;
     }
-    return new NetworkCheckpoint(directory, config, tensors);
+    return new NetworkCheckpoint(files.directory(), config, tensors);
   }
 
   public Path directory() {

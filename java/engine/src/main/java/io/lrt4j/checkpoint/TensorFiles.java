@@ -13,6 +13,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +33,7 @@ final class TensorFiles implements AutoCloseable {
   private final Path directory;
   private final List<Safetensors> shards = new ArrayList<>();
   private final Map<String, Found> found = new LinkedHashMap<>();
+  private final Map<String, String> misplaced = new HashMap<>(); // what the index has wrong
   private final Map<String, String> aliases = new LinkedHashMap<>(); // to stored names
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
 
@@ -50,7 +53,13 @@ final class TensorFiles implements AutoCloseable {
       Path index = files.find(INDEX);
       if (index == null) {
         throw new CheckpointException(
-            files.directory() + ": expected " + SINGLE + " or " + INDEX + ", found neither");
+            files.directory()
+                + ": expected "
+                + SINGLE
+                + " or "
+                + INDEX
+                + ", found neither"
+                + ForeignFormats.hint(files));
       }
       all.addShards(files, index);
       return all;
@@ -60,13 +69,17 @@ final class TensorFiles implements AutoCloseable {
     }
   }
 
+  /** What the index says must hold of the tensors that are needed: that is known later. */
   private void addShards(ModelFiles files, Path index) {
     Json map = Json.read(index).object("weight_map");
-    var shardOf = new LinkedHashMap<String, Path>();
-    var paths = new HashMap<String, Path>();
+    var shardOf = new LinkedHashMap<String, String>();
+    var paths = new TreeMap<String, @Nullable Path>();
     for (String tensor : map.keys()) {
       String name = map.string(tensor);
-      shardOf.put(tensor, paths.computeIfAbsent(name, n -> files.require(n, index)));
+      shardOf.put(tensor, name);
+      if (!paths.containsKey(name)) {
+        paths.put(name, files.find(name, index));
+      }
       if (paths.size() > MAX_SHARDS) {
         throw new CheckpointException(
             index + ": expected at most " + MAX_SHARDS + " shards, found more");
@@ -75,17 +88,30 @@ final class TensorFiles implements AutoCloseable {
     if (shardOf.isEmpty()) {
       throw map.wrong("weight_map", "an object that names tensors");
     }
-    paths.values().stream().sorted().forEach(this::add);
+    for (Path shard : paths.values()) {
+      if (shard != null) {
+        add(shard);
+      }
+    }
     shardOf.forEach(
-        (tensor, shard) -> {
+        (tensor, name) -> {
           Found stored = found.get(tensor);
-          if (stored == null || !stored.file().equals(shard)) {
-            throw new CheckpointException(
+          if (paths.get(name) == null) {
+            misplaced.put(
+                tensor,
+                index
+                    + ": expected a file "
+                    + Json.quote(name)
+                    + " in the directory, found none; it has tensor "
+                    + Json.quote(tensor));
+          } else if (stored == null || !stored.file().endsWith(name)) {
+            misplaced.put(
+                tensor,
                 index
                     + ": expected tensor "
                     + Json.quote(tensor)
                     + " in "
-                    + shard.getFileName()
+                    + name
                     + ", found it "
                     + (stored == null ? "nowhere" : "in " + stored.file().getFileName()));
           }
@@ -119,28 +145,64 @@ final class TensorFiles implements AutoCloseable {
     found.put(name, Objects.requireNonNull(found.get(stored), stored));
   }
 
-  /** Every tensor that the layout expects is here with its shape, and none contradicts it. */
-  void check(TensorLayout layout) {
+  /**
+   * Lets tensors of the layout that are stored without its prefix be found with it: a decoder that
+   * was saved without its head has no {@code model.} before its names, and transformers takes
+   * either, tensor by tensor.
+   */
+  void aliasWithoutPrefix(TensorLayout layout) {
+    String prefix = layout.prefix();
+    for (String name : layout.shapes().keySet()) {
+      String bare = name.startsWith(prefix) ? name.substring(prefix.length()) : name;
+      if (!has(name) && has(bare)) {
+        alias(name, bare);
+      }
+    }
+  }
+
+  /**
+   * Sees to it that every tensor that the layout expects is here with its shape, and none would
+   * change what it computes.
+   *
+   * @return those that are no part of the layout
+   */
+  List<String> check(TensorLayout layout) {
+    found.forEach((name, tensor) -> ForeignFormats.refuseQuantised(tensor.file(), name, this::has));
     layout.shapes().forEach(this::check);
+    Predicate<String> contradicts = layout.contradictions();
+    var taken = new HashSet<>(aliases.values());
+    var others = new ArrayList<String>();
     found.forEach(
         (name, tensor) -> {
-          if (layout.contradictedBy(name)) {
+          if (layout.shapes().containsKey(name) || taken.contains(name)) {
+            return;
+          }
+          if (contradicts.test(name)
+              || (!taken.isEmpty() && contradicts.test(layout.prefix() + name))) {
             throw new CheckpointException(
                 tensor.file()
                     + ": tensor "
                     + Json.quote(name)
                     + " is not part of the model that config.json describes");
           }
+          others.add(name);
         });
+    return others;
   }
 
   private void check(String name, List<Long> shape) {
+    String wrong = misplaced.get(aliases.getOrDefault(name, name));
+    if (wrong != null) {
+      throw new CheckpointException(wrong);
+    }
     Found tensor = found.get(name);
     if (tensor == null) {
       throw new CheckpointException(
           directory + ": tensor " + Json.quote(name) + " is missing; expected shape " + shape);
     }
     SafetensorsHeader.Entry entry = tensor.entry();
+    // Refuses a type that is not run, before a shape: that of packed weights follows from it.
+    var _ = StoredTensor.dtype(name, entry.type().name(), tensor.file());
     if (!entry.shape().equals(shape)) {
       throw new CheckpointException(
           tensor.file()
@@ -151,7 +213,6 @@ final class TensorFiles implements AutoCloseable {
               + ", found "
               + Json.brief(entry.shape().toString()));
     }
-    var _ = StoredTensor.dtype(name, entry.type().name(), tensor.file()); // refused if not run
   }
 
   /**
