@@ -6,6 +6,7 @@ module io.lrt4j.engine {
   requires com.fasterxml.jackson.databind;
   requires ai.djl.tokenizers;
   requires jdk.jfr;
+  requires jdk.management;
 
   exports io.lrt4j;
   exports io.lrt4j.checkpoint to

@@ -10,6 +10,7 @@ import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
@@ -38,6 +39,7 @@ public final class LoadedModel implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Backend backend;
   private final Memory memory; // of all weights
+  private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
   private final @Nullable ReasoningNetwork network;
   private final @Nullable Path networkDirectory;
@@ -56,7 +58,8 @@ public final class LoadedModel implements AutoCloseable {
       memory = backend.newMemory();
       closers.push(memory::close);
       Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
-      transformer = new Transformer(checkpoint.config(), weights, backend);
+      cacheMemory = new CacheMemory(options.cacheLimit());
+      transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
       Path own = directory.resolve(NETWORK_DIRECTORY);
       networkDirectory =
@@ -121,7 +124,8 @@ public final class LoadedModel implements AutoCloseable {
               + " has hidden size "
               + expected);
     }
-    ReasoningNetwork network = new ReasoningNetwork(stored.config(), stored.on(memory), backend);
+    ReasoningNetwork network =
+        new ReasoningNetwork(stored.config(), stored.on(memory), backend, cacheMemory);
     closers.push(network::close);
     return network;
   }
