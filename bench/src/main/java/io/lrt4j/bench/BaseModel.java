@@ -4,6 +4,7 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.Memory;
 import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
@@ -13,13 +14,14 @@ import java.nio.file.Path;
 final class BaseModel implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Backend backend;
+  private final Memory memory; // of the weights
   private final Transformer transformer;
 
   BaseModel(Path directory, String backendName, int threads) {
     checkpoint = Checkpoint.open(directory);
     backend = Backends.open(backendName, threads);
-    Weights weights =
-        Weights.of(checkpoint.config(), "model.", name -> checkpoint.tensor(name).on(backend));
+    memory = backend.newMemory();
+    Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
     transformer = new Transformer(checkpoint.config(), weights, backend);
   }
 
@@ -49,6 +51,7 @@ final class BaseModel implements AutoCloseable {
   @Override
   public void close() {
     transformer.close();
+    memory.close();
     backend.close();
     checkpoint.close();
   }

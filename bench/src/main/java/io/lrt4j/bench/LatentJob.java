@@ -36,15 +36,11 @@ final class LatentJob implements AutoCloseable {
   LatentJob(BaseModel model, Path networkDirectory) {
     this.model = model;
     checkpoint = NetworkCheckpoint.open(networkDirectory);
-    network =
-        new ReasoningNetwork(
-            checkpoint.config(),
-            name -> checkpoint.tensor(name).on(model.backend()),
-            model.backend());
+    memory = model.backend().newMemory();
+    network = new ReasoningNetwork(checkpoint.config(), checkpoint.on(memory), model.backend());
     pass = network.newPass();
     generator = new Generator(model.transformer(), WIDTH);
     cache = model.transformer().newCache(QUESTION + network.latents() + CLOSE + ANSWER);
-    memory = model.backend().newMemory();
     hidden = memory.allocate(QUESTION, model.config().hiddenSize());
     question = Numbers.ids(QUESTION, model.config().vocabSize());
     close = Numbers.ids(CLOSE, model.config().vocabSize());
@@ -94,11 +90,11 @@ final class LatentJob implements AutoCloseable {
 
   @Override
   public void close() {
-    memory.close();
     cache.close();
     generator.close();
     pass.close();
     network.close();
+    memory.close();
     checkpoint.close();
   }
 }

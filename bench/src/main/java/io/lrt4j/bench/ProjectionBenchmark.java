@@ -2,9 +2,10 @@ package io.lrt4j.bench;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
-import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -45,7 +46,7 @@ public class ProjectionBenchmark {
   public int mebibytes;
 
   private final Arena arena = Arena.ofShared();
-  private final List<Projection> copies = new ArrayList<>();
+  private final List<Linear> copies = new ArrayList<>();
   private @Nullable Memory memory;
   private @Nullable Tensor x;
   private @Nullable Tensor y;
@@ -60,15 +61,15 @@ public class ProjectionBenchmark {
     int by = shape.indexOf('x');
     int in = Integer.parseInt(shape.substring(0, by));
     int out = Integer.parseInt(shape.substring(by + 1));
-    long size = (long) in * out * dtype.bytes();
+    long size = dtype.bytes((long) in * out);
     MemorySegment first = weights((long) in * out);
     long count = Math.max(1, ((long) mebibytes << 20) / size);
-    copies.add(Projection.of(backend.weight(dtype, out, in, first), null));
+    memory = backend.newMemory();
+    copies.add(memory.linear(List.of(new Memory.Part(new Weight(dtype, out, in, first), null))));
     for (long i = 1; i < count; i++) {
       MemorySegment copy = arena.allocate(size, 64).copyFrom(first);
-      copies.add(Projection.of(backend.weight(dtype, out, in, copy), null));
+      copies.add(memory.linear(List.of(new Memory.Part(new Weight(dtype, out, in, copy), null))));
     }
-    memory = backend.newMemory();
     x = memory.allocate(rows, in);
     y = memory.allocate(rows, out);
     backend.write(Numbers.normal(rows * in, 1), x, 0, rows);
@@ -77,7 +78,7 @@ public class ProjectionBenchmark {
   }
 
   private MemorySegment weights(long elements) {
-    MemorySegment data = arena.allocate(elements * dtype.bytes(), 64);
+    MemorySegment data = arena.allocate(dtype.bytes(elements), 64);
     SplittableRandom random = new SplittableRandom(1);
     var shorts = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
     var floats = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -84,16 +84,16 @@ class EngineConformanceTest {
   void logitsHiddenStatesAndGreedyIds(String name, String backend) {
     Path dir = Fixtures.dir(name);
     try (Engine engine = TestModels.engine(dir, null, backend);
-        Safetensors exact = Safetensors.open(dir.resolve("exact.safetensors"))) {
-      JsonNode cases = Fixtures.json(dir.resolve("exact.json")).get("cases");
+        Safetensors expected = Safetensors.open(dir.resolve("expected.safetensors"))) {
+      JsonNode cases = Fixtures.json(dir.resolve("expected.json")).get("cases");
       int compared = 0;
       for (int i = 0; i < cases.size(); i++) {
         int[] prompt = unboxed(ids(cases.get(i).get("ids")));
         Scores scores = engine.score(prompt, true, true);
         float[] logits = flat(Objects.requireNonNull(scores.logits()));
-        assertClose(Fixtures.floats(exact, "case" + i + ".logits"), logits, "logits");
+        assertClose(Fixtures.floats(expected, "case" + i + ".logits"), logits, "logits");
         float[] hidden = flat(Objects.requireNonNull(scores.hidden()));
-        assertClose(Fixtures.floats(exact, "case" + i + ".hidden"), hidden, "hidden");
+        assertClose(Fixtures.floats(expected, "case" + i + ".hidden"), hidden, "hidden");
         assertLogprobs(prompt, scores);
         compared += assertGreedy(engine, prompt, ids(cases.get(i).get("greedy")), 1e-2);
       }

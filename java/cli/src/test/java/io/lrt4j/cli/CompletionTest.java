@@ -49,7 +49,7 @@ class CompletionTest {
   @ParameterizedTest
   @CsvSource({"scalar, 1", "vector, 1", "vector, 3"})
   void greedyAsTheReference(String backend, String threads) throws IOException {
-    JsonNode cases = TinyModels.json(BASE.resolve("exact.json")).get("cases");
+    JsonNode cases = TinyModels.json(BASE.resolve("expected.json")).get("cases");
     assertTrue(cases.size() > 0);
     for (JsonNode expected : cases) {
       assertTrue(expected.get("smallest_top2_margin").asDouble() > 1e-2); // no coin toss in it
@@ -110,8 +110,8 @@ class CompletionTest {
   @ParameterizedTest
   @CsvSource({"scalar", "vector"})
   void scoresAsTheReference(String backend) throws IOException {
-    JsonNode cases = TinyModels.json(BASE.resolve("exact.json")).get("cases");
-    try (var expected = Safetensors.open(BASE.resolve("exact.safetensors"))) {
+    JsonNode cases = TinyModels.json(BASE.resolve("expected.json")).get("cases");
+    try (var expected = Safetensors.open(BASE.resolve("expected.safetensors"))) {
       for (int i = 0; i < cases.size(); i++) {
         JsonNode ids = cases.get(i).get("ids");
         Path file = folder.resolve(i + ".safetensors");

@@ -2,7 +2,9 @@ package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
 import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.compute.Memory;
 import io.lrt4j.model.ModelConfig;
+import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -126,6 +128,11 @@ public final class Checkpoint implements AutoCloseable {
    */
   public StoredTensor tensor(String name) {
     return tensors.require(name);
+  }
+
+  /** Its parameters as {@code memory} takes them in; they live as long as both. */
+  public Weights.Source on(Memory memory) {
+    return tensors.on(memory);
   }
 
   public boolean has(String name) {

@@ -83,7 +83,7 @@ public final class CheckpointWriter {
   private static SafetensorsWriter.Entry entry(
       String name, List<Long> shape, Function<String, float[]> values, DType dtype) {
     float[] all = values.apply(name);
-    int size = dtype.bytes();
+    int size = dtype.blockBytes();
     return new SafetensorsWriter.Entry(
         name,
         dtype,

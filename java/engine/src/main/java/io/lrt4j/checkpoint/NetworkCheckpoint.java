@@ -2,6 +2,8 @@ package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
 import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -56,6 +58,11 @@ public final class NetworkCheckpoint implements AutoCloseable {
    */
   public StoredTensor tensor(String name) {
     return tensors.require(name);
+  }
+
+  /** Its parameters as {@code memory} takes them in; they live as long as both. */
+  public Weights.Source on(Memory memory) {
+    return tensors.on(memory);
   }
 
   public boolean has(String name) {

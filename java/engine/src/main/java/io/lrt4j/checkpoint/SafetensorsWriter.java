@@ -87,7 +87,7 @@ public final class SafetensorsWriter {
 
     /** Size in bytes. */
     public long bytes() {
-      return Math.multiplyExact(TensorLayout.elements(shape), dtype.bytes());
+      return dtype.bytes(TensorLayout.elements(shape));
     }
   }
 

@@ -1,9 +1,8 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.UnsupportedModelException;
-import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
-import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -53,11 +52,11 @@ public record StoredTensor(
   }
 
   /**
-   * This tensor in the hands of a backend: a vector as one row, a matrix as it is.
+   * This tensor for a backend to take in: a vector as one row, a matrix as it is.
    *
    * @throws UnsupportedModelException if it has more dimensions or a type that is not run
    */
-  public Tensor on(Backend backend) {
+  public Weight weight() {
     if (shape.isEmpty() || shape.size() > 2) {
       throw new UnsupportedModelException(
           file
@@ -68,7 +67,7 @@ public record StoredTensor(
               + ", expected 1 or 2 dimensions");
     }
     int rows = shape.size() == 1 ? 1 : Math.toIntExact(shape.getFirst());
-    return backend.weight(dtype(), rows, Math.toIntExact(shape.getLast()), data);
+    return new Weight(dtype(), rows, Math.toIntExact(shape.getLast()), data);
   }
 
   /** Number of elements. */
@@ -82,7 +81,7 @@ public record StoredTensor(
 
   /** The element at a row-major index, widened to f32. */
   public float element(long index) {
-    long at = index * dtype().bytes();
+    long at = dtype().bytes(index);
     return switch (dtype()) {
       case F32 -> Float.intBitsToFloat(data.get(INT, at));
       case F16 -> Float.float16ToFloat(data.get(SHORT, at));

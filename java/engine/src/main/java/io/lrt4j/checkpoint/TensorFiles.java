@@ -1,6 +1,10 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.compute.Linear;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -106,6 +110,28 @@ final class TensorFiles implements AutoCloseable {
       throw new CheckpointException(directory + ": tensor " + Json.quote(name) + " is missing");
     }
     return tensor;
+  }
+
+  /** What {@code memory} makes of the tensors. */
+  Weights.Source on(Memory memory) {
+    return new Weights.Source() {
+      @Override
+      public Tensor tensor(String name) {
+        return memory.weight(require(name).weight());
+      }
+
+      @Override
+      public Linear linear(boolean bias, String... names) {
+        List<Memory.Part> parts = new ArrayList<>();
+        for (String name : names) {
+          parts.add(
+              new Memory.Part(
+                  require(name + ".weight").weight(),
+                  bias ? require(name + ".bias").weight() : null));
+        }
+        return memory.linear(parts);
+      }
+    };
   }
 
   /** Lets a tensor be found by a second name as well. */

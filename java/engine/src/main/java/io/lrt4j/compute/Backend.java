@@ -1,6 +1,5 @@
 package io.lrt4j.compute;
 
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,12 +21,6 @@ public interface Backend extends AutoCloseable {
 
   Memory newMemory();
 
-  /**
-   * Takes a row-major weight [rows, cols] in, without copying where the backend can read it in
-   * place (alignment is not assumed).
-   */
-  Tensor weight(DType dtype, int rows, int cols, MemorySegment data);
-
   /** x[i, :] = table[ids[offset + i], :] for i in 0 … rows-1. */
   void embed(Tensor table, int[] ids, int offset, int rows, Tensor x);
 
@@ -47,13 +40,13 @@ public interface Backend extends AutoCloseable {
   void norm(Tensor x, int rows, Tensor weight, float eps, Tensor out);
 
   /** out = x W^T + b. */
-  void project(Tensor x, int rows, Projection p, Tensor out);
+  void project(Tensor x, int rows, Linear p, Tensor out);
 
   /** out = rmsNorm(x) W^T + b. */
-  void normProject(Tensor x, int rows, Tensor norm, float eps, Projection p, Tensor out);
+  void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out);
 
   /** y += x W^T + b. */
-  void projectAdd(Tensor x, int rows, Projection p, Tensor y);
+  void projectAdd(Tensor x, int rows, Linear p, Tensor y);
 
   /**
    * Splits each row of qkv into heads [heads, kvHeads, kvHeads] × headDim, norms query and key
@@ -90,13 +83,7 @@ public interface Backend extends AutoCloseable {
    * @param scratch [rows, 2 intermediate]
    */
   void gatedMlp(
-      Tensor x,
-      int rows,
-      Tensor norm,
-      float eps,
-      Projection gateUp,
-      Projection down,
-      Tensor scratch);
+      Tensor x, int rows, Tensor norm, float eps, Linear gateUp, Linear down, Tensor scratch);
 
   /** Largest, second largest and normaliser of one row of logits. */
   void summarize(Tensor logits, int row, LogitSummary summary);

@@ -1,19 +1,43 @@
 package io.lrt4j.compute;
 
-/** Element types that lrt4j computes with. */
+/**
+ * How numbers are stored: in blocks of a fixed number of elements, each of a fixed number of bytes.
+ * A block of a plain type is one element; a quantised one shares a scale. Rows consist of whole
+ * blocks.
+ */
 public enum DType {
-  F32(4),
-  F16(2),
-  BF16(2);
+  F32(1, 4),
+  F16(1, 2),
+  BF16(1, 2);
 
-  private final int bytes;
+  private final int blockElements;
+  private final int blockBytes;
 
-  DType(int bytes) {
-    this.bytes = bytes;
+  DType(int blockElements, int blockBytes) {
+    this.blockElements = blockElements;
+    this.blockBytes = blockBytes;
   }
 
-  /** Size of one element in bytes. */
-  public int bytes() {
-    return bytes;
+  /** Elements that are stored together; 1 for plain types. */
+  public int blockElements() {
+    return blockElements;
+  }
+
+  /** Size of one block in bytes; of one element for plain types. */
+  public int blockBytes() {
+    return blockBytes;
+  }
+
+  /**
+   * Size of {@code elements} elements in bytes.
+   *
+   * @throws ArithmeticException if they are no whole number of blocks, or more than memory can hold
+   */
+  public long bytes(long elements) {
+    if (elements % blockElements != 0) {
+      throw new ArithmeticException(
+          elements + " elements of " + this + " are not whole blocks of " + blockElements);
+    }
+    return Math.multiplyExact(elements / blockElements, (long) blockBytes);
   }
 }

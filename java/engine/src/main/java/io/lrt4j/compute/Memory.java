@@ -1,15 +1,40 @@
 package io.lrt4j.compute;
 
-/** Activations and caches that live and die together, in the memory of one backend. */
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Weights, activations and caches that live and die together, in the memory of one backend. */
 public interface Memory extends AutoCloseable {
   /** A new f32 tensor of zeros, [rows, cols]. */
   Tensor allocate(int rows, int cols);
+
+  /**
+   * Takes a weight in that is not a projection's: an embedding, a norm. What can be used where it
+   * lies is not copied; a vector becomes f32.
+   */
+  Tensor weight(Weight stored);
+
+  /**
+   * Takes a projection in and keeps it in the form that the backend's kernels like. What can be
+   * used where it lies is not copied.
+   *
+   * @param parts at least one, all of the same input width; they may differ in type
+   */
+  Linear linear(List<Part> parts);
+
+  /**
+   * One linear layer of a projection.
+   *
+   * @param weight [out, in]
+   * @param bias [1, out], or null
+   */
+  record Part(Weight weight, @Nullable Weight bias) {}
 
   /** Bytes allocated so far. */
   long bytes();
 
   /**
-   * Frees every tensor allocated here; using one afterwards is an {@link IllegalStateException}.
+   * Frees everything that was made here; using it afterwards is an {@link IllegalStateException}.
    */
   @Override
   void close();

@@ -18,6 +18,15 @@ public interface TrainingBackend {
   /** A part of a tensor, as a matrix of its own over the same numbers, from element {@code at}. */
   Tensor view(Tensor of, long at, int rows, int cols);
 
+  /**
+   * A projection that reads these tensors, as they are at the time, wherever it is used; it lives
+   * as long as they do.
+   *
+   * @param w [out, in]
+   * @param bias [out], or null
+   */
+  Linear linear(Tensor w, @Nullable Tensor bias);
+
   // --- linear ---------------------------------------------------------------------------------
 
   /**

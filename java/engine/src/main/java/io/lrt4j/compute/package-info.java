@@ -1,7 +1,7 @@
 /**
  * The seam between model and machine: a {@link io.lrt4j.compute.Backend} runs coarse operations on
- * {@link io.lrt4j.compute.Tensor}s that it owns, a {@link io.lrt4j.compute.KvCache} keeps what a
- * sequence has seen.
+ * {@link io.lrt4j.compute.Tensor}s that it owns, with weights that it keeps as {@link
+ * io.lrt4j.compute.Linear}s; a {@link io.lrt4j.compute.KvCache} keeps what a sequence has seen.
  */
 @NullMarked
 package io.lrt4j.compute;

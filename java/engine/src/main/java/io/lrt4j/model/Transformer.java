@@ -3,8 +3,8 @@ package io.lrt4j.model;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
-import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,15 +32,10 @@ public final class Transformer implements AutoCloseable {
   private volatile Tensor rope;
 
   public Transformer(ModelConfig config, Weights weights, Backend backend) {
-    this(config, weights, backend, RopeFrequencies.inverse(config.rope(), config.headDim()));
-  }
-
-  /** With RoPE frequencies other than the config's, [headDim / 2]. */
-  Transformer(ModelConfig config, Weights weights, Backend backend, float[] ropeFrequencies) {
     this.config = config;
-    this.ropeFrequencies = ropeFrequencies;
     this.weights = weights;
     ops = backend;
+    ropeFrequencies = RopeFrequencies.inverse(config.rope(), config.headDim());
     rope = newRope(Math.min(config.maxPositions(), CHUNK));
   }
 
@@ -117,7 +112,7 @@ public final class Transformer implements AutoCloseable {
 
   /** w.logits = head of the first {@code rows} rows of w.headInput. */
   public void logits(int rows, Workspace w) {
-    Projection head = Objects.requireNonNull(weights.head());
+    Linear head = Objects.requireNonNull(weights.head());
     ops.project(w.headInput, rows, head, w.logits);
   }
 

@@ -1,13 +1,13 @@
 package io.lrt4j.model;
 
-import io.lrt4j.compute.Projection;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The parameters of a transformer, where the checkpoint has them.
+ * The parameters of a transformer, in the hands of a backend.
  *
  * @param embedding [vocab, hidden]; null for a backbone without one
  * @param layers one entry a layer
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param head hidden to vocab, the embedding itself when tied; null for a backbone without one
  */
 public record Weights(
-    @Nullable Tensor embedding, List<Layer> layers, Tensor norm, @Nullable Projection head) {
+    @Nullable Tensor embedding, List<Layer> layers, Tensor norm, @Nullable Linear head) {
 
   /**
    * One decoder layer.
@@ -31,19 +31,24 @@ public record Weights(
    */
   public record Layer(
       Tensor inputNorm,
-      Projection qkv,
+      Linear qkv,
       @Nullable Tensor queryNorm,
       @Nullable Tensor keyNorm,
-      Projection output,
+      Linear output,
       Tensor postNorm,
-      Projection gateUp,
-      Projection down) {}
+      Linear gateUp,
+      Linear down) {}
 
-  /** Where tensors come from: a checkpoint, by name. */
-  @FunctionalInterface
+  /** Where parameters come from: a checkpoint in a backend's hands, or a training run. */
   public interface Source {
-    /** The named tensor, as it is stored; refuses a name that is missing. */
-    Tensor get(String name);
+    /** The named tensor; refuses a name that is missing. */
+    Tensor tensor(String name);
+
+    /**
+     * The layers of these names as one projection: {@code NAME.weight} and, with {@code bias},
+     * {@code NAME.bias} of each.
+     */
+    Linear linear(boolean bias, String... names);
   }
 
   public Weights {
@@ -63,36 +68,22 @@ public record Weights(
       String mlp = at + "mlp.";
       layers.add(
           new Layer(
-              source.get(at + "input_layernorm.weight"),
-              projection(
-                  source,
-                  c.qkvBias(),
-                  attention + "q_proj",
-                  attention + "k_proj",
-                  attention + "v_proj"),
-              c.qkNorm() ? source.get(attention + "q_norm.weight") : null,
-              c.qkNorm() ? source.get(attention + "k_norm.weight") : null,
-              projection(source, c.outputBias(), attention + "o_proj"),
-              source.get(at + "post_attention_layernorm.weight"),
-              projection(source, c.mlpBias(), mlp + "gate_proj", mlp + "up_proj"),
-              projection(source, c.mlpBias(), mlp + "down_proj")));
+              source.tensor(at + "input_layernorm.weight"),
+              source.linear(
+                  c.qkvBias(), attention + "q_proj", attention + "k_proj", attention + "v_proj"),
+              c.qkNorm() ? source.tensor(attention + "q_norm.weight") : null,
+              c.qkNorm() ? source.tensor(attention + "k_norm.weight") : null,
+              source.linear(c.outputBias(), attention + "o_proj"),
+              source.tensor(at + "post_attention_layernorm.weight"),
+              source.linear(c.mlpBias(), mlp + "gate_proj", mlp + "up_proj"),
+              source.linear(c.mlpBias(), mlp + "down_proj")));
     }
-    Tensor norm = source.get(prefix + "norm.weight");
+    Tensor norm = source.tensor(prefix + "norm.weight");
     if (c.vocabSize() == 0) {
       return new Weights(null, layers, norm, null);
     }
-    Tensor embedding = source.get(prefix + "embed_tokens.weight");
-    Tensor head = c.tiedEmbeddings() ? embedding : source.get("lm_head.weight");
-    return new Weights(embedding, layers, norm, Projection.of(head, null));
-  }
-
-  private static Projection projection(Source source, boolean bias, String... names) {
-    List<Projection.Part> parts = new ArrayList<>();
-    for (String name : names) {
-      parts.add(
-          new Projection.Part(
-              source.get(name + ".weight"), bias ? source.get(name + ".bias") : null));
-    }
-    return new Projection(parts);
+    Tensor embedding = source.tensor(prefix + "embed_tokens.weight");
+    Linear head = source.linear(false, c.tiedEmbeddings() ? prefix + "embed_tokens" : "lm_head");
+    return new Weights(embedding, layers, norm, head);
   }
 }

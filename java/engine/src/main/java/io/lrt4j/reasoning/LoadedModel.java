@@ -8,6 +8,7 @@ import io.lrt4j.checkpoint.GenerationDefaults;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.Memory;
 import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
@@ -34,6 +35,7 @@ public final class LoadedModel implements AutoCloseable {
   private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
   private final Checkpoint checkpoint;
   private final Backend backend;
+  private final Memory memory; // of all weights
   private final Transformer transformer;
   private final @Nullable ReasoningNetwork network;
   private final @Nullable Path networkDirectory;
@@ -47,8 +49,9 @@ public final class LoadedModel implements AutoCloseable {
     try {
       checkpoint = Checkpoint.open(directory);
       closers.push(checkpoint::close);
-      Weights weights =
-          Weights.of(checkpoint.config(), "model.", n -> checkpoint.tensor(n).on(backend));
+      memory = backend.newMemory();
+      closers.push(memory::close);
+      Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
       transformer = new Transformer(checkpoint.config(), weights, backend);
       closers.push(transformer::close);
       Path own = directory.resolve(NETWORK_DIRECTORY);
@@ -110,8 +113,7 @@ public final class LoadedModel implements AutoCloseable {
               + " has hidden size "
               + expected);
     }
-    ReasoningNetwork network =
-        new ReasoningNetwork(stored.config(), n -> stored.tensor(n).on(backend), backend);
+    ReasoningNetwork network = new ReasoningNetwork(stored.config(), stored.on(memory), backend);
     closers.push(network::close);
     return network;
   }

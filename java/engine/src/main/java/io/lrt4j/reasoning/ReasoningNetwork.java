@@ -5,8 +5,8 @@ import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
-import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
@@ -29,18 +29,18 @@ import org.jspecify.annotations.Nullable;
 public final class ReasoningNetwork implements AutoCloseable {
   private final NetworkConfig config;
   private final Transformer backbone;
-  private final Projection in;
+  private final Linear in;
   private final Tensor queries; // [t, g]
-  private final Projection out;
+  private final Linear out;
   private final Backend ops;
 
   /** Takes its parameters from {@code source}, under the names of the checkpoint layout. */
   public ReasoningNetwork(NetworkConfig config, Weights.Source source, Backend backend) {
     this.config = config;
     ops = backend;
-    in = Projection.of(source.get("in_proj.weight"), source.get("in_proj.bias"));
-    queries = source.get("queries");
-    out = Projection.of(source.get("out_proj.weight"), source.get("out_proj.bias"));
+    in = source.linear(true, "in_proj");
+    queries = source.tensor("queries");
+    out = source.linear(true, "out_proj");
     backbone =
         new Transformer(
             config.backbone(), Weights.of(config.backbone(), "backbone.", source), backend);

@@ -35,6 +35,16 @@ class KvCacheTest {
     }
 
     @Override
+    public Tensor weight(Weight stored) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Linear linear(List<Part> parts) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
     public long bytes() {
       return tensors;
     }

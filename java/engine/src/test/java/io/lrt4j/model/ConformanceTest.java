@@ -64,29 +64,14 @@ class ConformanceTest {
   @ParameterizedTest(name = "{0} on {1}")
   @MethodSource("models")
   void hiddenStatesAndLogits(String name, String backendName) {
-    hiddenStatesAndLogits(name, backendName, "exact", Rounding.NONE);
-  }
-
-  /**
-   * The expectations that came with the checkpoints were computed on a model that had been cast to
-   * its 16-bit type and back, its RoPE frequencies included; a model loaded from the checkpoint has
-   * them in float32 ("exact"). With the same rounding we agree.
-   */
-  @ParameterizedTest(name = "{0} on {1}")
-  @MethodSource("models")
-  void hiddenStatesAndLogitsWithRoundedFrequencies(String name, String backendName) {
-    hiddenStatesAndLogits(name, backendName, "expected", Rounding.of(name));
-  }
-
-  private static void hiddenStatesAndLogits(
-      String name, String backendName, String expectations, Rounding rounding) {
     Path dir = Fixtures.dir("conformance/" + name);
     try (Backend backend = Backends.open(backendName, 2);
         Checkpoint checkpoint = Checkpoint.open(dir);
-        Transformer model = load(checkpoint, backend, rounding);
-        Safetensors expected = Safetensors.open(dir.resolve(expectations + ".safetensors"));
+        Memory memory = backend.newMemory();
+        Transformer model = load(checkpoint, memory, backend);
+        Safetensors expected = Safetensors.open(dir.resolve("expected.safetensors"));
         Workspace w = model.newWorkspace(64, 64)) {
-      JsonNode cases = Fixtures.json(dir.resolve(expectations + ".json")).get("cases");
+      JsonNode cases = Fixtures.json(dir.resolve("expected.json")).get("cases");
       for (int i = 0; i < cases.size(); i++) {
         int[] ids = ids(cases.get(i).get("ids"));
         float[] hidden = Fixtures.floats(expected, "case" + i + ".hidden");
@@ -120,23 +105,13 @@ class ConformanceTest {
   @ParameterizedTest(name = "{0} on {1}")
   @MethodSource("models")
   void greedyContinuations(String name, String backendName) {
-    greedyContinuations(name, backendName, "exact", Rounding.NONE);
-  }
-
-  @ParameterizedTest(name = "{0} on {1}")
-  @MethodSource("models")
-  void greedyContinuationsWithRoundedFrequencies(String name, String backendName) {
-    greedyContinuations(name, backendName, "expected", Rounding.of(name));
-  }
-
-  private static void greedyContinuations(
-      String name, String backendName, String expectations, Rounding rounding) {
     Path dir = Fixtures.dir("conformance/" + name);
     try (Backend backend = Backends.open(backendName, 2);
         Checkpoint checkpoint = Checkpoint.open(dir);
-        Transformer model = load(checkpoint, backend, rounding);
+        Memory memory = backend.newMemory();
+        Transformer model = load(checkpoint, memory, backend);
         Workspace w = model.newWorkspace(256, 1)) {
-      for (JsonNode c : Fixtures.json(dir.resolve(expectations + ".json")).get("cases")) {
+      for (JsonNode c : Fixtures.json(dir.resolve("expected.json")).get("cases")) {
         int[] ids = ids(c.get("ids"));
         List<Integer> expected = list(c.get("greedy"));
         try (KvCache cache = model.newCache(ids.length + expected.size())) {
@@ -155,13 +130,13 @@ class ConformanceTest {
     try (Backend backend = Backends.open(backendName, 2);
         NetworkCheckpoint stored = NetworkCheckpoint.open(dir);
         Checkpoint base = Checkpoint.open(dir.resolveSibling(stored.config().baseModel()));
-        Transformer model = load(base, backend, Rounding.NONE);
+        Memory memory = backend.newMemory();
+        Transformer model = load(base, memory, backend);
         ReasoningNetwork network =
-            new ReasoningNetwork(stored.config(), n -> stored.tensor(n).on(backend), backend);
+            new ReasoningNetwork(stored.config(), stored.on(memory), backend);
         ReasoningNetwork.Pass pass = network.newPass();
         Safetensors expected = Safetensors.open(dir.resolve("expected.safetensors"));
-        Workspace w = model.newWorkspace(256, 256);
-        Memory memory = backend.newMemory()) {
+        Workspace w = model.newWorkspace(256, 256)) {
       JsonNode e = Fixtures.json(dir.resolve("expected.json"));
       int[] close = ids(e.get("close_ids"));
       for (int i = 0; i < e.get("prompt_ids").size(); i++) {
@@ -217,36 +192,10 @@ class ConformanceTest {
     }
   }
 
-  /** What happened to the RoPE frequencies of a model whose expectations were recorded. */
-  private enum Rounding {
-    NONE,
-    BF16,
-    F16;
-
-    static Rounding of(String name) {
-      return name.contains("bf16") ? BF16 : name.contains("f16") ? F16 : NONE;
-    }
-
-    float round(float value) {
-      return switch (this) {
-        case NONE -> value;
-        case F16 -> Float.float16ToFloat(Float.floatToFloat16(value));
-        case BF16 -> {
-          int bits = Float.floatToRawIntBits(value);
-          yield Float.intBitsToFloat((bits + 0x7FFF + (bits >>> 16 & 1)) & 0xFFFF0000);
-        }
-      };
-    }
-  }
-
-  private static Transformer load(Checkpoint checkpoint, Backend backend, Rounding rounding) {
+  private static Transformer load(Checkpoint checkpoint, Memory memory, Backend backend) {
     ModelConfig config = checkpoint.config();
-    Weights weights = Weights.of(config, "model.", n -> checkpoint.tensor(n).on(backend));
-    float[] frequencies = RopeFrequencies.inverse(config.rope(), config.headDim());
-    for (int i = 0; i < frequencies.length; i++) {
-      frequencies[i] = rounding.round(frequencies[i]);
-    }
-    return new Transformer(config, weights, backend, frequencies);
+    Weights weights = Weights.of(config, "model.", checkpoint.on(memory));
+    return new Transformer(config, weights, backend);
   }
 
   private record Step(int id, float margin) {}

@@ -11,6 +11,7 @@ import io.lrt4j.checkpoint.Safetensors;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.cpu.ScalarBackend;
 import io.lrt4j.compute.cpu.VectorBackend;
 import java.nio.file.Path;
@@ -34,15 +35,16 @@ class TransformerTest {
   private static final int ROWS = Transformer.CHUNK;
 
   /** A model and what one thread needs to run it. */
-  private record Running(Backend backend, Checkpoint checkpoint, Transformer model, Workspace w)
+  private record Running(
+      Backend backend, Checkpoint checkpoint, Memory memory, Transformer model, Workspace w)
       implements AutoCloseable {
     static Running of(String name, Supplier<Backend> open) {
       Backend backend = open.get();
       Checkpoint checkpoint = Checkpoint.open(Fixtures.dir(name));
-      Weights weights =
-          Weights.of(checkpoint.config(), "model.", n -> checkpoint.tensor(n).on(backend));
+      Memory memory = backend.newMemory();
+      Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
       Transformer model = new Transformer(checkpoint.config(), weights, backend);
-      return new Running(backend, checkpoint, model, model.newWorkspace(ROWS, ROWS));
+      return new Running(backend, checkpoint, memory, model, model.newWorkspace(ROWS, ROWS));
     }
 
     /** Runs ids from {@code from} to {@code to}, the next of the cache's; hidden states, logits. */
@@ -67,6 +69,7 @@ class TransformerTest {
     public void close() {
       w.close();
       model.close();
+      memory.close();
       checkpoint.close();
       backend.close();
     }

@@ -2,9 +2,11 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -135,6 +137,16 @@ final class SpyBackend {
     @Override
     public Tensor allocate(int rows, int cols) {
       return Objects.requireNonNull(memory.allocate(rows, cols));
+    }
+
+    @Override
+    public Tensor weight(Weight stored) {
+      return memory.weight(stored);
+    }
+
+    @Override
+    public Linear linear(List<Part> parts) {
+      return memory.linear(parts);
     }
 
     @Override

@@ -32,25 +32,27 @@ final class FrozenBase implements AutoCloseable {
   }
 
   private Tensor copy(Checkpoint checkpoint, Backend backend, String... names) {
-    List<Tensor> parts = new ArrayList<>();
-    int rows = 0;
-    boolean vectors = false;
-    for (String name : names) {
-      StoredTensor stored = checkpoint.tensor(name);
-      vectors = stored.shape().size() == 1;
-      Tensor part = stored.on(backend);
-      parts.add(part);
-      rows += vectors ? part.cols() : part.rows();
+    try (Memory taken = backend.newMemory()) {
+      List<Tensor> parts = new ArrayList<>();
+      int rows = 0;
+      boolean vectors = false;
+      for (String name : names) {
+        StoredTensor stored = checkpoint.tensor(name);
+        vectors = stored.shape().size() == 1;
+        Tensor part = taken.weight(stored.weight());
+        parts.add(part);
+        rows += vectors ? part.cols() : part.rows();
+      }
+      int cols = parts.getFirst().cols();
+      Tensor whole = vectors ? memory.allocate(1, rows) : memory.allocate(rows, cols);
+      long at = 0;
+      for (Tensor part : parts) {
+        Tensor to = backend.training().view(whole, at, part.rows(), part.cols());
+        backend.copyRows(part, 0, to, 0, part.rows());
+        at += (long) part.rows() * part.cols();
+      }
+      return whole;
     }
-    int cols = parts.getFirst().cols();
-    Tensor whole = vectors ? memory.allocate(1, rows) : memory.allocate(rows, cols);
-    long at = 0;
-    for (Tensor part : parts) {
-      Tensor to = backend.training().view(whole, at, part.rows(), part.cols());
-      backend.copyRows(part, 0, to, 0, part.rows());
-      at += (long) part.rows() * part.cols();
-    }
-    return whole;
   }
 
   ModelConfig config() {

@@ -4,6 +4,7 @@ import io.lrt4j.GenerationOptions;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.TensorLayout;
 import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Memory;
 import io.lrt4j.decode.CounterRandom;
 import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
@@ -67,12 +68,12 @@ final class GrpoTask implements Task, AutoCloseable {
     try {
       reference = reference(referenceDirectory, backend);
       var checkpoint = model.checkpoint();
-      Weights weights =
-          Weights.of(checkpoint.config(), "model.", n -> checkpoint.tensor(n).on(backend));
+      Memory memory = open(backend.newMemory());
+      Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
       Transformer base = open(new Transformer(checkpoint.config(), weights, backend));
       // It reads the very parameters that are trained.
       ReasoningNetwork network =
-          open(new ReasoningNetwork(model.config(), model.parameters()::value, backend));
+          open(new ReasoningNetwork(model.config(), model.parameters().weights(), backend));
       Vocabulary vocabulary =
           Vocabulary.of(
               checkpoint.config().vocabSize(),

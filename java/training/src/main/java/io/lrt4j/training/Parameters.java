@@ -3,8 +3,10 @@ package io.lrt4j.training;
 import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.checkpoint.TensorLayout;
 import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.model.Weights;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -156,6 +158,23 @@ public final class Parameters implements AutoCloseable {
     return view(values, names);
   }
 
+  /** These parameters for inference, which sees every change of {@link #values}. */
+  public Weights.Source weights() {
+    return new Weights.Source() {
+      @Override
+      public Tensor tensor(String name) {
+        return value(name);
+      }
+
+      @Override
+      public Linear linear(boolean bias, String... names) {
+        DecoderWeights.Linear linear =
+            ((DecoderWeights.Source) Parameters.this::value).linear(bias, names);
+        return backend.training().linear(linear.weight(), linear.bias());
+      }
+    };
+  }
+
   /** The gradient of {@link #value}. */
   public Tensor gradient(String... names) {
     return view(gradients, names);
@@ -200,9 +219,11 @@ public final class Parameters implements AutoCloseable {
 
   /** Copies a stored tensor into a part of one of the flat tensors. */
   void put(Tensor flat, String name, StoredTensor stored) {
-    Tensor from = stored.on(backend);
-    Tensor to = backend.training().view(flat, part(name).at, from.rows(), from.cols());
-    backend.copyRows(from, 0, to, 0, from.rows());
+    try (Memory taken = backend.newMemory()) {
+      Tensor from = taken.weight(stored.weight());
+      Tensor to = backend.training().view(flat, part(name).at, from.rows(), from.cols());
+      backend.copyRows(from, 0, to, 0, from.rows());
+    }
   }
 
   /** A copy of a part of one of the flat tensors. */

@@ -6,7 +6,6 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** What all CPU backends share: memory, and moving data that is not worth a kernel. */
@@ -14,21 +13,6 @@ abstract class CpuBackend implements Backend {
   @Override
   public Memory newMemory() {
     return new CpuMemory();
-  }
-
-  /**
-   * Vectors (norms, biases) are converted to f32, as they are small and the kernels then need not
-   * tell; matrices are read in place.
-   */
-  @Override
-  public Tensor weight(DType dtype, int rows, int cols, MemorySegment data) {
-    CpuTensor stored = new CpuTensor(dtype, rows, cols, data);
-    if (rows > 1 || dtype == DType.F32) {
-      return stored;
-    }
-    CpuTensor converted = new CpuTensor(DType.F32, 1, cols, Arena.ofAuto().allocate(cols * 4L, 64));
-    copyRows(stored, 0, converted, 0, 1);
-    return converted;
   }
 
   @Override
@@ -51,11 +35,16 @@ abstract class CpuBackend implements Backend {
           rows * source.stride());
       return;
     }
+    widen(source, fromRow, target, toRow, rows);
+  }
+
+  /** Rows of any type, as f32. */
+  static void widen(CpuTensor source, int fromRow, CpuTensor target, int toRow, int rows) {
     long in = source.row(fromRow);
     long out = target.row(toRow);
     long count = (long) rows * source.cols();
     for (long i = 0; i < count; i++) {
-      float value = CpuTensor.load(source.dtype(), source.data(), in + i * source.dtype().bytes());
+      float value = CpuTensor.load(source.dtype(), source.data(), in + source.dtype().bytes(i));
       target.data().set(FLOAT, out + i * 4, value);
     }
   }
@@ -74,7 +63,7 @@ abstract class CpuBackend implements Backend {
       return;
     }
     for (int i = 0; i < rows * source.cols(); i++) {
-      long offset = source.row(row) + (long) i * source.dtype().bytes();
+      long offset = source.row(row) + source.dtype().bytes(i);
       to[i] = CpuTensor.load(source.dtype(), source.data(), offset);
     }
   }

@@ -3,18 +3,20 @@ package io.lrt4j.compute.cpu;
 import io.lrt4j.BackendException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
-import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
 
-/** Activations outside the Java heap, aligned to cache lines. */
+/** Memory outside the Java heap, aligned to cache lines; weights are used where they lie. */
 final class CpuMemory implements Memory {
   private static final int ALIGNMENT = 64;
   private final Arena arena = Arena.ofShared();
   private long bytes;
 
   @Override
-  public Tensor allocate(int rows, int cols) {
-    long size = Math.multiplyExact((long) rows * cols, (long) DType.F32.bytes());
+  public CpuTensor allocate(int rows, int cols) {
+    long size = DType.F32.bytes((long) rows * cols);
     try {
       var tensor = new CpuTensor(DType.F32, rows, cols, arena.allocate(size, ALIGNMENT));
       bytes += size;
@@ -23,6 +25,29 @@ final class CpuMemory implements Memory {
       throw new BackendException(
           "no memory for a tensor [" + rows + ", " + cols + "] of " + size + " bytes", e);
     }
+  }
+
+  @Override
+  public CpuTensor weight(Weight stored) {
+    CpuTensor inPlace = new CpuTensor(stored.dtype(), stored.rows(), stored.cols(), stored.data());
+    if (stored.rows() > 1 || stored.dtype() == DType.F32) {
+      return inPlace;
+    }
+    // Small, and the kernels then need not tell.
+    CpuTensor converted = allocate(1, stored.cols());
+    CpuBackend.widen(inPlace, 0, converted, 0, 1);
+    return converted;
+  }
+
+  @Override
+  public CpuLinear linear(List<Part> parts) {
+    List<CpuLinear.Part> all = new ArrayList<>();
+    for (Part part : parts) {
+      Weight w = part.weight();
+      CpuTensor weight = new CpuTensor(w.dtype(), w.rows(), w.cols(), w.data());
+      all.add(new CpuLinear.Part(weight, part.bias() == null ? null : weight(part.bias())));
+    }
+    return new CpuLinear(all);
   }
 
   @Override

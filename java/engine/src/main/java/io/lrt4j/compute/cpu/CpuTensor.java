@@ -14,7 +14,7 @@ record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   CpuTensor {
-    long needed = Math.multiplyExact((long) rows * cols, (long) dtype.bytes());
+    long needed = dtype.bytes((long) rows * cols);
     if (data.byteSize() != needed) {
       throw new IllegalArgumentException(
           "["
@@ -36,7 +36,7 @@ record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements
 
   /** Bytes from one row to the next. */
   long stride() {
-    return (long) cols * dtype.bytes();
+    return dtype.bytes(cols);
   }
 
   /** Byte offset of a row. */
@@ -46,7 +46,7 @@ record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements
 
   /** One element, converted to f32. */
   float get(int row, int col) {
-    return load(dtype, data, row(row) + (long) col * dtype.bytes());
+    return load(dtype, data, row(row) + dtype.bytes(col));
   }
 
   /** Sets one element of an f32 tensor. */

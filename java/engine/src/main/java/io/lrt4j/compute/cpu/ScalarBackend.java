@@ -2,8 +2,8 @@ package io.lrt4j.compute.cpu;
 
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
-import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import org.jspecify.annotations.Nullable;
@@ -52,30 +52,30 @@ public final class ScalarBackend extends CpuBackend {
   }
 
   @Override
-  public void project(Tensor x, int rows, Projection p, Tensor out) {
+  public void project(Tensor x, int rows, Linear p, Tensor out) {
     project(x, rows, p, out, false);
   }
 
   @Override
-  public void projectAdd(Tensor x, int rows, Projection p, Tensor y) {
+  public void projectAdd(Tensor x, int rows, Linear p, Tensor y) {
     project(x, rows, p, y, true);
   }
 
-  private void project(Tensor x, int rows, Projection p, Tensor out, boolean add) {
+  private void project(Tensor x, int rows, Linear p, Tensor out, boolean add) {
     CpuTensor o = CpuTensor.of(out);
     float[] row = new float[x.cols()];
     for (int i = 0; i < rows; i++) {
       read(x, i, row, 1);
       int col = 0;
-      for (Projection.Part part : p.parts()) {
-        CpuTensor weight = CpuTensor.of(part.weight());
+      for (CpuLinear.Part part : CpuLinear.of(p).parts()) {
+        CpuTensor weight = part.weight();
         for (int c = 0; c < weight.rows(); c++, col++) {
           float sum = 0;
           for (int k = 0; k < weight.cols(); k++) {
             sum += row[k] * weight.get(c, k);
           }
           if (part.bias() != null) {
-            sum += CpuTensor.of(part.bias()).get(0, c);
+            sum += part.bias().get(0, c);
           }
           o.set(i, col, add ? o.get(i, col) + sum : sum);
         }
@@ -84,7 +84,7 @@ public final class ScalarBackend extends CpuBackend {
   }
 
   @Override
-  public void normProject(Tensor x, int rows, Tensor norm, float eps, Projection p, Tensor out) {
+  public void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out) {
     try (var scratch = newMemory()) {
       Tensor normed = scratch.allocate(rows, x.cols());
       norm(x, rows, norm, eps, normed);
@@ -193,13 +193,7 @@ public final class ScalarBackend extends CpuBackend {
 
   @Override
   public void gatedMlp(
-      Tensor x,
-      int rows,
-      Tensor norm,
-      float eps,
-      Projection gateUp,
-      Projection down,
-      Tensor scratch) {
+      Tensor x, int rows, Tensor norm, float eps, Linear gateUp, Linear down, Tensor scratch) {
     normProject(x, rows, norm, eps, gateUp, scratch);
     CpuTensor s = CpuTensor.of(scratch);
     int width = down.in();

@@ -1,6 +1,7 @@
 package io.lrt4j.compute.cpu;
 
 import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
@@ -24,6 +25,11 @@ final class ScalarTraining implements TrainingBackend {
   }
 
   @Override
+  public Linear linear(Tensor w, @Nullable Tensor bias) {
+    return CpuLinear.of(CpuTensor.of(w), bias == null ? null : CpuTensor.of(bias));
+  }
+
+  @Override
   public Tensor view(Tensor of, long at, int rows, int cols) {
     return part(of, at, rows, cols);
   }
@@ -31,9 +37,9 @@ final class ScalarTraining implements TrainingBackend {
   /** A part of a tensor as a matrix of its own. */
   static CpuTensor part(Tensor of, long at, int rows, int cols) {
     CpuTensor whole = CpuTensor.of(of);
-    long bytes = (long) rows * cols * whole.dtype().bytes();
+    long bytes = whole.dtype().bytes((long) rows * cols);
     return new CpuTensor(
-        whole.dtype(), rows, cols, whole.data().asSlice(at * whole.dtype().bytes(), bytes));
+        whole.dtype(), rows, cols, whole.data().asSlice(whole.dtype().bytes(at), bytes));
   }
 
   private static float[] row(Tensor x, int row) {

@@ -8,8 +8,8 @@ import static io.lrt4j.compute.cpu.Lanes.N;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
-import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import java.lang.foreign.MemorySegment;
@@ -93,31 +93,25 @@ public final class VectorBackend extends CpuBackend {
   }
 
   @Override
-  public void project(Tensor x, int rows, Projection p, Tensor out) {
+  public void project(Tensor x, int rows, Linear p, Tensor out) {
     project(x, rows, null, 0, p, out, false);
   }
 
   @Override
-  public void normProject(Tensor x, int rows, Tensor norm, float eps, Projection p, Tensor out) {
+  public void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out) {
     project(x, rows, CpuTensor.of(norm), eps, p, out, false);
   }
 
   @Override
-  public void projectAdd(Tensor x, int rows, Projection p, Tensor y) {
+  public void projectAdd(Tensor x, int rows, Linear p, Tensor y) {
     project(x, rows, null, 0, p, y, true);
   }
 
   private void project(
-      Tensor x,
-      int rows,
-      @Nullable CpuTensor norm,
-      float eps,
-      Projection p,
-      Tensor y,
-      boolean add) {
+      Tensor x, int rows, @Nullable CpuTensor norm, float eps, Linear p, Tensor y, boolean add) {
     turn.lock();
     try {
-      projection.run(CpuTensor.of(x), rows, norm, eps, p, CpuTensor.of(y), add);
+      projection.run(CpuTensor.of(x), rows, norm, eps, CpuLinear.of(p), CpuTensor.of(y), add);
     } finally {
       turn.unlock();
     }
@@ -125,19 +119,13 @@ public final class VectorBackend extends CpuBackend {
 
   @Override
   public void gatedMlp(
-      Tensor x,
-      int rows,
-      Tensor norm,
-      float eps,
-      Projection gateUp,
-      Projection down,
-      Tensor scratch) {
+      Tensor x, int rows, Tensor norm, float eps, Linear gateUp, Linear down, Tensor scratch) {
     turn.lock();
     try {
       CpuTensor in = CpuTensor.of(x);
       CpuTensor s = CpuTensor.of(scratch);
-      projection.run(in, rows, CpuTensor.of(norm), eps, gateUp, s, false);
-      projection.runGated(s, rows, down, in);
+      projection.run(in, rows, CpuTensor.of(norm), eps, CpuLinear.of(gateUp), s, false);
+      projection.runGated(s, rows, CpuLinear.of(down), in);
     } finally {
       turn.unlock();
     }

@@ -14,7 +14,7 @@ final class VectorNorm {
 
   /**
    * Norms the {@code n} elements of x from {@code at} on, in place; the weight is f32 (see {@link
-   * CpuBackend#weight}).
+   * CpuMemory#weight}).
    */
   static void rmsNorm(float[] x, int at, int n, CpuTensor weight, float eps) {
     MemorySegment w = weight.data();

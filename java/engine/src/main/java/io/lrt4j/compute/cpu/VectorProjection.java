@@ -5,7 +5,6 @@ import static io.lrt4j.compute.cpu.Lanes.F;
 import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
-import io.lrt4j.compute.Projection;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -44,7 +43,7 @@ final class VectorProjection implements AutoCloseable {
   private int in;
   private @Nullable CpuTensor norm;
   private float eps;
-  private Projection projection = EMPTY;
+  private CpuLinear projection = EMPTY;
   private CpuTensor y = VectorBackend.NONE;
   private boolean add;
   private int block;
@@ -54,7 +53,7 @@ final class VectorProjection implements AutoCloseable {
   private int plain; // where the plain rows begin
   private boolean split;
 
-  private static final Projection EMPTY = Projection.of(VectorBackend.NONE, null);
+  private static final CpuLinear EMPTY = CpuLinear.of(VectorBackend.NONE, null);
 
   VectorProjection(Workers workers) {
     this.workers = workers;
@@ -68,7 +67,7 @@ final class VectorProjection implements AutoCloseable {
       int rows,
       @Nullable CpuTensor norm,
       float eps,
-      Projection p,
+      CpuLinear p,
       CpuTensor y,
       boolean add) {
     begin(x, rows, p, y, add);
@@ -79,13 +78,13 @@ final class VectorProjection implements AutoCloseable {
   }
 
   /** y += (silu(g) * u) W^T + b with x = [g ; u]. */
-  void runGated(CpuTensor x, int rows, Projection p, CpuTensor y) {
+  void runGated(CpuTensor x, int rows, CpuLinear p, CpuTensor y) {
     begin(x, rows, p, y, true);
     workers.run(gateJob, rows);
     product();
   }
 
-  private void begin(CpuTensor x, int rows, Projection p, CpuTensor y, boolean add) {
+  private void begin(CpuTensor x, int rows, CpuLinear p, CpuTensor y, boolean add) {
     this.x = x;
     this.rows = rows;
     this.y = y;
@@ -131,7 +130,7 @@ final class VectorProjection implements AutoCloseable {
     workers.run(productJob, tasks);
   }
 
-  private int blocks(Projection.Part part) {
+  private int blocks(CpuLinear.Part part) {
     return (part.weight().rows() + block - 1) / block;
   }
 
@@ -183,14 +182,14 @@ final class VectorProjection implements AutoCloseable {
   private void productBlock(int task, int worker) {
     int index = 0;
     int col = 0;
-    Projection.Part part = projection.parts().getFirst();
+    CpuLinear.Part part = projection.parts().getFirst();
     while (task >= blocks(part)) {
       task -= blocks(part);
       col += part.weight().rows();
       part = projection.parts().get(++index);
     }
-    CpuTensor weight = CpuTensor.of(part.weight());
-    CpuTensor bias = part.bias() == null ? null : CpuTensor.of(part.bias());
+    CpuTensor weight = part.weight();
+    CpuTensor bias = part.bias();
     DotKernel kernel = DotKernel.of(weight.dtype());
     int from = task * block;
     int to = Math.min(from + block, weight.rows());

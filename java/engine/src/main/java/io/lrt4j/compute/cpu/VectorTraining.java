@@ -6,6 +6,7 @@ import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
 import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
@@ -48,6 +49,11 @@ final class VectorTraining implements TrainingBackend {
   @Override
   public Backend backend() {
     return backend;
+  }
+
+  @Override
+  public Linear linear(Tensor w, @Nullable Tensor bias) {
+    return CpuLinear.of(CpuTensor.of(w), bias == null ? null : CpuTensor.of(bias));
   }
 
   @Override

@@ -3,14 +3,17 @@ package io.lrt4j.compute.cpu;
 import static io.lrt4j.compute.cpu.Numbers.assertClose;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.LogitSummary;
-import io.lrt4j.compute.Projection;
-import io.lrt4j.compute.Projection.Part;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Weight;
+import io.lrt4j.compute.cpu.CpuLinear.Part;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -106,13 +109,13 @@ class BackendOperationsTest {
     try (var memory = new GuardedMemory()) {
       CpuTensor x = memory.input(rows + SPARE, in, numbers.normal((rows + SPARE) * in, 0, 1));
       CpuTensor norm = memory.input(1, in, numbers.normal(in, 1, 0.2));
-      Projection plain = Projection.of(numbers.weight(memory, dtype, out, in), null);
-      Projection biased =
-          new Projection(
+      CpuLinear plain = CpuLinear.of(numbers.weight(memory, dtype, out, in), null);
+      CpuLinear biased =
+          new CpuLinear(
               List.of(new Part(plain.parts().getFirst().weight(), bias(numbers, memory, out))));
       int side = SIZES[numbers.below(5)];
-      Projection three =
-          new Projection(
+      CpuLinear three =
+          new CpuLinear(
               List.of(
                   biased.parts().getFirst(),
                   new Part(numbers.weight(memory, dtype, side, in), null),
@@ -158,7 +161,7 @@ class BackendOperationsTest {
             rows,
             99,
             POISONED,
-            (b, y) -> b.project(x, rows, new Projection(parts), y));
+            (b, y) -> b.project(x, rows, new CpuLinear(parts), y));
       }
     }
   }
@@ -185,7 +188,7 @@ class BackendOperationsTest {
         one[i * width + i] = 1;
       }
       CpuTensor x = memory.input(width, width, one);
-      Projection p = Projection.of(weight, null);
+      CpuLinear p = CpuLinear.of(weight, null);
       for (Backend backend : backends()) {
         CpuTensor out = memory.allocate(width, weight.rows());
         CpuTensor row = memory.allocate(1, weight.rows());
@@ -221,9 +224,9 @@ class BackendOperationsTest {
             CpuTensor w = numbers.weight(memory, dtype, width, hidden);
             parts.add(new Part(w, rows % 2 == 0 ? null : bias(numbers, memory, width)));
           }
-          Projection gateUp = new Projection(parts);
-          Projection down =
-              Projection.of(
+          CpuLinear gateUp = new CpuLinear(parts);
+          CpuLinear down =
+              CpuLinear.of(
                   numbers.weight(memory, dtype, hidden, width),
                   rows % 2 == 0 ? null : bias(numbers, memory, hidden));
           float[] x = numbers.normal(rows * hidden, 0, 1);
@@ -335,19 +338,40 @@ class BackendOperationsTest {
   void weightsAreReadInPlace(DType dtype) {
     Numbers numbers = new Numbers(9);
     for (Backend backend : backends()) {
-      try (var memory = new GuardedMemory()) {
+      try (var memory = new GuardedMemory();
+          var taken = backend.newMemory()) {
         CpuTensor matrix = numbers.weight(memory, dtype, 2, 33);
-        CpuTensor taken = CpuTensor.of(backend.weight(dtype, 2, 33, matrix.data()));
-        assertEquals(matrix.data().address(), taken.data().address());
         CpuTensor vector = numbers.weight(memory, dtype, 1, 33);
-        CpuTensor converted = CpuTensor.of(backend.weight(dtype, 1, 33, vector.data()));
-        assertEquals(DType.F32, converted.dtype());
-        for (int i = 0; i < 33; i++) {
-          assertEquals(vector.get(0, i), converted.get(0, i));
-        }
+        CpuTensor bias = numbers.weight(memory, dtype, 1, 2);
+        CpuTensor same = CpuTensor.of(taken.weight(stored(matrix)));
+        assertEquals(matrix.data().address(), same.data().address());
+        checkConverted(vector, CpuTensor.of(taken.weight(stored(vector))));
+        CpuLinear linear =
+            CpuLinear.of(
+                taken.linear(
+                    List.of(
+                        new Memory.Part(stored(matrix), stored(bias)),
+                        new Memory.Part(stored(vector), null))));
+        assertEquals(33, linear.in());
+        assertEquals(3, linear.out());
+        Part first = linear.parts().getFirst();
+        assertEquals(matrix.data().address(), first.weight().data().address());
+        checkConverted(bias, Objects.requireNonNull(first.bias()));
+        Part second = linear.parts().getLast();
+        assertEquals(vector.data().address(), second.weight().data().address());
+        assertNull(second.bias());
         memory.check("weight");
       }
     }
+  }
+
+  private static Weight stored(CpuTensor tensor) {
+    return new Weight(tensor.dtype(), tensor.rows(), tensor.cols(), tensor.data());
+  }
+
+  private static void checkConverted(CpuTensor stored, CpuTensor converted) {
+    assertEquals(DType.F32, converted.dtype());
+    assertArrayEquals(Numbers.floats(stored), Numbers.row(converted, 0));
   }
 
   @ParameterizedTest
@@ -414,7 +438,7 @@ class BackendOperationsTest {
       CpuTensor in = memory.input(5, 65, x);
       CpuTensor norm = memory.input(1, 65, numbers.normal(65, 1, 0.1));
       CpuTensor out = memory.allocate(5, 33);
-      Projection p = Projection.of(numbers.weight(memory, DType.BF16, 33, 65), null);
+      CpuLinear p = CpuLinear.of(numbers.weight(memory, DType.BF16, 33, 65), null);
       backend.normProject(in, 5, norm, EPS, p, out);
       for (int row = 0; row < 5; row++) {
         for (int c = 0; c < 33; c++) {

@@ -5,8 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
-import io.lrt4j.compute.Projection;
-import io.lrt4j.compute.Projection.Part;
+import io.lrt4j.compute.cpu.CpuLinear.Part;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -57,7 +56,7 @@ class BitwiseTest {
           CpuTensor norm = memory.input(1, in, numbers.normal(in, 1, 0.2));
           CpuTensor bias = memory.input(1, out, numbers.normal(out, 0, 0.5));
           CpuTensor weight = numbers.weight(memory, dtype, out, in);
-          Projection p = new Projection(List.of(new Part(weight, bias), new Part(weight, null)));
+          CpuLinear p = new CpuLinear(List.of(new Part(weight, bias), new Part(weight, null)));
           float[] x = numbers.normal(MOST * in, 0, 1);
           compare(
               x,
@@ -83,8 +82,8 @@ class BitwiseTest {
         CpuTensor norm = memory.input(1, hidden, numbers.normal(hidden, 1, 0.2));
         CpuTensor gate = numbers.weight(memory, dtype, width, hidden);
         CpuTensor up = numbers.weight(memory, dtype, width, hidden);
-        Projection gateUp = new Projection(List.of(new Part(gate, null), new Part(up, null)));
-        Projection down = Projection.of(numbers.weight(memory, dtype, hidden, width), null);
+        CpuLinear gateUp = new CpuLinear(List.of(new Part(gate, null), new Part(up, null)));
+        CpuLinear down = CpuLinear.of(numbers.weight(memory, dtype, hidden, width), null);
         float[] x = numbers.normal(MOST * hidden, 0, 1);
         compare(
             x,

@@ -4,8 +4,7 @@ import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
-import io.lrt4j.compute.Projection;
-import io.lrt4j.compute.Projection.Part;
+import io.lrt4j.compute.cpu.CpuLinear.Part;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -38,17 +37,17 @@ final class CompilerProbe {
       CpuTensor norm = memory.input(1, HIDDEN, numbers.normal(HIDDEN, 1, 0.2));
       CpuTensor headNorm = memory.input(1, HEAD_DIM, numbers.normal(HEAD_DIM, 1, 0.2));
       CpuTensor rope = memory.input(64, HEAD_DIM, numbers.normal(64 * HEAD_DIM, 0, 1));
-      List<Projection> qkv = new ArrayList<>();
-      List<Projection> gateUp = new ArrayList<>();
-      List<Projection> down = new ArrayList<>();
+      List<CpuLinear> qkv = new ArrayList<>();
+      List<CpuLinear> gateUp = new ArrayList<>();
+      List<CpuLinear> down = new ArrayList<>();
       for (DType dtype : DType.values()) {
-        qkv.add(Projection.of(numbers.weight(memory, dtype, QKV, HIDDEN), null));
+        qkv.add(CpuLinear.of(numbers.weight(memory, dtype, QKV, HIDDEN), null));
         gateUp.add(
-            new Projection(
+            new CpuLinear(
                 List.of(
                     new Part(numbers.weight(memory, dtype, WIDTH, HIDDEN), null),
                     new Part(numbers.weight(memory, dtype, WIDTH, HIDDEN), null))));
-        down.add(Projection.of(numbers.weight(memory, dtype, HIDDEN, WIDTH), null));
+        down.add(CpuLinear.of(numbers.weight(memory, dtype, HIDDEN, WIDTH), null));
       }
       CpuTensor x = CpuTensor.of(results.allocate(ROWS, HIDDEN));
       CpuTensor q = CpuTensor.of(results.allocate(ROWS, QKV));

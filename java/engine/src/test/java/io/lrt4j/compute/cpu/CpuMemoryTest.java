@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.LogitSummary;
-import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -53,15 +52,15 @@ class CpuMemoryTest {
         var vector = new VectorBackend(2)) {
       for (Backend backend : List.of(scalar, vector)) {
         var memory = new CpuMemory();
-        Tensor freed = memory.allocate(4, 4);
+        CpuTensor freed = memory.allocate(4, 4);
         memory.close();
         memory.close();
         assertThrows(IllegalStateException.class, () -> memory.allocate(1, 1));
         try (var open = new CpuMemory()) {
-          Tensor x = open.allocate(4, 4);
+          CpuTensor x = open.allocate(4, 4);
           Tensor norm = open.allocate(1, 4);
-          Projection p = Projection.of(x, null);
-          Projection gone = Projection.of(freed, null);
+          CpuLinear p = CpuLinear.of(x, null);
+          CpuLinear gone = CpuLinear.of(freed, null);
           refused(() -> backend.norm(freed, 4, norm, 1, x));
           refused(() -> backend.norm(x, 4, norm, 1, freed));
           refused(() -> backend.project(freed, 4, p, x));

@@ -6,6 +6,7 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -46,7 +47,7 @@ final class GuardedMemory implements Memory {
 
   /** A tensor with unspecified content, {@code misaligned} bytes off a multiple of 64. */
   CpuTensor tensor(DType dtype, int rows, int cols, int misaligned) {
-    long size = (long) rows * cols * dtype.bytes();
+    long size = dtype.bytes((long) rows * cols);
     MemorySegment all = arena.allocate(size + 2 * GUARD_BYTES + misaligned, 64);
     all.fill(GUARD);
     long start = (long) GUARD_BYTES + misaligned;
@@ -106,6 +107,16 @@ final class GuardedMemory implements Memory {
               }
               throw new UnsupportedOperationException(method.getName());
             });
+  }
+
+  @Override
+  public CpuTensor weight(Weight stored) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public CpuLinear linear(List<Part> parts) {
+    throw new UnsupportedOperationException();
   }
 
   @Override

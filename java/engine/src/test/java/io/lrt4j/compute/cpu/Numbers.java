@@ -64,6 +64,15 @@ final class Numbers {
     return values;
   }
 
+  /** The elements of a vector of any type. */
+  static float[] floats(CpuTensor vector) {
+    float[] values = new float[vector.cols()];
+    for (int c = 0; c < values.length; c++) {
+      values[c] = vector.get(0, c);
+    }
+    return values;
+  }
+
   /** One row of an f32 tensor. */
   static float[] row(CpuTensor tensor, int row) {
     float[] values = new float[tensor.cols()];

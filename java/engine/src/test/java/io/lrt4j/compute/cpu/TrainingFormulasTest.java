@@ -13,7 +13,6 @@ import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.PackedBatch;
-import io.lrt4j.compute.Projection;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import io.lrt4j.compute.TrainingBackend.AdamW;
@@ -68,7 +67,7 @@ class TrainingFormulasTest {
     CpuTensor w = random(33, 63);
     CpuTensor bias = random(1, 33);
     CpuTensor expected = memory.allocate(rows, 33);
-    Projection p = new Projection(List.of(new Projection.Part(w, bias)));
+    CpuLinear p = new CpuLinear(List.of(new CpuLinear.Part(w, bias)));
     scalar.normProject(x, rows, norm, EPS, p, expected);
     CpuTensor normed = memory.allocate(rows, 63);
     CpuTensor y = memory.allocate(rows, 33);
@@ -97,11 +96,11 @@ class TrainingFormulasTest {
         rows,
         ones,
         EPS,
-        new Projection(
+        new CpuLinear(
             List.of(
-                new Projection.Part(ops.view(gateUp, 0, 13, 33), null),
-                new Projection.Part(ops.view(gateUp, 13L * 33, 13, 33), null))),
-        Projection.of(down, null),
+                new CpuLinear.Part(CpuTensor.of(ops.view(gateUp, 0, 13, 33)), null),
+                new CpuLinear.Part(CpuTensor.of(ops.view(gateUp, 13L * 33, 13, 33)), null))),
+        CpuLinear.of(down, null),
         memory.allocate(rows, 26));
     CpuTensor normed = memory.allocate(rows, 33);
     CpuTensor both = memory.allocate(rows, 26);

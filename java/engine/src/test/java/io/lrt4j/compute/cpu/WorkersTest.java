@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.compute.DType;
-import io.lrt4j.compute.Projection;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -265,7 +264,7 @@ class WorkersTest {
     try (var memory = new GuardedMemory()) {
       CpuTensor x = memory.input(1, 4, new float[] {1, 2, 3, 4});
       CpuTensor y = memory.allocate(1, 1);
-      Projection p = Projection.of(memory.input(1, 4, new float[] {1, 1, 1, 1}), null);
+      CpuLinear p = CpuLinear.of(memory.input(1, 4, new float[] {1, 1, 1, 1}), null);
       backend.project(x, 1, p, y);
       assertEquals(10, y.get(0, 0));
       assertEquals(DType.F32, y.dtype());
@@ -284,7 +283,7 @@ class WorkersTest {
     try (var backend = new VectorBackend(3);
         var memory = new GuardedMemory()) {
       Numbers numbers = new Numbers(1);
-      Projection p = Projection.of(numbers.weight(memory, DType.BF16, 65, 63), null);
+      CpuLinear p = CpuLinear.of(numbers.weight(memory, DType.BF16, 65, 63), null);
       AtomicInteger wrong = new AtomicInteger();
       AtomicInteger done = new AtomicInteger();
       Thread[] callers = new Thread[6];
