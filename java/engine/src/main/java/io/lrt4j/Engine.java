@@ -20,6 +20,9 @@ public final class Engine implements AutoCloseable {
   /** Sessions kept for the next questions; more callers than that make their own. */
   private static final int MAX_IDLE = 8;
 
+  /** More of one question at a time than this is a mistake, and would fill the memory. */
+  private static final int MAX_SAMPLES = 1 << 16;
+
   private final LoadedModel model;
   private final double loadMillis;
   private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as the next two are
@@ -37,7 +40,8 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Loads a Hugging Face checkpoint directory.
+   * Loads a Hugging Face checkpoint directory. Its files are not needed any more once it is loaded,
+   * unless the options map the weights.
    *
    * @throws CheckpointException if it is damaged or incomplete
    * @throws UnsupportedModelException if it asks for something that is not run
@@ -77,8 +81,9 @@ public final class Engine implements AutoCloseable {
    * drawn for the first.
    */
   public List<Answer> sample(Question question, int count) {
-    if (count < 1) {
-      throw new QuestionException("the number of samples must be at least 1, found " + count);
+    if (count < 1 || count > MAX_SAMPLES) {
+      throw new QuestionException(
+          "the number of samples must be 1 to " + MAX_SAMPLES + ", found " + count);
     }
     return inSession(session -> session.ask(question, count, null));
   }
@@ -193,6 +198,8 @@ public final class Engine implements AutoCloseable {
       T result = work.apply(session);
       sound = true;
       return result;
+    } catch (InternalError e) {
+      throw model.changed(e);
     } finally {
       giveBack(session, sound);
     }

@@ -79,6 +79,26 @@ public final class TestModels {
     }
   }
 
+  /** Rewrites the header of {@code model.safetensors}, and appends zeros to its data. */
+  @SuppressWarnings("exports") // as above
+  public static void header(Path directory, Consumer<ObjectNode> change, int moreBytes) {
+    try {
+      Path file = directory.resolve("model.safetensors");
+      ByteBuffer all = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+      byte[] json = new byte[Math.toIntExact(all.getLong())];
+      all.get(json);
+      var header = (ObjectNode) MAPPER.readTree(json);
+      change.accept(header);
+      byte[] changed = MAPPER.writeValueAsBytes(header);
+      ByteBuffer out =
+          ByteBuffer.allocate(8 + changed.length + all.remaining() + moreBytes)
+              .order(ByteOrder.LITTLE_ENDIAN);
+      Files.write(file, out.putLong(changed.length).put(changed).put(all).array());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** A copy of the append network with a threshold for auto mode. */
   public static Path calibrated(Path to, double threshold, String measure) {
     copy(APPEND, to);

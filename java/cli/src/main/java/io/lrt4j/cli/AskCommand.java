@@ -86,7 +86,8 @@ final class AskCommand implements Command {
     if (compare && (mode != null || samples > 1)) {
       throw new UsageException("--compare goes with neither --mode nor --samples");
     }
-    EngineOptions options = CommonOptions.engine(arguments);
+    // Mapped: it answers and ends.
+    EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
     Path model = CommonOptions.model(arguments, console);
     String text = question(arguments.operand(), console);
     boolean json = arguments.has("json");

@@ -3,12 +3,14 @@ package io.lrt4j.text;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.checkpoint.ModelFiles;
 import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.UUID;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -65,13 +67,23 @@ public final class Tokenizer implements AutoCloseable {
    *     that lrt4j does not run
    */
   public static Tokenizer load(Path directory) {
-    TokenizerFile.Parts parts = TokenizerFile.read(directory);
+    return load(ModelFiles.of(directory));
+  }
+
+  /** The tokenizer of a checkpoint, empty if it has none. */
+  public static Optional<Tokenizer> find(ModelFiles files) {
+    return TokenizerFile.isIn(files) ? Optional.of(load(files)) : Optional.empty();
+  }
+
+  private static Tokenizer load(ModelFiles files) {
+    TokenizerFile.Parts parts = TokenizerFile.read(files);
     TokenizersLibrary library = NativeLibrary.get();
     try {
       String json = parts.source().json(UnaryOperator.identity());
       return new Tokenizer(library, parts, library.createTokenizerFromString(json));
     } catch (RuntimeException e) { // the only type that the native side throws
-      throw new TokenizerException(directory.resolve("tokenizer.json") + ": " + e.getMessage(), e);
+      throw new TokenizerException(
+          files.directory().resolve("tokenizer.json") + ": " + e.getMessage(), e);
     }
   }
 

@@ -20,7 +20,12 @@ import java.util.SequencedMap;
  */
 final class BaseTask implements Task {
   private static final List<String> TOKENIZER_FILES =
-      List.of("tokenizer.json", "tokenizer_config.json", "chat_template.jinja");
+      List.of(
+          "tokenizer.json",
+          "vocab.json",
+          "merges.txt",
+          "tokenizer_config.json",
+          "chat_template.jinja");
 
   private final Path origin;
   private final ModelConfig config;
