@@ -16,9 +16,17 @@ import org.jspecify.annotations.Nullable;
  * @param cacheMemory most bytes for keys and values, of all answers under way together; 0 takes
  *     half of the machine's memory. It is taken as tokens are written, not beforehand; an answer
  *     that would need more ends with a {@link CacheMemoryException}
+ * @param quantization of the base model and of the network; a backend that has no kernels for it is
+ *     an error
  */
-public record EngineOptions(@Nullable Path network, String backend, int threads, long cacheMemory) {
-  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, 0);
+public record EngineOptions(
+    @Nullable Path network,
+    String backend,
+    int threads,
+    long cacheMemory,
+    Quantization quantization) {
+  private static final EngineOptions DEFAULTS =
+      new EngineOptions(null, "auto", 0, 0, Quantization.NONE);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -38,19 +46,23 @@ public record EngineOptions(@Nullable Path network, String backend, int threads,
   }
 
   public EngineOptions withNetwork(@Nullable Path network) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, quantization);
   }
 
   public EngineOptions withBackend(String backend) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, quantization);
   }
 
   public EngineOptions withThreads(int threads) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, quantization);
   }
 
   public EngineOptions withCacheMemory(long cacheMemory) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, quantization);
+  }
+
+  public EngineOptions withQuantization(Quantization quantization) {
+    return new EngineOptions(network, backend, threads, cacheMemory, quantization);
   }
 
   /** {@link #cacheMemory} in bytes, the default worked out. */

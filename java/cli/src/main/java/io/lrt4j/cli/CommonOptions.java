@@ -5,6 +5,7 @@ import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backends;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,7 +40,11 @@ final class CommonOptions {
                 "scalar|vector|native|cuda",
                 "one that is not available here is an error (default: the best available)"))
         .addOption(valued("threads", "N", "compute threads (default: one per processor)"))
-        .addOption(valued("quantize", "none|q8|q4", "only none in this version"));
+        .addOption(
+            valued(
+                "quantize",
+                "none|q8|q4",
+                "weights rounded at load (default: none; q4 is not there yet)"));
   }
 
   static EngineOptions engine(Arguments arguments) {
@@ -53,18 +58,16 @@ final class CommonOptions {
       backend = backend(device, Backends.survey());
     }
     String quantize = arguments.choice("quantize", "none", "q8", "q4");
-    if (!quantize.equals("none")) {
-      throw new BackendException(
-          "--quantize "
-              + quantize
-              + " is not available in this version, which runs weights in their own type");
+    if (quantize.equals("q4")) {
+      throw new BackendException("--quantize q4 is not available in this version: use q8, or none");
     }
     int threads = arguments.integer("threads", 0, 1, 1024);
     String network = arguments.text("network");
     return EngineOptions.defaults()
         .withNetwork(network == null ? null : directory("--network", network))
         .withBackend(backend)
-        .withThreads(threads);
+        .withThreads(threads)
+        .withQuantization(quantize.equals("q8") ? Quantization.Q8 : Quantization.NONE);
   }
 
   /** The backend that stands for a device: of the CPU's, the fastest that is available. */
