@@ -92,12 +92,19 @@ INLINE float greatest(vec v) {
 
 /* The first n elements, 0 behind them. */
 INLINE vec load_some(const float *p, int n) {
+  if (n == W) {
+    return load(p);
+  }
   float lane[W] = {0};
   memcpy(lane, p, (size_t)n * sizeof(float));
   return load(lane);
 }
 
 INLINE void store_some(float *p, vec v, int n) {
+  if (n == W) {
+    store(p, v);
+    return;
+  }
   float lane[W];
   store(lane, v);
   memcpy(p, lane, (size_t)n * sizeof(float));
@@ -213,15 +220,21 @@ static void quantize(const float *x, int n, int8_t *bytes, float *scales, int32_
     float largest = greatest(most);
     vec inverse = all(largest > 0 ? 127 / largest : 0);
     const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
-    int32_t total = 0;
+    ivec sums = {0};
     for (int i = 0; i < LRT_BLOCK; i += W) {
-      ivec rounded = (ivec)(load(from + i) * inverse + magic);
+      ivec low = (ivec)(load(from + i) * inverse + magic) << 24 >> 24;
+      sums += low;
+#if W == 16
+      _mm_storeu_si128((__m128i *)(to + i), _mm512_cvtepi32_epi8((__m512i)low));
+#else
       for (int lane = 0; lane < W; lane++) {
-        to[i + lane] = (int8_t)rounded[lane]; /* in the low bits */
-        total += to[i + lane];
+        to[i + lane] = (int8_t)low[lane];
       }
+#endif
     }
+    int32_t total = 0;
     for (int lane = 0; lane < W; lane++) {
+      total += sums[lane];
       largest = wrong[lane] ? NAN : largest; /* what is wrong with the numbers shows */
     }
     scales[block] = largest / 127;
@@ -262,8 +275,8 @@ static void gate(const float *gate_up, int in, lrt_input *to, int number) {
   const float *up = gate_up + in;
   for (int i = 0; i < in; i += W) {
     int n = in - i < W ? in - i : W;
-    vec g = n == W ? load(gate_up + i) : load_some(gate_up + i, n);
-    vec u = n == W ? load(up + i) : load_some(up + i, n);
+    vec g = load_some(gate_up + i, n);
+    vec u = load_some(up + i, n);
     store_some(row + i, g / (exponential(-g) + all(1.f)) * u, n);
   }
   finish(row, in, to, number);
