@@ -10,12 +10,14 @@ import io.lrt4j.compute.Backends;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
 /** The options that several commands share, and what they mean. */
 final class CommonOptions {
   private static final String CUDA = "cuda";
+  static final String OUTSIDE_LINKS = "outside-links";
 
   private CommonOptions() {}
 
@@ -40,11 +42,17 @@ final class CommonOptions {
                 "scalar|vector|native|cuda",
                 "one that is not available here is an error (default: the best available)"))
         .addOption(valued("threads", "N", "compute threads (default: one per processor)"))
+        .addOption(outsideLinks())
         .addOption(
             valued(
                 "quantize",
                 "none|q8|q4",
                 "weights rounded at load (default: none; q4 is not there yet)"));
+  }
+
+  /** Of commands that read a checkpoint. */
+  static Option outsideLinks() {
+    return flag(OUTSIDE_LINKS, "follow symbolic links out of the checkpoint's folder");
   }
 
   static EngineOptions engine(Arguments arguments) {
@@ -67,6 +75,7 @@ final class CommonOptions {
         .withNetwork(network == null ? null : directory("--network", network))
         .withBackend(backend)
         .withThreads(threads)
+        .withOutsideLinks(arguments.has(OUTSIDE_LINKS))
         .withQuantization(quantize.equals("q8") ? Quantization.Q8 : Quantization.NONE);
   }
 
