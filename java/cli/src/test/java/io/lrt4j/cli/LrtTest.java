@@ -233,7 +233,7 @@ class LrtTest {
     assertFails("--network " + missing + " does not exist", "ask", "x", "--network", missing);
     assertFails("directory " + missing + " does not exist", "inspect", missing);
     assertFails("config.json", "inspect", folder.toString());
-    assertFails("--quantize q8 is not available", "ask", "x", "--quantize", "q8");
+    assertFails("--quantize q4 is not available", "ask", "x", "--quantize", "q4");
     assertFails("the default model is not here: name one with --model DIR", "ask", "x");
     String dump = folder.resolve("none/x.safetensors").toString();
     assertFails(
