@@ -6,6 +6,14 @@ module io.lrt4j.engine {
   requires com.fasterxml.jackson.databind;
   requires ai.djl.tokenizers;
   requires jdk.jfr;
+  requires jdk.management;
+
+  uses io.lrt4j.compute.BackendProvider;
+
+  provides io.lrt4j.compute.BackendProvider with
+      io.lrt4j.compute.cpu.nativ.NativeProvider,
+      io.lrt4j.compute.cpu.VectorProvider,
+      io.lrt4j.compute.cpu.ScalarProvider;
 
   exports io.lrt4j;
   exports io.lrt4j.checkpoint to

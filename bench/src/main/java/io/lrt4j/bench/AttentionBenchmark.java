@@ -2,7 +2,9 @@ package io.lrt4j.bench;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 import java.util.Objects;
@@ -38,6 +40,7 @@ public class AttentionBenchmark {
   public int mebibytes;
 
   private final Batch batch = new Batch(1);
+  private @Nullable KvStore store;
   private @Nullable KvCache cache;
   private @Nullable Memory memory;
   private @Nullable Tensor qkv;
@@ -54,11 +57,12 @@ public class AttentionBenchmark {
     int capacity = context + rows;
     bytes = 2L * KV_HEADS * HEAD_DIM * capacity * Float.BYTES;
     layers = (int) Math.max(1, ((long) mebibytes << 20) / bytes);
-    cache = new KvCache(backend, layers, KV_HEADS, HEAD_DIM, capacity);
-    float[] numbers = Numbers.normal(KV_HEADS * capacity * HEAD_DIM, 1);
-    for (int l = 0; l < layers; l++) {
-      backend.write(numbers, cache.keys(l), 0, KV_HEADS * capacity);
-      backend.write(numbers, cache.values(l), 0, KV_HEADS * capacity);
+    store = new KvStore(backend, layers, KV_HEADS, HEAD_DIM, CacheMemory.unlimited());
+    cache = store.newCache();
+    cache.reserve(capacity);
+    for (int i = 0; i < cache.blocks(); i++) {
+      Tensor block = cache.block(i);
+      backend.write(Numbers.normal(block.rows() * block.cols(), 1 + i), block, 0, block.rows());
     }
     cache.advance(context);
     batch.clear().add(cache, rows);
@@ -91,5 +95,6 @@ public class AttentionBenchmark {
   public void close() {
     Objects.requireNonNull(memory).close();
     Objects.requireNonNull(cache).close();
+    Objects.requireNonNull(store).close();
   }
 }

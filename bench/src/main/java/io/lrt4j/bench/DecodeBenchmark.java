@@ -128,7 +128,7 @@ public class DecodeBenchmark {
       int vocab = model.config().vocabSize();
       generator = new Generator(transformer, 1);
       w = transformer.newWorkspace(1, 1);
-      cache = transformer.newCache(CONTEXT + TOKENS);
+      cache = transformer.newCache();
       sampler = new Sampler(SAMPLED, vocab);
       vocabulary = Vocabulary.of(vocab, null, List.of());
       host = new float[vocab];
@@ -154,7 +154,7 @@ public class DecodeBenchmark {
     }
 
     private void step() {
-      if (cache.remaining() == 0) {
+      if (cache.length() == CONTEXT + TOKENS) {
         cache.truncate(CONTEXT);
       }
       transformer.embed(id, 0, 1, w);

@@ -40,7 +40,7 @@ final class LatentJob implements AutoCloseable {
     network = new ReasoningNetwork(checkpoint.config(), checkpoint.on(memory), model.backend());
     pass = network.newPass();
     generator = new Generator(model.transformer(), WIDTH);
-    cache = model.transformer().newCache(QUESTION + network.latents() + CLOSE + ANSWER);
+    cache = model.transformer().newCache();
     hidden = memory.allocate(QUESTION, model.config().hiddenSize());
     question = Numbers.ids(QUESTION, model.config().vocabSize());
     close = Numbers.ids(CLOSE, model.config().vocabSize());

@@ -1,5 +1,7 @@
 package io.lrt4j;
 
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +13,9 @@ import org.jspecify.annotations.Nullable;
  * @param backend {@code auto}, {@code scalar}, {@code vector}, {@code native} or {@code cuda}; one
  *     that is not available is an error
  * @param threads compute threads, the caller's included; 0 takes one per processor
+ * @param cacheMemory most bytes for keys and values, of all answers under way together; 0 takes
+ *     half of the machine's memory. It is taken as tokens are written, not beforehand; an answer
+ *     that would need more ends with a {@link CacheMemoryException}
  * @param mappedWeights whether weights are mapped into memory instead of read. Mapped, they are
  *     there at once, take no memory of their own, and are shared by processes that map the same
  *     files. But nobody may touch those files while the engine is open: one that is cut short or
@@ -27,13 +32,18 @@ public record EngineOptions(
     @Nullable Path network,
     String backend,
     int threads,
+    long cacheMemory,
     boolean mappedWeights,
     boolean outsideLinks) {
-  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, false, false);
+  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, 0, false, false);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
       throw new BackendException("threads must be 0 (one per processor) to 1024, found " + threads);
+    }
+    if (cacheMemory < 0) {
+      throw new BackendException(
+          "cache memory must be 0 (half of the machine's) or more bytes, found " + cacheMemory);
     }
   }
 
@@ -46,22 +56,33 @@ public record EngineOptions(
   }
 
   public EngineOptions withNetwork(@Nullable Path network) {
-    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withBackend(String backend) {
-    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withThreads(int threads) {
-    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withMappedWeights(boolean mappedWeights) {
-    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withOutsideLinks(boolean outsideLinks) {
-    return new EngineOptions(network, backend, threads, mappedWeights, outsideLinks);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+  }
+
+  public EngineOptions withCacheMemory(long cacheMemory) {
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+  }
+
+  /** {@link #cacheMemory} in bytes, the default worked out. */
+  public long cacheLimit() {
+    return cacheMemory > 0
+        ? cacheMemory
+        : ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize() / 2;
   }
 }

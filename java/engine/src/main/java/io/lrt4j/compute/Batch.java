@@ -22,7 +22,7 @@ public final class Batch {
 
   /** Appends {@code rows} rows that continue {@code cache}; a cache may occur once. */
   public Batch add(KvCache cache, int rows) {
-    cache.checkRoom(rows);
+    cache.reserve(rows);
     caches[runs] = cache;
     firstRow[runs + 1] = firstRow[runs] + rows;
     runs++;
@@ -36,6 +36,15 @@ public final class Batch {
   /** Rows of all runs. */
   public int rows() {
     return firstRow[runs];
+  }
+
+  /** One more than the largest position. */
+  public int positions() {
+    int most = 0;
+    for (int run = 0; run < runs; run++) {
+      most = Math.max(most, position(run, firstRow[run + 1]));
+    }
+    return most;
   }
 
   public KvCache cache(int run) {

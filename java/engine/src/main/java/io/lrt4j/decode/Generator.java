@@ -142,18 +142,30 @@ public final class Generator implements AutoCloseable {
       sequences.get(i).take(ops, firstLogits, 0, summary, host);
     }
     Sequence[] open = sequences.toArray(new Sequence[0]);
+    // Samples whose turn has not come hold no memory of their own.
+    long fitting = width;
+    for (int i = 0; i < open.length; i++) {
+      // One less, for what they were forked from.
+      fitting = Math.min(fitting, model.store().capacity(open[i].longest()) - 1);
+    }
+    int together = (int) Math.max(1, fitting);
     for (int n = compact(open, open.length); n > 0; n = compact(open, n)) {
-      for (int from = 0; from < n; ) {
-        from = step(open, from, n);
+      int running = Math.min(n, together);
+      for (int from = 0; from < running; ) {
+        from = step(open, from, running);
       }
     }
   }
 
-  /** Moves the unfinished sequences to the front and returns how many there are. */
+  /**
+   * Moves the unfinished sequences to the front and returns how many there are; frees the others.
+   */
   private static int compact(Sequence[] open, int n) {
     int kept = 0;
     for (int i = 0; i < n; i++) {
-      if (!open[i].isFinished()) {
+      if (open[i].isFinished()) {
+        open[i].release();
+      } else {
         open[kept++] = open[i];
       }
     }

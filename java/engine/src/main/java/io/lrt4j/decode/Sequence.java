@@ -48,6 +48,7 @@ public final class Sequence {
   private String answerHead = ""; // came with the token that ended the thinking
   private String pendingHead = ""; // what has come of the answer while that is white space alone
   private boolean answerBegun;
+  private boolean ownsCache;
   private double logprobSum;
   private float smallestMargin = Float.POSITIVE_INFINITY;
   private long firstAnswerNanos; // System.nanoTime; 0 before
@@ -127,7 +128,7 @@ public final class Sequence {
     Phase tokenPhase = phase;
     String text = phase == Phase.REASONING ? think(id) : answer(id, logprob, summary);
     if (finished == null) {
-      if (count == limit || feedCount > cache.remaining()) {
+      if (count == limit) {
         finished = FinishReason.LENGTH;
       } else if (isCancelled(options)) {
         finished = FinishReason.CANCELLED;
@@ -240,6 +241,23 @@ public final class Sequence {
 
   boolean isFinished() {
     return finished != null;
+  }
+
+  /** Its cache is its own, and given back as soon as it ends: others may be waiting for memory. */
+  public void ownsCache() {
+    ownsCache = true;
+  }
+
+  /** It has ended. */
+  void release() {
+    if (ownsCache) {
+      cache.close();
+    }
+  }
+
+  /** Most positions that its cache can come to. */
+  int longest() {
+    return cache.length() + limit - count + feed.length;
   }
 
   KvCache cache() {

@@ -2,7 +2,9 @@ package io.lrt4j.model;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
@@ -29,13 +31,37 @@ public final class Transformer implements AutoCloseable {
   private final List<Memory> ropeMemory =
       new ArrayList<>(); // outgrown tables may still be read; they go with the model
   private final float[] ropeFrequencies;
+  private final KvStore store;
   private volatile Tensor rope;
 
+  /** With as much memory for keys and values as there is. */
   public Transformer(ModelConfig config, Weights weights, Backend backend) {
+    this(config, weights, backend, CacheMemory.unlimited());
+  }
+
+  /** With this memory for keys and values. */
+  public Transformer(
+      ModelConfig config, Weights weights, Backend backend, CacheMemory cacheMemory) {
+    this(
+        config,
+        weights,
+        backend,
+        cacheMemory,
+        RopeFrequencies.inverse(config.rope(), config.headDim()));
+  }
+
+  /** With RoPE frequencies other than the config's, [headDim / 2]. */
+  Transformer(
+      ModelConfig config,
+      Weights weights,
+      Backend backend,
+      CacheMemory cacheMemory,
+      float[] ropeFrequencies) {
     this.config = config;
+    this.ropeFrequencies = ropeFrequencies;
     this.weights = weights;
     ops = backend;
-    ropeFrequencies = RopeFrequencies.inverse(config.rope(), config.headDim());
+    store = new KvStore(backend, config.layers(), config.kvHeads(), config.headDim(), cacheMemory);
     rope = newRope(Math.min(config.maxPositions(), CHUNK));
   }
 
@@ -55,21 +81,28 @@ public final class Transformer implements AutoCloseable {
     return new Workspace(ops, config, rows, logitRows);
   }
 
-  /** An empty cache for up to {@code capacity} positions. */
-  public KvCache newCache(int capacity) {
-    prepare(capacity);
-    return new KvCache(ops, config.layers(), config.kvHeads(), config.headDim(), capacity);
+  /** An empty sequence; it takes memory as it is written. */
+  public KvCache newCache() {
+    return store.newCache();
   }
 
-  /**
-   * Sees to it that positions below {@code positions} can be computed; forks that go beyond their
-   * parent's room need it too.
-   */
-  public synchronized void prepare(int positions) {
+  /** Where its sequences are. */
+  public KvStore store() {
+    return store;
+  }
+
+  /** Cosines and sines of at least {@code positions} positions. */
+  private Tensor rope(int positions) {
+    Tensor table = rope;
+    return table.rows() < positions ? longerRope(positions) : table;
+  }
+
+  private synchronized Tensor longerRope(int positions) {
     if (rope.rows() < positions) {
       long doubled = Math.min(2L * rope.rows(), Math.max(config.maxPositions(), positions));
       rope = newRope((int) Math.max(positions, doubled));
     }
+    return rope;
   }
 
   private Tensor newRope(int positions) {
@@ -91,15 +124,16 @@ public final class Transformer implements AutoCloseable {
    * w.hidden.
    */
   public void forward(Batch batch, Workspace w) {
+    Tensor rope = rope(batch.positions());
     for (int l = 0; l < config.layers(); l++) {
-      layer(l, batch, w);
+      layer(l, batch, rope, w);
     }
     ops.norm(w.x, batch.rows(), weights.norm(), config.rmsNormEps(), w.hidden);
     batch.advance();
   }
 
   /** One decoder layer: x += attention(norm(x)); x += mlp(norm(x)). x: [rows, hidden]. */
-  private void layer(int l, Batch batch, Workspace w) {
+  private void layer(int l, Batch batch, Tensor rope, Workspace w) {
     Weights.Layer p = weights.layers().get(l);
     int rows = batch.rows();
     float eps = config.rmsNormEps();
@@ -128,6 +162,7 @@ public final class Transformer implements AutoCloseable {
 
   @Override
   public synchronized void close() {
+    store.close();
     ropeMemory.forEach(Memory::close);
   }
 }

@@ -10,6 +10,7 @@ import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
@@ -38,6 +39,7 @@ public final class LoadedModel implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Backend backend;
   private final Memory memory; // of all weights
+  private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
   private final @Nullable ReasoningNetwork network;
   private final @Nullable Path networkDirectory;
@@ -56,7 +58,8 @@ public final class LoadedModel implements AutoCloseable {
       memory = backend.newMemory();
       closers.push(memory::close);
       Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
-      transformer = new Transformer(checkpoint.config(), weights, backend);
+      cacheMemory = new CacheMemory(options.cacheLimit());
+      transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
       Path own = directory.resolve(NETWORK_DIRECTORY);
       networkDirectory =
@@ -88,8 +91,12 @@ public final class LoadedModel implements AutoCloseable {
     LoadedModel model =
         load(directory, options, Backends.open(options.backend(), options.threads()));
     if (options.backend().equals(Backends.AUTO)) {
-      Backends.missing(model.backend.name())
-          .ifPresent(hint -> LOG.log(System.Logger.Level.WARNING, hint));
+      // A warning only where Java would crawl: by default it is printed.
+      System.Logger.Level level =
+          model.backend.name().equals("scalar")
+              ? System.Logger.Level.WARNING
+              : System.Logger.Level.DEBUG;
+      Backends.missing(model.backend.name()).ifPresent(hint -> LOG.log(level, hint));
     }
     return model;
   }
@@ -121,7 +128,8 @@ public final class LoadedModel implements AutoCloseable {
               + " has hidden size "
               + expected);
     }
-    ReasoningNetwork network = new ReasoningNetwork(stored.config(), stored.on(memory), backend);
+    ReasoningNetwork network =
+        new ReasoningNetwork(stored.config(), stored.on(memory), backend, cacheMemory);
     closers.push(network::close);
     return network;
   }

@@ -4,6 +4,7 @@ import io.lrt4j.checkpoint.Fusion;
 import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
@@ -11,7 +12,6 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
 import io.lrt4j.model.Workspace;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The network that does the thinking: from the final hidden states of a question, [n, d], to t
@@ -36,6 +36,12 @@ public final class ReasoningNetwork implements AutoCloseable {
 
   /** Takes its parameters from {@code source}, under the names of the checkpoint layout. */
   public ReasoningNetwork(NetworkConfig config, Weights.Source source, Backend backend) {
+    this(config, source, backend, CacheMemory.unlimited());
+  }
+
+  /** With this memory for keys and values. */
+  public ReasoningNetwork(
+      NetworkConfig config, Weights.Source source, Backend backend, CacheMemory cacheMemory) {
     this.config = config;
     ops = backend;
     in = source.linear(true, "in_proj");
@@ -43,7 +49,10 @@ public final class ReasoningNetwork implements AutoCloseable {
     out = source.linear(true, "out_proj");
     backbone =
         new Transformer(
-            config.backbone(), Weights.of(config.backbone(), "backbone.", source), backend);
+            config.backbone(),
+            Weights.of(config.backbone(), "backbone.", source),
+            backend,
+            cacheMemory);
   }
 
   public NetworkConfig config() {
@@ -81,7 +90,6 @@ public final class ReasoningNetwork implements AutoCloseable {
     private final Tensor last; // [t, g]
     private final Tensor z; // [t, d]
     private final Batch batch = new Batch(1);
-    private @Nullable KvCache cache;
 
     private Pass() {
       try {
@@ -105,54 +113,36 @@ public final class ReasoningNetwork implements AutoCloseable {
      */
     public Tensor run(Tensor hidden, int n) {
       int prefix = config.fusion() == Fusion.APPEND ? n : 0;
-      int total = prefix + latents();
-      KvCache cache = emptyCache(total);
       if (config.fusion() == Fusion.HADAMARD) {
         ops.copyRows(hidden, n - 1, question, 0, 1);
         ops.project(question, 1, in, projected);
       }
-      // Question and queries in separate steps: their inputs come from different places.
-      for (int at = 0; at < prefix; at += Transformer.CHUNK) {
-        int rows = Math.min(Transformer.CHUNK, prefix - at);
-        ops.copyRows(hidden, at, question, 0, rows);
-        ops.project(question, rows, in, w.x);
-        backbone.forward(batch.clear().add(cache, rows), w);
-      }
-      for (int at = 0; at < latents(); at += Transformer.CHUNK) {
-        int rows = Math.min(Transformer.CHUNK, latents() - at);
-        ops.copyRows(queries, at, w.x, 0, rows);
-        if (config.fusion() == Fusion.HADAMARD) {
-          ops.multiplyRow(projected, 0, w.x, rows, w.x);
+      try (KvCache cache = backbone.newCache()) {
+        // Question and queries in separate steps: their inputs come from different places.
+        for (int at = 0; at < prefix; at += Transformer.CHUNK) {
+          int rows = Math.min(Transformer.CHUNK, prefix - at);
+          ops.copyRows(hidden, at, question, 0, rows);
+          ops.project(question, rows, in, w.x);
+          backbone.forward(batch.clear().add(cache, rows), w);
         }
-        backbone.forward(batch.clear().add(cache, rows), w);
-        ops.copyRows(w.hidden, 0, last, at, rows);
+        for (int at = 0; at < latents(); at += Transformer.CHUNK) {
+          int rows = Math.min(Transformer.CHUNK, latents() - at);
+          ops.copyRows(queries, at, w.x, 0, rows);
+          if (config.fusion() == Fusion.HADAMARD) {
+            ops.multiplyRow(projected, 0, w.x, rows, w.x);
+          }
+          backbone.forward(batch.clear().add(cache, rows), w);
+          ops.copyRows(w.hidden, 0, last, at, rows);
+        }
       }
       ops.project(last, latents(), out, z);
       return z;
-    }
-
-    private KvCache emptyCache(int capacity) {
-      KvCache kept = cache;
-      if (kept != null && kept.capacity() >= capacity) {
-        kept.truncate(0);
-        return kept;
-      }
-      if (kept != null) {
-        kept.close();
-        cache = null;
-      }
-      KvCache fresh = backbone.newCache(capacity);
-      cache = fresh;
-      return fresh;
     }
 
     @Override
     public void close() {
       w.close();
       memory.close();
-      if (cache != null) {
-        cache.close();
-      }
     }
   }
 }

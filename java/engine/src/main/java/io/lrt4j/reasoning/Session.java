@@ -39,7 +39,7 @@ public final class Session implements AutoCloseable {
   private final LoadedModel model;
   private final Generator generator;
   private ReasoningNetwork.@Nullable Pass pass; // made for the first latent answer
-  private @Nullable KvCache cache; // kept from question to question
+  private @Nullable KvCache cache; // of the question under way
   private @Nullable Memory hiddenMemory;
   private @Nullable Tensor hidden; // final hidden states of the question, [at least n, d]
 
@@ -56,24 +56,32 @@ public final class Session implements AutoCloseable {
     Prompts prompts = model.prompts();
     int[] prompt = mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
     Job job = Job.of(prompt, question.options(), count, watch);
-    if (!encode(job, mode)) {
-      return cancelled(job, mode == Mode.AUTO ? Mode.LATENT : mode);
+    try {
+      if (!encode(job, mode)) {
+        return cancelled(job, mode == Mode.AUTO ? Mode.LATENT : mode);
+      }
+      return switch (mode) {
+        case DIRECT, EXPLICIT -> decode(job, mode, prompt.length, 0, generator.logits(), listener);
+        case LATENT -> latent(job, listener);
+        case AUTO -> auto(job, threshold, listener);
+      };
+    } finally {
+      closeCache();
     }
-    return switch (mode) {
-      case DIRECT, EXPLICIT -> decode(job, mode, prompt.length, 0, generator.logits(), listener);
-      case LATENT -> latent(job, listener);
-      case AUTO -> auto(job, threshold, listener);
-    };
   }
 
   /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
     Job job = Job.of(prompt.clone(), options, 1, new Stopwatch());
-    if (!encode(job, Mode.DIRECT)) {
-      return cancelled(job, Mode.DIRECT).getFirst();
+    try {
+      if (!encode(job, Mode.DIRECT)) {
+        return cancelled(job, Mode.DIRECT).getFirst();
+      }
+      return decode(job, Mode.DIRECT, prompt.length, 0, generator.logits(), listener).getFirst();
+    } finally {
+      closeCache();
     }
-    return decode(job, Mode.DIRECT, prompt.length, 0, generator.logits(), listener).getFirst();
   }
 
   /**
@@ -89,32 +97,16 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /**
-   * Positions that follow a question.
-   *
-   * @param least what is needed for an answer of one token
-   * @param most what an answer of the longest length takes
-   */
-  private record Room(int least, long most) {}
-
-  private Room room(Mode mode, GenerationOptions options) {
+  /** Positions that must be left behind a question: for an answer of one token. */
+  private int least(Mode mode, GenerationOptions options) {
     return switch (mode) {
-      case DIRECT -> new Room(1, options.maxTokens());
-      case EXPLICIT -> {
-        int close = closing(options).length;
-        yield new Room(close + Math.min(2, budget(options)), (long) close + budget(options));
-      }
+      case DIRECT -> 1;
+      case EXPLICIT -> closing(options).length + Math.min(2, budget(options));
       case LATENT -> {
         NetworkConfig network = network(mode).config();
-        int before = network.latents() + model.prompts().encode(network.close()).length;
-        yield new Room(before + 1, (long) before + options.maxTokens());
+        yield network.latents() + model.prompts().encode(network.close()).length + 1;
       }
-      case AUTO -> {
-        Room latent = room(Mode.LATENT, options);
-        Room explicit = room(Mode.EXPLICIT, options);
-        yield new Room(
-            Math.max(latent.least, explicit.least), Math.max(latent.most, explicit.most));
-      }
+      case AUTO -> Math.max(least(Mode.LATENT, options), least(Mode.EXPLICIT, options));
     };
   }
 
@@ -128,8 +120,7 @@ public final class Session implements AutoCloseable {
     int n = job.prompt.length;
     int context = model.transformer().config().maxPositions();
     boolean reasons = mode == Mode.LATENT || mode == Mode.AUTO;
-    Room room = room(mode, job.options);
-    int longest = Math.max(0, context - room.least);
+    int longest = Math.max(0, context - least(mode, job.options));
     if (reasons) {
       longest = Math.min(longest, network(mode).maxQuestion());
     }
@@ -142,7 +133,7 @@ public final class Session implements AutoCloseable {
     }
     var event = new Events.Encode();
     event.begin();
-    KvCache cache = emptyCache((int) Math.min(context, n + room.most));
+    KvCache cache = emptyCache();
     boolean encoded =
         generator.prefill(
             cache, job.prompt, reasons ? hidden(n) : null, () -> Sequence.isCancelled(job.options));
@@ -274,14 +265,16 @@ public final class Session implements AutoCloseable {
       for (long seed : job.seeds) {
         KvCache own = cache;
         if (job.seeds.length > 1) {
-          model.transformer().prepare(cache.length() + limit + close.length);
-          own = cache.fork(limit + close.length);
+          own = cache.fork();
           forks.add(own);
         }
         GenerationOptions seeded = options.withSeed(seed);
         Sequence sequence =
             new Sequence(own, seeded, model.vocabulary(), limit, thinking, close, listener);
         sequence.seen(job.prompt, job.prompt.length);
+        if (own != cache) {
+          sequence.ownsCache();
+        }
         sequences.add(sequence);
       }
       generator.run(sequences, logits);
@@ -322,7 +315,11 @@ public final class Session implements AutoCloseable {
     }
     Backend ops = model.transformer().backend();
     int vocab = model.transformer().config().vocabSize();
-    generator.prefill(emptyCache(n), ids.clone(), hidden(n));
+    try {
+      generator.prefill(emptyCache(), ids.clone(), hidden(n));
+    } finally {
+      closeCache();
+    }
     Tensor hidden = Objects.requireNonNull(this.hidden);
     float[] logprobs = new float[n];
     logprobs[0] = Float.NaN;
@@ -378,19 +375,18 @@ public final class Session implements AutoCloseable {
     return ids;
   }
 
-  private KvCache emptyCache(int capacity) {
-    KvCache kept = cache;
-    if (kept != null && kept.capacity() >= capacity) {
-      kept.truncate(0);
-      return kept;
-    }
-    if (kept != null) {
-      cache = null;
-      kept.close();
-    }
-    KvCache fresh = model.transformer().newCache(capacity);
+  private KvCache emptyCache() {
+    closeCache();
+    KvCache fresh = model.transformer().newCache();
     cache = fresh;
     return fresh;
+  }
+
+  private void closeCache() {
+    if (cache != null) {
+      cache.close();
+      cache = null;
+    }
   }
 
   private Tensor hidden(int n) {
@@ -415,9 +411,7 @@ public final class Session implements AutoCloseable {
     if (pass != null) {
       pass.close();
     }
-    if (cache != null) {
-      cache.close();
-    }
+    closeCache();
     if (hiddenMemory != null) {
       hiddenMemory.close();
     }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.lrt4j.CacheMemoryException;
 import io.lrt4j.compute.cpu.ScalarBackend;
 import org.junit.jupiter.api.Test;
 
@@ -11,10 +12,13 @@ class BatchTest {
   @Test
   void rowsFindTheirSequence() {
     try (var backend = new ScalarBackend();
-        var a = new KvCache(backend, 1, 1, 2, 20);
-        var b = new KvCache(backend, 1, 1, 2, 20);
-        var c = new KvCache(backend, 1, 1, 2, 20)) {
+        var store = new KvStore(backend, 1, 1, 2, 8, CacheMemory.unlimited());
+        var a = store.newCache();
+        var b = store.newCache();
+        var c = store.newCache()) {
+      a.reserve(5);
       a.advance(5);
+      c.reserve(17);
       c.advance(17);
       Batch batch = new Batch(3).add(a, 4).add(b, 1).add(c, 3);
       assertEquals(3, batch.runs());
@@ -28,6 +32,7 @@ class BatchTest {
       }
       assertEquals(4, batch.firstRow(1));
       assertEquals(8, batch.firstRow(3));
+      assertEquals(20, batch.positions());
       batch.advance();
       assertEquals(9, a.length());
       assertEquals(1, b.length());
@@ -48,14 +53,15 @@ class BatchTest {
   @Test
   void roomIsChecked() {
     try (var backend = new ScalarBackend();
-        var cache = new KvCache(backend, 1, 1, 2, 3);
-        var other = new KvCache(backend, 1, 1, 2, 3)) {
+        var store = new KvStore(backend, 1, 1, 2, 1, new CacheMemory(6 * 16));
+        var cache = store.newCache();
+        var other = store.newCache()) {
       Batch batch = new Batch(2).add(other, 3);
-      assertThrows(IllegalStateException.class, () -> batch.add(cache, 4));
+      assertThrows(CacheMemoryException.class, () -> batch.add(cache, 4));
       assertEquals(1, batch.runs());
       assertEquals(3, batch.rows());
       batch.add(cache, 3).advance();
-      assertEquals(0, cache.remaining());
+      assertEquals(3, cache.length());
     }
   }
 }

@@ -1,37 +1,65 @@
 package io.lrt4j.compute;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.BackendException;
+import io.lrt4j.CacheMemoryException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
-/** Room, cutting, forks, and when the memory of each goes. */
+/** Who owns which blocks: growing, forking, cutting, giving back, and the cap on all of it. */
 class KvCacheTest {
   private static final int LAYERS = 3;
   private static final int KV_HEADS = 2;
   private static final int HEAD_DIM = 4;
+  private static final int BLOCK = 4;
+  private static final int ROWS = 2 * LAYERS * KV_HEADS * BLOCK;
+  private static final long BLOCK_BYTES = 4L * ROWS * HEAD_DIM;
 
-  private record Shape(DType dtype, int rows, int cols) implements Tensor {}
+  /** A block that knows what was copied into it. */
+  private static final class Content implements Tensor {
+    final int rows;
+    final int cols;
+    int number;
 
-  /** Counts what is allocated; refuses from the {@code limit}-th tensor on. */
-  private static final class CountingMemory implements Memory {
-    int limit = Integer.MAX_VALUE;
-    int tensors;
-    boolean closed;
+    Content(int rows, int cols, int number) {
+      this.rows = rows;
+      this.cols = cols;
+      this.number = number;
+    }
+
+    @Override
+    public DType dtype() {
+      return DType.F32;
+    }
+
+    @Override
+    public int rows() {
+      return rows;
+    }
+
+    @Override
+    public int cols() {
+      return cols;
+    }
+  }
+
+  private final class OneBlock implements Memory {
+    boolean open = true;
 
     @Override
     public Tensor allocate(int rows, int cols) {
-      if (tensors == limit) {
+      if (broken) {
         throw new BackendException("no memory");
       }
-      tensors++;
-      return new Shape(DType.F32, rows, cols);
+      return new Content(rows, cols, allocated++);
     }
 
     @Override
@@ -46,212 +74,276 @@ class KvCacheTest {
 
     @Override
     public long bytes() {
-      return tensors;
+      return open ? BLOCK_BYTES : 0;
     }
 
     @Override
     public void close() {
-      closed = true;
+      assertTrue(open, "freed twice");
+      open = false;
     }
   }
 
-  private final List<CountingMemory> memories = new ArrayList<>();
-  private int limit = Integer.MAX_VALUE;
+  private final List<OneBlock> memories = new ArrayList<>();
+  private int allocated;
+  private boolean broken;
   private final Backend backend =
       (Backend)
           Proxy.newProxyInstance(
               Backend.class.getClassLoader(),
               new Class<?>[] {Backend.class},
-              (proxy, method, arguments) -> {
-                if (!method.getName().equals("newMemory")) {
-                  throw new UnsupportedOperationException(method.getName());
-                }
-                CountingMemory memory = new CountingMemory();
-                memory.limit = limit;
-                memories.add(memory);
-                return memory;
-              });
+              (proxy, method, arguments) ->
+                  switch (method.getName()) {
+                    case "newMemory" -> {
+                      memories.add(new OneBlock());
+                      yield memories.getLast();
+                    }
+                    case "copyRows" -> {
+                      ((Content) arguments[2]).number = ((Content) arguments[0]).number;
+                      assertEquals(ROWS, arguments[4]);
+                      yield null;
+                    }
+                    default -> throw new UnsupportedOperationException(method.getName());
+                  });
 
-  private KvCache cache(int capacity) {
-    return new KvCache(backend, LAYERS, KV_HEADS, HEAD_DIM, capacity);
+  private final CacheMemory memory = new CacheMemory(10 * BLOCK_BYTES);
+  private final KvStore store = new KvStore(backend, LAYERS, KV_HEADS, HEAD_DIM, BLOCK, memory);
+
+  private long openBlocks() {
+    return memories.stream().filter(m -> m.open).count();
   }
 
-  private List<Boolean> freed() {
-    return memories.stream().map(memory -> memory.closed).toList();
+  private static void append(KvCache cache, int rows) {
+    cache.reserve(rows);
+    cache.advance(rows);
+  }
+
+  private static int number(KvCache cache, int block) {
+    return ((Content) cache.block(block)).number;
   }
 
   @Test
-  void room() {
-    KvCache cache = cache(10);
+  void growsAsItIsWritten() {
+    KvCache cache = store.newCache();
     assertEquals(0, cache.length());
-    assertEquals(10, cache.remaining());
-    assertEquals(KV_HEADS * 10, cache.keys(LAYERS - 1).rows());
-    assertEquals(HEAD_DIM, cache.values(0).cols());
-    assertEquals(2 * LAYERS, cache.bytes());
-    cache.advance(7);
-    cache.advance(3);
-    assertEquals(0, cache.remaining());
-    cache.checkRoom(0);
-    Throwable full = assertThrows(IllegalStateException.class, () -> cache.advance(1));
-    assertEquals("K/V cache is full: 10 positions stored, room for 0, needed 1", full.getMessage());
-    assertEquals(10, cache.length());
+    assertEquals(0, openBlocks());
+    cache.reserve(0);
+    assertEquals(0, cache.blocks());
+    append(cache, 1);
+    assertEquals(1, cache.blocks());
+    assertEquals(ROWS, cache.block(0).rows());
+    assertEquals(HEAD_DIM, cache.block(0).cols());
+    assertThrows(IllegalStateException.class, () -> cache.advance(BLOCK));
+    append(cache, 3);
+    assertEquals(1, cache.blocks());
+    append(cache, 9);
+    assertEquals(4, cache.blocks());
+    assertEquals(13, cache.length());
+    assertEquals(4 * BLOCK_BYTES, memory.used());
     cache.close();
+    store.close();
+    assertEquals(0, openBlocks());
+    assertEquals(0, memory.used());
   }
 
+  /** Keys and values of every layer and head have rows of their own. */
   @Test
-  void truncate() {
-    KvCache cache = cache(10);
-    cache.advance(8);
-    cache.truncate(8);
-    assertEquals(8, cache.length());
-    assertThrows(IllegalStateException.class, () -> cache.truncate(9));
-    assertThrows(IllegalStateException.class, () -> cache.truncate(-1));
-    cache.truncate(3);
-    assertEquals(7, cache.remaining());
-    cache.truncate(0);
-    assertEquals(10, cache.remaining());
-    cache.close();
-  }
-
-  @Test
-  void aForkKeepsWhatItReliesOn() {
-    KvCache root = cache(10);
-    root.advance(6);
-    KvCache early = root.fork(4);
-    root.advance(2);
-    KvCache late = root.fork(4);
-    Throwable refused = assertThrows(IllegalStateException.class, () -> root.truncate(7));
-    assertEquals("cannot cut a cache of 8 positions to 7", refused.getMessage());
-    assertThrows(IllegalStateException.class, () -> early.truncate(5), "the ancestor's part");
-    early.advance(3);
-    early.truncate(6);
-    root.advance(2);
-    root.truncate(8);
-    late.close();
-    early.close();
-    root.truncate(2);
-    assertEquals(2, root.length());
-    root.close();
-  }
-
-  /** What former forks relied on does not bind later ones. */
-  @Test
-  void afterTheLastForkTheCacheIsFreeAgain() {
-    KvCache root = cache(10);
-    root.advance(8);
-    root.fork(1).close();
-    root.truncate(2);
-    KvCache fork = root.fork(1);
-    root.advance(5);
-    root.truncate(3);
-    assertEquals(3, root.length());
-    assertThrows(IllegalStateException.class, () -> root.truncate(1));
-    fork.close();
-    root.close();
-    assertEquals(List.of(true, true, true), freed());
-  }
-
-  @Test
-  void forksShareTheirPast() {
-    KvCache root = cache(10);
-    root.advance(6);
-    KvCache fork = root.fork(5);
-    root.advance(1);
-    assertEquals(6, fork.length());
-    assertEquals(6, fork.base());
-    assertEquals(5, fork.remaining());
-    assertEquals(5, fork.capacity());
-    fork.advance(2);
-    KvCache deep = fork.fork(3);
-    fork.advance(2);
-    assertEquals(3, deep.spans());
-    assertSame(root, deep.span(0));
-    assertSame(fork, deep.span(1));
-    assertSame(deep, deep.span(2));
-    assertEquals(6, deep.spanEnd(0, 100));
-    assertEquals(8, deep.spanEnd(1, 100));
-    assertEquals(100, deep.spanEnd(2, 100));
-    assertEquals(4, deep.spanEnd(0, 4));
-    assertEquals(4, deep.spanEnd(1, 4));
-    assertThrows(IllegalStateException.class, () -> deep.advance(4));
-    deep.advance(3);
-    assertEquals(11, deep.length());
-    List.of(deep, fork, root).forEach(KvCache::close);
-  }
-
-  /** In every order of closing, a cache's memory goes with the last cache that reads it. */
-  @Test
-  void memoryGoesWithTheLastReader() {
-    int[] parent = {-1, 0, 0, 1, 3}; // a fork of a fork of a fork, and a sibling
-    List<List<Integer>> orders = new ArrayList<>();
-    permutations(new ArrayList<>(), parent.length, orders);
-    assertEquals(120, orders.size());
-    for (List<Integer> order : orders) {
-      memories.clear();
-      List<KvCache> caches = new ArrayList<>();
-      for (int p : parent) {
-        KvCache cache = p < 0 ? cache(4) : caches.get(p).fork(4);
-        cache.advance(2);
-        caches.add(cache);
-      }
-      boolean[] closed = new boolean[parent.length];
-      for (int i : order) {
-        caches.get(i).close();
-        caches.get(i).close(); // a second time changes nothing
-        closed[i] = true;
-        for (int c = 0; c < parent.length; c++) {
-          boolean read = false;
-          for (int reader = c; reader < parent.length; reader++) {
-            read |= !closed[reader] && descends(parent, reader, c);
+  void everyHeadHasItsRows() {
+    KvCache cache = store.newCache();
+    boolean[] taken = new boolean[ROWS];
+    for (int layer = 0; layer < LAYERS; layer++) {
+      for (int head = 0; head < KV_HEADS; head++) {
+        for (int at : new int[] {cache.keyRow(layer, head), cache.valueRow(layer, head)}) {
+          for (int row = at; row < at + cache.blockLength(); row++) {
+            assertTrue(!taken[row], "row " + row);
+            taken[row] = true;
           }
-          assertEquals(!read, memories.get(c).closed, "cache " + c + ", closing " + order);
         }
       }
     }
+    cache.close();
   }
 
-  private static boolean descends(int[] parent, int cache, int ancestor) {
-    return cache == ancestor || (cache > 0 && descends(parent, parent[cache], ancestor));
+  @Test
+  void truncateGivesBlocksBack() {
+    KvCache cache = store.newCache();
+    append(cache, 10);
+    cache.truncate(10);
+    assertThrows(IllegalStateException.class, () -> cache.truncate(11));
+    assertThrows(IllegalStateException.class, () -> cache.truncate(-1));
+    cache.truncate(4);
+    assertEquals(1, cache.blocks());
+    Tensor first = cache.block(0);
+    cache.truncate(3);
+    append(cache, 1);
+    assertSame(first, cache.block(0), "nobody else has it");
+    cache.truncate(0);
+    assertEquals(0, cache.blocks());
+    append(cache, 5);
+    assertEquals(3, openBlocks(), "blocks are used again");
+    cache.close();
   }
 
-  private static void permutations(List<Integer> begun, int n, List<List<Integer>> all) {
-    if (begun.size() == n) {
-      all.add(List.copyOf(begun));
+  @Test
+  void forksShareUntilTheyWrite() {
+    KvCache root = store.newCache();
+    append(root, 6);
+    KvCache fork = root.fork();
+    KvCache deep = fork.fork();
+    assertEquals(6, deep.length());
+    assertEquals(2, openBlocks());
+    for (int i = 0; i < 2; i++) {
+      assertSame(root.block(i), deep.block(i));
     }
-    for (int i = 0; i < n; i++) {
-      if (!begun.contains(i)) {
-        begun.add(i);
-        permutations(begun, n, all);
-        begun.removeLast();
+    append(deep, 1);
+    assertSame(root.block(0), deep.block(0));
+    assertNotSame(root.block(1), deep.block(1));
+    assertEquals(number(root, 1), number(deep, 1), "copied");
+    append(root, 1);
+    assertNotSame(root.block(1), fork.block(1));
+    Tensor last = fork.block(1);
+    append(fork, 1);
+    assertSame(last, fork.block(1), "the last owner need not copy");
+    assertEquals(4, openBlocks());
+    root.close();
+    fork.close();
+    append(deep, 5);
+    assertEquals(12, deep.length());
+    deep.close();
+    store.close();
+    assertEquals(0, openBlocks());
+  }
+
+  @Test
+  void aForkAtABlocksEndCopiesNothing() {
+    KvCache root = store.newCache();
+    append(root, 8);
+    KvCache fork = root.fork();
+    append(fork, 1);
+    append(root, 1);
+    assertEquals(4, openBlocks());
+    for (int i = 0; i < 2; i++) {
+      assertSame(root.block(i), fork.block(i));
+    }
+    root.truncate(5);
+    append(root, 1);
+    assertNotSame(root.block(1), fork.block(1), "what the other relies on stays as it is");
+    root.close();
+    fork.close();
+  }
+
+  /** Random lives of forks of forks: what a sequence wrote stays its own, and all comes back. */
+  @Test
+  void nothingIsLostOrSharedWrongly() {
+    SplittableRandom random = new SplittableRandom(7);
+    var all = new CacheMemory(10_000 * BLOCK_BYTES);
+    for (int trial = 0; trial < 200; trial++) {
+      var big = new KvStore(backend, LAYERS, KV_HEADS, HEAD_DIM, BLOCK, all);
+      List<KvCache> caches = new ArrayList<>(List.of(big.newCache()));
+      for (int step = 0; step < 40; step++) {
+        KvCache cache = caches.get(random.nextInt(caches.size()));
+        switch (random.nextInt(5)) {
+          case 0 -> caches.add(cache.fork());
+          case 1 -> cache.truncate(random.nextInt(cache.length() + 1));
+          case 2 -> {
+            if (caches.size() > 1) {
+              caches.remove(cache);
+              cache.close();
+              cache.close(); // a second time changes nothing
+            }
+          }
+          default -> {
+            int rows = 1 + random.nextInt(6);
+            cache.reserve(rows);
+            for (int p = cache.length(); p < cache.length() + rows; p++) {
+              for (KvCache other : caches) {
+                if (!other.equals(cache) && other.blocks() > p / BLOCK) {
+                  assertNotSame(other.block(p / BLOCK), cache.block(p / BLOCK), "of another");
+                }
+              }
+            }
+            cache.advance(rows);
+          }
+        }
       }
+      caches.forEach(KvCache::close);
+      big.close();
+      assertEquals(0, all.used());
     }
+    assertEquals(0, openBlocks());
+  }
+
+  @Test
+  void theCapIsOneClearException() {
+    KvCache cache = store.newCache();
+    append(cache, 9 * BLOCK);
+    KvCache other = store.newCache();
+    var refused =
+        assertThrows(CacheMemoryException.class, () -> new Batch(1).add(other, 2 * BLOCK));
+    assertEquals(
+        "no room for more keys and values: 0.0 of 0.0 MiB (cacheMemory) are in use;"
+            + " ask for fewer tokens, samples or answers at a time",
+        refused.getMessage());
+    assertEquals(0, other.length());
+    append(other, BLOCK); // the block that did fit is used
+    cache.close();
+    append(other, 9 * BLOCK);
+    other.close();
+    assertEquals(10, openBlocks());
+  }
+
+  /** What one store keeps in reserve, another one can have. */
+  @Test
+  void storesShareTheMemory() {
+    KvCache cache = store.newCache();
+    append(cache, 10 * BLOCK);
+    cache.close();
+    assertEquals(10 * BLOCK_BYTES, memory.used());
+    var second = new KvStore(backend, 1, KV_HEADS, HEAD_DIM, BLOCK, memory);
+    KvCache other = second.newCache();
+    append(other, 1);
+    assertEquals(BLOCK_BYTES / LAYERS, memory.used());
+    other.close();
+    second.close();
+    assertEquals(0, memory.used());
+    assertEquals(10, store.capacity(BLOCK));
+    assertEquals(5, store.capacity(BLOCK + 1));
   }
 
   @Test
   void closedIsRefused() {
-    KvCache cache = cache(4);
-    KvCache fork = cache.fork(4);
+    KvCache cache = store.newCache();
+    append(cache, 3);
+    KvCache fork = cache.fork();
     cache.close();
-    assertThrows(IllegalStateException.class, () -> cache.fork(1));
+    assertThrows(IllegalStateException.class, cache::fork);
     assertThrows(IllegalStateException.class, () -> cache.advance(1));
     assertThrows(IllegalStateException.class, () -> cache.truncate(0));
-    assertThrows(IllegalStateException.class, () -> cache.checkRoom(0));
+    assertThrows(IllegalStateException.class, () -> cache.reserve(0));
     assertThrows(IllegalStateException.class, () -> new Batch(1).add(cache, 1));
-    fork.advance(4);
+    store.close();
+    append(fork, 1);
+    assertThrows(IllegalStateException.class, () -> fork.reserve(1), "no more blocks");
     fork.close();
-    assertEquals(List.of(true, true), freed());
+    assertEquals(0, openBlocks());
   }
 
   @Test
-  void aCacheThatDoesNotFitLeavesNothing() {
-    KvCache root = cache(4);
-    root.advance(3);
-    limit = 2 * LAYERS - 1;
-    assertThrows(BackendException.class, () -> cache(4));
-    assertThrows(BackendException.class, () -> root.fork(4));
-    assertEquals(List.of(false, true, true), freed());
-    root.truncate(0); // nobody relies on it
-    root.close();
-    assertTrue(memories.getFirst().closed);
+  void aBlockThatCannotBeMadeLeavesNothing() {
+    KvCache cache = store.newCache();
+    append(cache, 3);
+    KvCache fork = cache.fork();
+    broken = true;
+    assertThrows(BackendException.class, () -> fork.reserve(1));
+    assertThrows(BackendException.class, () -> cache.reserve(9));
+    broken = false;
+    assertEquals(BLOCK_BYTES, memory.used());
+    assertEquals(1, openBlocks());
+    append(fork, 1);
+    append(cache, 9);
+    fork.close();
+    cache.close();
+    store.close();
+    assertEquals(0, openBlocks());
   }
 }

@@ -135,7 +135,7 @@ class TransformerTest {
         int[] ids = ids(cases.get(i));
         float[] hidden = Fixtures.floats(expected, "case" + i + ".hidden");
         int kept = hidden.length / running.model.config().hiddenSize();
-        try (KvCache cache = running.model.newCache(ids.length)) {
+        try (KvCache cache = running.model.newCache()) {
           Result all = Result.NONE;
           for (int at = 0; at < ids.length; at += chunk) {
             all = all.then(running.run(cache, ids, at, Math.min(at + chunk, ids.length)));
@@ -177,7 +177,7 @@ class TransformerTest {
     }
     Result expected;
     try (Running running = Running.of(name, opener("vector"));
-        KvCache cache = running.model.newCache(n)) {
+        KvCache cache = running.model.newCache()) {
       expected = running.run(cache, ids, 0, n);
     }
     for (int threads = 1; threads <= 3; threads++) {
@@ -194,7 +194,7 @@ class TransformerTest {
   }
 
   private static Result inSteps(Running running, int[] ids, int chunk) {
-    try (KvCache cache = running.model.newCache(ids.length)) {
+    try (KvCache cache = running.model.newCache()) {
       Result all = Result.NONE;
       for (int at = 0; at < ids.length; at += chunk) {
         all = all.then(running.run(cache, ids, at, Math.min(at + chunk, ids.length)));
@@ -205,13 +205,12 @@ class TransformerTest {
 
   /** Every step in a fork of the one before, at most three deep. */
   private static Result inForks(Running running, int[] ids, int chunk) {
-    running.model.prepare(ids.length);
-    KvCache cache = running.model.newCache(ids.length);
+    KvCache cache = running.model.newCache();
     Result all = Result.NONE;
     int step = 0;
     for (int at = 0; at < ids.length; at += chunk, step++) {
       if (step > 0 && step <= 3) {
-        KvCache fork = cache.fork(ids.length);
+        KvCache fork = cache.fork();
         cache.close(); // its memory lives on with the fork
         cache = fork;
       }
@@ -226,9 +225,9 @@ class TransformerTest {
     int n = ids.length;
     int[] ends = {n, 11, 29};
     int[] at = {5, 3, 28};
-    try (KvCache a = running.model.newCache(n);
-        KvCache b = running.model.newCache(n);
-        KvCache c = running.model.newCache(n)) {
+    try (KvCache a = running.model.newCache();
+        KvCache b = running.model.newCache();
+        KvCache c = running.model.newCache()) {
       List<KvCache> caches = List.of(a, b, c);
       for (int i = 0; i < 3; i++) {
         running.run(caches.get(i), ids, 0, at[i]);

@@ -227,10 +227,10 @@ class PipelineTest {
       List<Step> steps = m.spy.takeSteps();
       assertEquals(new Step(3, List.of(new Run(0, n))), steps.getFirst());
       assertEquals(1 + 11 * 2, steps.size());
-      for (int i = 0; i < 11; i++) {
+      for (int i = 0; i < 11; i++) { // those whose turn comes later have nothing of their own yet
         Run next = new Run(n + i, 1);
-        assertEquals(new Step(3, Collections.nCopies(16, next)), steps.get(1 + 2 * i));
-        assertEquals(new Step(3, Collections.nCopies(4, next)), steps.get(2 + 2 * i));
+        assertEquals(new Step(3, Collections.nCopies(16, next)), steps.get(1 + i));
+        assertEquals(new Step(3, Collections.nCopies(4, next)), steps.get(12 + i));
       }
     }
   }

@@ -66,18 +66,19 @@ final class Rollouts implements AutoCloseable {
     }
     int t = network.latents();
     List<KvCache> forks = new ArrayList<>();
-    try (KvCache cache = base.newCache(n + t + close.length)) {
+    try (KvCache cache = base.newCache()) {
       generator.prefill(cache, prompt, hidden);
       generator.prefill(cache, pass.run(hidden, n), t);
       generator.prefill(cache, close, null);
-      base.prepare(cache.length() + options.maxTokens());
       List<Sequence> sequences = new ArrayList<>();
       for (int i = 0; i < count; i++) {
-        KvCache fork = cache.fork(options.maxTokens());
+        KvCache fork = cache.fork();
         forks.add(fork);
         GenerationOptions seeded = options.withSeed(options.seed() + i);
-        sequences.add(
-            new Sequence(fork, seeded, vocabulary, options.maxTokens(), 0, new int[0], null));
+        Sequence sequence =
+            new Sequence(fork, seeded, vocabulary, options.maxTokens(), 0, new int[0], null);
+        sequence.ownsCache();
+        sequences.add(sequence);
       }
       generator.run(sequences, generator.logits());
       return sequences.stream()

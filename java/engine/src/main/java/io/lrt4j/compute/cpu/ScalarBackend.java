@@ -118,13 +118,12 @@ public final class ScalarBackend extends CpuBackend {
         rotate(row, h * dim, dim, CpuTensor.of(rope), position);
       }
       write(row, x, i, 1);
-      CpuTensor keys = CpuTensor.of(cache.keys(layer));
-      CpuTensor values = CpuTensor.of(cache.values(layer));
+      CpuTensor block = CpuTensor.of(cache.block(position / cache.blockLength()));
+      int at = position % cache.blockLength();
       for (int h = 0; h < cache.kvHeads(); h++) {
-        int to = h * cache.capacity() + position - cache.base();
         for (int c = 0; c < dim; c++) {
-          keys.set(to, c, row[(heads + h) * dim + c]);
-          values.set(to, c, row[(heads + cache.kvHeads() + h) * dim + c]);
+          block.set(cache.keyRow(layer, h) + at, c, row[(heads + h) * dim + c]);
+          block.set(cache.valueRow(layer, h) + at, c, row[(heads + cache.kvHeads() + h) * dim + c]);
         }
       }
     }
@@ -182,13 +181,9 @@ public final class ScalarBackend extends CpuBackend {
 
   private static float stored(
       KvCache cache, int layer, boolean key, int head, int position, int c) {
-    int span = 0;
-    while (position >= cache.spanEnd(span, Integer.MAX_VALUE)) {
-      span++;
-    }
-    KvCache owner = cache.span(span);
-    Tensor tensor = key ? owner.keys(layer) : owner.values(layer);
-    return CpuTensor.of(tensor).get(head * owner.capacity() + position - owner.base(), c);
+    int row = key ? cache.keyRow(layer, head) : cache.valueRow(layer, head);
+    CpuTensor block = CpuTensor.of(cache.block(position / cache.blockLength()));
+    return block.get(row + position % cache.blockLength(), c);
   }
 
   @Override

@@ -19,6 +19,7 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class VectorAttention {
   private static final int TILE = 4;
+  private static final int LEAST_POSITIONS = 1024;
 
   private final Workers workers;
   private final Part[] parts; // per worker
@@ -51,7 +52,7 @@ final class VectorAttention {
     int tasks = 0;
     for (int run = 0; run < batch.runs(); run++) {
       KvCache cache = batch.cache(run);
-      longest = Math.max(longest, cache.length() + cache.remaining());
+      longest = Math.max(longest, batch.position(run, batch.firstRow(run + 1)));
       tasks += blocks(run) * cache.kvHeads();
     }
     for (Part part : parts) {
@@ -94,8 +95,8 @@ final class VectorAttention {
 
     private void ensure(int positions, int headDim) {
       if (stride < positions) {
-        stride = positions;
-        weights = new float[TILE * positions];
+        stride = Math.max(LEAST_POSITIONS, 2 * Integer.highestOneBit(positions)); // seldom again
+        weights = new float[TILE * stride];
       }
       if (queries.length < TILE * headDim) {
         queries = new float[TILE * headDim];
@@ -130,14 +131,14 @@ final class VectorAttention {
      * them sees.
      */
     private void score(KvCache cache) {
-      for (int span = 0; span < cache.spans(); span++) {
-        KvCache owner = cache.span(span);
-        int from = Math.max(start, owner.base());
-        int to = cache.spanEnd(span, end);
+      int length = cache.blockLength();
+      for (int block = start / length; block * length < end; block++) {
+        int from = Math.max(start, block * length);
+        int to = Math.min(end, (block + 1) * length);
         int n = to - from;
         if (n < TILE) {
           for (int p = from; p < to; p++) {
-            scoreOne(owner, p);
+            scoreOne(cache, block, p);
           }
           continue;
         }
@@ -147,20 +148,20 @@ final class VectorAttention {
         int group = rows == 1 ? 1 : TILE; // from a four to the next
         int fours = n / TILE;
         for (int i = 0; i < fours; i++) {
-          scoreFour(owner, from + i * group, step);
+          scoreFour(cache, block, from + i * group, step);
         }
         if (n % TILE != 0) {
-          scoreFour(owner, to - TILE, 1); // has some of those before it: the same again
+          scoreFour(cache, block, to - TILE, 1); // has some of those before it: the same again
         }
       }
     }
 
     /** Scores of positions p, p + step, p + 2 step, p + 3 step. */
-    private void scoreFour(KvCache owner, int p, int step) {
-      CpuTensor keys = CpuTensor.of(owner.keys(layer));
-      int dim = owner.headDim();
+    private void scoreFour(KvCache cache, int block, int p, int step) {
+      CpuTensor keys = CpuTensor.of(cache.block(block));
+      int dim = cache.headDim();
       int body = F32Dot.INSTANCE.body(dim);
-      long at = keys.row(kvHead * owner.capacity() + p - owner.base());
+      long at = keys.row(cache.keyRow(layer, kvHead) + p - block * cache.blockLength());
       long bytes = step * keys.stride();
       if (rows == TILE) {
         Tile.dot4x4(queries, 0, dim, keys.data(), at, bytes, body, lanes);
@@ -176,11 +177,11 @@ final class VectorAttention {
       }
     }
 
-    private void scoreOne(KvCache owner, int p) {
-      CpuTensor keys = CpuTensor.of(owner.keys(layer));
-      int dim = owner.headDim();
+    private void scoreOne(KvCache cache, int block, int p) {
+      CpuTensor keys = CpuTensor.of(cache.block(block));
+      int dim = cache.headDim();
       int body = F32Dot.INSTANCE.body(dim);
-      long at = keys.row(kvHead * owner.capacity() + p - owner.base());
+      long at = keys.row(cache.keyRow(layer, kvHead) + p - block * cache.blockLength());
       for (int i = 0; i < rows; i++) {
         float dot = F32Dot.INSTANCE.dot(queries, i * dim, keys.data(), at, body);
         dot = tail(i * dim, keys, at, body, dim, dot);
@@ -263,14 +264,14 @@ final class VectorAttention {
       FloatVector m2 = FloatVector.zero(F);
       FloatVector m3 = FloatVector.zero(F);
       float[] w = weights;
-      for (int span = 0; span < cache.spans(); span++) {
-        KvCache owner = cache.span(span);
-        CpuTensor values = CpuTensor.of(owner.values(layer));
+      int length = cache.blockLength();
+      for (int block = start / length; block * length < end; block++) {
+        CpuTensor values = CpuTensor.of(cache.block(block));
         MemorySegment v = values.data();
         long rowBytes = values.stride();
-        int from = Math.max(start, owner.base());
-        int n = cache.spanEnd(span, end) - from;
-        long at = values.row(kvHead * owner.capacity() + from - owner.base()) + c * 4L;
+        int from = Math.max(start, block * length);
+        int n = Math.min(end, (block + 1) * length) - from;
+        long at = values.row(cache.valueRow(layer, kvHead) + from - block * length) + c * 4L;
         int first = row + from - start;
         for (int p = 0; p < n; p++) {
           FloatVector weight = FloatVector.broadcast(F, w[first + p]);
@@ -290,12 +291,12 @@ final class VectorAttention {
 
     private void mixOne(KvCache cache, int row, int c, long to) {
       FloatVector mixed = FloatVector.zero(F);
-      for (int span = 0; span < cache.spans(); span++) {
-        KvCache owner = cache.span(span);
-        CpuTensor values = CpuTensor.of(owner.values(layer));
-        int from = Math.max(start, owner.base());
-        int n = cache.spanEnd(span, end) - from;
-        long at = values.row(kvHead * owner.capacity() + from - owner.base()) + c * 4L;
+      int length = cache.blockLength();
+      for (int block = start / length; block * length < end; block++) {
+        CpuTensor values = CpuTensor.of(cache.block(block));
+        int from = Math.max(start, block * length);
+        int n = Math.min(end, (block + 1) * length) - from;
+        long at = values.row(cache.valueRow(layer, kvHead) + from - block * length) + c * 4L;
         for (int p = 0; p < n; p++) {
           FloatVector weight = FloatVector.broadcast(F, weights[row + from - start + p]);
           long k = at + p * values.stride();
@@ -307,12 +308,12 @@ final class VectorAttention {
 
     private float mixElement(KvCache cache, int row, int c) {
       float mixed = 0;
-      for (int span = 0; span < cache.spans(); span++) {
-        KvCache owner = cache.span(span);
-        CpuTensor values = CpuTensor.of(owner.values(layer));
-        int stop = cache.spanEnd(span, end);
-        for (int p = Math.max(start, owner.base()); p < stop; p++) {
-          float value = values.get(kvHead * owner.capacity() + p - owner.base(), c);
+      int length = cache.blockLength();
+      for (int block = start / length; block * length < end; block++) {
+        CpuTensor values = CpuTensor.of(cache.block(block));
+        int stop = Math.min(end, (block + 1) * length);
+        for (int p = Math.max(start, block * length); p < stop; p++) {
+          float value = values.get(cache.valueRow(layer, kvHead) + p - block * length, c);
           mixed = Math.fma(weights[row + p - start], value, mixed);
         }
       }

@@ -172,12 +172,13 @@ public final class VectorBackend extends CpuBackend {
       rotate(v, h * dim, dim / 2, rope.data(), rope.row(position));
     }
     MemorySegment.copy(v, 0, x.data(), FLOAT, x.row(row), heads * dim);
-    CpuTensor keys = CpuTensor.of(cache.keys(layer));
-    CpuTensor values = CpuTensor.of(cache.values(layer));
+    CpuTensor block = CpuTensor.of(cache.block(position / cache.blockLength()));
+    int at = position % cache.blockLength();
     for (int h = 0; h < kvHeads; h++) {
-      long to = keys.row(h * cache.capacity() + position - cache.base());
-      MemorySegment.copy(v, (heads + h) * dim, keys.data(), FLOAT, to, dim);
-      MemorySegment.copy(v, (heads + kvHeads + h) * dim, values.data(), FLOAT, to, dim);
+      long key = block.row(cache.keyRow(layer, h) + at);
+      long value = block.row(cache.valueRow(layer, h) + at);
+      MemorySegment.copy(v, (heads + h) * dim, block.data(), FLOAT, key, dim);
+      MemorySegment.copy(v, (heads + kvHeads + h) * dim, block.data(), FLOAT, value, dim);
     }
   }
 

@@ -6,41 +6,36 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.KvStore;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * RoPE, the K/V cache and attention of {@code vector} against {@code scalar}: every grouping of
- * heads, head sizes around the vector length, windows, batches of several sequences, forks of
- * forks. What a cache does not hold is NaN, so that one read too many shows.
+ * RoPE, the K/V cache and attention of {@code vector} and {@code native} against {@code scalar}:
+ * every grouping of heads, head sizes around the vector length, windows, batches of several
+ * sequences, forks of forks. What a cache does not hold is NaN, so that one read too many shows.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class AttentionOperationsTest {
   private static final int LAYERS = 2;
   private static final int LAYER = 1;
+  private static final int BLOCK = 16;
   private static final int MAX_POSITIONS = 400;
   private static final float EPS = 1e-6f;
 
   private final ScalarBackend scalar = new ScalarBackend();
-  private final List<VectorBackend> vectors = new ArrayList<>();
-
-  @BeforeAll
-  void open() {
-    for (int threads = 1; threads <= 3; threads++) {
-      vectors.add(new VectorBackend(threads));
-    }
-  }
+  private final Crews crews = new Crews();
 
   @AfterAll
   void close() {
-    vectors.forEach(VectorBackend::close);
+    crews.close();
   }
 
   /** Sizes of the attention under test. */
@@ -111,7 +106,7 @@ class AttentionOperationsTest {
           memory.input(rows, shape.width(), numbers.normal(rows * shape.width(), 0, 1.5));
       float[] expected = attend(scalar, memory, qkv, batch, shape, window);
       memory.check("attend on scalar, " + what);
-      for (Backend vector : vectors) {
+      for (Backend vector : crews.all()) {
         String where = "attend on " + vector.describe() + ", " + what;
         assertClose(expected, attend(vector, memory, qkv, batch, shape, window), where);
         memory.check(where);
@@ -139,9 +134,10 @@ class AttentionOperationsTest {
     float[] keys = numbers.normal((stored + rows) * kvHeads * headDim, 0, 1.5);
     float[] values = numbers.normal(keys.length, 0.3, 1);
     float[] x = numbers.normal(rows * shape.width(), 0, 1.5);
-    for (int window : WINDOWS) {
+    for (int w = 0; w < WINDOWS.length * crews.families().size(); w++) {
+      int window = WINDOWS[w % WINDOWS.length];
       float[] expected = {};
-      for (Backend vector : vectors) {
+      for (Backend vector : crews.families().get(w / WINDOWS.length)) {
         for (int depth = 0; depth <= 3; depth++) {
           try (var memory = new GuardedMemory()) {
             KvCache cache = cache(memory, shape, new Sequence(stored, rows, depth), depth);
@@ -190,7 +186,7 @@ class AttentionOperationsTest {
       float[] angles = numbers.normal(MAX_POSITIONS * headDim, 0, 0.7);
       float[] queryNorm = numbers.normal(headDim, 1, 0.2);
       float[] keyNorm = numbers.normal(headDim, 1, 0.2);
-      List<Backend> backends = new ArrayList<>(vectors);
+      List<Backend> backends = new ArrayList<>(crews.all());
       backends.addFirst(scalar);
       for (Backend backend : backends) {
         String where = what + " on " + backend.describe();
@@ -202,12 +198,10 @@ class AttentionOperationsTest {
           Batch batch = new Batch(sequences.size());
           for (Sequence s : sequences) {
             KvCache cache = cache(memory, shape, s, s.depth);
-            for (int span = 0; span < cache.spans() - 1; span++) {
-              recordLayers(memory, cache.span(span));
-            }
-            memory.record(cache.keys(1 - LAYER));
-            memory.record(cache.values(1 - LAYER));
             batch.add(cache, s.rows);
+            for (int i = 0; i < s.stored / BLOCK; i++) {
+              memory.record(cache.block(i));
+            }
           }
           backend.ropeAndStore(qkv, batch, LAYER, q, k, EPS, rope);
           memory.check(where);
@@ -240,7 +234,7 @@ class AttentionOperationsTest {
         table[4 * p + 2 + i] = (float) Math.sin(angle);
       }
     }
-    List<Backend> backends = new ArrayList<>(vectors);
+    List<Backend> backends = new ArrayList<>(crews.all());
     backends.add(scalar);
     for (Backend backend : backends) {
       try (var memory = new GuardedMemory()) {
@@ -276,21 +270,27 @@ class AttentionOperationsTest {
   /** The keys (or values) of a run's new positions; whatever else the cache has is poison still. */
   private static float[] stored(Shape shape, Batch batch, int run, boolean keys) {
     KvCache cache = batch.cache(run);
-    CpuTensor tensor = CpuTensor.of(keys ? cache.keys(LAYER) : cache.values(LAYER));
     int rows = batch.firstRow(run + 1) - batch.firstRow(run);
-    int first = cache.length() - cache.base();
+    int first = cache.length();
     float[] found = new float[shape.kvHeads * rows * shape.headDim];
-    int n = 0;
-    for (int row = 0; row < tensor.rows(); row++) {
-      int position = row % cache.capacity();
-      boolean written = position >= first && position < first + rows;
-      for (int c = 0; c < shape.headDim; c++) {
-        float value = tensor.get(row, c);
-        if (written) {
-          found[n++] = value;
-        } else {
-          assertEquals(
-              GuardedMemory.POISON, Float.floatToRawIntBits(value), "position " + position);
+    for (int i = 0; i < cache.blocks(); i++) {
+      CpuTensor block = CpuTensor.of(cache.block(i));
+      for (int row = 0; row < block.rows(); row++) {
+        int head = row / BLOCK % shape.kvHeads;
+        int position = i * BLOCK + row % BLOCK;
+        boolean written =
+            row / BLOCK / shape.kvHeads / 2 == LAYER
+                && position >= first
+                && position < first + rows;
+        boolean key = row / BLOCK / shape.kvHeads % 2 == 0;
+        for (int c = 0; c < shape.headDim; c++) {
+          float value = block.get(row, c);
+          if (!written) {
+            assertEquals(
+                GuardedMemory.POISON, Float.floatToRawIntBits(value), "position " + position);
+          } else if (key == keys) {
+            found[(head * rows + position - first) * shape.headDim + c] = value;
+          }
         }
       }
     }
@@ -301,50 +301,48 @@ class AttentionOperationsTest {
   private static KvCache cache(GuardedMemory memory, Shape shape, Sequence s, int depth) {
     int own = s.stored / (depth + 1);
     KvCache cache =
-        new KvCache(
-            memory.forCaches(),
-            LAYERS,
-            shape.kvHeads,
-            shape.headDim,
-            depth == 0 ? s.stored + s.rows + 3 : own + 5);
+        new KvStore(
+                memory.forCaches(),
+                LAYERS,
+                shape.kvHeads,
+                shape.headDim,
+                BLOCK,
+                CacheMemory.unlimited())
+            .newCache();
     for (int d = 0; d < depth; d++) {
-      cache.advance(own + d); // pieces of different sizes
+      append(cache, own + d); // pieces of different sizes
       KvCache parent = cache;
-      cache = cache.fork(d == depth - 1 ? s.stored - cache.length() + s.rows + 3 : own + 9);
-      parent.advance(2); // the parent goes its own way
+      cache = cache.fork();
+      append(parent, 2); // the parent goes its own way
     }
-    cache.advance(s.stored - cache.length());
+    append(cache, s.stored - cache.length());
     return cache;
   }
 
   /** Puts keys and values [positions, kvHeads, headDim] where they belong. */
   private static void store(KvCache cache, int positions, float[] keys, float[] values) {
     int dim = cache.headDim();
-    for (int span = 0; span < cache.spans(); span++) {
-      KvCache owner = cache.span(span);
-      for (int p = owner.base(); p < cache.spanEnd(span, positions); p++) {
-        for (int h = 0; h < cache.kvHeads(); h++) {
-          int from = (p * cache.kvHeads() + h) * dim;
-          int row = h * owner.capacity() + p - owner.base();
-          for (int c = 0; c < dim; c++) {
-            CpuTensor.of(owner.keys(LAYER)).set(row, c, keys[from + c]);
-            CpuTensor.of(owner.values(LAYER)).set(row, c, values[from + c]);
-          }
+    cache.reserve(positions - cache.length());
+    for (int p = 0; p < positions; p++) {
+      CpuTensor block = CpuTensor.of(cache.block(p / BLOCK));
+      for (int h = 0; h < cache.kvHeads(); h++) {
+        int from = (p * cache.kvHeads() + h) * dim;
+        for (int c = 0; c < dim; c++) {
+          block.set(cache.keyRow(LAYER, h) + p % BLOCK, c, keys[from + c]);
+          block.set(cache.valueRow(LAYER, h) + p % BLOCK, c, values[from + c]);
         }
       }
     }
   }
 
-  private static void recordCaches(GuardedMemory memory, KvCache cache) {
-    for (int span = 0; span < cache.spans(); span++) {
-      recordLayers(memory, cache.span(span));
-    }
+  private static void append(KvCache cache, int rows) {
+    cache.reserve(rows);
+    cache.advance(rows);
   }
 
-  private static void recordLayers(GuardedMemory memory, KvCache cache) {
-    for (int l = 0; l < LAYERS; l++) {
-      memory.record(cache.keys(l));
-      memory.record(cache.values(l));
+  private static void recordCaches(GuardedMemory memory, KvCache cache) {
+    for (int i = 0; i < cache.blocks(); i++) {
+      memory.record(cache.block(i));
     }
   }
 }

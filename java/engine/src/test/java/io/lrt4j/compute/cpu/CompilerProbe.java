@@ -1,8 +1,10 @@
 package io.lrt4j.compute.cpu;
 
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.cpu.CpuLinear.Part;
 import java.util.ArrayList;
@@ -54,14 +56,16 @@ final class CompilerProbe {
       CpuTensor mixed = CpuTensor.of(results.allocate(ROWS, HEADS * HEAD_DIM));
       CpuTensor scratch = CpuTensor.of(results.allocate(ROWS, 2 * WIDTH));
       LogitSummary summary = new LogitSummary();
-      KvCache cache = new KvCache(memory.forCaches(), 1, KV_HEADS, HEAD_DIM, POSITIONS);
+      KvStore store =
+          new KvStore(memory.forCaches(), 1, KV_HEADS, HEAD_DIM, CacheMemory.unlimited());
+      KvCache cache = store.newCache();
       Batch batch = new Batch(1);
       float[] first = {};
       for (int round = 0; round < rounds; round++) {
         List<float[]> found = new ArrayList<>();
         for (int type = 0; type < qkv.size(); type++) {
           cache.truncate(0);
-          for (int rows = ROWS; cache.remaining() >= rows; rows = rows == 1 ? ROWS : 1) {
+          for (int rows = ROWS; POSITIONS - cache.length() >= rows; rows = rows == 1 ? ROWS : 1) {
             backend.copyRows(input, 0, x, 0, ROWS);
             backend.normProject(x, rows, norm, EPS, qkv.get(type), q);
             batch.clear().add(cache, rows);

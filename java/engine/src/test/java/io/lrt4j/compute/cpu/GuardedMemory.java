@@ -105,6 +105,11 @@ final class GuardedMemory implements Memory {
               if (method.getName().equals("newMemory")) {
                 return this;
               }
+              if (method.getName().equals("copyRows")) {
+                CpuTensor from = CpuTensor.of((Tensor) arguments[0]);
+                CpuTensor.of((Tensor) arguments[2]).data().copyFrom(from.data());
+                return null;
+              }
               throw new UnsupportedOperationException(method.getName());
             });
   }

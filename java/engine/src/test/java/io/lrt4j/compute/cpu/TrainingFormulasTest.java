@@ -10,8 +10,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.DType;
-import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
@@ -130,7 +131,9 @@ class TrainingFormulasTest {
           int width = h.heads() * h.headDim();
           CpuTensor expected = memory.allocate(rows, width);
           CpuTensor rotated = memory.filled(rows, h.columns(), Numbers.rows(raw, rows));
-          try (var cache = new KvCache(scalar, LAYERS, h.kvHeads(), h.headDim(), rows)) {
+          try (var store =
+                  new KvStore(scalar, LAYERS, h.kvHeads(), h.headDim(), CacheMemory.unlimited());
+              var cache = store.newCache()) {
             Batch batch = new Batch(1).add(cache, rows);
             scalar.ropeAndStore(rotated, batch, 0, q, k, EPS, rope);
             scalar.attend(rotated, batch, 0, h.heads(), window, expected);

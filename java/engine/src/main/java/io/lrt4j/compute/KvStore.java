@@ -1,0 +1,196 @@
+package io.lrt4j.compute;
+
+import io.lrt4j.CacheMemoryException;
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/**
+ * Keys and values of all sequences of one model, in blocks of a fixed number of positions. A block
+ * holds its positions for all layers, [2 layers kvHeads blockLength, headDim]: layer by layer first
+ * the keys, then the values, head by head, position after position. Sequences are {@link KvCache}s,
+ * tables of blocks. Shared by threads.
+ */
+public final class KvStore implements AutoCloseable {
+  /** Positions in a block: few enough to waste little, enough for long runs of memory. */
+  public static final int BLOCK = 64;
+
+  /** Bytes of free blocks that are kept for the next sequences. */
+  private static final long KEPT = 64L << 20;
+
+  /** One block. */
+  static final class Block {
+    final Memory memory;
+    final Tensor data;
+    int references; // guarded by the store's lock
+
+    Block(Memory memory, Tensor data) {
+      this.memory = memory;
+      this.data = data;
+    }
+  }
+
+  private final Backend backend;
+  private final int layers;
+  private final int kvHeads;
+  private final int headDim;
+  private final int blockLength;
+  private final long blockBytes;
+  private final CacheMemory lock; // the memory, and the lock of all its stores
+  private final Deque<Block> free = new ArrayDeque<>();
+  private boolean closed;
+
+  /** A store of blocks of {@link #BLOCK} positions. */
+  public KvStore(Backend backend, int layers, int kvHeads, int headDim, CacheMemory memory) {
+    this(backend, layers, kvHeads, headDim, BLOCK, memory);
+  }
+
+  /** A store of blocks of {@code blockLength} positions. */
+  public KvStore(
+      Backend backend, int layers, int kvHeads, int headDim, int blockLength, CacheMemory memory) {
+    this.backend = backend;
+    this.layers = layers;
+    this.kvHeads = kvHeads;
+    this.headDim = headDim;
+    this.blockLength = blockLength;
+    blockBytes = DType.F32.bytes(Math.multiplyExact((long) rows(), (long) headDim));
+    lock = memory;
+    memory.add(this);
+  }
+
+  private int rows() {
+    return Math.multiplyExact(Math.multiplyExact(2 * layers, kvHeads), blockLength);
+  }
+
+  /** An empty sequence; it takes memory as it is written. */
+  public KvCache newCache() {
+    return new KvCache(this);
+  }
+
+  /** Positions in a block. */
+  public int blockLength() {
+    return blockLength;
+  }
+
+  public int kvHeads() {
+    return kvHeads;
+  }
+
+  public int headDim() {
+    return headDim;
+  }
+
+  /** How many sequences of {@code positions} positions the whole memory could hold. */
+  public long capacity(int positions) {
+    long blocks = Math.ceilDiv(positions, blockLength);
+    return lock.limit() / Math.max(1, blocks * blockBytes);
+  }
+
+  /**
+   * A block for one owner; what is in it is unspecified.
+   *
+   * @throws CacheMemoryException if memory is used up
+   */
+  Block take() {
+    synchronized (lock) {
+      if (closed) {
+        throw new IllegalStateException("the store of keys and values is closed");
+      }
+      Block block = free.poll();
+      if (block == null) {
+        block = allocate();
+      }
+      block.references = 1;
+      return block;
+    }
+  }
+
+  private Block allocate() {
+    lock.take(blockBytes);
+    boolean made = false;
+    try {
+      Memory memory = backend.newMemory();
+      try {
+        Block block = new Block(memory, memory.allocate(rows(), headDim));
+        made = true;
+        return block;
+      } finally {
+        if (!made) {
+          memory.close();
+        }
+      }
+    } finally {
+      if (!made) {
+        lock.give(blockBytes);
+      }
+    }
+  }
+
+  /** One more owner for the first {@code count} blocks. */
+  void share(Block[] blocks, int count) {
+    synchronized (lock) {
+      for (int i = 0; i < count; i++) {
+        blocks[i].references++;
+      }
+    }
+  }
+
+  /** One owner less. */
+  void release(Block block) {
+    synchronized (lock) {
+      if (--block.references == 0) {
+        if (closed || (free.size() + 1) * blockBytes > KEPT) {
+          drop(block);
+        } else {
+          free.push(block);
+        }
+      }
+    }
+  }
+
+  /** The same block if it has one owner, else a copy in its place. */
+  Block own(Block block) {
+    synchronized (lock) {
+      if (block.references == 1) {
+        return block;
+      }
+    }
+    Block copy = take();
+    backend.copyRows(block.data, 0, copy.data, 0, rows());
+    release(block);
+    return copy;
+  }
+
+  /** Frees what nobody uses. */
+  void trim() {
+    synchronized (lock) {
+      while (!free.isEmpty()) {
+        drop(free.pop());
+      }
+    }
+  }
+
+  private void drop(Block block) {
+    block.memory.close();
+    lock.give(blockBytes);
+  }
+
+  /** Frees what nobody uses; the rest goes with the sequences that are still open. */
+  @Override
+  public void close() {
+    synchronized (lock) {
+      closed = true;
+      trim();
+      lock.remove(this);
+    }
+  }
+
+  /** Row of a block at which the keys of a head begin. */
+  int keyRow(int layer, int head) {
+    return (2 * layer * kvHeads + head) * blockLength;
+  }
+
+  /** Row of a block at which the values of a head begin. */
+  int valueRow(int layer, int head) {
+    return ((2 * layer + 1) * kvHeads + head) * blockLength;
+  }
+}

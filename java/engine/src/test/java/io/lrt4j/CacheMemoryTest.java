@@ -1,0 +1,81 @@
+package io.lrt4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.compute.KvStore;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What answers may take up for keys and values, as an engine's user sees it. */
+class CacheMemoryTest {
+  private static final Path MODEL = Fixtures.dir(TestModels.BASE);
+  private static final int[] PROMPT = {64, 65, 66};
+
+  private static Engine engine(long cacheMemory) {
+    return Engine.load(MODEL, EngineOptions.defaults().withThreads(2).withCacheMemory(cacheMemory));
+  }
+
+  /** Bytes of one block of the base model. */
+  private static long block() {
+    try (Checkpoint checkpoint = Checkpoint.open(MODEL)) {
+      var config = checkpoint.config();
+      return 2L * 4 * config.layers() * config.kvDim() * KvStore.BLOCK;
+    }
+  }
+
+  /** A limit that is never reached costs nothing. */
+  @Test
+  void memoryIsForWhatIsWritten() {
+    var options = GenerationOptions.defaults().withIgnoreEos(true);
+    try (Engine small = engine(block());
+        Engine large = engine(0)) {
+      Answer expected = large.generate(PROMPT, options.withMaxTokens(KvStore.BLOCK - 3));
+      assertEquals(KvStore.BLOCK - 3, expected.ids().size());
+      Answer answer = small.generate(PROMPT, options.withMaxTokens(KvStore.BLOCK - 3));
+      assertEquals(expected.ids(), answer.ids());
+      assertEquals(expected.logprobs(), answer.logprobs());
+      var refused =
+          assertThrows(
+              CacheMemoryException.class,
+              () -> small.generate(PROMPT, options.withMaxTokens(KvStore.BLOCK)));
+      assertTrue(String.valueOf(refused.getMessage()).contains("cacheMemory"));
+      assertEquals(expected.ids(), small.generate(PROMPT, options.withMaxTokens(61)).ids());
+    }
+  }
+
+  /** Samples that do not fit together take turns, and are the same. */
+  @Test
+  void samplesTakeTurns() {
+    Question question =
+        Question.of("What is 12+30?")
+            .mode(Mode.DIRECT)
+            .options(
+                GenerationOptions.defaults()
+                    .withTemperature(1)
+                    .withIgnoreEos(true)
+                    .withMaxTokens(80));
+    try (Engine small = engine(8 * block());
+        Engine large = engine(0)) {
+      List<Answer> expected = large.sample(question, 12);
+      List<Answer> answers = small.sample(question, 12);
+      for (int i = 0; i < expected.size(); i++) {
+        assertEquals(expected.get(i).ids(), answers.get(i).ids());
+        assertEquals(expected.get(i).logprobs(), answers.get(i).logprobs());
+      }
+    }
+  }
+
+  @Test
+  void aNegativeLimitIsRefused() {
+    var refused =
+        assertThrows(BackendException.class, () -> EngineOptions.defaults().withCacheMemory(-1));
+    assertEquals(
+        "cache memory must be 0 (half of the machine's) or more bytes, found -1",
+        refused.getMessage());
+    assertTrue(EngineOptions.defaults().cacheLimit() > 0);
+  }
+}
