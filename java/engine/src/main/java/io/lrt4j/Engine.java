@@ -116,6 +116,14 @@ public final class Engine implements AutoCloseable {
     return model.tokenizer("write text").decode(ids, false);
   }
 
+  /**
+   * Token ids that the model is given for a question in its mode, up to where latents, thinking or
+   * answer begin.
+   */
+  public int[] prompt(Question question) {
+    return inSession(session -> session.prompt(question));
+  }
+
   /** Whether the checkpoint came with a tokenizer. */
   public boolean hasTokenizer() {
     return model.hasTokenizer();
