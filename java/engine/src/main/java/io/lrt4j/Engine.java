@@ -164,6 +164,14 @@ public final class Engine implements AutoCloseable {
     }
   }
 
+  /**
+   * Token ids that the model is given for a question in its mode, up to where latents, thinking or
+   * answer begin.
+   */
+  public int[] prompt(Question question) {
+    return inSession(session -> session.prompt(question));
+  }
+
   /** Whether the checkpoint came with a tokenizer. */
   public boolean hasTokenizer() {
     return model.hasTokenizer();
