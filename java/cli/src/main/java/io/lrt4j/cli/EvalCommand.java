@@ -218,7 +218,7 @@ final class EvalCommand implements Command {
     setting.put("min_p", Float.toString(o.minP()));
     setting.put("repetition_penalty", Float.toString(o.repetitionPenalty()));
     setting.put("stop", o.stop().toString());
-    setting.put("seed", Long.toString(o.seed()));
+    setting.put("seed", o.seed() == null ? "0" : o.seed().toString());
     return setting;
   }
 

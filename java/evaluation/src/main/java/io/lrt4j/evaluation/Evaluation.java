@@ -10,6 +10,7 @@ import io.lrt4j.evaluation.data.DataSet;
 import io.lrt4j.evaluation.data.Task;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -44,7 +45,7 @@ public final class Evaluation {
    * What to ask.
    *
    * @param samples answers to every question; with one temperature above 0
-   * @param options sampling, and the seed; limits are the cells'
+   * @param options sampling, and the seed (0 without one); limits are the cells'
    * @param batch questions asked at the same time
    */
   public Evaluation(DataSet data, int samples, GenerationOptions options, int batch) {
@@ -139,6 +140,8 @@ public final class Evaluation {
 
   /** A seed of the question's own: samples of two questions share none. */
   private long seed(Task task) {
-    return (options.seed() * 0x9E3779B97F4A7C15L + task.id().hashCode()) << 16;
+    return (Objects.requireNonNullElse(options.seed(), 0L) * 0x9E3779B97F4A7C15L
+            + task.id().hashCode())
+        << 16;
   }
 }

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
@@ -73,7 +74,9 @@ public final class Redundancy {
     List<Integer> close =
         closed ? List.of(thinking.getLast()) : IntStream.of(engine.encode(CLOSE)).boxed().toList();
     List<List<Integer>> parts = parts(closed ? thinking.subList(0, count - 1) : thinking, drop);
-    var random = new SplittableRandom(options.seed() * 31 + task.id().hashCode());
+    var random =
+        new SplittableRandom(
+            Objects.requireNonNullElse(options.seed(), 0L) * 31 + task.id().hashCode());
     int left = (int) Math.round(parts.size() * (100 - drop.percent) / 100.0);
     List<Integer> order = new ArrayList<>(IntStream.range(0, parts.size()).boxed().toList());
     for (int i = order.size() - 1; i > 0; i--) {
