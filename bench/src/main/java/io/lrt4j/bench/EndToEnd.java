@@ -65,7 +65,6 @@ record EndToEnd(
   }
 
   private void prefillAndDecode(BaseModel base, Jmh.Limits limits, ObjectNode result) {
-    int longest = PREFILLS[PREFILLS.length - 1];
     try (Generator generator = new Generator(base.transformer(), WIDTH);
         KvCache cache = base.transformer().newCache()) {
       ObjectNode prefill = result.putObject("prefill_tokens_per_second");

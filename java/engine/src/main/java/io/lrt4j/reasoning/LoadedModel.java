@@ -13,6 +13,7 @@ import io.lrt4j.compute.Memory;
 import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
+import io.lrt4j.schedule.Scheduler;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
 import java.nio.file.Files;
@@ -39,6 +40,7 @@ public final class LoadedModel implements AutoCloseable {
   private final Memory memory; // of all weights
   private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
+  private final Scheduler scheduler;
   private final @Nullable ReasoningNetwork network;
   private final @Nullable Path networkDirectory;
   private final @Nullable Tokenizer tokenizer;
@@ -57,6 +59,8 @@ public final class LoadedModel implements AutoCloseable {
       cacheMemory = new CacheMemory(options.cacheLimit());
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
+      scheduler = new Scheduler(transformer);
+      closers.push(scheduler::close);
       Path own = directory.resolve(NETWORK_DIRECTORY);
       networkDirectory =
           options.network() != null ? options.network() : Files.isDirectory(own) ? own : null;
@@ -144,6 +148,10 @@ public final class LoadedModel implements AutoCloseable {
 
   Transformer transformer() {
     return transformer;
+  }
+
+  Scheduler scheduler() {
+    return scheduler;
   }
 
   Prompts prompts() {
