@@ -81,9 +81,9 @@ export FAKE_LOG=$root/builds
 project() {
   home="$root/my house"
   rm -rf "$home" "$FAKE_LOG"
-  mkdir -p "$home"/java/{engine,cli}/src/main
+  mkdir -p "$home"/native "$home"/java/{engine,cli}/src/main
   : >"$FAKE_LOG"
-  touch -t 202001010000 "$home/pom.xml" "$home"/java/{engine,cli}/pom.xml "$home"/java/{engine,cli}/src/main
+  touch -t 202001010000 "$home/pom.xml" "$home"/java/{engine,cli}/pom.xml "$home"/java/{engine,cli}/src/main "$home"/native
   grep -q '^usual=' "$launcher" # else the line below would test this machine's JDKs
   sed "s#^usual=.*#usual=($root/usual/*)#" "$launcher" >"$home/lrt"
   chmod +x "$home/lrt"

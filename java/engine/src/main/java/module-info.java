@@ -8,6 +8,13 @@ module io.lrt4j.engine {
   requires jdk.jfr;
   requires jdk.management;
 
+  uses io.lrt4j.compute.BackendProvider;
+
+  provides io.lrt4j.compute.BackendProvider with
+      io.lrt4j.compute.cpu.nativ.NativeProvider,
+      io.lrt4j.compute.cpu.VectorProvider,
+      io.lrt4j.compute.cpu.ScalarProvider;
+
   exports io.lrt4j;
   exports io.lrt4j.checkpoint to
       io.lrt4j.cli,

@@ -148,7 +148,7 @@ final class TrainCommand implements Command {
     Data data = data(arguments);
     var bar = new ProgressBar(console);
     SequencedMap<String, Double> result;
-    try (Backend backend = Backends.open(engine.backend(), engine.threads())) {
+    try (Backend backend = Backends.openForTraining(engine.backend(), engine.threads())) {
       var plan =
           new Training.Plan(
               data.source,

@@ -121,7 +121,6 @@ class FailureTest {
   void backendThatIsNotThere() {
     assertAskFails("backend cuda is not available", BASE, "--device", "cuda");
     assertAskFails("backend cuda is not available", BASE, "--backend", "cuda");
-    assertAskFails("backend native is not available", BASE, "--backend", "native");
   }
 
   @Test

@@ -1,18 +1,16 @@
 package io.lrt4j.compute;
 
 import io.lrt4j.BackendException;
-import io.lrt4j.compute.cpu.ScalarBackend;
-import io.lrt4j.compute.cpu.VectorBackend;
-import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.function.Predicate;
 
 /** Finds out which backends this process can run, and opens them. */
 public final class Backends {
   /** The name that stands for the fastest available backend. */
   public static final String AUTO = "auto";
-
-  private static final String VECTOR_MODULE = "jdk.incubator.vector";
 
   private Backends() {}
 
@@ -25,17 +23,30 @@ public final class Backends {
    */
   public record Status(String name, boolean available, String detail) {}
 
+  /** All there are, the fastest first. */
+  private static List<BackendProvider> providers() {
+    return ServiceLoader.load(BackendProvider.class, Backends.class.getClassLoader()).stream()
+        .map(ServiceLoader.Provider::get)
+        .sorted(Comparator.comparingInt(BackendProvider::rank).reversed())
+        .toList();
+  }
+
   /** All backends, the fastest first. */
   public static List<Status> survey() {
-    List<Status> all = new ArrayList<>();
-    boolean vector = ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent();
-    all.add(
-        new Status(
-            "vector",
-            vector,
-            vector ? VECTOR_MODULE : "start Java with --add-modules " + VECTOR_MODULE));
-    all.add(new Status("scalar", true, "plain Java"));
-    return all;
+    return providers().stream()
+        .map(
+            p ->
+                new Status(
+                    p.name(), p.missing().isEmpty(), p.missing().orElseGet(() -> p.detail())))
+        .toList();
+  }
+
+  /** Those that can be opened here and train, the fastest first. */
+  public static List<String> trainers() {
+    return providers().stream()
+        .filter(p -> p.trains() && p.missing().isEmpty())
+        .map(BackendProvider::name)
+        .toList();
   }
 
   /** What would have to be done to run faster than on {@code name}, if there is something. */
@@ -60,19 +71,42 @@ public final class Backends {
    * @throws BackendException if it is unknown or not available here
    */
   public static Backend open(String name, int threads) {
+    return open(name, threads, p -> true);
+  }
+
+  /**
+   * Opens a backend that trains: {@code auto} takes the fastest available one of those.
+   *
+   * @throws BackendException if it is unknown, not available here, or does not train
+   */
+  public static Backend openForTraining(String name, int threads) {
+    return open(name, threads, BackendProvider::trains);
+  }
+
+  private static Backend open(String name, int threads, Predicate<BackendProvider> fits) {
     int count = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
-    for (Status status : survey()) {
-      if (name.equals(status.name) || (name.equals(AUTO) && status.available)) {
-        if (!status.available) {
-          throw new BackendException("backend " + name + " is not available: " + status.detail);
+    List<BackendProvider> all = providers();
+    for (BackendProvider p : all) {
+      if (name.equals(AUTO) && fits.test(p) && p.missing().isEmpty()) {
+        return p.open(count);
+      }
+      if (name.equals(p.name())) {
+        p.missing()
+            .ifPresent(
+                missing -> {
+                  throw new BackendException("backend " + name + " is not available: " + missing);
+                });
+        if (!fits.test(p)) {
+          throw new BackendException(
+              "backend " + name + " does not train: use " + String.join(" or ", trainers()));
         }
-        return status.name.equals("vector") ? new VectorBackend(count) : new ScalarBackend();
+        return p.open(count);
       }
     }
     throw new BackendException(
         "backend "
             + name
             + " is not available: this version of lrt4j has "
-            + String.join(" and ", survey().stream().map(Status::name).toList()));
+            + String.join(", ", all.stream().map(BackendProvider::name).toList()));
   }
 }

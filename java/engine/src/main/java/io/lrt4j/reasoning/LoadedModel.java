@@ -87,8 +87,12 @@ public final class LoadedModel implements AutoCloseable {
     LoadedModel model =
         load(directory, options, Backends.open(options.backend(), options.threads()));
     if (options.backend().equals(Backends.AUTO)) {
-      Backends.missing(model.backend.name())
-          .ifPresent(hint -> LOG.log(System.Logger.Level.WARNING, hint));
+      // A warning only where Java would crawl: by default it is printed.
+      System.Logger.Level level =
+          model.backend.name().equals("scalar")
+              ? System.Logger.Level.WARNING
+              : System.Logger.Level.DEBUG;
+      Backends.missing(model.backend.name()).ifPresent(hint -> LOG.log(level, hint));
     }
     return model;
   }

@@ -31,17 +31,14 @@ class ConformanceTest {
   private static final double LOSS_TOLERANCE = 1e-5; // relative
 
   static Stream<Arguments> cases() {
-    return Backends.survey().stream()
-        .filter(Backends.Status::available)
+    return Backends.trainers().stream()
         .flatMap(
             backend ->
                 Stream.of("lrt-append", "lrt-hadamard")
                     .flatMap(
                         network ->
                             Stream.of(false, true)
-                                .map(
-                                    recompute ->
-                                        Arguments.of(backend.name(), network, recompute))));
+                                .map(recompute -> Arguments.of(backend, network, recompute))));
   }
 
   /** A fixture, loaded: base, network, path, and what is expected. */

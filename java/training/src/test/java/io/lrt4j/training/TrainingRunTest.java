@@ -84,7 +84,7 @@ class TrainingRunTest {
 
   @Test
   void aMiniatureModelLearns() {
-    try (Backend backend = Backends.open(Backends.AUTO, 2)) {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
       var settings = new BaseSettings(16, 1, false, true);
       SequencedMap<String, Double> trained =
           Training.base(
@@ -109,7 +109,7 @@ class TrainingRunTest {
 
   @Test
   void aResumedRunIsTheSameRun() throws IOException {
-    try (Backend backend = Backends.open(Backends.AUTO, 2)) {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
       var settings = new BaseSettings(4, 2, true, true);
       Path whole = directory.resolve("whole");
       Path broken = directory.resolve("broken");
@@ -132,7 +132,7 @@ class TrainingRunTest {
 
   @Test
   void rewardTrainingResumesToo() throws IOException {
-    try (Backend backend = Backends.open(Backends.AUTO, 2)) {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
       var settings = new GrpoSettings(3, 4, 2, 2, 0.2, 2e-3, 1, 1, 4, 7);
       Path whole = directory.resolve("whole");
       Path broken = directory.resolve("broken");
@@ -165,7 +165,7 @@ class TrainingRunTest {
 
   @Test
   void aDirectoryInUseAndAnotherRunsCheckpointAreRefused() {
-    try (Backend backend = Backends.open(Backends.AUTO, 1)) {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
       var settings = new BaseSettings(2, 1, false, false);
       Path out = directory.resolve("out");
       Training.base(base, settings, false, plan(backend, settings(out, false, 2, 1e-3), QUIET));
@@ -192,7 +192,7 @@ class TrainingRunTest {
 
   @Test
   void aNumberThatIsNoneStopsTheRun() {
-    try (Backend backend = Backends.open(Backends.AUTO, 1)) {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
       var settings = new BaseSettings(2, 1, false, false);
       // A rate that blows the weights up after the first checkpoint.
       assertRefused(

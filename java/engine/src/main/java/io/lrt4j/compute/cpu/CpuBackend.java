@@ -9,7 +9,7 @@ import io.lrt4j.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /** What all CPU backends share: memory, and moving data that is not worth a kernel. */
-abstract class CpuBackend implements Backend {
+public abstract class CpuBackend implements Backend {
   @Override
   public Memory newMemory() {
     return new CpuMemory();

@@ -9,10 +9,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Memory outside the Java heap, aligned to cache lines; weights are used where they lie. */
-final class CpuMemory implements Memory {
+public final class CpuMemory implements Memory {
   private static final int ALIGNMENT = 64;
   private final Arena arena = Arena.ofShared();
   private long bytes;
+
+  /** Empty memory. */
+  public CpuMemory() {}
 
   @Override
   public CpuTensor allocate(int rows, int cols) {

@@ -7,13 +7,13 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /** A row-major little-endian matrix in addressable memory, of any alignment. */
-record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements Tensor {
-  static final ValueLayout.OfFloat FLOAT =
+public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements Tensor {
+  public static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  CpuTensor {
+  public CpuTensor {
     long needed = dtype.bytes((long) rows * cols);
     if (data.byteSize() != needed) {
       throw new IllegalArgumentException(
@@ -30,7 +30,8 @@ record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements
     }
   }
 
-  static CpuTensor of(Tensor tensor) {
+  /** The tensor of a CPU backend that {@code tensor} is. */
+  public static CpuTensor of(Tensor tensor) {
     return (CpuTensor) tensor;
   }
 
@@ -40,7 +41,7 @@ record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements
   }
 
   /** Byte offset of a row. */
-  long row(int row) {
+  public long row(int row) {
     return row * stride();
   }
 

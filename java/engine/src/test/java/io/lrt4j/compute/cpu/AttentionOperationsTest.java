@@ -12,16 +12,15 @@ import io.lrt4j.compute.KvStore;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * RoPE, the K/V cache and attention of {@code vector} against {@code scalar}: every grouping of
- * heads, head sizes around the vector length, windows, batches of several sequences, forks of
- * forks. What a cache does not hold is NaN, so that one read too many shows.
+ * RoPE, the K/V cache and attention of {@code vector} and {@code native} against {@code scalar}:
+ * every grouping of heads, head sizes around the vector length, windows, batches of several
+ * sequences, forks of forks. What a cache does not hold is NaN, so that one read too many shows.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class AttentionOperationsTest {
@@ -32,18 +31,11 @@ class AttentionOperationsTest {
   private static final float EPS = 1e-6f;
 
   private final ScalarBackend scalar = new ScalarBackend();
-  private final List<VectorBackend> vectors = new ArrayList<>();
-
-  @BeforeAll
-  void open() {
-    for (int threads = 1; threads <= 3; threads++) {
-      vectors.add(new VectorBackend(threads));
-    }
-  }
+  private final Crews crews = new Crews();
 
   @AfterAll
   void close() {
-    vectors.forEach(VectorBackend::close);
+    crews.close();
   }
 
   /** Sizes of the attention under test. */
@@ -114,7 +106,7 @@ class AttentionOperationsTest {
           memory.input(rows, shape.width(), numbers.normal(rows * shape.width(), 0, 1.5));
       float[] expected = attend(scalar, memory, qkv, batch, shape, window);
       memory.check("attend on scalar, " + what);
-      for (Backend vector : vectors) {
+      for (Backend vector : crews.all()) {
         String where = "attend on " + vector.describe() + ", " + what;
         assertClose(expected, attend(vector, memory, qkv, batch, shape, window), where);
         memory.check(where);
@@ -142,9 +134,10 @@ class AttentionOperationsTest {
     float[] keys = numbers.normal((stored + rows) * kvHeads * headDim, 0, 1.5);
     float[] values = numbers.normal(keys.length, 0.3, 1);
     float[] x = numbers.normal(rows * shape.width(), 0, 1.5);
-    for (int window : WINDOWS) {
+    for (int w = 0; w < WINDOWS.length * crews.families().size(); w++) {
+      int window = WINDOWS[w % WINDOWS.length];
       float[] expected = {};
-      for (Backend vector : vectors) {
+      for (Backend vector : crews.families().get(w / WINDOWS.length)) {
         for (int depth = 0; depth <= 3; depth++) {
           try (var memory = new GuardedMemory()) {
             KvCache cache = cache(memory, shape, new Sequence(stored, rows, depth), depth);
@@ -193,7 +186,7 @@ class AttentionOperationsTest {
       float[] angles = numbers.normal(MAX_POSITIONS * headDim, 0, 0.7);
       float[] queryNorm = numbers.normal(headDim, 1, 0.2);
       float[] keyNorm = numbers.normal(headDim, 1, 0.2);
-      List<Backend> backends = new ArrayList<>(vectors);
+      List<Backend> backends = new ArrayList<>(crews.all());
       backends.addFirst(scalar);
       for (Backend backend : backends) {
         String where = what + " on " + backend.describe();
@@ -241,7 +234,7 @@ class AttentionOperationsTest {
         table[4 * p + 2 + i] = (float) Math.sin(angle);
       }
     }
-    List<Backend> backends = new ArrayList<>(vectors);
+    List<Backend> backends = new ArrayList<>(crews.all());
     backends.add(scalar);
     for (Backend backend : backends) {
       try (var memory = new GuardedMemory()) {

@@ -14,16 +14,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What the same seed giving the same tokens rests on: a row of {@code vector} has the same bits
- * whatever rows are computed with it, on however many threads, and however far the compiler has
- * come. (Attention: {@code AttentionOperationsTest}.)
+ * What the same seed giving the same tokens rests on: a row of {@code vector} and {@code native}
+ * has the same bits whatever rows are computed with it, on however many threads, and however far
+ * the compiler has come. (Attention: {@code AttentionOperationsTest}.)
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class BitwiseTest {
@@ -32,18 +31,11 @@ class BitwiseTest {
   private static final int MOST = 13;
   private static final float EPS = 1e-6f;
 
-  private final List<VectorBackend> vectors = new ArrayList<>();
-
-  @BeforeAll
-  void open() {
-    for (int threads = 1; threads <= 3; threads++) {
-      vectors.add(new VectorBackend(threads));
-    }
-  }
+  private final Crews crews = new Crews();
 
   @AfterAll
   void close() {
-    vectors.forEach(VectorBackend::close);
+    crews.close();
   }
 
   @ParameterizedTest
@@ -64,7 +56,7 @@ class BitwiseTest {
               dtype + " " + in + " to " + out,
               (backend, rows) -> {
                 CpuTensor y = memory.allocate(rows.rows(), 2 * out);
-                backend.normProject(rows, rows.rows(), norm, EPS, p, y);
+                backend.normProject(rows, rows.rows(), norm, EPS, crews.linear(backend, p), y);
                 return y;
               });
         }
@@ -92,7 +84,14 @@ class BitwiseTest {
             (backend, rows) -> {
               CpuTensor y = memory.filled(rows.rows(), hidden, Numbers.rows(rows, rows.rows()));
               CpuTensor scratch = memory.allocate(rows.rows(), 2 * width);
-              backend.gatedMlp(y, rows.rows(), norm, EPS, gateUp, down, scratch);
+              backend.gatedMlp(
+                  y,
+                  rows.rows(),
+                  norm,
+                  EPS,
+                  crews.linear(backend, gateUp),
+                  crews.linear(backend, down),
+                  scratch);
               return y;
             });
       }
@@ -102,13 +101,23 @@ class BitwiseTest {
   /** Every row alone on one thread first; then in company, wherever it stands there. */
   private void compare(
       float[] x, int in, String what, BiFunction<Backend, CpuTensor, CpuTensor> operation) {
+    crews.families().forEach(family -> compare(family, x, in, what, operation));
+    crews.forget();
+  }
+
+  private static void compare(
+      List<Backend> family,
+      float[] x,
+      int in,
+      String what,
+      BiFunction<Backend, CpuTensor, CpuTensor> operation) {
     try (var memory = new GuardedMemory()) {
       List<float[]> expected = new ArrayList<>();
       for (int row = 0; row < MOST; row++) {
         CpuTensor one = memory.filled(1, in, Arrays.copyOfRange(x, row * in, (row + 1) * in));
-        expected.add(Numbers.row(operation.apply(vectors.getFirst(), one), 0));
+        expected.add(Numbers.row(operation.apply(family.getFirst(), one), 0));
       }
-      for (Backend backend : vectors) {
+      for (Backend backend : family) {
         for (int rows : ROWS) {
           int first = MOST - rows;
           CpuTensor several = memory.filled(rows, in, Arrays.copyOfRange(x, first * in, x.length));

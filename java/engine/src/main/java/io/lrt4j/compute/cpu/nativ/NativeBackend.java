@@ -1,0 +1,256 @@
+package io.lrt4j.compute.cpu.nativ;
+
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+
+import io.lrt4j.BackendException;
+import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.Linear;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.cpu.CpuBackend;
+import io.lrt4j.compute.cpu.CpuTensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The C backend: every operation is one call, on a crew of C threads. Operations of several
+ * sessions take turns, each with the whole crew.
+ *
+ * <p>Activations are f32. Against bf16 weights, where the processor multiplies bf16 pairs, each is
+ * taken as the sum of two bf16 numbers: 16 bits of its mantissa, at the cost of f32 arithmetic but
+ * without widening the weights. (That instruction takes subnormal weights as zero.)
+ */
+public final class NativeBackend extends CpuBackend {
+  private final ReentrantLock turn = new ReentrantLock();
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment summary = arena.allocate(JAVA_DOUBLE, 4);
+  private final Sequences sequences = new Sequences();
+  private final MemorySegment context;
+  private final Isa isa;
+  private final int threads;
+  private boolean closed; // guarded by turn
+
+  /** A backend with its own crew of {@code threads}, the calling thread included. */
+  public NativeBackend(int threads) {
+    this(threads, Isa.best());
+  }
+
+  /**
+   * The same, with an instruction set of choice.
+   *
+   * @throws BackendException if this processor does not have it, or there is no native library here
+   */
+  public NativeBackend(int threads, Isa isa) {
+    if (isa.compareTo(Isa.best()) > 0) {
+      throw new BackendException("this processor does not have " + isa);
+    }
+    this.isa = isa;
+    this.threads = threads;
+    context = NativeCalls.open(threads, isa.level());
+    if (context.address() == 0) {
+      throw new BackendException("no memory or threads for a crew of " + threads);
+    }
+  }
+
+  /** Why there is none here, if so. */
+  public static Optional<String> missing() {
+    return NativeLibrary.failure();
+  }
+
+  @Override
+  public String name() {
+    return "native";
+  }
+
+  @Override
+  public String describe() {
+    return "C, " + isa + ", " + threads + (threads == 1 ? " thread" : " threads");
+  }
+
+  @Override
+  public Memory newMemory() {
+    return new NativeMemory(this);
+  }
+
+  private void begin() {
+    turn.lock();
+    if (closed) {
+      turn.unlock();
+      throw new IllegalStateException("the backend is closed");
+    }
+  }
+
+  private static void check(boolean done) {
+    if (!done) {
+      throw new BackendException("no memory for scratch of the native backend");
+    }
+  }
+
+  private static MemorySegment data(@Nullable Tensor tensor) {
+    return tensor == null ? MemorySegment.NULL : CpuTensor.of(tensor).data();
+  }
+
+  /** Packs a weight [out, in]; types are numbered as in lrt4j.h. */
+  void pack(int dtype, int out, int in, MemorySegment from, MemorySegment to) {
+    begin();
+    try {
+      NativeCalls.pack(context, dtype, out, in, from, to);
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void norm(Tensor x, int rows, Tensor weight, float eps, Tensor out) {
+    begin();
+    try {
+      NativeCalls.norm(context, data(x), rows, x.cols(), data(weight), eps, data(out));
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void project(Tensor x, int rows, Linear p, Tensor out) {
+    project(x, rows, null, 0, p, out, 0);
+  }
+
+  @Override
+  public void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out) {
+    project(x, rows, norm, eps, p, out, 0);
+  }
+
+  @Override
+  public void projectAdd(Tensor x, int rows, Linear p, Tensor y) {
+    project(x, rows, null, 0, p, y, 1);
+  }
+
+  private void project(
+      Tensor x, int rows, @Nullable Tensor norm, float eps, Linear p, Tensor y, int add) {
+    begin();
+    try {
+      NativeLinear l = NativeLinear.of(p);
+      check(
+          NativeCalls.project(
+              context,
+              data(x),
+              rows,
+              l.in(),
+              data(norm),
+              eps,
+              0,
+              l.parts(),
+              l.count(),
+              data(y),
+              add));
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void gatedMlp(
+      Tensor x, int rows, Tensor norm, float eps, Linear gateUp, Linear down, Tensor scratch) {
+    begin();
+    try {
+      NativeLinear g = NativeLinear.of(gateUp);
+      NativeLinear d = NativeLinear.of(down);
+      MemorySegment in = data(x);
+      MemorySegment s = data(scratch);
+      check(
+          NativeCalls.project(
+                  context, in, rows, g.in(), data(norm), eps, 0, g.parts(), g.count(), s, 0)
+              && NativeCalls.project(
+                  context, s, rows, d.in(), MemorySegment.NULL, 0, 1, d.parts(), d.count(), in, 1));
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void ropeAndStore(
+      Tensor qkv,
+      Batch batch,
+      int layer,
+      @Nullable Tensor queryNorm,
+      @Nullable Tensor keyNorm,
+      float eps,
+      Tensor rope) {
+    begin();
+    try {
+      KvCache first = batch.cache(0);
+      int dim = first.headDim();
+      int kvHeads = first.kvHeads();
+      NativeCalls.rope(
+          context,
+          data(qkv),
+          qkv.cols() / dim - 2 * kvHeads,
+          kvHeads,
+          dim,
+          data(queryNorm),
+          data(keyNorm),
+          eps,
+          data(rope),
+          sequences.describe(batch, layer),
+          batch.runs());
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void attend(Tensor qkv, Batch batch, int layer, int heads, int window, Tensor out) {
+    begin();
+    try {
+      KvCache first = batch.cache(0);
+      check(
+          NativeCalls.attend(
+              context,
+              data(qkv),
+              heads,
+              first.kvHeads(),
+              first.headDim(),
+              window,
+              sequences.describe(batch, layer),
+              batch.runs(),
+              data(out)));
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void summarize(Tensor logits, int row, LogitSummary summary) {
+    begin();
+    try {
+      int n = logits.cols();
+      NativeCalls.summarize(context, data(logits), (long) row * n, n, this.summary);
+      summary.argmax = (int) this.summary.getAtIndex(JAVA_DOUBLE, 0);
+      summary.max = (float) this.summary.getAtIndex(JAVA_DOUBLE, 1);
+      summary.second = (float) this.summary.getAtIndex(JAVA_DOUBLE, 2);
+      summary.logSumExp = (float) (summary.max + Math.log(this.summary.getAtIndex(JAVA_DOUBLE, 3)));
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void close() {
+    turn.lock();
+    try {
+      if (!closed) {
+        closed = true;
+        NativeCalls.close(context);
+        sequences.close();
+        arena.close();
+      }
+    } finally {
+      turn.unlock();
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package io.lrt4j.compute.cpu.nativ;
+
+import io.lrt4j.BackendException;
+import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Linear;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Weight;
+import io.lrt4j.compute.cpu.CpuMemory;
+import io.lrt4j.compute.cpu.CpuTensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Tensors as on the other CPU backends; projections are packed into large pages, which the
+ * processor reads faster than a file's small ones.
+ */
+final class NativeMemory implements Memory {
+  private static final long LARGE = 1 << 20; // from here on, in pages of its own
+  private static final int ALIGNMENT = 64;
+
+  private final NativeBackend backend;
+  private final CpuMemory tensors = new CpuMemory();
+  private final Arena arena = Arena.ofShared();
+  private long packedBytes;
+
+  NativeMemory(NativeBackend backend) {
+    this.backend = backend;
+  }
+
+  @Override
+  public CpuTensor allocate(int rows, int cols) {
+    return tensors.allocate(rows, cols);
+  }
+
+  @Override
+  public CpuTensor weight(Weight stored) {
+    return tensors.weight(stored);
+  }
+
+  @Override
+  public Linear linear(List<Part> parts) {
+    int in = parts.getFirst().weight().cols();
+    List<NativeLinear.Part> packed = new ArrayList<>();
+    for (Part part : parts) {
+      Weight w = part.weight();
+      if (w.cols() != in) {
+        throw new IllegalArgumentException("the parts of a projection need one input width");
+      }
+      CpuTensor bias = part.bias() == null ? null : tensors.weight(part.bias());
+      if (bias != null && bias.cols() != w.rows()) {
+        throw new IllegalArgumentException(
+            "expected a bias of " + w.rows() + ", found " + bias.cols());
+      }
+      int dtype = number(w.dtype());
+      packed.add(new NativeLinear.Part(dtype, w.rows(), pack(w, dtype), bias));
+    }
+    return NativeLinear.of(in, packed, arena);
+  }
+
+  /** As in lrt4j.h. */
+  private static int number(DType dtype) {
+    return switch (dtype) {
+      case F32 -> 0;
+      case F16 -> 1;
+      case BF16 -> 2;
+    };
+  }
+
+  private MemorySegment pack(Weight w, int dtype) {
+    long bytes = NativeCalls.packedBytes(dtype, w.rows(), w.cols());
+    MemorySegment packed = bytes < LARGE ? arena.allocate(bytes, ALIGNMENT) : large(bytes);
+    packedBytes += bytes;
+    backend.pack(dtype, w.rows(), w.cols(), w.data(), packed);
+    if (w.data().isMapped()) {
+      w.data().unload(); // the file's pages need not stay beside the packed ones
+    }
+    return packed;
+  }
+
+  @SuppressWarnings("restricted") // its size is what was asked for
+  private MemorySegment large(long bytes) {
+    MemorySegment data = NativeCalls.allocate(bytes);
+    if (data.address() == 0) {
+      throw new BackendException("no memory for weights of " + bytes + " bytes");
+    }
+    return data.reinterpret(bytes, arena, freed -> NativeCalls.free(freed, bytes));
+  }
+
+  @Override
+  public long bytes() {
+    return tensors.bytes() + packedBytes;
+  }
+
+  @Override
+  public void close() {
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+    tensors.close();
+  }
+}

@@ -1,0 +1,79 @@
+package io.lrt4j.compute.cpu;
+
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Linear;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Weight;
+import io.lrt4j.compute.cpu.nativ.Isa;
+import io.lrt4j.compute.cpu.nativ.NativeBackend;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The backends under test: {@code vector}, and {@code native} with every instruction set that this
+ * machine has. Those that compute the same bits, on different numbers of threads, are one family.
+ */
+final class Crews implements AutoCloseable {
+  private final List<List<Backend>> families = new ArrayList<>();
+  private final Map<Backend, Map<CpuLinear, Linear>> packed = new HashMap<>();
+  private final List<Memory> memories = new ArrayList<>();
+
+  Crews() {
+    families.add(List.of(new VectorBackend(1), new VectorBackend(2), new VectorBackend(3)));
+    if (NativeBackend.missing().isEmpty()) {
+      for (Isa isa : Isa.values()) {
+        if (isa.compareTo(Isa.best()) <= 0) {
+          families.add(List.of(new NativeBackend(1, isa), new NativeBackend(2, isa)));
+        }
+      }
+    }
+  }
+
+  List<List<Backend>> families() {
+    return families;
+  }
+
+  List<Backend> all() {
+    return families.stream().flatMap(List::stream).toList();
+  }
+
+  /** A projection as {@code backend} keeps it, until {@link #forget}. */
+  Linear linear(Backend backend, CpuLinear p) {
+    if (!(backend instanceof NativeBackend)) {
+      return p;
+    }
+    return packed
+        .computeIfAbsent(backend, b -> new HashMap<>())
+        .computeIfAbsent(p, q -> pack(backend, q));
+  }
+
+  private Linear pack(Backend backend, CpuLinear p) {
+    List<Memory.Part> parts = new ArrayList<>();
+    for (CpuLinear.Part part : p.parts()) {
+      parts.add(
+          new Memory.Part(stored(part.weight()), part.bias() == null ? null : stored(part.bias())));
+    }
+    Memory memory = backend.newMemory();
+    memories.add(memory);
+    return memory.linear(parts);
+  }
+
+  static Weight stored(CpuTensor tensor) {
+    return new Weight(tensor.dtype(), tensor.rows(), tensor.cols(), tensor.data());
+  }
+
+  /** Frees what {@link #linear} made. */
+  void forget() {
+    memories.forEach(Memory::close);
+    memories.clear();
+    packed.clear();
+  }
+
+  @Override
+  public void close() {
+    forget();
+    all().forEach(Backend::close);
+  }
+}

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Builds the native library: build.sh TARGET puts it into TARGET/PLATFORM, where the engine looks for it.
+# Without a C compiler it says so once and leaves everything else alone: the build goes on without "native".
+set -eu
+target=$1
+cd "$(dirname "$0")"
+
+case $(uname -s) in
+  Linux) os=linux library=liblrt4j.so ;;
+  Darwin) os=mac library=liblrt4j.dylib ;;
+  *) os= library= ;;
+esac
+case $(uname -m) in
+  x86_64 | amd64) arch=x86_64 ;;
+  aarch64 | arm64) arch=aarch64 ;;
+  *) arch= ;;
+esac
+without() {
+  echo "lrt4j is built without the native backend: $1" >&2
+  exit 0
+}
+[ -n "$os" ] && [ -n "$arch" ] || without "no such platform: $(uname -sm)"
+out=$target/$os-$arch
+if [ -f "$out/$library" ] && [ -z "$(find . -name '*.[ch]' -newer "$out/$library") $(find build.sh -newer "$out/$library")" ]; then
+  exit 0
+fi
+cc=${CC:-}
+for candidate in gcc clang cc; do
+  [ -n "$cc" ] || ! command -v "$candidate" >/dev/null || cc=$candidate
+done
+[ -n "$cc" ] || without "no C compiler found (apt-get install gcc, or set CC)"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+flags="-std=gnu11 -O2 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -Wall -Wextra -Werror -pthread"
+jobs=
+compile() { # NAME SOURCE FLAGS…
+  name=$1 source=$2
+  shift 2
+  # shellcheck disable=SC2086 # flags are words
+  "$cc" $flags "$@" -c "$source" -o "$work/$name.o" &
+  jobs="$jobs $!"
+}
+compile pool pool.c
+compile lrt4j lrt4j.c
+compile kernels_0 kernels.c -DLEVEL=0
+if [ "$arch" = x86_64 ]; then
+  avx2="-mavx2 -mfma -mf16c"
+  avx512="$avx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512"
+  compile kernels_1 kernels.c -DLEVEL=1 $avx2
+  compile kernels_2 kernels.c -DLEVEL=2 $avx512
+  compile kernels_3 kernels.c -DLEVEL=3 $avx512 -mavx512vnni
+  compile kernels_4 kernels.c -DLEVEL=4 $avx512 -mavx512vnni -mavx512bf16
+fi
+for job in $jobs; do
+  wait "$job"
+done
+mkdir -p "$out"
+# shellcheck disable=SC2086
+"$cc" $flags -shared "$work"/*.o -o "$work/$library" -lm
+mv "$work/$library" "$out/$library"

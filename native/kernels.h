@@ -1,0 +1,72 @@
+/* What is compiled once for every level of instructions: kernels.c. */
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include "lrt4j.h"
+
+/* Positions whose scores are taken together; their partial results are added up in order. */
+#define CHUNK 128
+
+/*
+ * Rows of a product's input, as the kernels want them: f32 rows, `stride` floats apart, and, for
+ * bf16 weights where there are instructions for them, each row as the sum of two bf16 rows (16 bits
+ * of mantissa), the second `stride` behind the first.
+ */
+typedef struct {
+  float *plain;
+  uint16_t *split; /* 2 * stride a row */
+  int stride;
+} lrt_input;
+
+/* Elements of a row are padded with zeros to a multiple of this. */
+#define ROW_MULTIPLE 32
+
+/* What attention needs of one worker; [queries] are the rows of a block times the heads of a group. */
+typedef struct {
+  float *keys;    /* [dim, CHUNK] */
+  float *values;  /* [CHUNK, padded dim], where the cache's own rows cannot be read whole */
+  float *scores;  /* [queries, CHUNK] */
+  float *partial; /* [queries, padded dim] */
+  float *largest; /* [queries] */
+  float *sums;    /* [queries] */
+  const float **rows; /* [queries] */
+} lrt_attention_room;
+
+/* Some query rows of one sequence, all heads of one group: query i is row i / group, head i % group. */
+typedef struct {
+  const float *queries; /* of the first row and head */
+  int64_t row;          /* floats from row to row */
+  int rows;
+  int group;
+  int dim;
+  int position; /* of the first row */
+  int window;
+  int64_t head; /* the key/value head */
+  const lrt_run *run;
+} lrt_block;
+
+typedef struct {
+  /* Whether bf16 weights want the split form of the input. */
+  int splits;
+  /* One row of the input, after a norm (if not null). */
+  void (*prepare)(const float *x, int in, const float *norm, float eps, lrt_input *to, int row);
+  /* One row of the input: silu(g) u. */
+  void (*gate)(const float *gate_up, int in, lrt_input *to, int row);
+  /* Outputs of `panels` panels from `panel` on, for all rows; y is the part's first output. */
+  void (*product)(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
+                  float *y, int64_t y_stride, int add);
+  void (*pack)(int dtype, int out, int in, const void *from, void *to, int panel);
+  void (*norm)(const float *x, int n, const float *weight, float eps, float *out);
+  void (*rotate)(float *x, int dim, const float *rope);
+  /* Scores of a block in one chunk: largest, sums and partial are set; whoever sees nothing has -inf. */
+  void (*attend)(const lrt_block *b, int chunk, const lrt_attention_room *room);
+  /* Adds another chunk's result to one query's: m, s and o are what the chunks before it gave. */
+  void (*merge)(float *m, float *s, float *o, float chunk_m, float chunk_s, const float *chunk_o,
+                int dim);
+  void (*divide)(const float *o, float s, int dim, float *out);
+  void (*summarize)(const float *x, int n, double summary[4]);
+} lrt_kernels;
+
+extern const lrt_kernels lrt_kernels_0, lrt_kernels_1, lrt_kernels_2, lrt_kernels_3, lrt_kernels_4;
+
+#endif

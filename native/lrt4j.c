@@ -1,0 +1,449 @@
+/* The operations that Java calls: each is one or two jobs for the crew. */
+#include "lrt4j.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "kernels.h"
+#include "pool.h"
+
+#define LARGE_PAGE (INT64_C(2) << 20)
+#define TASK_PANELS 4  /* of a product */
+#define BLOCK_QUERIES 32 /* of attention, unless one row has more */
+
+/* Working memory that grows to the largest size asked for. */
+typedef struct {
+  void *data;
+  int64_t bytes;
+} scratch;
+
+struct lrt_context {
+  const lrt_kernels *kernels;
+  pool *pool;
+  scratch input;
+  scratch attention; /* of all workers */
+};
+
+static int64_t up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+void *lrt_allocate(int64_t bytes) {
+  int64_t size = up(bytes, LARGE_PAGE);
+  /* mmap knows no alignment: a page more, and what is too much at both ends goes back. */
+  char *all = mmap(NULL, (size_t)(size + LARGE_PAGE), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (all == MAP_FAILED) {
+    return NULL;
+  }
+  int64_t before = up((int64_t)(intptr_t)all, LARGE_PAGE) - (int64_t)(intptr_t)all;
+  if (before) {
+    munmap(all, (size_t)before);
+  }
+  if (before < LARGE_PAGE) {
+    munmap(all + before + size, (size_t)(LARGE_PAGE - before));
+  }
+#ifdef MADV_HUGEPAGE
+  madvise(all + before, (size_t)size, MADV_HUGEPAGE);
+#endif
+  return all + before;
+}
+
+void lrt_free(void *p, int64_t bytes) { munmap(p, (size_t)up(bytes, LARGE_PAGE)); }
+
+/* At least `bytes` bytes; what was there before may be gone. */
+static void *ensure(scratch *s, int64_t bytes) {
+  if (s->bytes < bytes) {
+    if (s->data) {
+      lrt_free(s->data, s->bytes);
+    }
+    s->data = lrt_allocate(bytes);
+    s->bytes = s->data ? bytes : 0;
+  }
+  return s->data;
+}
+
+/* --- context --------------------------------------------------------------------------------- */
+
+int lrt_best_level(void) {
+#if defined __x86_64__
+  __builtin_cpu_init();
+  if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))) {
+    return LRT_BASELINE;
+  }
+  if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))) {
+    return LRT_AVX2;
+  }
+  if (!__builtin_cpu_supports("avx512vnni")) {
+    return LRT_AVX512;
+  }
+  return __builtin_cpu_supports("avx512bf16") ? LRT_BF16 : LRT_VNNI;
+#else
+  return LRT_BASELINE;
+#endif
+}
+
+static const lrt_kernels *kernels_of(int level) {
+  switch (level) {
+#if defined __x86_64__
+    case LRT_AVX2:
+      return &lrt_kernels_1;
+    case LRT_AVX512:
+      return &lrt_kernels_2;
+    case LRT_VNNI:
+      return &lrt_kernels_3;
+    case LRT_BF16:
+      return &lrt_kernels_4;
+#endif
+    default:
+      return &lrt_kernels_0;
+  }
+}
+
+lrt_context *lrt_open(int threads, int level) {
+  lrt_context *c = calloc(1, sizeof(lrt_context));
+  if (!c) {
+    return NULL;
+  }
+  c->kernels = kernels_of(smaller(level, lrt_best_level()));
+  c->pool = pool_open(threads);
+  if (!c->pool) {
+    free(c);
+    return NULL;
+  }
+  return c;
+}
+
+void lrt_close(lrt_context *c) {
+  pool_close(c->pool);
+  if (c->input.data) {
+    lrt_free(c->input.data, c->input.bytes);
+  }
+  if (c->attention.data) {
+    lrt_free(c->attention.data, c->attention.bytes);
+  }
+  free(c);
+}
+
+/* --- packing --------------------------------------------------------------------------------- */
+
+static int panels_of(int out) { return (out + LRT_PANEL - 1) / LRT_PANEL; }
+
+int64_t lrt_packed_bytes(int dtype, int out, int in) {
+  int64_t bytes = dtype == LRT_DTYPE_F32 ? 4 : 2;
+  int64_t width = dtype == LRT_DTYPE_BF16 ? up(in, 2) : in;
+  return (int64_t)panels_of(out) * LRT_PANEL * width * bytes;
+}
+
+typedef struct {
+  const lrt_kernels *kernels;
+  int dtype, out, in;
+  const void *from;
+  void *to;
+} packing;
+
+static void pack_panel(void *arguments, int task, int worker) {
+  (void)worker;
+  const packing *p = arguments;
+  p->kernels->pack(p->dtype, p->out, p->in, p->from, p->to, task);
+}
+
+void lrt_pack(lrt_context *c, int dtype, int out, int in, const void *from, void *to) {
+  packing p = {c->kernels, dtype, out, in, from, to};
+  pool_run(c->pool, pack_panel, &p, panels_of(out));
+}
+
+/* --- projections ----------------------------------------------------------------------------- */
+
+typedef struct {
+  const lrt_kernels *kernels;
+  const float *x;
+  int rows, in;
+  const float *norm;
+  float eps;
+  int gated;
+  const lrt_part *parts;
+  lrt_input input;
+  float *y;
+  int64_t y_stride;
+  int add;
+} projection;
+
+static void prepare_row(void *arguments, int task, int worker) {
+  (void)worker;
+  projection *p = arguments;
+  if (p->gated) {
+    p->kernels->gate(p->x + (int64_t)task * 2 * p->in, p->in, &p->input, task);
+  } else {
+    p->kernels->prepare(p->x + (int64_t)task * p->in, p->in, p->norm, p->eps, &p->input, task);
+  }
+}
+
+static int tasks_of(const lrt_part *part) {
+  return (panels_of(part->out) + TASK_PANELS - 1) / TASK_PANELS;
+}
+
+static void product_task(void *arguments, int task, int worker) {
+  (void)worker;
+  projection *p = arguments;
+  const lrt_part *part = p->parts;
+  float *y = p->y;
+  while (task >= tasks_of(part)) {
+    task -= tasks_of(part);
+    y += part->out;
+    part++;
+  }
+  int panel = task * TASK_PANELS;
+  int panels = smaller(TASK_PANELS, panels_of(part->out) - panel);
+  p->kernels->product(&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride, p->add);
+}
+
+int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
+                int gated, const lrt_part *parts, int count, float *y, int add) {
+  int split = 0;
+  int tasks = 0;
+  int64_t out = 0;
+  for (int i = 0; i < count; i++) {
+    split |= c->kernels->splits && parts[i].dtype == LRT_DTYPE_BF16;
+    tasks += tasks_of(&parts[i]);
+    out += parts[i].out;
+  }
+  int stride = (int)up(in, ROW_MULTIPLE);
+  int64_t bytes = (int64_t)rows * stride * (int64_t)sizeof(float);
+  char *room = ensure(&c->input, split ? 2 * bytes : bytes);
+  if (!room) {
+    return 1;
+  }
+  projection p = {c->kernels, x, rows, in, norm, eps, gated, parts,
+                  {(float *)room, split ? (uint16_t *)(room + bytes) : NULL, stride},
+                  y, out, add};
+  pool_run(c->pool, prepare_row, &p, rows);
+  pool_run(c->pool, product_task, &p, tasks);
+  return 0;
+}
+
+/* --- norm ------------------------------------------------------------------------------------ */
+
+typedef struct {
+  const lrt_kernels *kernels;
+  const float *x;
+  int n;
+  const float *weight;
+  float eps;
+  float *out;
+} norming;
+
+static void norm_row(void *arguments, int task, int worker) {
+  (void)worker;
+  const norming *j = arguments;
+  int64_t at = (int64_t)task * j->n;
+  j->kernels->norm(j->x + at, j->n, j->weight, j->eps, j->out + at);
+}
+
+void lrt_norm(lrt_context *c, const float *x, int rows, int n, const float *weight, float eps,
+              float *out) {
+  norming j = {c->kernels, x, n, weight, eps, out};
+  pool_run(c->pool, norm_row, &j, rows);
+}
+
+/* --- rope ------------------------------------------------------------------------------------ */
+
+typedef struct {
+  const lrt_kernels *kernels;
+  float *qkv;
+  int heads, kv_heads, dim;
+  const float *query_norm;
+  const float *key_norm;
+  float eps;
+  const float *rope;
+  const lrt_run *runs;
+} rotation;
+
+static void rope_row(void *arguments, int task, int worker) {
+  (void)worker;
+  const rotation *j = arguments;
+  const lrt_run *run = j->runs;
+  while (task >= run->first_row + run->rows) {
+    run++;
+  }
+  int dim = j->dim;
+  int position = run->position + task - run->first_row;
+  const lrt_span *span = run->span + run->spans - 1;
+  while (position < span->from) {
+    span--;
+  }
+  float *row = j->qkv + (int64_t)task * (j->heads + 2 * j->kv_heads) * dim;
+  for (int h = 0; h < j->heads + j->kv_heads; h++) {
+    const float *weight = h < j->heads ? j->query_norm : j->key_norm;
+    float *x = row + (int64_t)h * dim;
+    if (weight) {
+      j->kernels->norm(x, dim, weight, j->eps, x);
+    }
+    j->kernels->rotate(x, dim, j->rope + (int64_t)position * dim);
+  }
+  for (int h = 0; h < j->kv_heads; h++) {
+    int64_t to = h * span->head + (int64_t)(position - span->from) * dim;
+    const float *key = row + (int64_t)(j->heads + h) * dim;
+    memcpy(span->keys + to, key, (size_t)dim * sizeof(float));
+    memcpy(span->values + to, key + (int64_t)j->kv_heads * dim, (size_t)dim * sizeof(float));
+  }
+}
+
+void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, const float *query_norm,
+              const float *key_norm, float eps, const float *rope, const lrt_run *runs, int count) {
+  rotation j = {c->kernels, qkv, heads, kv_heads, dim, query_norm, key_norm, eps, rope, runs};
+  pool_run(c->pool, rope_row, &j, runs[count - 1].first_row + runs[count - 1].rows);
+}
+
+/* --- attention ------------------------------------------------------------------------------- */
+
+typedef struct {
+  const lrt_kernels *kernels;
+  const float *qkv;
+  int heads, kv_heads, dim, group, window;
+  int block_rows;
+  int width;   /* dim, padded */
+  int queries; /* of a block, at most */
+  const lrt_run *runs;
+  char *rooms;
+  int64_t room_bytes;
+  float *out;
+} attention;
+
+static int blocks_of(const attention *j, const lrt_run *run) {
+  return (run->rows + j->block_rows - 1) / j->block_rows;
+}
+
+static lrt_block block_of(const attention *j, const lrt_run *run, int block, int head) {
+  int row = block * j->block_rows;
+  int64_t width = (int64_t)(j->heads + 2 * j->kv_heads) * j->dim;
+  return (lrt_block){
+      .queries = j->qkv + (run->first_row + row) * width + (int64_t)head * j->group * j->dim,
+      .row = width,
+      .rows = smaller(j->block_rows, run->rows - row),
+      .group = j->group,
+      .dim = j->dim,
+      .position = run->position + row,
+      .window = j->window,
+      .head = head,
+      .run = run,
+  };
+}
+
+static int first_chunk(const lrt_block *b) {
+  int64_t first = (int64_t)b->position + 1 - b->window;
+  return first > 0 ? (int)(first / CHUNK) : 0;
+}
+
+static int chunks_of(const lrt_block *b) {
+  return (b->position + b->rows - 1) / CHUNK + 1 - first_chunk(b);
+}
+
+static int64_t room_floats(const attention *j) {
+  int64_t q = j->queries;
+  return (int64_t)j->dim * CHUNK + (int64_t)j->width * CHUNK + q * CHUNK + 2 * q * j->width + 6 * q;
+}
+
+/* A worker's room; total is what lies behind it: [queries, width], then largest and sums. */
+static lrt_attention_room room_of(const attention *j, int worker, float **total) {
+  float *at = (float *)(j->rooms + worker * j->room_bytes);
+  int64_t q = j->queries;
+  lrt_attention_room room;
+  room.keys = at;
+  room.values = room.keys + (int64_t)j->dim * CHUNK;
+  room.scores = room.values + (int64_t)j->width * CHUNK;
+  room.partial = room.scores + q * CHUNK;
+  *total = room.partial + q * j->width;
+  room.rows = (const float **)(*total + q * j->width); /* two floats each */
+  room.largest = *total + q * j->width + 2 * q;
+  room.sums = room.largest + q;
+  return room;
+}
+
+/* Writes one query's result. */
+static void put(const attention *j, const lrt_block *b, int block, int q, const float *o, float s) {
+  int64_t row = b->run->first_row + block * j->block_rows + q / j->group;
+  float *to = j->out + (row * j->heads + b->head * j->group + q % j->group) * j->dim;
+  j->kernels->divide(o, s, j->dim, to);
+}
+
+/* One block and head, chunk by chunk. */
+static void attend_task(void *arguments, int task, int worker) {
+  const attention *j = arguments;
+  int head = task % j->kv_heads;
+  int block = task / j->kv_heads;
+  const lrt_run *run = j->runs;
+  while (block >= blocks_of(j, run)) {
+    block -= blocks_of(j, run++);
+  }
+  lrt_block b = block_of(j, run, block, head);
+  float *total;
+  lrt_attention_room room = room_of(j, worker, &total);
+  float *largest = room.sums + j->queries;
+  float *sums = largest + j->queries;
+  int queries = b.rows * b.group;
+  int first = first_chunk(&b);
+  int end = first + chunks_of(&b);
+  for (int q = 0; q < queries; q++) {
+    largest[q] = -INFINITY;
+  }
+  for (int chunk = first; chunk < end; chunk++) {
+    j->kernels->attend(&b, chunk, &room);
+    for (int q = 0; q < queries; q++) {
+      if (room.largest[q] == -INFINITY) {
+        continue;
+      }
+      float *o = total + (int64_t)q * j->width;
+      const float *partial = room.partial + (int64_t)q * j->width;
+      if (largest[q] == -INFINITY) {
+        largest[q] = room.largest[q];
+        sums[q] = room.sums[q];
+        memcpy(o, partial, (size_t)j->dim * sizeof(float));
+      } else {
+        j->kernels->merge(&largest[q], &sums[q], o, room.largest[q], room.sums[q], partial, j->dim);
+      }
+    }
+  }
+  for (int q = 0; q < queries; q++) {
+    put(j, &b, block, q, total + (int64_t)q * j->width, sums[q]);
+  }
+}
+
+int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim, int window,
+               const lrt_run *runs, int count, float *out) {
+  attention j = {.kernels = c->kernels,
+                 .qkv = qkv,
+                 .heads = heads,
+                 .kv_heads = kv_heads,
+                 .dim = dim,
+                 .group = heads / kv_heads,
+                 .window = window,
+                 .width = (int)up(dim, LRT_PANEL),
+                 .runs = runs,
+                 .out = out};
+  j.block_rows = j.group < BLOCK_QUERIES ? BLOCK_QUERIES / j.group : 1;
+  j.queries = j.block_rows * j.group;
+  j.room_bytes = up(room_floats(&j) * (int64_t)sizeof(float), 64);
+  j.rooms = ensure(&c->attention, j.room_bytes * pool_size(c->pool));
+  if (!j.rooms) {
+    return 1;
+  }
+  int tasks = 0;
+  for (int i = 0; i < count; i++) {
+    tasks += blocks_of(&j, &runs[i]) * kv_heads;
+  }
+  pool_run(c->pool, attend_task, &j, tasks);
+  return 0;
+}
+
+/* --- logits ---------------------------------------------------------------------------------- */
+
+void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]) {
+  c->kernels->summarize(x + at, n, summary);
+}

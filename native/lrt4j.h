@@ -1,0 +1,101 @@
+/*
+ * The C side of the backend "native": what Java calls. Java checks shapes; nothing here does. All
+ * matrices are row-major and little-endian, activations are f32. Calls on one context take turns.
+ */
+#ifndef LRT4J_H
+#define LRT4J_H
+
+#include <stdint.h>
+
+#define LRT_EXPORT __attribute__((visibility("default")))
+
+/* Instruction sets, each with all before it; compiled apart, chosen when a context is opened. */
+enum lrt_level {
+  LRT_BASELINE = 0, /* what every processor of this architecture has */
+  LRT_AVX2 = 1,     /* AVX2, FMA, F16C */
+  LRT_AVX512 = 2,   /* AVX-512 F, BW, VL, DQ */
+  LRT_VNNI = 3,     /* AVX-512 VNNI: products of bytes */
+  LRT_BF16 = 4,     /* AVX-512 BF16: products of bf16 pairs */
+  LRT_LEVELS = 5
+};
+
+/* Element types, in the order of Java's DType. */
+enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2 };
+
+/* Outputs that lie side by side in a packed weight. */
+#define LRT_PANEL 16
+
+/*
+ * A packed weight [out, in]: panels of 16 outputs, one after the other; in a panel, all 16 outputs'
+ * element k, then k + 1 (f32, f16), or their pairs of elements 2 k, 2 k + 1 (bf16). What is missing
+ * to whole panels and pairs is zero.
+ */
+typedef struct {
+  const void *weight;
+  const float *bias; /* [out], or null */
+  int32_t dtype;
+  int32_t out;
+} lrt_part;
+
+/* Positions from … to-1 of a sequence: of head h, at h * head + (position - from) * headDim. */
+typedef struct {
+  float *keys;
+  float *values;
+  int64_t head; /* floats from one head to the next */
+  int32_t from;
+  int32_t to;
+} lrt_span;
+
+/* Rows of one sequence in a batch, and where its positions lie: all spans, in order, without gaps. */
+typedef struct {
+  int32_t first_row;
+  int32_t rows;
+  int32_t position; /* of the first row */
+  int32_t spans;
+  const lrt_span *span;
+} lrt_run;
+
+typedef struct lrt_context lrt_context;
+
+/* The highest level that this processor and its system run. */
+LRT_EXPORT int lrt_best_level(void);
+
+/* A crew of `threads`, the caller included; null without memory or threads. */
+LRT_EXPORT lrt_context *lrt_open(int threads, int level);
+LRT_EXPORT void lrt_close(lrt_context *c);
+
+/* Zeroed memory, in large pages where the system has them for the asking; null if there is none. */
+LRT_EXPORT void *lrt_allocate(int64_t bytes);
+LRT_EXPORT void lrt_free(void *p, int64_t bytes);
+
+LRT_EXPORT int64_t lrt_packed_bytes(int dtype, int out, int in);
+LRT_EXPORT void lrt_pack(lrt_context *c, int dtype, int out, int in, const void *from, void *to);
+
+/*
+ * y = f(x) W^T + b, or y += that; the parts' outputs side by side. f is a norm (norm not null), or
+ * with `gated` silu(g) u of rows [g ; u], each `in` wide. Returns 0, or 1 without memory.
+ */
+LRT_EXPORT int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm,
+                           float eps, int gated, const lrt_part *parts, int count, float *y,
+                           int add);
+
+/* out = x / sqrt(mean(x²) + eps) * weight, row by row; in place too. */
+LRT_EXPORT void lrt_norm(lrt_context *c, const float *x, int rows, int n, const float *weight,
+                         float eps, float *out);
+
+/* Norms (if not null) and rotates query and key heads, stores keys and values. */
+LRT_EXPORT void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim,
+                         const float *query_norm, const float *key_norm, float eps,
+                         const float *rope, const lrt_run *runs, int count);
+
+/* Causal attention of every row over its own sequence. Returns 0, or 1 without memory. */
+LRT_EXPORT int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim,
+                          int window, const lrt_run *runs, int count, float *out);
+
+/*
+ * Of the n numbers from x[at] on: the first largest one's place, itself, the next one down (or its
+ * equal), and the sum of exp(x - largest).
+ */
+LRT_EXPORT void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]);
+
+#endif
