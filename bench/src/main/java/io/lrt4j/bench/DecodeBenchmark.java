@@ -103,6 +103,7 @@ public class DecodeBenchmark {
     private static final GenerationOptions SAMPLED =
         GenerationOptions.defaults()
             .withTemperature(0.6f)
+            .withSeed(1)
             .withTopK(20)
             .withTopP(0.95f)
             .withRepetitionPenalty(1.1f);

@@ -33,7 +33,7 @@ public class SamplerBenchmark {
 
   private static GenerationOptions named(String name) {
     GenerationOptions greedy = GenerationOptions.defaults();
-    GenerationOptions warm = greedy.withTemperature(0.6f);
+    GenerationOptions warm = greedy.withTemperature(0.6f).withSeed(1);
     return switch (name) {
       case "greedy" -> greedy;
       case "temperature" -> warm;

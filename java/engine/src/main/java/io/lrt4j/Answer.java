@@ -1,6 +1,7 @@
 package io.lrt4j;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An answer and how it came about.
@@ -15,6 +16,8 @@ import java.util.List;
  *     forced text not included
  * @param logprobs natural log-probability of each of {@code ids}, before temperature and penalties
  * @param confidence of the answer's tokens
+ * @param seed that it was sampled with, given or drawn: asking with it gives the same answer again;
+ *     null of a greedy one, which has no use for it
  * @param timings what took how long
  */
 public record Answer(
@@ -26,6 +29,7 @@ public record Answer(
     List<Integer> ids,
     List<Float> logprobs,
     Confidence confidence,
+    @Nullable Long seed,
     Timings timings) {
 
   /**

@@ -1,8 +1,8 @@
 package io.lrt4j;
 
-import io.lrt4j.checkpoint.GenerationDefaults;
 import io.lrt4j.reasoning.LoadedModel;
 import io.lrt4j.reasoning.Session;
+import io.lrt4j.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 public final class Engine implements AutoCloseable {
   /** Sessions kept for the next questions; more callers than that make their own. */
   private static final int MAX_IDLE = 8;
+
+  /** More of one question at a time than this is a mistake, and would fill the memory. */
+  private static final int MAX_SAMPLES = 1 << 16;
 
   private final LoadedModel model;
   private final double loadMillis;
@@ -37,7 +40,8 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Loads a Hugging Face checkpoint directory.
+   * Loads a Hugging Face checkpoint directory. Its files are not needed any more once it is loaded,
+   * unless the options map the weights.
    *
    * @throws CheckpointException if it is damaged or incomplete
    * @throws UnsupportedModelException if it asks for something that is not run
@@ -73,11 +77,13 @@ public final class Engine implements AutoCloseable {
 
   /**
    * {@code count} independently sampled answers, for which the question is encoded (and reasoned
-   * about) once. Answer i is the one that {@link #ask} gives with seed + i.
+   * about) once. Answer i is the one that {@link #ask} gives with seed + i; without a seed one is
+   * drawn for the first.
    */
   public List<Answer> sample(Question question, int count) {
-    if (count < 1) {
-      throw new QuestionException("the number of samples must be at least 1, found " + count);
+    if (count < 1 || count > MAX_SAMPLES) {
+      throw new QuestionException(
+          "the number of samples must be 1 to " + MAX_SAMPLES + ", found " + count);
     }
     return inSession(session -> session.ask(question, count, null));
   }
@@ -111,9 +117,22 @@ public final class Engine implements AutoCloseable {
     return model.tokenizer("read text").encode(text);
   }
 
-  /** Text of token ids, special tokens included. */
+  /**
+   * Text of token ids, special tokens included. Ids that only pad the model's vocabulary say
+   * nothing.
+   *
+   * @throws QuestionException if an id is none of the model's
+   */
   public String decode(int[] ids) {
-    return model.tokenizer("write text").decode(ids, false);
+    Tokenizer tokenizer = model.tokenizer("write text");
+    int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
+    for (int id : ids) {
+      if (id < 0 || id >= bound) {
+        throw new QuestionException(
+            "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
+      }
+    }
+    return tokenizer.decode(ids, false);
   }
 
   /** Whether the checkpoint came with a tokenizer. */
@@ -123,10 +142,19 @@ public final class Engine implements AutoCloseable {
 
   /**
    * The mode that a question without one is answered in: auto with a calibrated network, else
-   * latent with one, else explicit.
+   * latent with one, else explicit if the model knows thinking, else direct.
    */
   public Mode defaultMode() {
     return model.defaultMode();
+  }
+
+  /**
+   * Whether the model's tokenizer or chat template knows thinking ({@code <think>}, {@code
+   * enable_thinking}). One that does not, a plain instruct model, thinks only if a question asks
+   * for explicit mode, and is asked plainly in direct mode.
+   */
+  public boolean knowsThinking() {
+    return model.prompts().knowsThinking();
   }
 
   /** The directory that the model was loaded from. */
@@ -145,20 +173,12 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * The checkpoint's own sampling defaults ({@code generation_config.json}); greedy where it does
-   * not ask for sampling.
+   * What the checkpoint's {@code generation_config.json} asks for: greedy unless it says {@code
+   * do_sample}, with its filters (top-k, top-p, min-p: they count once a temperature is set) and
+   * its repetition penalty; what it does not say is as in transformers, top-k 50 among it.
    */
   public GenerationOptions defaultOptions() {
-    GenerationDefaults d = model.generation();
-    GenerationOptions options =
-        GenerationOptions.defaults().withRepetitionPenalty(d.repetitionPenalty());
-    return d.doSample()
-        ? options
-            .withTemperature(d.temperature())
-            .withTopK(d.topK())
-            .withTopP(d.topP())
-            .withMinP(d.minP())
-        : options;
+    return model.defaultOptions();
   }
 
   /** Time that loading took, in milliseconds. */
@@ -178,6 +198,8 @@ public final class Engine implements AutoCloseable {
       T result = work.apply(session);
       sound = true;
       return result;
+    } catch (InternalError e) {
+      throw model.changed(e);
     } finally {
       giveBack(session, sound);
     }

@@ -16,9 +16,26 @@ import org.jspecify.annotations.Nullable;
  * @param cacheMemory most bytes for keys and values, of all answers under way together; 0 takes
  *     half of the machine's memory. It is taken as tokens are written, not beforehand; an answer
  *     that would need more ends with a {@link CacheMemoryException}
+ * @param mappedWeights whether weights are mapped into memory instead of read. Mapped, they are
+ *     there at once, take no memory of their own, and are shared by processes that map the same
+ *     files. But nobody may touch those files while the engine is open: one that is cut short or
+ *     overwritten in place (a plain {@code cp} over it) changes what the model says, or ends the
+ *     whole process by a SIGBUS that no Java code can catch; at best a call fails with {@link
+ *     CheckpointException}. Replacing a file by renaming another over it is safe. Meant for
+ *     processes that answer once and end
+ * @param outsideLinks whether symbolic links may lead out of the model's and the network's
+ *     directory, as old downloads and link farms have them. Without it those into the hub cache
+ *     that the directory itself is in are followed, no others: a directory that came from somewhere
+ *     else must not make this process read what lies elsewhere
  */
-public record EngineOptions(@Nullable Path network, String backend, int threads, long cacheMemory) {
-  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, 0);
+public record EngineOptions(
+    @Nullable Path network,
+    String backend,
+    int threads,
+    long cacheMemory,
+    boolean mappedWeights,
+    boolean outsideLinks) {
+  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, 0, false, false);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -31,26 +48,35 @@ public record EngineOptions(@Nullable Path network, String backend, int threads,
   }
 
   /**
-   * The best available backend, one thread per processor, the model's own network if it has one.
+   * The best available backend, one thread per processor, the model's own network if it has one,
+   * weights read into memory.
    */
   public static EngineOptions defaults() {
     return DEFAULTS;
   }
 
   public EngineOptions withNetwork(@Nullable Path network) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withBackend(String backend) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withThreads(int threads) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+  }
+
+  public EngineOptions withMappedWeights(boolean mappedWeights) {
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+  }
+
+  public EngineOptions withOutsideLinks(boolean outsideLinks) {
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   public EngineOptions withCacheMemory(long cacheMemory) {
-    return new EngineOptions(network, backend, threads, cacheMemory);
+    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
   }
 
   /** {@link #cacheMemory} in bytes, the default worked out. */

@@ -1,11 +1,14 @@
 package io.lrt4j;
 
+import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How tokens are chosen and when to stop. {@link #defaults()} is greedy; every {@code with…}
- * returns a changed copy and refuses a value out of range with a {@link QuestionException}.
+ * How tokens are chosen and when to stop. {@link #defaults()} is greedy; {@link
+ * Engine#defaultOptions()} is what the checkpoint says. Every {@code with…} returns a changed copy
+ * and refuses a value out of range with a {@link QuestionException}.
  *
  * <p>Order of operations, as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
  *
@@ -18,10 +21,13 @@ import org.jspecify.annotations.Nullable;
  * @param minP only tokens with at least this fraction of the largest probability; 0 keeps all
  * @param repetitionPenalty divides positive and multiplies negative logits of tokens already in the
  *     sequence; 1 is none
- * @param seed of the counter-based generator: same seed, same backend, same tokens
- * @param stop texts that end the answer; they are not part of it
+ * @param seed of the counter-based generator: same seed, same backend, same tokens. Null draws one
+ *     for every call, and {@link Answer#seed()} says which
+ * @param stop texts that end the answer, searched in all that was generated, special tokens
+ *     included; they are not part of it
  * @param ignoreEos go on after an end-of-sequence token, for benchmarks
- * @param answerCue text given to the model after a thinking block that budget forcing had to close
+ * @param answerCue text given to the model after a thinking block that budget forcing had to close;
+ *     "" gives none
  * @param cancellation a switch that ends the answer, or null
  */
 public record GenerationOptions(
@@ -32,14 +38,14 @@ public record GenerationOptions(
     float topP,
     float minP,
     float repetitionPenalty,
-    long seed,
+    @Nullable Long seed,
     List<String> stop,
     boolean ignoreEos,
     String answerCue,
     @Nullable Cancellation cancellation) {
 
   private static final GenerationOptions DEFAULTS =
-      new GenerationOptions(512, 0, 0, 0, 1, 0, 1, 0, List.of(), false, "Final Answer: ", null);
+      new GenerationOptions(512, 0, 0, 0, 1, 0, 1, null, List.of(), false, "Final Answer: ", null);
 
   public GenerationOptions {
     require(maxTokens >= 1, "max tokens", "at least 1", maxTokens);
@@ -57,11 +63,21 @@ public record GenerationOptions(
         "repetition penalty",
         "above 0",
         repetitionPenalty);
+    require(stop != null && stop.stream().noneMatch(Objects::isNull), "stop text", "text", null);
     stop = List.copyOf(stop);
-    require(stop.stream().noneMatch(String::isEmpty), "stop text", "not empty", "\"\"");
+    for (String text : stop) {
+      require(!text.isEmpty(), "stop text", "not empty", "\"\"");
+      require(isUnicode(text), "stop text", "Unicode", "half a surrogate pair");
+    }
+    require(answerCue != null, "answer cue", "text, \"\" for none", null);
+    require(isUnicode(answerCue), "answer cue", "Unicode", "half a surrogate pair");
   }
 
-  private static void require(boolean holds, String what, String expected, Object found) {
+  private static boolean isUnicode(String text) {
+    return StandardCharsets.UTF_8.newEncoder().canEncode(text);
+  }
+
+  private static void require(boolean holds, String what, String expected, @Nullable Object found) {
     if (!holds) {
       throw new QuestionException(what + " must be " + expected + ", found " + found);
     }

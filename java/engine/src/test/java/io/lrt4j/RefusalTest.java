@@ -102,7 +102,8 @@ class RefusalTest {
       int[] none = {};
       refuses(QuestionException.class, () -> engine.generate(none, options), "at least one");
       refuses(QuestionException.class, () -> engine.score(none, true, true), "at least one");
-      refuses(QuestionException.class, () -> engine.sample(QUESTION, 0), "at least 1", "found 0");
+      refuses(QuestionException.class, () -> engine.sample(QUESTION, 0), "must be 1 to", "found 0");
+      refuses(QuestionException.class, () -> engine.sample(QUESTION, 1_000_000_000), "65536");
       assertEquals(2, engine.generate(new int[] {1, 383}, options).ids().size());
     }
   }

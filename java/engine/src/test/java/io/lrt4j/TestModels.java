@@ -2,6 +2,9 @@ package io.lrt4j;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.SafetensorsWriter;
+import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backends;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,7 +15,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -72,6 +79,26 @@ public final class TestModels {
     }
   }
 
+  /** Rewrites the header of {@code model.safetensors}, and appends zeros to its data. */
+  @SuppressWarnings("exports") // as above
+  public static void header(Path directory, Consumer<ObjectNode> change, int moreBytes) {
+    try {
+      Path file = directory.resolve("model.safetensors");
+      ByteBuffer all = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+      byte[] json = new byte[Math.toIntExact(all.getLong())];
+      all.get(json);
+      var header = (ObjectNode) MAPPER.readTree(json);
+      change.accept(header);
+      byte[] changed = MAPPER.writeValueAsBytes(header);
+      ByteBuffer out =
+          ByteBuffer.allocate(8 + changed.length + all.remaining() + moreBytes)
+              .order(ByteOrder.LITTLE_ENDIAN);
+      Files.write(file, out.putLong(changed.length).put(changed).put(all).array());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** A copy of the append network with a threshold for auto mode. */
   public static Path calibrated(Path to, double threshold, String measure) {
     copy(APPEND, to);
@@ -105,6 +132,50 @@ public final class TestModels {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /**
+   * A model in which every token has one successor: attention and MLP write nothing, and the head
+   * row of b is the embedding of a. Ids are those of {@link #BASE}'s tokenizer: A is 32.
+   */
+  public static Path scripted(Path to, Map<Integer, Integer> successors, int endOfSequence) {
+    String source = "conformance/qwen3-untied-f32-sharded";
+    copy(source, to);
+    var random = new Random(1);
+    float[] embedding = new float[384 * 64];
+    for (int i = 0; i < embedding.length; i++) {
+      embedding[i] = random.nextBoolean() ? 1 : -1;
+    }
+    float[] head = new float[embedding.length];
+    successors.forEach((a, b) -> System.arraycopy(embedding, a * 64, head, b * 64, 64));
+    List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+    try (var checkpoint = Checkpoint.open(Fixtures.dir(source))) {
+      for (StoredTensor t : checkpoint.tensors()) {
+        float[] values =
+            switch (t.name()) {
+              case "model.embed_tokens.weight" -> embedding;
+              case "lm_head.weight" -> head;
+              default -> new float[Math.toIntExact(t.elements())];
+            };
+        if (t.name().equals("model.norm.weight")) {
+          Arrays.fill(values, 1);
+        }
+        entries.add(SafetensorsWriter.Entry.of(t.name(), t.shape(), values));
+      }
+      Files.delete(to.resolve("model.safetensors.index.json"));
+      SafetensorsWriter.write(to.resolve("model.safetensors"), Map.of(), entries);
+      try (var shards = Files.newDirectoryStream(to, "model-*.safetensors")) {
+        for (Path shard : shards) {
+          Files.delete(shard);
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    for (String file : List.of("config.json", "generation_config.json")) {
+      edit(to.resolve(file), c -> c.put("eos_token_id", endOfSequence));
+    }
+    return to;
   }
 
   /** A directory beside the repository's root, where larger models lie on some machines. */

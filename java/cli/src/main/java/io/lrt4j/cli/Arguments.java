@@ -1,5 +1,6 @@
 package io.lrt4j.cli;
 
+import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -40,7 +41,9 @@ final class Arguments {
     try {
       line = PARSER.parse(command.options(), args);
     } catch (UnrecognizedOptionException e) {
-      throw usage(command, "unknown option " + e.getOption());
+      boolean text = command.operands() > 0 && !e.getOption().matches("--?[A-Za-z][\\w-]*(=.*)?");
+      String hint = text ? "; a text that begins with - goes after --" : "";
+      throw usage(command, "unknown option " + e.getOption() + hint);
     } catch (MissingArgumentException e) {
       throw usage(command, dashes(e.getOption()) + " needs a value");
     } catch (ParseException e) {
@@ -142,11 +145,22 @@ final class Arguments {
       // the same sentence says it
     }
     boolean open = most == Integer.MAX_VALUE || most == Long.MAX_VALUE;
+    boolean beyond = beyond(value.strip(), least, most);
     String range =
-        least == Long.MIN_VALUE
+        least == Long.MIN_VALUE && !beyond
             ? ""
-            : open ? " of at least " + least : " from " + least + " to " + most;
+            : open && !beyond ? " of at least " + least : " from " + least + " to " + most;
     throw must(option, "be a whole number" + range, value);
+  }
+
+  /** Whether a whole number is one that this type of number does not reach. */
+  private static boolean beyond(String value, long least, long most) {
+    if (!value.matches("[-+]?\\d{1,1000}")) {
+      return false;
+    }
+    var number = new BigInteger(value);
+    return number.compareTo(BigInteger.valueOf(most)) > 0
+        || (least == Long.MIN_VALUE && number.compareTo(BigInteger.valueOf(least)) < 0);
   }
 
   /** A finite number that {@code valid} accepts and {@code expected} describes. */
@@ -183,6 +197,9 @@ final class Arguments {
       }
     } catch (NumberFormatException e) {
       // the same sentence says it
+    }
+    if (value.matches("[\\d,\\s]*\\d{10}[\\d,\\s]*")) {
+      throw must(option, "be token ids from 0 to " + Integer.MAX_VALUE, value);
     }
     throw must(option, "be token ids separated by commas, as in 1,2,3,", value);
   }

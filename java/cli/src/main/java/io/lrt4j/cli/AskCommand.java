@@ -48,8 +48,13 @@ final class AskCommand implements Command {
                 valued(
                     "mode",
                     "auto|latent|explicit|direct",
-                    "how to reason (default: auto or latent if the network can, else explicit)"))
+                    "how to reason (default: auto or latent if the network can, else explicit if"
+                        + " the model knows thinking, else direct)"))
             .addOption(valued("samples", "K", "K sampled answers that share the question's cache"))
+            .addOption(
+                flag(
+                    "allow-special-tokens",
+                    "a special token written out in the question is that token, not text"))
             .addOption(
                 flag("compare", "answer in every mode, after a short warm-up, and show the cost")),
         CommonOptions.loading(),
@@ -81,7 +86,8 @@ final class AskCommand implements Command {
     if (compare && (mode != null || samples > 1)) {
       throw new UsageException("--compare goes with neither --mode nor --samples");
     }
-    EngineOptions options = CommonOptions.engine(arguments);
+    // Mapped: it answers and ends.
+    EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
     Path model = CommonOptions.model(arguments, console);
     String text = question(arguments.operand(), console);
     boolean json = arguments.has("json");
@@ -92,6 +98,7 @@ final class AskCommand implements Command {
       Question question =
           Question.of(text)
               .mode(mode)
+              .allowSpecialTokens(arguments.has("allow-special-tokens"))
               .options(decoding.over(engine.defaultOptions(), sampling, interrupt.cancellation()));
       var setting =
           new Reports.Setting(engine.loadMillis(), engine.backend(), engine.model().toString());

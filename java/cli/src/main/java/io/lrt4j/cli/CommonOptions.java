@@ -9,12 +9,14 @@ import io.lrt4j.compute.Backends;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
 /** The options that several commands share, and what they mean. */
 final class CommonOptions {
   private static final String CUDA = "cuda";
+  static final String OUTSIDE_LINKS = "outside-links";
 
   private CommonOptions() {}
 
@@ -39,7 +41,13 @@ final class CommonOptions {
                 "scalar|vector|native|cuda",
                 "one that is not available here is an error (default: the best available)"))
         .addOption(valued("threads", "N", "compute threads (default: one per processor)"))
+        .addOption(outsideLinks())
         .addOption(valued("quantize", "none|q8|q4", "only none in this version"));
+  }
+
+  /** Of commands that read a checkpoint. */
+  static Option outsideLinks() {
+    return flag(OUTSIDE_LINKS, "follow symbolic links out of the checkpoint's folder");
   }
 
   static EngineOptions engine(Arguments arguments) {
@@ -64,7 +72,8 @@ final class CommonOptions {
     return EngineOptions.defaults()
         .withNetwork(network == null ? null : directory("--network", network))
         .withBackend(backend)
-        .withThreads(threads);
+        .withThreads(threads)
+        .withOutsideLinks(arguments.has(OUTSIDE_LINKS));
   }
 
   /** The backend that stands for a device: of the CPU's, the fastest that is available. */

@@ -22,7 +22,7 @@ final class Comparison {
     List<Mode> modes = modes(engine);
     // Whatever comes first would pay for the JIT compiler's work.
     for (Mode mode : modes) {
-      int few = Math.min(WARM_UP_TOKENS, question.options().maxTokens());
+      int few = Math.min(WARM_UP_TOKENS, question.optionsOver(engine.defaultOptions()).maxTokens());
       var _ = engine.ask(question.mode(mode).budget(0).maxTokens(few));
     }
     Map<Mode, Answer> answers = new EnumMap<>(Mode.class);
@@ -48,7 +48,9 @@ final class Comparison {
       modes.add(Mode.LATENT);
     }
     modes.add(Mode.DIRECT);
-    modes.add(Mode.EXPLICIT);
+    if (engine.knowsThinking()) {
+      modes.add(Mode.EXPLICIT);
+    }
     return modes;
   }
 

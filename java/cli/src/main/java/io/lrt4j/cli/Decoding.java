@@ -22,13 +22,14 @@ record Decoding(
     @Nullable Integer topK,
     @Nullable Float minP,
     @Nullable Float repetitionPenalty,
-    long seed,
+    @Nullable Long seed,
     List<String> stop) {
 
   static final String NOTES =
       """
       Decoding is greedy unless --temperature, --top-p, --top-k, --min-p or --samples asks for
-      sampling; what those leave open is then taken from the checkpoint's generation_config.json.
+      sampling. What those and --repetition-penalty leave open is taken from the checkpoint's
+      generation_config.json, and where that says nothing from transformers (top-k 50).
       """;
 
   static Options options() {
@@ -41,8 +42,8 @@ record Decoding(
         .addOption(valued("top-k", "K", "sample from the K most probable tokens; 0 is all"))
         .addOption(
             valued("min-p", "P", "drop tokens below this fraction of the best one's probability"))
-        .addOption(valued("repetition-penalty", "R", "1 is none"))
-        .addOption(valued("seed", "N", "same seed, same tokens (default: 0)"))
+        .addOption(valued("repetition-penalty", "R", "1 is none; counts in greedy decoding too"))
+        .addOption(valued("seed", "N", "same seed, same tokens (default: one is drawn, and told)"))
         .addOption(valued("stop", "TEXT", "end before this text; may be repeated"));
   }
 
@@ -61,7 +62,9 @@ record Decoding(
         arguments.has("top-k") ? arguments.integer("top-k", 0, 0, Integer.MAX_VALUE) : null,
         arguments.number("min-p", p -> p >= 0 && p <= 1, "from 0 to 1"),
         arguments.number("repetition-penalty", r -> r > 0, "above 0"),
-        arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE),
+        arguments.has("seed")
+            ? arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE)
+            : null,
         stop);
   }
 
@@ -75,24 +78,25 @@ record Decoding(
   /**
    * The options as the engine takes them.
    *
-   * @param checkpoint the checkpoint's own defaults, in force where sampling is asked for
+   * @param checkpoint the checkpoint's own, in force where nothing is given
    * @param sampling whether to sample
    */
   GenerationOptions over(
       GenerationOptions checkpoint, boolean sampling, Cancellation cancellation) {
-    GenerationOptions base = sampling ? checkpoint : GenerationOptions.defaults();
-    float warmth = base.temperature() > 0 ? base.temperature() : 1;
-    return base.withMaxTokens(maxTokens)
-        .withBudget(budget)
-        .withIgnoreEos(ignoreEos)
-        .withTemperature(!sampling ? 0 : temperature == null ? warmth : temperature)
-        .withTopP(topP == null ? base.topP() : topP)
-        .withTopK(topK == null ? base.topK() : topK)
-        .withMinP(minP == null ? base.minP() : minP)
-        .withRepetitionPenalty(
-            repetitionPenalty == null ? base.repetitionPenalty() : repetitionPenalty)
-        .withSeed(seed)
-        .withStop(stop)
-        .withCancellation(cancellation);
+    float warmth = checkpoint.temperature() > 0 ? checkpoint.temperature() : 1;
+    GenerationOptions options =
+        checkpoint
+            .withMaxTokens(maxTokens)
+            .withBudget(budget)
+            .withIgnoreEos(ignoreEos)
+            .withTemperature(!sampling ? 0 : temperature == null ? warmth : temperature)
+            .withTopP(topP == null ? checkpoint.topP() : topP)
+            .withTopK(topK == null ? checkpoint.topK() : topK)
+            .withMinP(minP == null ? checkpoint.minP() : minP)
+            .withRepetitionPenalty(
+                repetitionPenalty == null ? checkpoint.repetitionPenalty() : repetitionPenalty)
+            .withStop(stop)
+            .withCancellation(cancellation);
+    return seed == null ? options : options.withSeed(seed);
   }
 }

@@ -39,7 +39,8 @@ final class GenerateCommand implements Command {
   public void run(Arguments arguments, Console console) {
     Prompt prompt = Prompt.of(arguments);
     Decoding decoding = Decoding.of(arguments);
-    EngineOptions options = CommonOptions.engine(arguments);
+    // Mapped: it answers and ends.
+    EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
     Path model = CommonOptions.model(arguments, console);
     try (Engine engine = Engine.load(model, options);
         var interrupt = new Interrupt()) {

@@ -1,7 +1,9 @@
 package io.lrt4j.cli;
 
+import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.checkpoint.StoredTensor;
@@ -42,7 +44,7 @@ final class InspectCommand implements Command {
 
   @Override
   public Options options() {
-    return CommonOptions.general();
+    return CommonOptions.general().addOption(CommonOptions.outsideLinks());
   }
 
   @Override
@@ -53,13 +55,14 @@ final class InspectCommand implements Command {
     }
     Path directory = CommonOptions.directory("directory", name);
     Content content;
+    ModelFiles files = ModelFiles.of(directory, arguments.has(CommonOptions.OUTSIDE_LINKS));
     if (isNetwork(directory)) {
-      try (var network = NetworkCheckpoint.open(directory)) {
+      try (var network = NetworkCheckpoint.open(files, Access.MAP)) {
         content =
             Content.of("network", network.parameters(), facts(network.config()), network.tensors());
       }
     } else {
-      try (var model = Checkpoint.open(directory)) {
+      try (var model = Checkpoint.open(files, Access.MAP)) {
         Map<String, Object> facts = facts(model.config());
         addGeneration(facts, model.generation());
         content = Content.of("model", model.parameters(), facts, model.tensors());
@@ -75,7 +78,8 @@ final class InspectCommand implements Command {
   /** Only a look: whichever opens it says what is wrong with it. */
   private static boolean isNetwork(Path directory) throws IOException {
     Path config = directory.resolve("config.json");
-    return Files.isReadable(config)
+    return Files.isRegularFile(config)
+        && Files.isReadable(config)
         && Files.size(config) < 1 << 20
         && new String(Files.readAllBytes(config), StandardCharsets.ISO_8859_1)
             .contains("\"lrt_reasoning_network\"");
@@ -218,18 +222,16 @@ final class InspectCommand implements Command {
           (key, value) ->
               text.append(
                   String.format(
-                      Locale.ROOT,
-                      "  %-25s%s%n",
-                      key,
-                      String.valueOf(value).replace("\n", "\\n"))));
+                      Locale.ROOT, "  %-25s%s%n", key, Reports.printable(String.valueOf(value)))));
       text.append(String.format("  %-25s%s%n%n", "runs on", String.join(", ", backends())));
-      int width = tensors.stream().mapToInt(t -> t.name.length()).max().orElse(0);
+      int width =
+          tensors.stream().mapToInt(t -> Reports.printable(t.name).length()).max().orElse(0);
       for (TensorFact t : tensors) {
         text.append(
             String.format(
                 Locale.ROOT,
                 "  %-" + (width + 2) + "s%-6s%-18s%s%n",
-                t.name,
+                Reports.printable(t.name),
                 t.dtype,
                 t.shape,
                 Reports.size(t.bytes)));

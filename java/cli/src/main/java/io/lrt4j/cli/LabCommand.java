@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
+import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
 
 /** {@code lrt lab}: the project's proving ground. */
@@ -49,6 +51,7 @@ final class LabCommand implements Command {
             .addOption(flag("calibrate", "exam: set the threshold of auto mode first"))
             .addOption(valued("modes", "M,…", "exam: which modes (default: all four)"))
             .addOption(valued("steps", "A-B", "steps of a problem (default: 1-6)"))
+            .addOption(range())
             .addOption(
                 valued("split", "train|heldout", "two sets with no calculation in common (train)"))
             .addOption(valued("seed", "S", "same seed, same problems (default: 0)"))
@@ -83,7 +86,12 @@ final class LabCommand implements Command {
     long seed = arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE);
     int count = arguments.integer("count", 10, 1, Integer.MAX_VALUE);
     boolean heldOut = arguments.choice("split", "train", "heldout").equals("heldout");
-    Lab lab = steps.lab(seed, heldOut ? Lab.Split.HELDOUT : Lab.Split.TRAIN);
+    Lab lab =
+        new Lab(
+            range(arguments),
+            Lab.Mix.even(steps.least, steps.most),
+            seed,
+            heldOut ? Lab.Split.HELDOUT : Lab.Split.TRAIN);
     for (int i = 0; i < count && !console.out().checkError(); i++) {
       Problem p = lab.problem(i);
       console
@@ -93,7 +101,8 @@ final class LabCommand implements Command {
                   Reports.object()
                       .put("question", p.question())
                       .put("reasoning", p.reasoning())
-                      .put("answer", p.answer())));
+                      .put("answer", p.answer())
+                      .put("steps", p.reasoning().split("\n", -1).length)));
     }
   }
 
@@ -104,20 +113,23 @@ final class LabCommand implements Command {
     }
     var size =
         new LabModel.Size(
-            arguments.integer("vocabulary", 512, 261, 1 << 16),
+            arguments.integer("vocabulary", 512, 263, 1 << 16),
             arguments.integer("hidden", 128, 2, 1 << 14),
             arguments.integer("intermediate", 384, 1, 1 << 16),
             arguments.integer("layers", 4, 1, 256),
             arguments.integer("heads", 4, 2, 256),
             arguments.integer("head-dim", 32, 2, 1024));
-    LabModel.create(
-        size, arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE), Path.of(out));
+    long seed = arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE);
+    LabModel.create(size, range(arguments), seed, Path.of(out));
     console.out().println(out);
   }
 
   private static void exam(Arguments arguments, Console console) {
     int count = arguments.integer("count", 167, 1, 1 << 20);
     long seed = arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE);
+    Steps steps = Steps.parse(arguments, "steps", "1-6");
+    Lab.Range range = range(arguments);
+    var paper = new LabExam.Paper(range, steps.least, steps.most, seed, count);
     String chosen = arguments.text("modes");
     List<Mode> modes = new ArrayList<>();
     for (Mode mode : Mode.values()) {
@@ -132,7 +144,11 @@ final class LabCommand implements Command {
         if (network == null) {
           throw new FailureException("calibrating needs a reasoning network");
         }
-        var found = LabExam.calibrate(engine, network, seed + CALIBRATION_SEED, count);
+        var found =
+            LabExam.calibrate(
+                engine,
+                network,
+                new LabExam.Paper(range, steps.least, steps.most, seed + CALIBRATION_SEED, count));
         console.note(
             String.format(
                 Locale.ROOT,
@@ -144,7 +160,7 @@ final class LabCommand implements Command {
     }
     try (Engine engine = Engine.load(model, CommonOptions.engine(arguments))) {
       for (Mode mode : modes) {
-        for (LabExam.Result r : LabExam.run(engine, mode, seed, count)) {
+        for (LabExam.Result r : LabExam.run(engine, mode, paper)) {
           print(r, arguments.has("json"), console);
         }
       }
@@ -182,6 +198,36 @@ final class LabCommand implements Command {
             r.millis());
   }
 
+  /** The option for {@link #range(Arguments)}. */
+  static Option range() {
+    return valued(
+        "range",
+        "V,S,O,F",
+        "of the lab: largest value, start, operand, and factor of boxes (default: 29,9,5,3)");
+  }
+
+  static Lab.Range range(Arguments arguments) {
+    String text = arguments.text("range");
+    if (text == null) {
+      return Lab.Range.EASY;
+    }
+    try {
+      int[] n =
+          Stream.of(text.split(",", -1)).map(String::strip).mapToInt(Integer::parseInt).toArray();
+      if (n.length == 4) {
+        return new Lab.Range(n[0], n[1], n[2], n[3]);
+      }
+    } catch (NumberFormatException e) {
+      // the sentence below says it
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--range: " + e.getMessage());
+    }
+    throw new UsageException(
+        "--range must be four whole numbers as 29,9,5,3 (largest value, start, operand and"
+            + " factor), found "
+            + text);
+  }
+
   private static String name(Mode mode) {
     return mode.name().toLowerCase(Locale.ROOT);
   }
@@ -202,10 +248,6 @@ final class LabCommand implements Command {
       }
       throw new UsageException(
           "--" + option + " must be 1 to " + Lab.MAX_STEPS + ", or a range as 1-6, found " + text);
-    }
-
-    Lab lab(long seed, Lab.Split split) {
-      return new Lab(seed, split, least, most);
     }
   }
 }

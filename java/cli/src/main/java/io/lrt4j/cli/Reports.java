@@ -74,6 +74,7 @@ final class Reports {
         .put("answer", tokens.answer());
     var ids = json.putArray("ids");
     answer.ids().forEach(ids::add);
+    json.put("seed", answer.seed());
     var timings = answer.timings();
     json.putObject("timings_ms")
         .put("load", millis(setting.loadMillis()))
@@ -130,6 +131,9 @@ final class Reports {
     if (Double.isFinite(answer.confidence().meanLogprob())) {
       parts.add(String.format(Locale.ROOT, "confidence %.3f", answer.confidence().meanLogprob()));
     }
+    if (answer.seed() != null) {
+      parts.add("seed " + answer.seed());
+    }
     parts.add(setting.backend());
     parts.add(lower(answer.finishReason()));
     return "[" + String.join(", ", parts) + "]";
@@ -152,5 +156,27 @@ final class Reports {
       unit++;
     }
     return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  }
+
+  /** A text out of a file that nobody vouches for, for a terminal: no control characters. */
+  static String printable(String text) {
+    var out = new StringBuilder();
+    text.codePoints()
+        .forEach(
+            c -> {
+              int type = Character.getType(c);
+              if (c == '\n') {
+                out.append("\\n");
+              } else if (type == Character.CONTROL
+                  || type == Character.FORMAT
+                  || type == Character.SURROGATE
+                  || type == Character.LINE_SEPARATOR
+                  || type == Character.PARAGRAPH_SEPARATOR) {
+                out.append(String.format(Locale.ROOT, "\\u%04x", c));
+              } else {
+                out.appendCodePoint(c);
+              }
+            });
+    return out.toString();
   }
 }

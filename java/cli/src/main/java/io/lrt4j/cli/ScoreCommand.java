@@ -58,7 +58,8 @@ final class ScoreCommand implements Command {
   @Override
   public void run(Arguments arguments, Console console) {
     Prompt prompt = Prompt.of(arguments);
-    EngineOptions options = CommonOptions.engine(arguments);
+    // Mapped: it answers and ends.
+    EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
     Path model = CommonOptions.model(arguments, console);
     String dumpName = arguments.text("dump");
     Path dump = dumpName == null ? null : target(dumpName);

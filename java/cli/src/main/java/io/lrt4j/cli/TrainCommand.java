@@ -23,6 +23,7 @@ import java.util.Locale;
 import java.util.SequencedMap;
 import java.util.function.DoublePredicate;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
@@ -60,6 +61,12 @@ final class TrainCommand implements Command {
             .addOption(
                 valued("reference", "DIR", "network to stay close to (grpo; default: --network)"))
             .addOption(valued("lab", "A-B", "train on the lab's problems of so many steps"))
+            .addOption(LabCommand.range())
+            .addOption(
+                valued("step-weights", "W,…", "how often each number of the lab's steps comes up"))
+            .addOption(
+                valued(
+                    "curriculum", "N", "steps of the run after which all lab's problems come up"))
             .addOption(valued("data", "FILE", "train on a JSONL file"))
             .addOption(
                 valued(
@@ -76,6 +83,10 @@ final class TrainCommand implements Command {
             .addOption(valued("lr", "X", "highest learning rate (default: 1e-3, grpo 1e-5)"))
             .addOption(valued("warmup", "N", "steps of warm-up (default: a fiftieth)"))
             .addOption(valued("lr-floor", "X", "part of the rate left at the end (default: 0.1)"))
+            .addOption(valued("lr-hold", "X", "part of the run before the rate falls (default: 0)"))
+            .addOption(
+                valued(
+                    "muon-lr", "X", "update the layers' matrices by Muon with this highest rate"))
             .addOption(valued("weight-decay", "X", "decoupled (default: 0.01)"))
             .addOption(valued("clip", "X", "largest norm of a gradient (default: 1)"))
             .addOption(valued("beta1", "X", "of AdamW (default: 0.9)"))
@@ -87,6 +98,11 @@ final class TrainCommand implements Command {
             .addOption(flag("recompute", "compute layers again on the way back: less memory"))
             .addOption(valued("dtype", "bf16|f32", "of the parameters; AdamW keeps f32 (bf16)"))
             .addOption(valued("loss", "answer|all", "base: learn answers, or questions too"))
+            .addOption(
+                valued(
+                    "direct-weight",
+                    "X",
+                    "base: weight of a direct answer's token (default: 1, as in a chain)"))
             .addOption(valued("group", "K", "grpo: answers to a question (default: 8)"))
             .addOption(valued("temperature", "X", "grpo: of sampling (default: 0.6)"))
             .addOption(valued("top-p", "X", "grpo: of sampling (default: 0.95)"))
@@ -121,12 +137,14 @@ final class TrainCommand implements Command {
     boolean bf16 = arguments.choice("dtype", "bf16", "f32").equals("bf16");
     boolean recompute = arguments.has("recompute");
     int batch = arguments.integer("batch", 64, 1, 1 << 20);
+    float rate = number(arguments, "lr", grpo ? 1e-5f : 1e-3f, TrainCommand::positive, ABOVE_0);
     var settings =
         new BaseSettings(
             batch,
             arguments.integer("accumulate", 1, 1, batch),
             arguments.choice("loss", "answer", "all").equals("all"),
-            bf16);
+            bf16,
+            number(arguments, "direct-weight", 1, x -> x >= 0, "0 or more"));
     var grpoSettings =
         new GrpoSettings(
             batch,
@@ -145,7 +163,7 @@ final class TrainCommand implements Command {
                 .choice("reward", "auto", "number", "boxed", "choice")
                 .toUpperCase(Locale.ROOT));
     EngineOptions engine = CommonOptions.engine(arguments);
-    Data data = data(arguments);
+    Data data = data(arguments, batch);
     var bar = new ProgressBar(console);
     SequencedMap<String, Double> result;
     try (Backend backend = Backends.openForTraining(engine.backend(), engine.threads())) {
@@ -153,8 +171,8 @@ final class TrainCommand implements Command {
           new Training.Plan(
               data.source,
               data.heldOut,
-              optimizer(arguments),
-              run(arguments, what, model, network, batch, grpo ? 1e-5f : 1e-3f),
+              optimizer(arguments, rate),
+              run(arguments, what, model, network, batch, rate),
               backend,
               bar);
       result =
@@ -199,7 +217,7 @@ final class TrainCommand implements Command {
 
   private record Data(ProblemSource source, List<Problem> heldOut) {}
 
-  private static Data data(Arguments arguments) {
+  private static Data data(Arguments arguments, int batch) {
     boolean lab = arguments.has("lab");
     String file = arguments.text("data");
     if (lab == (file != null)) {
@@ -213,9 +231,11 @@ final class TrainCommand implements Command {
     long seed = seed(arguments);
     if (lab) {
       LabCommand.Steps steps = LabCommand.Steps.parse(arguments, "lab", "1-6");
-      Lab test = steps.lab(seed, Lab.Split.HELDOUT);
+      Lab.Range range = LabCommand.range(arguments);
+      var even = Lab.Mix.even(steps.least(), steps.most());
+      Lab test = new Lab(range, even, seed, Lab.Split.HELDOUT);
       return new Data(
-          steps.lab(seed, Lab.Split.TRAIN)::problem,
+          new Lab(range, mix(arguments, steps, batch), seed, Lab.Split.TRAIN)::problem,
           evalFile == null ? LongStream.range(0, count).mapToObj(test::problem).toList() : heldOut);
     }
     List<Problem> all = ProblemFiles.read(Path.of(file));
@@ -230,18 +250,35 @@ final class TrainCommand implements Command {
     return new Data(ProblemSource.shuffled(all, seed), heldOut);
   }
 
+  private static Lab.Mix mix(Arguments arguments, LabCommand.Steps steps, int batch) {
+    String weights = arguments.text("step-weights");
+    long curriculum = (long) batch * arguments.integer("curriculum", 0, 0, Integer.MAX_VALUE);
+    try {
+      List<Double> parsed =
+          weights == null
+              ? List.of()
+              : Stream.of(weights.split(",", -1)).map(Double::valueOf).toList();
+      return new Lab.Mix(steps.least(), steps.most(), parsed, curriculum);
+    } catch (NumberFormatException e) {
+      throw new UsageException("--step-weights must be numbers as 1,1,2, found " + weights);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--step-weights: " + e.getMessage());
+    }
+  }
+
   private static List<Problem> head(List<Problem> problems, int count) {
     return problems.subList(0, Math.min(count, problems.size()));
   }
 
-  private static OptimizerSettings optimizer(Arguments arguments) {
+  private static OptimizerSettings optimizer(Arguments arguments, float rate) {
     OptimizerSettings d = OptimizerSettings.defaults();
     return new OptimizerSettings(
         number(arguments, "beta1", d.beta1(), TrainCommand::fraction, OF_1),
         number(arguments, "beta2", d.beta2(), TrainCommand::fraction, OF_1),
         d.eps(),
         number(arguments, "weight-decay", d.weightDecay(), x -> x >= 0, "0 or more"),
-        number(arguments, "clip", (float) d.clip(), TrainCommand::positive, ABOVE_0));
+        number(arguments, "clip", (float) d.clip(), TrainCommand::positive, ABOVE_0),
+        number(arguments, "muon-lr", 0, TrainCommand::positive, ABOVE_0) / rate);
   }
 
   private static RunSettings run(
@@ -250,10 +287,11 @@ final class TrainCommand implements Command {
     int steps = arguments.integer("steps", 1, 1, Integer.MAX_VALUE);
     var schedule =
         new LearningRate(
-            number(arguments, "lr", rate, TrainCommand::positive, ABOVE_0),
+            rate,
             arguments.integer("warmup", Math.max(1, steps / 50), 0, steps),
             steps,
-            number(arguments, "lr-floor", 0.1f, TrainCommand::fraction, OF_1));
+            number(arguments, "lr-floor", 0.1f, TrainCommand::fraction, OF_1),
+            number(arguments, "lr-hold", 0, TrainCommand::fraction, OF_1));
     // What decides the course of a run; what only decides how it is computed may change.
     List<@Nullable Object> course =
         List.of(
@@ -262,10 +300,14 @@ final class TrainCommand implements Command {
             network.getFileName(),
             "batch " + batch,
             "lab " + arguments.text("lab"),
+            "range " + arguments.text("range"),
+            "weights " + arguments.text("step-weights"),
+            "curriculum " + arguments.text("curriculum"),
+            "direct " + arguments.text("direct-weight"),
             "data " + arguments.text("data"),
             "seed " + seed(arguments),
             schedule,
-            optimizer(arguments));
+            optimizer(arguments, rate));
     int every = Math.max(1, Math.min(200, steps));
     return new RunSettings(
         Path.of(required(arguments, "out")),

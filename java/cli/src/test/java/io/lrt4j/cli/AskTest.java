@@ -136,6 +136,7 @@ class AskTest {
             "finish_reason",
             "tokens",
             "ids",
+            "seed",
             "timings_ms",
             "tokens_per_second",
             "confidence",

@@ -2,6 +2,7 @@ package io.lrt4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.Cancellation;
@@ -28,9 +29,15 @@ class DecodingTest {
   void nothingGivenIsGreedy() {
     GenerationOptions options = over(QWEN3, decoding());
     assertEquals(0, options.temperature());
-    assertEquals(1, options.topP());
-    assertEquals(0, options.topK());
     assertEquals(512, options.maxTokens());
+    assertNull(options.seed());
+  }
+
+  @Test
+  void theCheckpointsPenaltyCountsInGreedyDecodingToo() {
+    GenerationOptions checkpoint = QWEN3.withRepetitionPenalty(1.1f);
+    assertEquals(1.1f, over(checkpoint, decoding()).repetitionPenalty());
+    assertEquals(1, over(checkpoint, decoding("--repetition-penalty", "1")).repetitionPenalty());
   }
 
   @Test
@@ -102,7 +109,7 @@ class DecodingTest {
             0.25f,
             0.125f,
             1.5f,
-            -9,
+            -9L,
             List.of("\"a\"", "-b"),
             true,
             QWEN3.answerCue(),

@@ -83,7 +83,7 @@ class LrtTest {
             "--max-tokens",
             "1.5"),
         wrong(
-            "--max-tokens must be a whole number of at least 1, found 99999999999",
+            "--max-tokens must be a whole number from 1 to 2147483647, found 99999999999",
             "ask",
             "x",
             "--max-tokens",
@@ -96,6 +96,22 @@ class LrtTest {
             "x",
             "--threads",
             "0"),
+        wrong(
+            "--seed must be a whole number from -9223372036854775808 to 9223372036854775807, found"
+                + " 99999999999999999999",
+            "ask",
+            "x",
+            "--seed",
+            "99999999999999999999"),
+        wrong(
+            "--ids must be token ids from 0 to 2147483647, found 1,99999999999",
+            "generate",
+            "--ids",
+            "1,99999999999"),
+        wrong(
+            "unknown option -5+3?; a text that begins with - goes after --; see lrt ask --help",
+            "ask",
+            "-5+3?"),
         wrong("--seed must be a whole number, found x", "ask", "x", "--seed", "x"),
         wrong("--seed must be a whole number, found nothing", "ask", "x", "--seed", ""),
         wrong("--stop must not be empty", "ask", "x", "--stop", ""),
@@ -309,27 +325,28 @@ class LrtTest {
 
   static Stream<Arguments> options() {
     var common = "json verbose help";
-    var loading = "model network device backend threads quantize " + common;
+    var loading = "model network device backend threads quantize outside-links " + common;
     var decoding =
         "max-tokens budget ignore-eos temperature top-p top-k min-p repetition-penalty seed stop ";
     return Stream.of(
-        Arguments.of("ask", "mode samples compare " + decoding + loading),
+        Arguments.of("ask", "mode samples compare allow-special-tokens " + decoding + loading),
         Arguments.of("generate", "prompt ids " + decoding + loading),
         Arguments.of("score", "prompt ids dump " + loading),
-        Arguments.of("inspect", common),
+        Arguments.of("inspect", "outside-links " + common),
         Arguments.of(
             "init", "preset out seed network model backbone latents layers fusion " + common),
         Arguments.of(
             "train",
-            "model network reference lab data eval-data eval out resume steps batch accumulate lr"
-                + " warmup lr-floor weight-decay clip beta1 beta2 seed log-every eval-every"
-                + " save-every recompute dtype loss group temperature top-p kl clip-ratio"
-                + " inner-epochs max-tokens reward backend threads "
+            "model network reference lab range step-weights curriculum data eval-data eval out"
+                + " resume steps batch accumulate lr warmup lr-floor lr-hold muon-lr weight-decay"
+                + " clip beta1 beta2 seed log-every eval-every save-every recompute dtype loss"
+                + " direct-weight group temperature top-p kl clip-ratio inner-epochs max-tokens"
+                + " reward backend threads "
                 + common),
         Arguments.of(
             "lab",
-            "count steps split seed out vocabulary hidden intermediate layers heads head-dim modes"
-                + " calibrate "
+            "count steps range split seed out vocabulary hidden intermediate layers heads head-dim"
+                + " modes calibrate "
                 + loading),
         Arguments.of("info", common));
   }

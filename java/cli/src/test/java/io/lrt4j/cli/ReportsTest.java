@@ -31,6 +31,7 @@ class ReportsTest {
         List.of(7, 8, 9),
         List.of(-0.1f, -0.2f, -0.3f),
         new Answer.Confidence(confidence, 1.5),
+        7L,
         new Answer.Timings(1, 2, 3, 4, 1000, 1010.5));
   }
 
@@ -53,6 +54,7 @@ class ReportsTest {
             "finish_reason",
             "tokens",
             "ids",
+            "seed",
             "timings_ms",
             "tokens_per_second",
             "confidence",
@@ -94,7 +96,7 @@ class ReportsTest {
   void summary() {
     assertEquals(
         "[latent, prompt 10, latent 256, reasoning 1, answer 2 tokens, first token 4 ms,"
-            + " total 1.01 s, 3.0 tokens/s, confidence -0.250, vector, stop]",
+            + " total 1.01 s, 3.0 tokens/s, confidence -0.250, seed 7, vector, stop]",
         Reports.summary(answer(Mode.LATENT, -0.25), SETTING, true));
   }
 

@@ -14,19 +14,18 @@ import java.util.List;
 
 /** A Qwen3 checkpoint that a reasoning network takes its decoder from. */
 final class Backbone implements AutoCloseable {
+  private static final String PREFIX = "model.";
   private static final ValueLayout.OfShort BF16 =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Path directory;
   private final ModelConfig config;
   private final TensorFiles tensors;
-  private final String prefix;
 
-  private Backbone(Path directory, ModelConfig config, TensorFiles tensors, String prefix) {
+  private Backbone(Path directory, ModelConfig config, TensorFiles tensors) {
     this.directory = directory;
     this.config = config;
     this.tensors = tensors;
-    this.prefix = prefix;
   }
 
   /**
@@ -54,9 +53,11 @@ final class Backbone implements AutoCloseable {
     }
     TensorFiles tensors = TensorFiles.open(files);
     try {
-      String prefix = tensors.find("norm.weight") == null ? "model." : "";
-      tensors.check(TensorLayout.of(config, prefix));
-      return new Backbone(directory, config, tensors, prefix);
+      TensorLayout layout = TensorLayout.of(decoder(config, config.layers(), 0), PREFIX);
+      tensors.aliasWithoutPrefix(layout);
+      List<String> _ = tensors.check(layout);
+      tensors.place(Access.MAP, layout);
+      return new Backbone(directory, config, tensors);
     } catch (Throwable e) {
       tensors.close();
       throw e;
@@ -74,13 +75,16 @@ final class Backbone implements AutoCloseable {
       throw new UnsupportedModelException(
           directory + ": expected a backbone of " + layers + " layers, found " + config.layers());
     }
-    int kept = layers == 0 ? config.layers() : layers;
+    return decoder(config, layers == 0 ? config.layers() : layers, positions);
+  }
+
+  private static ModelConfig decoder(ModelConfig config, int layers, int positions) {
     return new ModelConfig(
         config.architecture(),
         0,
         config.hiddenSize(),
         config.intermediateSize(),
-        kept,
+        layers,
         config.heads(),
         config.kvHeads(),
         config.headDim(),
@@ -92,13 +96,13 @@ final class Backbone implements AutoCloseable {
         true,
         new Rope(config.rope().theta(), new Scaling.None()),
         0,
-        Collections.nCopies(kept, false),
+        Collections.nCopies(layers, false),
         Math.max(config.maxPositions(), positions));
   }
 
   /** The tensor of a network's decoder, {@code backbone.…}, out of this one's. */
   SafetensorsWriter.Entry entry(String name, List<Long> shape) {
-    StoredTensor stored = tensors.require(prefix + name.substring("backbone.".length()));
+    StoredTensor stored = tensors.require(PREFIX + name.substring("backbone.".length()));
     return new SafetensorsWriter.Entry(
         name,
         DType.BF16,

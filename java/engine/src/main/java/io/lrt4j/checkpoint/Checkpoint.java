@@ -12,11 +12,12 @@ import java.util.List;
  * A base model's directory in the Hugging Face layout, opened and checked as a whole: {@code
  * config.json}, {@code model.safetensors} or the shards of {@code model.safetensors.index.json},
  * and {@code generation_config.json} if there is one. Once it is open, every tensor that the config
- * implies is there with its shape and a type that runs. The files must not be changed while it is
- * open.
+ * implies is there with its shape and a type that runs. Files that are mapped must not be changed
+ * while it is open.
  */
 public final class Checkpoint implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Checkpoint.class.getName());
+  private static final String PREFIX = "model.";
   private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final String HEAD = "lm_head.weight";
 
@@ -33,14 +34,19 @@ public final class Checkpoint implements AutoCloseable {
     this.tensors = tensors;
   }
 
+  /** Opens a directory, checks all of it, and maps its weights. */
+  public static Checkpoint open(Path directory) {
+    return open(ModelFiles.of(directory), Access.MAP);
+  }
+
   /**
-   * Opens a directory and checks all of it; nothing stays mapped if it fails.
+   * Opens a directory and checks all of it; nothing stays open if it fails.
    *
    * @throws CheckpointException if it is damaged, incomplete, or no base model
    * @throws UnsupportedModelException if it asks for something that is not run
    */
-  public static Checkpoint open(Path directory) {
-    ModelFiles files = ModelFiles.of(directory);
+  public static Checkpoint open(ModelFiles files, Access access) {
+    Path directory = files.directory();
     Json json = Json.read(files.require("config.json"));
     if (NetworkConfig.describedBy(json)) {
       throw new CheckpointException(
@@ -50,8 +56,7 @@ public final class Checkpoint implements AutoCloseable {
     GenerationDefaults generation = GenerationDefaults.read(files, json, declared.vocabSize());
     TensorFiles tensors = TensorFiles.open(files);
     try {
-      ModelConfig config = resolveTie(declared, tensors, directory);
-      tensors.check(TensorLayout.of(config, "model."));
+      ModelConfig config = place(declared, tensors, access, directory);
       return new Checkpoint(directory, config, generation, tensors);
     } catch (Throwable e) {
       tensors.close();
@@ -60,30 +65,55 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * What "tied" comes to, given the tensors, as in transformers 5: a head that is stored although
-   * it is tied is ignored if it equals the embedding and used if it does not; a head alone is the
-   * embedding as well.
+   * Places the tensors, and says what "tied" comes to, given them, as in transformers 5: a head
+   * that is stored although it is tied is ignored if it equals the embedding and used if it does
+   * not; a head alone is the embedding as well.
    */
-  private static ModelConfig resolveTie(ModelConfig config, TensorFiles tensors, Path directory) {
-    StoredTensor embedding = tensors.find(EMBEDDING);
-    StoredTensor head = tensors.find(HEAD);
-    if (!config.tiedEmbeddings() || head == null) {
+  private static ModelConfig place(
+      ModelConfig declared, TensorFiles tensors, Access access, Path directory) {
+    tensors.aliasWithoutPrefix(TensorLayout.of(declared, PREFIX));
+    boolean two = declared.tiedEmbeddings() && tensors.has(HEAD);
+    if (two && !tensors.has(EMBEDDING)) {
+      tensors.alias(EMBEDDING, HEAD);
+      two = false;
+    }
+    ModelConfig config = two ? untied(declared) : declared;
+    TensorLayout layout = TensorLayout.of(config, PREFIX);
+    List<String> others = tensors.check(layout);
+    if (!others.isEmpty()) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "{0}: leaves aside what is no part of the model, {1} of its tensors: {2}{3}",
+          directory,
+          Integer.toString(others.size()),
+          Json.quote(others.getFirst()),
+          others.size() == 1 ? "" : " …");
+    }
+    tensors.place(access, layout);
+    if (!two) {
       return config;
     }
-    if (embedding == null) {
-      tensors.alias(EMBEDDING, head);
-      return config;
-    }
-    if (embedding.storedType().equals(head.storedType())
-        && embedding.shape().equals(head.shape())
-        && embedding.data().mismatch(head.data()) < 0) {
-      return config;
+    if (same(tensors.require(EMBEDDING), tensors.require(HEAD))) {
+      return declared;
     }
     LOG.log(
         System.Logger.Level.WARNING,
         "{0}: config.json ties the head to the embedding, but their values differ; using the head",
         directory);
-    return untied(config);
+    return config;
+  }
+
+  /** Whether two tensors of one shape hold the same numbers, be it in two types. */
+  private static boolean same(StoredTensor a, StoredTensor b) {
+    if (a.storedType().equals(b.storedType())) {
+      return a.data().mismatch(b.data()) < 0;
+    }
+    for (long i = 0; i < a.elements(); i++) {
+      if (a.element(i) != b.element(i)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static ModelConfig untied(ModelConfig c) {
@@ -139,17 +169,20 @@ public final class Checkpoint implements AutoCloseable {
     return tensors.find(name) != null;
   }
 
-  /** All tensors of the files, in their order, those that the model does not use included. */
+  /**
+   * The tensors in memory, in the order of the files; if they are mapped, those that the model does
+   * not use as well.
+   */
   public List<StoredTensor> tensors() {
     return tensors.all();
   }
 
   /** Number of parameters of the model; a tied head counts once. */
   public long parameters() {
-    return TensorLayout.of(config, "model.").parameters();
+    return TensorLayout.of(config, PREFIX).parameters();
   }
 
-  /** Unmaps the files: every tensor's data is invalid from now on. */
+  /** Frees or unmaps the weights: every tensor's data is invalid from now on. */
   @Override
   public void close() {
     tensors.close();

@@ -4,6 +4,7 @@ import io.lrt4j.CheckpointException;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.ModelConfig.Rope;
+import io.lrt4j.model.ModelConfig.Scaling;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -84,14 +85,33 @@ final class ConfigParser {
         rope,
         window,
         windowed,
-        maxPositions);
+        reach(rope.scaling(), maxPositions));
+  }
+
+  /**
+   * The context: {@code max_position_embeddings} may stay the trained length where RoPE scaling
+   * goes beyond it, as Qwen documents YaRN.
+   */
+  private static int reach(Scaling scaling, int maxPositions) {
+    double extended =
+        switch (scaling) {
+          case Scaling.None none -> 0;
+          case Scaling.Linear linear -> 0; // the trained length is not in the config
+          case Scaling.Llama3 llama -> llama.factor() * llama.originalMaxPositions();
+          case Scaling.Yarn yarn -> yarn.factor() * yarn.originalMaxPositions();
+        };
+    return Math.max(maxPositions, (int) extended); // a double beyond ints is the largest int
   }
 
   private void refuseWhatIsNotRun() {
-    for (String key : List.of("quantization_config", "compression_config", "per_layer_config")) {
+    for (String key : List.of("quantization_config", "quantization", "compression_config")) {
       if (json.has(key)) {
-        throw unsupported(key, "is not run");
+        throw unsupported(
+            key, quantisedBy(key) + "is not run: lrt4j runs weights in F32, F16 and BF16");
       }
+    }
+    if (json.has("per_layer_config")) {
+      throw unsupported("per_layer_config", "is not run");
     }
     if (!json.bool("is_causal", true)) {
       throw unsupported("is_causal", "false is not run");
@@ -100,6 +120,16 @@ final class ConfigParser {
     if (activation != null && !activation.equals("silu") && !activation.equals("swish")) {
       throw unsupported("hidden_act", Json.quote(activation) + " is not run; lrt4j runs silu");
     }
+  }
+
+  /** By which tool, if the config says so. */
+  private String quantisedBy(String key) {
+    if (key.equals("quantization")) {
+      return "(MLX) ";
+    }
+    Json settings = json.isObject(key) ? json.object(key) : Json.empty(json.file());
+    String method = settings.isString("quant_method") ? settings.string("quant_method") : "";
+    return method.isEmpty() ? "" : "(" + Json.brief(method) + ") ";
   }
 
   private int headDim(int hidden, int heads) {
@@ -140,7 +170,7 @@ final class ConfigParser {
         json.bool("use_sliding_window", false)
             && (json.has("sliding_window") || !json.mentions("sliding_window"));
     if (!json.has("layer_types")) {
-      int first = json.integer("max_window_layers", 0, Integer.MAX_VALUE, 28);
+      int first = windows ? json.integer("max_window_layers", 0, Integer.MAX_VALUE, 28) : layers;
       var windowed = new ArrayList<Boolean>();
       for (int l = 0; l < layers; l++) {
         windowed.add(windows && l >= first);

@@ -8,22 +8,27 @@ import java.util.stream.Collectors;
 
 /** The architectures that run, and the defaults in which their transformers configs differ. */
 enum Family {
-  QWEN2("Qwen2ForCausalLM", "qwen2", 32768),
-  QWEN3("Qwen3ForCausalLM", "qwen3", 32768),
-  LLAMA("LlamaForCausalLM", "llama", 2048);
+  QWEN2("Qwen2", "qwen2", 32768),
+  QWEN3("Qwen3", "qwen3", 32768),
+  LLAMA("Llama", "llama", 2048);
 
-  private final String architecture;
+  private final String name;
   private final String modelType;
   private final int maxPositions;
 
-  Family(String architecture, String modelType, int maxPositions) {
-    this.architecture = architecture;
+  Family(String name, String modelType, int maxPositions) {
+    this.name = name;
     this.modelType = modelType;
     this.maxPositions = maxPositions;
   }
 
   String architecture() {
-    return architecture;
+    return name + "ForCausalLM";
+  }
+
+  /** Whether a config means this: a decoder without its head is the same model to us. */
+  private boolean isArchitecture(String architecture) {
+    return architecture.equals(architecture()) || architecture.equals(name + "Model");
   }
 
   String modelType() {
@@ -50,7 +55,7 @@ enum Family {
     }
     String name = architectures.isEmpty() ? json.string("model_type") : architectures.getFirst();
     for (Family family : values()) {
-      if (name.equals(architectures.isEmpty() ? family.modelType : family.architecture)) {
+      if (architectures.isEmpty() ? name.equals(family.modelType) : family.isArchitecture(name)) {
         String type = json.stringOrNull("model_type");
         if (type != null && !type.equals(family.modelType)) {
           throw new CheckpointException(

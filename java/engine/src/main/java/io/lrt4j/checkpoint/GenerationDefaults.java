@@ -1,8 +1,11 @@
 package io.lrt4j.checkpoint;
 
+import io.lrt4j.CheckpointException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.Supplier;
 
 /**
  * How a checkpoint wants to be sampled from, out of {@code generation_config.json}; where that says
@@ -28,35 +31,86 @@ public record GenerationDefaults(
     float minP,
     float repetitionPenalty) {
 
+  private static final System.Logger LOG = System.getLogger(GenerationDefaults.class.getName());
+
   public GenerationDefaults {
     eosTokenIds = List.copyOf(eosTokenIds);
   }
 
+  /**
+   * Reads both files. An id that is none of the vocabulary never comes, so that one that ends an
+   * answer is left out with a note. Settings of sampling are checked where the file samples; where
+   * it does not, one that cannot be is left out with a note.
+   */
   static GenerationDefaults read(ModelFiles files, Json config, int vocabSize) {
     Path file = files.find("generation_config.json");
     Json own = file == null ? Json.empty(files.directory()) : Json.read(file);
+    boolean sample = own.bool("do_sample", false);
     return new GenerationDefaults(
         tokens("eos_token_id", own, config, vocabSize),
         tokens("bos_token_id", own, config, vocabSize).stream()
             .mapToInt(Integer::intValue)
             .findFirst(),
-        own.bool("do_sample", false),
-        (float) own.number("temperature", 0, Float.MAX_VALUE, 1),
-        own.integer("top_k", 0, Integer.MAX_VALUE, 50),
-        (float) own.number("top_p", Float.MIN_VALUE, 1, 1),
-        (float) own.number("min_p", 0, 1, 0),
-        (float) own.number("repetition_penalty", Float.MIN_VALUE, Float.MAX_VALUE, 1));
+        sample,
+        setting(sample, () -> (float) own.number("temperature", 0, Float.MAX_VALUE, 1), 1f),
+        setting(sample, () -> own.integer("top_k", 0, Integer.MAX_VALUE, 50), 50),
+        setting(sample, () -> (float) own.fraction("top_p", 1), 1f),
+        setting(sample, () -> (float) own.number("min_p", 0, 1, 0), 0f),
+        penalty(own));
+  }
+
+  private static float penalty(Json own) {
+    float penalty = (float) own.positive("repetition_penalty", 1);
+    if (!(penalty > 0 && penalty < Float.POSITIVE_INFINITY)) {
+      throw own.wrong("repetition_penalty", "above 0 and finite as a 32-bit number");
+    }
+    return penalty;
+  }
+
+  private static <T> T setting(boolean sample, Supplier<T> read, T absent) {
+    try {
+      return read.get();
+    } catch (CheckpointException e) {
+      if (sample) {
+        throw e;
+      }
+      LOG.log(System.Logger.Level.WARNING, "{0}; left out", e.getMessage());
+      return absent;
+    }
   }
 
   private static List<Integer> tokens(String key, Json own, Json config, int vocabSize) {
     if (own.has(key)) {
-      return own.integers(key, 0, vocabSize - 1).stream().distinct().toList();
+      return tokens(key, own, vocabSize);
     }
     // Not mentioned, in a Llama config, is not null: LlamaConfig has the ids of its first
     // tokenizer.
     if (!config.mentions(key) && Family.of(config) == Family.LLAMA && vocabSize > 2) {
       return List.of(key.equals("bos_token_id") ? 1 : 2);
     }
-    return config.integers(key, 0, vocabSize - 1).stream().distinct().toList();
+    return tokens(key, config, vocabSize);
+  }
+
+  private static List<Integer> tokens(String key, Json json, int vocabSize) {
+    boolean ends = key.equals("eos_token_id");
+    if (!ends && !json.isIntegers(key)) {
+      return List.of(); // it is for writing the file again, no more
+    }
+    List<Long> all = json.integers(key);
+    List<Integer> ids = new ArrayList<>();
+    for (long id : all) {
+      if (id >= 0 && id < vocabSize) {
+        ids.add((int) id);
+      } else if (ends) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "{0}: {1} {2} is outside the vocabulary of {3} and never comes; left out",
+            json.file(),
+            json.name(key),
+            Long.toString(id),
+            Integer.toString(vocabSize));
+      }
+    }
+    return ids.stream().distinct().toList();
   }
 }

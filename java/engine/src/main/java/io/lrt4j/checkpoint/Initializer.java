@@ -25,7 +25,7 @@ public final class Initializer {
   private static final long SHARD_BYTES = 4L << 30;
 
   private static final double BASE_STD = 0.02;
-  private static final double QUERY_STD = 0.5;
+  private static final double QUERY_STD = 1;
   private static final String CLOSE = "\n</think>\n\n";
 
   private Initializer() {}
@@ -67,8 +67,7 @@ public final class Initializer {
    */
   public static void network(Path base, Path out, NetworkShape shape, long seed) {
     try (Checkpoint checkpoint = Checkpoint.open(base)) {
-      NetworkConfig config =
-          config(checkpoint, shape, shape.backbone(checkpoint.config().maxPositions()));
+      NetworkConfig config = config(checkpoint, shape, shape.backbone(checkpoint.config()));
       network(checkpoint, out, config, seed, null);
     }
   }

@@ -5,11 +5,11 @@ import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lrt4j.CheckpointException;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -17,11 +17,13 @@ import java.io.Reader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,7 +37,7 @@ final class Json {
    * No config or index comes near. A larger file is refused before it is read: the tree of a JSON
    * text takes up to thirty times its size.
    */
-  private static final long MAX_FILE_BYTES = 8L << 20;
+  private static final int MAX_FILE_BYTES = 8 << 20;
 
   private static final int MAX_NESTING = 64;
 
@@ -55,11 +57,18 @@ final class Json {
                   .build())
           .build();
 
+  // Python writes NaN and Infinity into any key. Only a key that is read must hold a number.
   private static final JsonMapper MAPPER =
-      JsonMapper.builder(FACTORY)
+      JsonMapper.builder(FACTORY.copy())
+          .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
           .enable(DeserializationFeature.FAIL_ON_READING_DUP_TREE_KEY)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
+
+  private static final Pattern ADVICE =
+      Pattern.compile(
+          "(: enable `|: maybe a | \\(not recognized as|, from `| ?\\(for example).*",
+          Pattern.DOTALL);
 
   private final Path file;
   private final String prefix;
@@ -74,18 +83,11 @@ final class Json {
   /** Reads a whole file, whose root must be an object. */
   static Json read(Path file) {
     try {
-      long size = Files.size(file);
-      if (size > MAX_FILE_BYTES) {
-        throw new CheckpointException(
-            file + ": expected at most " + MAX_FILE_BYTES + " bytes of JSON, found " + size);
+      JsonNode root = MAPPER.readTree(ModelFiles.text(file, MAX_FILE_BYTES));
+      if (root == null || !root.isObject()) {
+        throw new CheckpointException(file + ": expected a JSON object, found " + describe(root));
       }
-      try (Reader reader = new BufferedReader(strictUtf8(Files.newInputStream(file)))) {
-        JsonNode root = MAPPER.readTree(reader);
-        if (root == null || !root.isObject()) {
-          throw new CheckpointException(file + ": expected a JSON object, found " + describe(root));
-        }
-        return new Json(file, "", root);
-      }
+      return new Json(file, "", root);
     } catch (IOException e) {
       throw unreadable(file, "", e);
     }
@@ -125,13 +127,15 @@ final class Json {
                     + j.getLocation().getLineNr()
                     + ", column "
                     + j.getLocation().getColumnNr();
-        yield new CheckpointException(
-            where + "not valid JSON" + at + ": " + brief(j.getOriginalMessage()), j);
+        yield new CheckpointException(where + "not valid JSON" + at + ": " + problem(j), j);
       }
-      default ->
-          new CheckpointException(
-              where + "cannot be read (" + brief(String.valueOf(e.getMessage())) + ")", e);
+      default -> new CheckpointException(where + "cannot be read (" + ModelFiles.cause(e) + ")", e);
     };
+  }
+
+  /** What is wrong with a JSON text, without the advice for programmers of the parser. */
+  static String problem(JsonProcessingException e) {
+    return brief(ADVICE.matcher(String.valueOf(e.getOriginalMessage())).replaceAll(""));
   }
 
   /** A text from a file as it may stand in a message: one line, no control characters, short. */
@@ -176,6 +180,14 @@ final class Json {
     return node.has(key);
   }
 
+  boolean isObject(String key) {
+    return node.path(key).isObject();
+  }
+
+  boolean isString(String key) {
+    return node.path(key).isTextual();
+  }
+
   List<String> keys() {
     var names = new ArrayList<String>();
     node.fieldNames().forEachRemaining(names::add);
@@ -191,18 +203,26 @@ final class Json {
     return has(key) ? integer(key, min, max) : absent;
   }
 
+  /** Whether the key, if it is there, is an integer or a list of integers. */
+  boolean isIntegers(String key) {
+    JsonNode value = node.path(key);
+    for (JsonNode item : value.isArray() ? value : List.of(value)) {
+      if (!item.canConvertToLong() || !item.isIntegralNumber()) {
+        return value.isMissingNode() || value.isNull();
+      }
+    }
+    return true;
+  }
+
   /** An integer or a list of integers; empty when absent. */
-  List<Integer> integers(String key, int min, int max) {
+  List<Long> integers(String key) {
     JsonNode value = node.get(key);
     if (value == null || value.isNull()) {
       return List.of();
     }
-    if (!value.isArray()) {
-      return List.of((int) integer(value, key, min, max));
-    }
-    var all = new ArrayList<Integer>();
-    for (JsonNode item : value) {
-      all.add((int) integer(item, key, min, max));
+    var all = new ArrayList<Long>();
+    for (JsonNode item : value.isArray() ? value : List.of(value)) {
+      all.add(integer(item, key, Long.MIN_VALUE, Long.MAX_VALUE));
     }
     return all;
   }
@@ -212,9 +232,23 @@ final class Json {
         || !value.canConvertToLong()
         || value.longValue() < min
         || value.longValue() > max) {
-      throw wrong(key, "an integer from " + min + " to " + max, value);
+      String range = min == Long.MIN_VALUE ? "" : " from " + min + " to " + max;
+      throw wrong(key, "an integer" + range, value);
     }
     return value.longValue();
+  }
+
+  /** A finite number above 0, at most 1. */
+  double fraction(String key, double absent) {
+    if (!has(key)) {
+      return absent;
+    }
+    JsonNode value = require(key, "a number");
+    double number = value.doubleValue();
+    if (!value.isNumber() || !(number > 0 && number <= 1)) {
+      throw wrong(key, "a number above 0 and at most 1", value);
+    }
+    return number;
   }
 
   /** A finite number from {@code min} to {@code max}, both included. */
@@ -222,9 +256,18 @@ final class Json {
     JsonNode value = require(key, "a number");
     double number = value.doubleValue();
     if (!value.isNumber() || !(number >= min && number <= max)) {
-      throw wrong(key, "a number from " + min + " to " + max, value);
+      throw wrong(key, range(min, max), value);
     }
     return number;
+  }
+
+  private static String range(double min, double max) {
+    boolean below = min > -Float.MAX_VALUE;
+    boolean above = max < Float.MAX_VALUE;
+    DecimalFormat shown = new DecimalFormat("0.###", DecimalFormatSymbols.getInstance(Locale.ROOT));
+    return above
+        ? "a number from " + shown.format(min) + " to " + shown.format(max)
+        : below ? "a finite number of at least " + shown.format(min) : "a finite number";
   }
 
   double number(String key, double min, double max, double absent) {

@@ -24,23 +24,29 @@ public final class NetworkCheckpoint implements AutoCloseable {
     this.tensors = tensors;
   }
 
+  /** Opens a directory, checks all of it, and maps its weights. */
+  public static NetworkCheckpoint open(Path directory) {
+    return open(ModelFiles.of(directory), Access.MAP);
+  }
+
   /**
-   * Opens a directory and checks all of it; nothing stays mapped if it fails.
+   * Opens a directory and checks all of it; nothing stays open if it fails.
    *
    * @throws CheckpointException if it is damaged, incomplete, or no reasoning network
    * @throws UnsupportedModelException if it asks for something that is not run
    */
-  public static NetworkCheckpoint open(Path directory) {
-    ModelFiles files = ModelFiles.of(directory);
+  public static NetworkCheckpoint open(ModelFiles files, Access access) {
     NetworkConfig config = NetworkConfig.parse(Json.read(files.require("config.json")));
     TensorFiles tensors = TensorFiles.open(files);
     try {
-      tensors.check(TensorLayout.of(config));
+      TensorLayout layout = TensorLayout.of(config);
+      List<String> _ = tensors.check(layout);
+      tensors.place(access, layout);
     } catch (Throwable e) {
       tensors.close();
       throw e;
     }
-    return new NetworkCheckpoint(directory, config, tensors);
+    return new NetworkCheckpoint(files.directory(), config, tensors);
   }
 
   public Path directory() {
@@ -69,7 +75,7 @@ public final class NetworkCheckpoint implements AutoCloseable {
     return tensors.find(name) != null;
   }
 
-  /** All tensors of the files, in their order. */
+  /** The tensors in memory, in the order of the files; if they are mapped, all. */
   public List<StoredTensor> tensors() {
     return tensors.all();
   }
@@ -79,7 +85,7 @@ public final class NetworkCheckpoint implements AutoCloseable {
     return TensorLayout.of(config).parameters();
   }
 
-  /** Unmaps the files: every tensor's data is invalid from now on. */
+  /** Frees or unmaps the weights: every tensor's data is invalid from now on. */
   @Override
   public void close() {
     tensors.close();

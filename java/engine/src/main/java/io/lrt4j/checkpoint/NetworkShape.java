@@ -86,9 +86,9 @@ public record NetworkShape(
     return new NetworkShape(latents, fusion, hidden, intermediate, layers, heads, kvHeads, headDim);
   }
 
-  /** The backbone for questions of up to {@code questionPositions} tokens. */
-  ModelConfig backbone(int questionPositions) {
-    int maxPositions = (int) Math.min(Integer.MAX_VALUE, (long) questionPositions + latents);
+  /** The backbone for all questions of a base, with positions rotated as they are there. */
+  ModelConfig backbone(ModelConfig base) {
+    int maxPositions = (int) Math.min(Integer.MAX_VALUE, (long) base.maxPositions() + latents);
     return new ModelConfig(
         Family.QWEN3.architecture(),
         0,
@@ -104,7 +104,7 @@ public record NetworkShape(
         false,
         false,
         true,
-        new Rope(1e6, new Scaling.None()),
+        new Rope(base.rope().theta(), new Scaling.None()),
         0,
         Collections.nCopies(layers, false),
         maxPositions);

@@ -17,10 +17,9 @@ final class RopeParser {
   static Rope parse(Json config, int maxPositions) {
     // An empty "rope_scaling" is false in Python, and so does not hide "rope_parameters".
     String key = nonEmpty(config, "rope_scaling") ? "rope_scaling" : "rope_parameters";
-    double theta = config.positive("rope_theta", DEFAULT_THETA);
     wholeRotation(config);
     if (!nonEmpty(config, key)) {
-      return new Rope(theta, new Scaling.None());
+      return new Rope(config.positive("rope_theta", DEFAULT_THETA), new Scaling.None());
     }
     Json rope = config.object(key);
     for (String layerType : new String[] {"full_attention", "sliding_attention"}) {
@@ -31,7 +30,7 @@ final class RopeParser {
     }
     wholeRotation(rope);
     Scaling scaling = scaling(config, rope, maxPositions);
-    theta = rope.positive("rope_theta", theta);
+    double theta = (rope.has("rope_theta") ? rope : config).positive("rope_theta", DEFAULT_THETA);
     if (scaling instanceof Scaling.Yarn && theta <= 1) {
       throw rope.wrong("rope_theta", "above 1: YaRN divides by its logarithm");
     }
@@ -72,7 +71,9 @@ final class RopeParser {
     }
     double factor = rope.positive("factor", (double) maxPositions / originalPositions);
     double attentionFactor =
-        rope.number("attention_factor", 0, Float.MAX_VALUE, attentionFactor(rope, factor));
+        rope.has("attention_factor")
+            ? rope.number("attention_factor", 0, Float.MAX_VALUE)
+            : attentionFactor(rope, factor);
     double fast = orDefault(rope.number("beta_fast", 0, Float.MAX_VALUE, 0), 32);
     double slow = orDefault(rope.number("beta_slow", 0, Float.MAX_VALUE, 0), 1);
     // A null is false here, and only here: the reference asks for the key, not for its value.

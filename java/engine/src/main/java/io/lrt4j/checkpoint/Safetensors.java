@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.compute.SystemMemory;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,63 +12,144 @@ import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A safetensors file, mapped into memory and checked as a whole before the first tensor is handed
- * out: header within the file, strict JSON, offsets that cover the data exactly. The file must not
- * be changed or truncated while it is open.
+ * A safetensors file, checked as a whole before the first tensor is handed out: header within the
+ * file, strict JSON, offsets that cover the data exactly.
  *
  * @see <a href="https://github.com/huggingface/safetensors#format">the format</a>
  */
 public final class Safetensors implements AutoCloseable {
+  /** Most bytes that are read at once; the Java library reads through buffers of an int's size. */
+  private static final long CHUNK = 64L << 20;
+
+  private static final int CACHE_LINE = 64;
+
   private final Path file;
   private final Arena arena;
-  private final Map<String, String> metadata;
-  private final Map<String, StoredTensor> tensors;
+  private final FileChannel channel;
+  private final SafetensorsHeader header;
+  private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
 
-  private Safetensors(
-      Path file, Arena arena, Map<String, String> metadata, Map<String, StoredTensor> tensors) {
+  private Safetensors(Path file, Arena arena, FileChannel channel, SafetensorsHeader header) {
     this.file = file;
     this.arena = arena;
-    this.metadata = Collections.unmodifiableMap(metadata);
-    this.tensors = Collections.unmodifiableMap(tensors);
+    this.channel = channel;
+    this.header = header;
   }
 
   /**
-   * Maps and checks a file.
+   * Checks and maps a file, which must not be changed while it is open.
    *
    * @throws CheckpointException if it cannot be read or breaks any rule of the format
    */
-  @SuppressWarnings(
-      "MustBeClosed") // the arena lives as long as the object, and dies if there is none
   public static Safetensors open(Path file) {
+    Safetensors opened = check(file);
+    try {
+      opened.place(Access.MAP, name -> true);
+      return opened;
+    } catch (Throwable e) {
+      opened.close();
+      throw e;
+    }
+  }
+
+  /** Checks a file; it has no tensors before they are placed. */
+  @SuppressWarnings("MustBeClosed") // both live as long as the object, and die if there is none
+  static Safetensors check(Path file) {
     // Before opening it: opening a named pipe would wait for a writer.
     if (!Files.isRegularFile(file)) {
       throw new CheckpointException(
           file + ": expected a safetensors file, found " + ModelFiles.kind(file));
     }
-    Arena arena = Arena.ofShared();
+    FileChannel channel = null;
     try {
-      MemorySegment mapped;
-      try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
-        mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-      }
-      SafetensorsHeader header = SafetensorsHeader.parse(file, mapped);
-      Map<String, StoredTensor> tensors = new LinkedHashMap<>();
-      for (SafetensorsHeader.Entry e : header.tensors()) {
-        MemorySegment data = mapped.asSlice(header.dataStart() + e.begin(), e.end() - e.begin());
-        tensors.put(e.name(), new StoredTensor(e.name(), e.type().name(), e.shape(), data, file));
-      }
-      return new Safetensors(file, arena, header.metadata(), tensors);
+      channel = FileChannel.open(file, StandardOpenOption.READ);
+      SafetensorsHeader header = SafetensorsHeader.parse(file, channel);
+      return new Safetensors(file, Arena.ofShared(), channel, header);
     } catch (IOException e) {
-      arena.close();
-      throw new CheckpointException(file + ": cannot be mapped (" + e.getMessage() + ")", e);
+      close(channel);
+      throw unreadable(file, e);
     } catch (Throwable e) {
-      arena.close();
+      close(channel);
       throw e;
     }
+  }
+
+  private static CheckpointException unreadable(Path file, IOException e) {
+    return new CheckpointException(file + ": cannot be read (" + e.getMessage() + ")", e);
+  }
+
+  private static void close(@Nullable FileChannel channel) {
+    if (channel != null) {
+      try {
+        channel.close();
+      } catch (IOException e) {
+        // nothing was written through it: nothing is lost
+      }
+    }
+  }
+
+  /**
+   * Brings the tensors whose names are wanted into memory: they, and no others, are this file's
+   * tensors from now on. The file itself is not needed any more.
+   */
+  void place(Access access, Predicate<String> wanted) {
+    List<SafetensorsHeader.Entry> all =
+        header.tensors().stream().filter(e -> wanted.test(e.name())).toList();
+    long data = header.dataStart();
+    long end = all.isEmpty() ? 0 : all.getLast().end(); // they are sorted
+    try {
+      MemorySegment from = access == Access.MAP ? map(data, end) : read(all, end);
+      for (SafetensorsHeader.Entry e : all) {
+        MemorySegment bytes = from.asSlice(e.begin(), e.end() - e.begin()).asReadOnly();
+        tensors.put(e.name(), new StoredTensor(e.name(), e.type().name(), e.shape(), bytes, file));
+      }
+    } catch (IOException e) {
+      throw unreadable(file, e);
+    } catch (OutOfMemoryError e) {
+      throw new CheckpointException(
+          file
+              + ": no memory for the "
+              + end
+              + " bytes of its tensors ("
+              + e.getMessage()
+              + "); mapped weights would need none of their own",
+          e);
+    } finally {
+      close(channel);
+    }
+  }
+
+  private MemorySegment map(long data, long end) throws IOException {
+    if (data + end > channel.size()) {
+      throw changed();
+    }
+    return channel.map(FileChannel.MapMode.READ_ONLY, 0, data + end, arena).asSlice(data);
+  }
+
+  /** Tensors lie as they do in the file, so that each begins at a cache line if it does there. */
+  private MemorySegment read(List<SafetensorsHeader.Entry> all, long end) throws IOException {
+    MemorySegment block = SystemMemory.allocate(end, CACHE_LINE, arena);
+    for (SafetensorsHeader.Entry e : all) {
+      for (long at = e.begin(); at < e.end(); ) {
+        long most = Math.min(CHUNK, e.end() - at);
+        int n = channel.read(block.asSlice(at, most).asByteBuffer(), header.dataStart() + at);
+        if (n < 0) {
+          throw changed();
+        }
+        at += n;
+      }
+    }
+    return block;
+  }
+
+  private CheckpointException changed() {
+    return new CheckpointException(file + ": became shorter while it was read");
   }
 
   public Path file() {
@@ -76,12 +158,12 @@ public final class Safetensors implements AutoCloseable {
 
   /** The strings under {@code __metadata__}, in file order; empty without any. */
   public Map<String, String> metadata() {
-    return metadata;
+    return Collections.unmodifiableMap(header.metadata());
   }
 
   /** All tensors in the order of their data. */
   public Collection<StoredTensor> tensors() {
-    return tensors.values();
+    return Collections.unmodifiableCollection(tensors.values());
   }
 
   /** The tensor of that name, or null. */
@@ -89,9 +171,15 @@ public final class Safetensors implements AutoCloseable {
     return tensors.get(name);
   }
 
-  /** Unmaps the file: every tensor's data is invalid from now on. */
+  /** Every tensor that the file has, placed or not, in the order of their data. */
+  List<SafetensorsHeader.Entry> entries() {
+    return header.tensors();
+  }
+
+  /** Frees memory or mapping: every tensor's data is invalid from now on. */
   @Override
   public void close() {
+    close(channel);
     if (arena.scope().isAlive()) {
       arena.close();
     }

@@ -5,9 +5,9 @@ import com.fasterxml.jackson.core.JsonToken;
 import io.lrt4j.CheckpointException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -36,31 +36,36 @@ record SafetensorsHeader(Map<String, String> metadata, List<Entry> tensors, long
   /** One tensor; {@code begin} and {@code end} count from the start of the data. */
   record Entry(String name, StoredType type, List<Long> shape, long begin, long end) {}
 
-  /** Parses and checks the header of a whole mapped file. */
-  static SafetensorsHeader parse(Path file, MemorySegment mapped) {
-    return new Parser(file, mapped).parse();
+  /**
+   * Parses and checks the header of an open file.
+   *
+   * @throws IOException if the file cannot be read
+   */
+  static SafetensorsHeader parse(Path file, FileChannel channel) throws IOException {
+    return new Parser(file, channel, channel.size()).parse();
   }
 
   private static final class Parser {
-    private static final ValueLayout.OfLong LENGTH =
-        ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     private final Path file;
-    private final MemorySegment mapped;
+    private final FileChannel channel;
+    private final long size;
     private final Map<String, String> metadata = new LinkedHashMap<>();
     private final List<Entry> tensors = new ArrayList<>();
 
-    Parser(Path file, MemorySegment mapped) {
+    Parser(Path file, FileChannel channel, long size) {
       this.file = file;
-      this.mapped = mapped;
+      this.channel = channel;
+      this.size = size;
     }
 
-    SafetensorsHeader parse() {
-      long available = mapped.byteSize() - Long.BYTES;
+    SafetensorsHeader parse() throws IOException {
+      long available = size - Long.BYTES;
       if (available < 0) {
-        throw bad("expected at least 8 bytes of header length, found " + mapped.byteSize());
+        throw bad("expected at least 8 bytes of header length, found " + size);
       }
-      long length = mapped.get(LENGTH, 0);
+      byte[] start = new byte[(int) Math.min(size, Long.BYTES + 1)];
+      new Region(channel, 0, start.length).readNBytes(start, 0, start.length);
+      long length = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).getLong();
       if (length < 2 || length > MAX_HEADER_BYTES) {
         throw bad(
             "expected a header of 2 to "
@@ -72,18 +77,17 @@ record SafetensorsHeader(Map<String, String> metadata, List<Entry> tensors, long
         throw bad(
             "the header claims " + length + " bytes, but the file has " + available + " after it");
       }
-      MemorySegment json = mapped.asSlice(Long.BYTES, length);
-      if (json.get(ValueLayout.JAVA_BYTE, 0) != '{') {
+      if (start[Long.BYTES] != '{') {
         throw bad("expected a header that begins with {, found another character");
       }
-      try (JsonParser p =
-          Json.factory().createParser(Json.strictUtf8(new SegmentInputStream(json)))) {
+      var json = new Region(channel, Long.BYTES, length);
+      try (JsonParser p = Json.factory().createParser(Json.strictUtf8(json))) {
         root(p);
       } catch (IOException e) {
         throw Json.unreadable(file, "header: ", e);
       }
       long dataStart = Long.BYTES + length;
-      cover(mapped.byteSize() - dataStart);
+      cover(size - dataStart);
       return new SafetensorsHeader(metadata, tensors, dataStart);
     }
 
@@ -273,31 +277,32 @@ record SafetensorsHeader(Map<String, String> metadata, List<Entry> tensors, long
     }
   }
 
-  /** Streams a segment, so that a large header is never copied to the heap as a whole. */
-  private static final class SegmentInputStream extends InputStream {
-    private final MemorySegment segment;
+  /** Streams a part of a file, so that a large header is never copied to the heap as a whole. */
+  private static final class Region extends InputStream {
+    private final FileChannel channel;
+    private final long end;
     private long at;
 
-    SegmentInputStream(MemorySegment segment) {
-      this.segment = segment;
+    Region(FileChannel channel, long start, long length) {
+      this.channel = channel;
+      at = start;
+      end = start + length;
     }
 
     @Override
-    public int read() {
-      return at == segment.byteSize() ? -1 : segment.get(ValueLayout.JAVA_BYTE, at++) & 0xFF;
+    public int read() throws IOException {
+      byte[] one = new byte[1];
+      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xFF;
     }
 
     @Override
-    public int read(byte[] into, int offset, int length) {
+    public int read(byte[] into, int offset, int length) throws IOException {
       if (length == 0) {
         return 0;
       }
-      int n = (int) Math.min(length, segment.byteSize() - at);
-      if (n == 0) {
-        return -1;
-      }
-      MemorySegment.copy(segment, ValueLayout.JAVA_BYTE, at, into, offset, n);
-      at += n;
+      int most = (int) Math.min(length, end - at);
+      int n = most == 0 ? -1 : channel.read(ByteBuffer.wrap(into, offset, most), at);
+      at += Math.max(n, 0);
       return n;
     }
   }

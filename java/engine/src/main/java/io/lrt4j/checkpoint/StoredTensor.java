@@ -10,12 +10,12 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A tensor as it lies in a mapped file, row-major, little-endian.
+ * A tensor as it lies in a file, row-major, little-endian.
  *
  * @param name its name in the checkpoint
  * @param storedType its element type as the format spells it, {@code BF16} say
  * @param shape its dimensions; empty for a scalar, with a 0 for an empty tensor
- * @param data its bytes: a read-only slice of the mapping, valid until the file is closed. The
+ * @param data its bytes in memory, read or mapped, read-only; valid until the file is closed. The
  *     format promises no alignment, not even to the element size: read it with unaligned layouts
  * @param file the file it is in
  */
@@ -37,6 +37,10 @@ public record StoredTensor(
    * @throws UnsupportedModelException if the stored type is none of {@link DType}
    */
   public DType dtype() {
+    return dtype(name, storedType, file);
+  }
+
+  static DType dtype(String name, String storedType, Path file) {
     StoredType type = StoredType.named(storedType);
     DType dtype = type == null ? null : type.dType();
     if (dtype == null) {
@@ -49,6 +53,11 @@ public record StoredTensor(
               + "; lrt4j runs F32, F16 and BF16");
     }
     return dtype;
+  }
+
+  /** The same under another name. */
+  StoredTensor named(String other) {
+    return new StoredTensor(other, storedType, shape, data, file);
   }
 
   /**

@@ -8,29 +8,40 @@ import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
  * All tensors of a directory, be they in one file or in the shards that an index names. No tensor
- * is in two shards, and the index agrees with what the shards hold.
+ * is in two shards, and the index agrees with what the shards hold. First they are checked, then
+ * placed in memory; only then do they have data.
  */
 final class TensorFiles implements AutoCloseable {
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = "model.safetensors.index.json";
   private static final int MAX_SHARDS = 4096;
 
+  /** What a header says of a tensor, and in which file. */
+  private record Found(Path file, SafetensorsHeader.Entry entry) {}
+
   private final Path directory;
   private final List<Safetensors> shards = new ArrayList<>();
+  private final Map<String, Found> found = new LinkedHashMap<>();
+  private final Map<String, String> misplaced = new HashMap<>(); // what the index has wrong
+  private final Map<String, String> aliases = new LinkedHashMap<>(); // to stored names
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
 
   private TensorFiles(Path directory) {
     this.directory = directory;
   }
 
-  /** Maps {@code model.safetensors}, or the shards of its index if there is no such file. */
+  /** Checks {@code model.safetensors}, or the shards of its index if there is no such file. */
   static TensorFiles open(ModelFiles files) {
     var all = new TensorFiles(files.directory());
     try {
@@ -42,7 +53,13 @@ final class TensorFiles implements AutoCloseable {
       Path index = files.find(INDEX);
       if (index == null) {
         throw new CheckpointException(
-            files.directory() + ": expected " + SINGLE + " or " + INDEX + ", found neither");
+            files.directory()
+                + ": expected "
+                + SINGLE
+                + " or "
+                + INDEX
+                + ", found neither"
+                + ForeignFormats.hint(files));
       }
       all.addShards(files, index);
       return all;
@@ -52,13 +69,17 @@ final class TensorFiles implements AutoCloseable {
     }
   }
 
+  /** What the index says must hold of the tensors that are needed: that is known later. */
   private void addShards(ModelFiles files, Path index) {
     Json map = Json.read(index).object("weight_map");
-    var shardOf = new LinkedHashMap<String, Path>();
-    var paths = new HashMap<String, Path>();
+    var shardOf = new LinkedHashMap<String, String>();
+    var paths = new TreeMap<String, @Nullable Path>();
     for (String tensor : map.keys()) {
       String name = map.string(tensor);
-      shardOf.put(tensor, paths.computeIfAbsent(name, n -> files.require(n, index)));
+      shardOf.put(tensor, name);
+      if (!paths.containsKey(name)) {
+        paths.put(name, files.find(name, index));
+      }
       if (paths.size() > MAX_SHARDS) {
         throw new CheckpointException(
             index + ": expected at most " + MAX_SHARDS + " shards, found more");
@@ -67,43 +88,153 @@ final class TensorFiles implements AutoCloseable {
     if (shardOf.isEmpty()) {
       throw map.wrong("weight_map", "an object that names tensors");
     }
-    paths.values().stream().sorted().forEach(this::add);
+    for (Path shard : paths.values()) {
+      if (shard != null) {
+        add(shard);
+      }
+    }
     shardOf.forEach(
-        (tensor, shard) -> {
-          StoredTensor found = tensors.get(tensor);
-          if (found == null || !found.file().equals(shard)) {
-            throw new CheckpointException(
+        (tensor, name) -> {
+          Found stored = found.get(tensor);
+          if (paths.get(name) == null) {
+            misplaced.put(
+                tensor,
+                index
+                    + ": expected a file "
+                    + Json.quote(name)
+                    + " in the directory, found none; it has tensor "
+                    + Json.quote(tensor));
+          } else if (stored == null || !stored.file().endsWith(name)) {
+            misplaced.put(
+                tensor,
                 index
                     + ": expected tensor "
                     + Json.quote(tensor)
                     + " in "
-                    + shard.getFileName()
+                    + name
                     + ", found it "
-                    + (found == null ? "nowhere" : "in " + found.file().getFileName()));
+                    + (stored == null ? "nowhere" : "in " + stored.file().getFileName()));
           }
         });
   }
 
   private void add(Path file) {
-    Safetensors shard = Safetensors.open(file);
+    Safetensors shard = Safetensors.check(file);
     shards.add(shard);
-    for (StoredTensor tensor : shard.tensors()) {
-      StoredTensor other = tensors.putIfAbsent(tensor.name(), tensor);
+    for (SafetensorsHeader.Entry entry : shard.entries()) {
+      Found other = found.putIfAbsent(entry.name(), new Found(file, entry));
       if (other != null) {
         throw new CheckpointException(
             file
                 + ": tensor "
-                + Json.quote(tensor.name())
+                + Json.quote(entry.name())
                 + " is also in "
                 + other.file().getFileName());
       }
     }
   }
 
+  /** Whether the files have a tensor of that name. */
+  boolean has(String name) {
+    return found.containsKey(name);
+  }
+
+  /** Lets a stored tensor be found by a second name as well. */
+  void alias(String name, String stored) {
+    aliases.put(name, stored);
+    found.put(name, Objects.requireNonNull(found.get(stored), stored));
+  }
+
+  /**
+   * Lets tensors of the layout that are stored without its prefix be found with it: a decoder that
+   * was saved without its head has no {@code model.} before its names, and transformers takes
+   * either, tensor by tensor.
+   */
+  void aliasWithoutPrefix(TensorLayout layout) {
+    String prefix = layout.prefix();
+    for (String name : layout.shapes().keySet()) {
+      String bare = name.startsWith(prefix) ? name.substring(prefix.length()) : name;
+      if (!has(name) && has(bare)) {
+        alias(name, bare);
+      }
+    }
+  }
+
+  /**
+   * Sees to it that every tensor that the layout expects is here with its shape, and none would
+   * change what it computes.
+   *
+   * @return those that are no part of the layout
+   */
+  List<String> check(TensorLayout layout) {
+    found.forEach((name, tensor) -> ForeignFormats.refuseQuantised(tensor.file(), name, this::has));
+    layout.shapes().forEach(this::check);
+    Predicate<String> contradicts = layout.contradictions();
+    var taken = new HashSet<>(aliases.values());
+    var others = new ArrayList<String>();
+    found.forEach(
+        (name, tensor) -> {
+          if (layout.shapes().containsKey(name) || taken.contains(name)) {
+            return;
+          }
+          if (contradicts.test(name)
+              || (!taken.isEmpty() && contradicts.test(layout.prefix() + name))) {
+            throw new CheckpointException(
+                tensor.file()
+                    + ": tensor "
+                    + Json.quote(name)
+                    + " is not part of the model that config.json describes");
+          }
+          others.add(name);
+        });
+    return others;
+  }
+
+  private void check(String name, List<Long> shape) {
+    String wrong = misplaced.get(aliases.getOrDefault(name, name));
+    if (wrong != null) {
+      throw new CheckpointException(wrong);
+    }
+    Found tensor = found.get(name);
+    if (tensor == null) {
+      throw new CheckpointException(
+          directory + ": tensor " + Json.quote(name) + " is missing; expected shape " + shape);
+    }
+    SafetensorsHeader.Entry entry = tensor.entry();
+    // Refuses a type that is not run, before a shape: that of packed weights follows from it.
+    var _ = StoredTensor.dtype(name, entry.type().name(), tensor.file());
+    if (!entry.shape().equals(shape)) {
+      throw new CheckpointException(
+          tensor.file()
+              + ": tensor "
+              + Json.quote(name)
+              + " must have shape "
+              + shape
+              + ", found "
+              + Json.brief(entry.shape().toString()));
+    }
+  }
+
+  /**
+   * Brings tensors into memory: those of the layout if they are read, all if they are mapped, which
+   * costs nothing.
+   */
+  void place(Access access, TensorLayout layout) {
+    var wanted = new HashSet<String>();
+    layout.shapes().keySet().forEach(name -> wanted.add(aliases.getOrDefault(name, name)));
+    for (Safetensors shard : shards) {
+      shard.place(access, name -> access == Access.MAP || wanted.contains(name));
+      shard.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+    }
+    aliases.forEach((name, stored) -> tensors.put(name, require(stored).named(name)));
+  }
+
+  /** A placed tensor, or null. */
   @Nullable StoredTensor find(String name) {
     return tensors.get(name);
   }
 
+  /** A placed tensor. */
   StoredTensor require(String name) {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
@@ -134,51 +265,12 @@ final class TensorFiles implements AutoCloseable {
     };
   }
 
-  /** Lets a tensor be found by a second name as well. */
-  void alias(String name, StoredTensor tensor) {
-    tensors.put(
-        name,
-        new StoredTensor(name, tensor.storedType(), tensor.shape(), tensor.data(), tensor.file()));
-  }
-
+  /** All placed tensors, in the order of the files. */
   List<StoredTensor> all() {
     return List.copyOf(tensors.values());
   }
 
-  /** Every tensor that the layout expects is here with its shape, and none contradicts it. */
-  void check(TensorLayout layout) {
-    layout.shapes().forEach(this::check);
-    for (StoredTensor tensor : tensors.values()) {
-      if (layout.contradictedBy(tensor.name())) {
-        throw new CheckpointException(
-            tensor.file()
-                + ": tensor "
-                + Json.quote(tensor.name())
-                + " is not part of the model that config.json describes");
-      }
-    }
-  }
-
-  private void check(String name, List<Long> shape) {
-    StoredTensor tensor = tensors.get(name);
-    if (tensor == null) {
-      throw new CheckpointException(
-          directory + ": tensor " + Json.quote(name) + " is missing; expected shape " + shape);
-    }
-    if (!tensor.shape().equals(shape)) {
-      throw new CheckpointException(
-          tensor.file()
-              + ": tensor "
-              + Json.quote(name)
-              + " must have shape "
-              + shape
-              + ", found "
-              + Json.brief(tensor.shape().toString()));
-    }
-    var _ = tensor.dtype(); // refuses a type that is not run
-  }
-
-  /** Unmaps every file. */
+  /** Frees or unmaps every file. */
   @Override
   public void close() {
     shards.forEach(Safetensors::close);

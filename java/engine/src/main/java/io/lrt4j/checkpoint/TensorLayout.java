@@ -2,9 +2,12 @@ package io.lrt4j.checkpoint;
 
 import io.lrt4j.model.ModelConfig;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
 
 /**
  * The tensors that a config implies: their Hugging Face names and their shapes, in the order in
@@ -15,6 +18,9 @@ import java.util.Map;
  * @param shapes name to dimensions
  */
 public record TensorLayout(String prefix, Map<String, List<Long>> shapes) {
+
+  private static final Predicate<String> HARMLESS =
+      Pattern.compile("rotary_emb\\.inv_freq$|\\.(q|k|v|kv|prob)_scale$").asPredicate();
 
   public TensorLayout {
     shapes = Collections.unmodifiableMap(new LinkedHashMap<>(shapes));
@@ -94,14 +100,36 @@ public record TensorLayout(String prefix, Map<String, List<Long>> shapes) {
   }
 
   /**
-   * Whether a tensor that the layout does not have contradicts it: one of the decoder or the head,
-   * a bias say, that the computation would leave out. The old {@code rotary_emb.inv_freq} buffers
-   * do not, since their values follow from the config, nor does a head beside a tied embedding.
+   * Tells of a tensor that the layout does not have whether it would change the computation: it
+   * belongs to a part that the layout does have, a bias of a projection or another norm of a layer,
+   * say. What lies outside (further layers, heads for other ends) does not; nor do buffers whose
+   * values follow from the config, the scales of a quantised K/V cache, or a head beside a tied
+   * embedding.
    */
-  boolean contradictedBy(String name) {
-    return !shapes.containsKey(name)
-        && (name.startsWith(prefix) || name.startsWith("lm_head."))
-        && !name.equals("lm_head.weight")
-        && !name.endsWith("rotary_emb.inv_freq");
+  Predicate<String> contradictions() {
+    var modules = new HashSet<String>();
+    for (String name : shapes.keySet()) {
+      modules.add(module(name));
+      modules.add(layer(name));
+    }
+    if (shapes.containsKey(prefix + "embed_tokens.weight")) {
+      modules.add("lm_head");
+    }
+    modules.remove("");
+    return name ->
+        !shapes.containsKey(name)
+            && !name.equals("lm_head.weight")
+            && !HARMLESS.test(name)
+            && (modules.contains(module(name)) || modules.contains(layer(name)));
+  }
+
+  private static String module(String name) {
+    return name.substring(0, Math.max(name.lastIndexOf('.'), 0));
+  }
+
+  /** The decoder layer that a tensor is of, {@code model.layers.0.}; empty if it is of none. */
+  private String layer(String name) {
+    String layers = prefix + "layers.";
+    return name.startsWith(layers) ? name.substring(0, name.indexOf('.', layers.length()) + 1) : "";
   }
 }

@@ -226,6 +226,9 @@ public interface TrainingBackend {
 
   // --- optimiser ------------------------------------------------------------------------------
 
+  /** y = a x + b y, elementwise; y is set, whatever it holds, where b is 0. */
+  void combine(float a, Tensor x, float b, Tensor y);
+
   /** The sum of squares of all elements, summed in f64; NaN or infinite if one of them is. */
   double sumOfSquares(Tensor x);
 

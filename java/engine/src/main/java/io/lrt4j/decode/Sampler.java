@@ -3,6 +3,8 @@ package io.lrt4j.decode;
 import io.lrt4j.BackendException;
 import io.lrt4j.GenerationOptions;
 import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses tokens from logits, as transformers does: repetition penalty ({@link #penalize}),
@@ -17,7 +19,7 @@ public final class Sampler {
   private static final long KEEP_ALL = Long.MIN_VALUE;
 
   private final GenerationOptions options;
-  private final CounterRandom random;
+  private final @Nullable CounterRandom random; // null: no seed, greedy only
   private final float[] scores; // [vocab] logits / temperature
   private final double[] weights; // [vocab] exp(score - largest score), of the kept tokens
   private final int[] kept; // [vocab] token ids, ascending
@@ -28,12 +30,12 @@ public final class Sampler {
   private int seenCount;
 
   /**
-   * @param options temperature, top-k, top-p, min-p, repetition penalty and seed
+   * @param options temperature, top-k, top-p, min-p, repetition penalty and, unless greedy, seed
    * @param vocabSize most logits that will ever come
    */
   public Sampler(GenerationOptions options, int vocabSize) {
     this.options = options;
-    this.random = new CounterRandom(options.seed());
+    this.random = options.seed() == null ? null : new CounterRandom(options.seed());
     this.scores = new float[vocabSize];
     this.weights = new double[vocabSize];
     this.kept = new int[vocabSize];
@@ -96,7 +98,7 @@ public final class Sampler {
     for (int i = 0; i < count; i++) {
       total += weights[kept[i]];
     }
-    double target = random.uniform(stream, position) * total;
+    double target = Objects.requireNonNull(random, "seed").uniform(stream, position) * total;
     double cumulative = 0;
     for (int i = 0; i < count; i++) {
       cumulative += weights[kept[i]];

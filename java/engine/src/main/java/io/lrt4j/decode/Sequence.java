@@ -137,6 +137,9 @@ public final class Sequence {
     if (listener != null) {
       listener.onToken(
           new Token(id, finished == null ? text : text + flush(tokenPhase), logprob, tokenPhase));
+      if (finished == null && isCancelled(options)) { // by the listener: it hears no more
+        finished = FinishReason.CANCELLED;
+      }
     }
   }
 

@@ -2,9 +2,12 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.CheckpointException;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
+import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
@@ -31,10 +34,10 @@ public final class LoadedModel implements AutoCloseable {
   /** Where a model's own network lies, beside its other files. */
   private static final String NETWORK_DIRECTORY = "network";
 
-  private static final String TOKENIZER_FILE = "tokenizer.json";
   private static final System.Logger LOG = System.getLogger(LoadedModel.class.getName());
 
   private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
+  private final Access access;
   private final Checkpoint checkpoint;
   private final Backend backend;
   private final Memory memory; // of all weights
@@ -49,9 +52,11 @@ public final class LoadedModel implements AutoCloseable {
 
   private LoadedModel(Path directory, EngineOptions options, Backend backend) {
     this.backend = backend;
+    access = options.mappedWeights() ? Access.MAP : Access.READ;
     closers.push(backend::close);
     try {
-      checkpoint = Checkpoint.open(directory);
+      ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
+      checkpoint = Checkpoint.open(files, access);
       closers.push(checkpoint::close);
       memory = backend.newMemory();
       closers.push(memory::close);
@@ -64,18 +69,22 @@ public final class LoadedModel implements AutoCloseable {
       Path own = directory.resolve(NETWORK_DIRECTORY);
       networkDirectory =
           options.network() != null ? options.network() : Files.isDirectory(own) ? own : null;
-      network = networkDirectory == null ? null : openNetwork(networkDirectory);
-      tokenizer =
-          Files.exists(directory.resolve(TOKENIZER_FILE)) ? Tokenizer.load(directory) : null;
+      network =
+          networkDirectory == null
+              ? null
+              : openNetwork(ModelFiles.of(networkDirectory, options.outsideLinks()));
+      tokenizer = Tokenizer.find(files).orElse(null);
       if (tokenizer != null) {
         closers.push(tokenizer::close);
       }
       prompts =
-          new Prompts(
-              tokenizer, tokenizer == null ? null : ChatTemplate.load(directory).orElse(null));
+          new Prompts(tokenizer, tokenizer == null ? null : ChatTemplate.load(files).orElse(null));
       vocabulary =
           Vocabulary.of(
               checkpoint.config().vocabSize(), tokenizer, checkpoint.generation().eosTokenIds());
+    } catch (InternalError e) {
+      close();
+      throw changed(directory, e);
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -110,13 +119,13 @@ public final class LoadedModel implements AutoCloseable {
     return model;
   }
 
-  private ReasoningNetwork openNetwork(Path directory) {
-    NetworkCheckpoint stored = NetworkCheckpoint.open(directory);
+  private ReasoningNetwork openNetwork(ModelFiles files) {
+    NetworkCheckpoint stored = NetworkCheckpoint.open(files, access);
     closers.push(stored::close);
     int expected = checkpoint.config().hiddenSize();
     if (stored.config().baseHiddenSize() != expected) {
       throw new CheckpointException(
-          directory
+          files.directory()
               + ": this reasoning network is for a base model of hidden size "
               + stored.config().baseHiddenSize()
               + ", but "
@@ -128,6 +137,24 @@ public final class LoadedModel implements AutoCloseable {
         new ReasoningNetwork(stored.config(), stored.on(memory), backend, cacheMemory);
     closers.push(network::close);
     return network;
+  }
+
+  /**
+   * What Java reports as an internal error where a mapped file ends before its mapping does; such
+   * an error of another kind comes back as it is.
+   *
+   * @throws InternalError if weights are not mapped, or it is about something else
+   */
+  public CheckpointException changed(InternalError e) {
+    return changed(directory(), e);
+  }
+
+  private CheckpointException changed(Path directory, InternalError e) {
+    if (access != Access.MAP || !String.valueOf(e.getMessage()).contains("memory access")) {
+      throw e;
+    }
+    return new CheckpointException(
+        directory + ": a file of mapped weights was changed while it was in use", e);
   }
 
   public Path directory() {
@@ -142,10 +169,10 @@ public final class LoadedModel implements AutoCloseable {
     return network;
   }
 
-  /** Auto with a calibrated network, else latent with a network, else explicit. */
+  /** See {@link io.lrt4j.Engine#defaultMode()}. */
   public Mode defaultMode() {
     if (network == null) {
-      return Mode.EXPLICIT;
+      return prompts.knowsThinking() ? Mode.EXPLICIT : Mode.DIRECT;
     }
     return network.config().autoThreshold().isPresent() ? Mode.AUTO : Mode.LATENT;
   }
@@ -158,7 +185,7 @@ public final class LoadedModel implements AutoCloseable {
     return scheduler;
   }
 
-  Prompts prompts() {
+  public Prompts prompts() {
     return prompts;
   }
 
@@ -166,8 +193,20 @@ public final class LoadedModel implements AutoCloseable {
     return vocabulary;
   }
 
-  public GenerationDefaults generation() {
-    return checkpoint.generation();
+  /** What the checkpoint asks for, see {@link io.lrt4j.Engine#defaultOptions()}. */
+  public GenerationOptions defaultOptions() {
+    GenerationDefaults d = checkpoint.generation();
+    return GenerationOptions.defaults()
+        .withTemperature(d.doSample() ? d.temperature() : 0)
+        .withTopK(d.topK())
+        .withTopP(d.topP())
+        .withMinP(d.minP())
+        .withRepetitionPenalty(d.repetitionPenalty());
+  }
+
+  /** How many ids the model takes. */
+  public int vocabularySize() {
+    return checkpoint.config().vocabSize();
   }
 
   public Backend backend() {
@@ -207,11 +246,28 @@ public final class LoadedModel implements AutoCloseable {
     return text + "; backend " + backend.name() + ": " + backend.describe();
   }
 
-  /** Frees everything; nobody may be using it any more. */
+  /**
+   * Frees everything; nobody may be using it any more. What one part throws while it is closed
+   * keeps no other from being closed, and is thrown in the end.
+   */
   @Override
   public void close() {
+    Throwable thrown = null;
     while (!closers.isEmpty()) {
-      closers.pop().run();
+      try {
+        closers.pop().run();
+      } catch (RuntimeException | Error e) {
+        if (thrown == null) {
+          thrown = e;
+        } else {
+          thrown.addSuppressed(e);
+        }
+      }
+    }
+    switch (thrown) {
+      case RuntimeException e -> throw e;
+      case Error e -> throw e;
+      case null, default -> {}
     }
   }
 }

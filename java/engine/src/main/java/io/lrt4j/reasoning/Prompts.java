@@ -3,6 +3,7 @@ package io.lrt4j.reasoning;
 import io.lrt4j.Question;
 import io.lrt4j.QuestionException;
 import io.lrt4j.text.ChatTemplate;
+import io.lrt4j.text.MessageGuard;
 import io.lrt4j.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -29,20 +30,33 @@ public record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate temp
    */
   static final String NO_THINKING = "Okay, I think I have finished thinking.";
 
+  /**
+   * Whether the model's tokenizer or chat template knows thinking. A plain instruct model, of which
+   * neither does, is asked plainly unless somebody wants it otherwise.
+   */
+  public boolean knowsThinking() {
+    return (template != null && template.knowsThinking())
+        || (tokenizer != null
+            && (tokenizer.id(OPEN.strip()).isPresent() || tokenizer.id(CLOSE.strip()).isPresent()));
+  }
+
   /** The question with an open thinking block behind it. */
   public int[] thinking(Question question) {
-    return tokenizer("ask").encode(opened(question));
+    Messages messages = Messages.of(question, tokenizer("ask"));
+    return messages.encode(opened(messages));
   }
 
   /**
    * The question with a thinking block that is already closed: the template's own empty one if it
-   * knows {@code enable_thinking}, else the NoThinking sentence.
+   * knows {@code enable_thinking}, else the NoThinking sentence; the question alone if the model
+   * does not know thinking.
    */
   public int[] direct(Question question) {
-    Tokenizer tokenizer = tokenizer("ask");
-    String plain = render(question, true);
-    String closed = render(question, false);
-    return tokenizer.encode(closed.equals(plain) ? opened(question) + NO_THINKING + CLOSE : closed);
+    Messages messages = Messages.of(question, tokenizer("ask"));
+    String plain = render(messages, true);
+    String closed = render(messages, false);
+    boolean alike = closed.equals(plain) && knowsThinking();
+    return messages.encode(alike ? opened(messages) + NO_THINKING + CLOSE : closed);
   }
 
   /** Tokens of a text that follows a question. */
@@ -50,26 +64,51 @@ public record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate temp
     return text.isEmpty() ? new int[0] : tokenizer("ask").encode(text);
   }
 
-  private String opened(Question question) {
-    String text = render(question, true);
+  private String opened(Messages messages) {
+    String text = render(messages, true);
     boolean open = text.stripTrailing().endsWith(OPEN.strip()); // DeepSeek-R1's template does it
     return open ? text : text + OPEN;
   }
 
-  private String render(Question question, boolean enableThinking) {
+  private String render(Messages messages, boolean enableThinking) {
     if (template == null) {
       throw new QuestionException(
           "the model came without a chat template (chat_template.jinja or tokenizer_config.json): "
               + "it can complete text, not answer questions");
     }
-    List<Map<String, String>> messages = new ArrayList<>();
-    for (Question.Message message : question.messages()) {
-      Map<String, String> map = new LinkedHashMap<>(); // a template may print it whole
-      map.put("role", message.role());
-      map.put("content", message.content());
-      messages.add(map);
+    return template.render(messages.maps, true, Map.of("enable_thinking", enableThinking));
+  }
+
+  /**
+   * A question's messages as a template takes them.
+   *
+   * @param guard against special tokens in them, unless the question allows them
+   */
+  private record Messages(
+      List<Map<String, String>> maps, Tokenizer tokenizer, @Nullable MessageGuard guard) {
+
+    static Messages of(Question question, Tokenizer tokenizer) {
+      MessageGuard guard = null;
+      if (!question.allowsSpecialTokens()) {
+        List<String> texts = new ArrayList<>();
+        question.messages().forEach(m -> texts.addAll(List.of(m.role(), m.content())));
+        guard = tokenizer.guard(texts);
+      }
+      List<Map<String, String>> maps = new ArrayList<>();
+      for (Question.Message message : question.messages()) {
+        // What the model said itself stays as it is: templates look for </think> in it.
+        MessageGuard foreign = message.role().equals("assistant") ? null : guard;
+        Map<String, String> map = new LinkedHashMap<>(); // a template may print it whole
+        map.put("role", foreign == null ? message.role() : foreign.guard(message.role()));
+        map.put("content", foreign == null ? message.content() : foreign.guard(message.content()));
+        maps.add(map);
+      }
+      return new Messages(maps, tokenizer, guard);
     }
-    return template.render(messages, true, Map.of("enable_thinking", enableThinking));
+
+    int[] encode(String text) {
+      return guard == null ? tokenizer.encode(text) : guard.encode(text);
+    }
   }
 
   /** The tokenizer, for {@code what}, which needs one. */

@@ -20,10 +20,10 @@ import io.lrt4j.decode.Generator;
 import io.lrt4j.decode.Sequence;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -56,7 +56,8 @@ public final class Session implements AutoCloseable {
     Stopwatch watch = new Stopwatch();
     Prompts prompts = model.prompts();
     int[] prompt = mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
-    Job job = Job.of(prompt, question.options(), count, watch);
+    GenerationOptions options = question.optionsOver(model.defaultOptions());
+    Job job = Job.of(prompt, options, count, watch);
     try {
       if (!encode(job, mode)) {
         return cancelled(job, mode == Mode.AUTO ? Mode.LATENT : mode);
@@ -74,6 +75,9 @@ public final class Session implements AutoCloseable {
   /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
+    if (!options.stop().isEmpty() && !model.hasTokenizer()) {
+      model.tokenizer("search for a stop text");
+    }
     Job job = Job.of(prompt.clone(), options, 1, new Stopwatch());
     try {
       if (!encode(job, Mode.DIRECT)) {
@@ -92,8 +96,17 @@ public final class Session implements AutoCloseable {
    */
   @SuppressWarnings("ArrayRecordComponent") // private, and nobody changes it
   private record Job(int[] prompt, GenerationOptions options, long[] seeds, Stopwatch watch) {
+    private static final long MAX_DRAWN_SEED = 1L << 52; // exact in any JSON reader
+
+    /** The seed that answer {@code i} was sampled with; null of a greedy one. */
+    @Nullable Long seed(int i) {
+      return options.temperature() == 0 ? null : seeds[i];
+    }
+
     static Job of(int[] prompt, GenerationOptions options, int count, Stopwatch watch) {
-      long[] seeds = LongStream.range(0, count).map(i -> options.seed() + i).toArray();
+      Long given = options.seed();
+      long first = given == null ? ThreadLocalRandom.current().nextLong(MAX_DRAWN_SEED) : given;
+      long[] seeds = LongStream.range(0, count).map(i -> first + i).toArray();
       return new Job(prompt, options, seeds, watch);
     }
   }
@@ -146,18 +159,21 @@ public final class Session implements AutoCloseable {
 
   /** Answers without a token. */
   private static List<Answer> cancelled(Job job, Mode mode) {
-    Answer none =
-        new Answer(
-            "",
-            "",
-            mode,
-            FinishReason.CANCELLED,
-            new Answer.TokenCounts(job.prompt.length, 0, 0, 0),
-            List.of(),
-            List.of(),
-            new Answer.Confidence(Double.NaN, Double.NaN),
-            job.watch.timings(0));
-    return Collections.nCopies(job.seeds.length, none);
+    return IntStream.range(0, job.seeds.length)
+        .mapToObj(
+            i ->
+                new Answer(
+                    "",
+                    "",
+                    mode,
+                    FinishReason.CANCELLED,
+                    new Answer.TokenCounts(job.prompt.length, 0, 0, 0),
+                    List.of(),
+                    List.of(),
+                    new Answer.Confidence(Double.NaN, Double.NaN),
+                    job.seed(i),
+                    job.watch.timings(0)))
+        .toList();
   }
 
   /** Reason, and put latents and closing text behind the question; then answer. */
@@ -209,7 +225,7 @@ public final class Session implements AutoCloseable {
             .toArray();
     if (doubtful.length == 0) {
       if (listener != null) {
-        heard.forEach(listener::onToken);
+        replay(heard, listener, job.options);
       }
       return answers;
     }
@@ -224,6 +240,16 @@ public final class Session implements AutoCloseable {
       answers.set(doubtful[i], explicit.get(i));
     }
     return answers;
+  }
+
+  /** The answer is there already: a listener that cancels only hears no more of it. */
+  private static void replay(List<Token> heard, TokenListener listener, GenerationOptions options) {
+    for (Token token : heard) {
+      listener.onToken(token);
+      if (Sequence.isCancelled(options)) {
+        return;
+      }
+    }
   }
 
   private double confidence(Answer answer) {
@@ -293,10 +319,13 @@ public final class Session implements AutoCloseable {
     sequences.forEach(s -> event.tokens += s.reasoningCount() + s.answerCount());
     event.commit();
     job.watch.decode += job.watch.lap();
-    return sequences.stream().map(s -> answer(s, job, mode, promptTokens, latents)).toList();
+    return IntStream.range(0, sequences.size())
+        .mapToObj(i -> answer(sequences.get(i), job, i, mode, promptTokens, latents))
+        .toList();
   }
 
-  private static Answer answer(Sequence s, Job job, Mode mode, int promptTokens, int latents) {
+  private static Answer answer(
+      Sequence s, Job job, int i, Mode mode, int promptTokens, int latents) {
     var tokens =
         new Answer.TokenCounts(
             promptTokens + s.forcedCount(), latents, s.reasoningCount(), s.answerCount());
@@ -309,6 +338,7 @@ public final class Session implements AutoCloseable {
         s.ids(),
         s.logprobs(),
         s.confidence(),
+        job.seed(i),
         job.watch.timings(s.firstAnswerNanos()));
   }
 

@@ -1,17 +1,15 @@
 package io.lrt4j.text;
 
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.TemplateException;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.text.template.Template;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZoneId;
@@ -21,6 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,16 +34,29 @@ public final class ChatTemplate {
   private static final String TOKENS_FILE = "special_tokens_map.json";
   private static final String DEFAULT = "default";
   private static final String TOOL_USE = "tool_use";
-  private static final long MAX_FILE_BYTES = 64 << 20;
+  private static final int MAX_FILE_BYTES = 64 << 20;
 
   private static final ObjectReader JSON =
-      JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build().reader();
+      JsonMapper.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS) // Python writes them
+          .build()
+          .reader();
 
+  /** What a template says that knows thinking. */
+  private static final Pattern THINKING = Pattern.compile("</?think>|enable_thinking");
+
+  private final boolean knowsThinking;
   private final Template template;
   private final Template toolTemplate;
   private final Map<String, Object> specialTokens;
 
-  private ChatTemplate(Template template, Template toolTemplate, Map<String, ?> specialTokens) {
+  private ChatTemplate(
+      boolean knowsThinking,
+      Template template,
+      Template toolTemplate,
+      Map<String, ?> specialTokens) {
+    this.knowsThinking = knowsThinking;
     this.template = template;
     this.toolTemplate = toolTemplate;
     this.specialTokens = Map.copyOf(specialTokens);
@@ -58,7 +70,7 @@ public final class ChatTemplate {
    */
   public static ChatTemplate of(String source, Map<String, Object> specialTokens) {
     var template = Template.parse(source);
-    return new ChatTemplate(template, template, specialTokens);
+    return new ChatTemplate(THINKING.matcher(source).find(), template, template, specialTokens);
   }
 
   /**
@@ -72,8 +84,14 @@ public final class ChatTemplate {
    * @throws TemplateException if the template is not valid, or uses what is not supported
    */
   public static Optional<ChatTemplate> load(Path directory) {
-    var config = readJson(directory.resolve(CONFIG_FILE));
-    var sources = templateFiles(directory);
+    return load(ModelFiles.of(directory));
+  }
+
+  /** The same among files that are open already. */
+  public static Optional<ChatTemplate> load(ModelFiles files) {
+    Path directory = files.directory();
+    var config = readJson(files.find(CONFIG_FILE));
+    var sources = templateFiles(files);
     if (sources.isEmpty() && config != null) {
       sources = templatesIn(config, directory.resolve(CONFIG_FILE));
     }
@@ -89,9 +107,15 @@ public final class ChatTemplate {
     var toolSource = sources.get(TOOL_USE);
     return Optional.of(
         new ChatTemplate(
+            THINKING.matcher(source).find(),
             template,
             toolSource == null ? template : Template.parse(toolSource),
-            specialTokens(directory, config)));
+            specialTokens(files, config)));
+  }
+
+  /** Whether it mentions thinking: {@code <think>}, {@code </think>}, {@code enable_thinking}. */
+  public boolean knowsThinking() {
+    return knowsThinking;
   }
 
   /**
@@ -128,22 +152,17 @@ public final class ChatTemplate {
   }
 
   /** Names and sources of the templates in files of their own. */
-  private static Map<String, String> templateFiles(Path directory) {
+  private static Map<String, String> templateFiles(ModelFiles files) {
     var sources = new LinkedHashMap<String, String>();
-    var file = directory.resolve(TEMPLATE_FILE);
-    if (Files.exists(file)) {
-      sources.put(DEFAULT, readText(file));
+    var file = files.find(TEMPLATE_FILE);
+    if (file != null) {
+      sources.put(DEFAULT, ModelFiles.text(file, MAX_FILE_BYTES));
     }
-    var named = directory.resolve(TEMPLATE_DIRECTORY);
-    if (Files.isDirectory(named)) {
-      try (var files = Files.newDirectoryStream(named, "*.jinja")) {
-        for (var template : files) {
-          var name = String.valueOf(template.getFileName());
-          sources.put(name.substring(0, name.length() - ".jinja".length()), readText(template));
-        }
-      } catch (IOException e) {
-        throw new CheckpointException(named + " cannot be read: " + e.getMessage(), e);
-      }
+    for (var template : files.list(TEMPLATE_DIRECTORY, ".jinja")) {
+      var name = String.valueOf(template.getFileName());
+      sources.put(
+          name.substring(0, name.length() - ".jinja".length()),
+          ModelFiles.text(template, MAX_FILE_BYTES));
     }
     return sources;
   }
@@ -170,14 +189,14 @@ public final class ChatTemplate {
     return sources;
   }
 
-  private static Map<String, Object> specialTokens(Path directory, @Nullable JsonNode config) {
+  private static Map<String, Object> specialTokens(ModelFiles files, @Nullable JsonNode config) {
     var tokens = new HashMap<String, Object>();
     if (config != null) {
       addTokens(config, tokens);
     }
     // The older file counts only where the config does not list its added tokens.
     if (config == null || !config.has("added_tokens_decoder")) {
-      var map = readJson(directory.resolve(TOKENS_FILE));
+      var map = readJson(files.find(TOKENS_FILE));
       if (map != null) {
         addTokens(map, tokens);
       }
@@ -204,12 +223,12 @@ public final class ChatTemplate {
     }
   }
 
-  private static @Nullable JsonNode readJson(Path file) {
-    if (!Files.exists(file)) {
+  private static @Nullable JsonNode readJson(@Nullable Path file) {
+    if (file == null) {
       return null;
     }
     try {
-      var root = JSON.readTree(readText(file));
+      var root = JSON.readTree(ModelFiles.text(file, MAX_FILE_BYTES));
       if (!root.isObject()) {
         throw new CheckpointException(file + ": expected a JSON object");
       }
@@ -220,22 +239,6 @@ public final class ChatTemplate {
               + " is not valid JSON: "
               + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
           e);
-    }
-  }
-
-  private static String readText(Path file) {
-    try {
-      long size = Files.size(file);
-      if (size > MAX_FILE_BYTES) {
-        throw new CheckpointException(
-            "%s: expected at most %d bytes, found %d".formatted(file, MAX_FILE_BYTES, size));
-      }
-      var bytes = ByteBuffer.wrap(Files.readAllBytes(file));
-      return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
-    } catch (CharacterCodingException e) {
-      throw new CheckpointException(file + " is not valid UTF-8", e);
-    } catch (IOException e) {
-      throw new CheckpointException(file + " cannot be read: " + e.getMessage(), e);
     }
   }
 }

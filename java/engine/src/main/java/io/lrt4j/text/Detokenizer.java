@@ -29,6 +29,9 @@ abstract class Detokenizer {
    * @throws UnsupportedModelException if there is a step that we do not run
    */
   static Supplier<Detokenizer> of(JsonNode decoder) {
+    if (decoder.isNull()) {
+      throw new UnsupportedModelException("a tokenizer without a \"decoder\"");
+    }
     List<JsonNode> steps = new ArrayList<>();
     flatten(decoder, steps);
     build(steps); // refuses now, not at the first token

@@ -1,6 +1,7 @@
 package io.lrt4j.text;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -9,8 +10,9 @@ import java.util.List;
  * <p>A piece of text is handed out as soon as nothing to come can change it: never half a
  * character, and nothing that may be the beginning of a stop string. All pieces together are {@link
  * Tokenizer#decode(int[], boolean)} of all ids, cut where the stop string that is complete first
- * begins (the longest, if several are complete at once). The cost of a token does not grow with the
- * length of the text.
+ * begins (the longest, if several are complete at once). Stop strings are searched in all that was
+ * generated, special tokens included, whether those are handed out or not. The cost of a token does
+ * not grow with the length of the text.
  *
  * <p>One belongs to one thread and one sequence.
  */
@@ -18,10 +20,12 @@ public final class StreamingDecoder {
   private final Tokenizer tokenizer;
   private final boolean skipSpecialTokens;
   private final Detokenizer detokenizer;
+  private final Detokenizer searcher; // sees special tokens too
   private final List<StopString> stops = new ArrayList<>();
   private final StringBuilder text = new StringBuilder();
-  private final StringBuilder decoded = new StringBuilder(); // new, not yet searched
-  private final StringBuilder held = new StringBuilder(); // may begin a stop string
+  private final StringBuilder held = new StringBuilder(); // decoded, not handed out yet
+  private final StringBuilder searched = new StringBuilder(); // may begin a stop string
+  private int[] places = new int[64]; // where in held each char of searched stands, or would
   private boolean stopped;
   private boolean finished;
 
@@ -29,7 +33,7 @@ public final class StreamingDecoder {
    * For a new sequence.
    *
    * @param stopStrings may be empty
-   * @param skipSpecialTokens leave out the text of special tokens
+   * @param skipSpecialTokens do not hand out the text of special tokens
    * @throws IllegalArgumentException if a stop string is empty or half a surrogate pair
    */
   public StreamingDecoder(
@@ -37,6 +41,7 @@ public final class StreamingDecoder {
     this.tokenizer = tokenizer;
     this.skipSpecialTokens = skipSpecialTokens;
     this.detokenizer = tokenizer.detokenizer();
+    this.searcher = tokenizer.detokenizer();
     for (String stop : stopStrings) {
       if (stop.isEmpty() || Surrogates.lone(stop) >= 0) {
         throw new IllegalArgumentException("a stop string must be text, not \"" + stop + "\"");
@@ -55,12 +60,20 @@ public final class StreamingDecoder {
     if (finished) {
       throw new IllegalStateException("the text is finished");
     }
-    String token = tokenizer.token(id, skipSpecialTokens);
+    String token = tokenizer.token(id, false);
     if (stopped || token == null) {
       return "";
     }
-    detokenizer.add(token, decoded);
-    return release(false);
+    int place = held.length();
+    if (!skipSpecialTokens || !tokenizer.isSpecial(id)) {
+      detokenizer.add(token, held);
+    }
+    if (stops.isEmpty()) {
+      return handOut(held.length());
+    }
+    int from = searched.length();
+    searcher.add(token, searched);
+    return search(from, place, false);
   }
 
   /**
@@ -77,8 +90,14 @@ public final class StreamingDecoder {
     if (stopped) {
       return "";
     }
-    detokenizer.finish(decoded);
-    return release(true);
+    int place = held.length();
+    detokenizer.finish(held);
+    if (stops.isEmpty()) {
+      return handOut(held.length());
+    }
+    int from = searched.length();
+    searcher.finish(searched);
+    return search(from, place, true);
   }
 
   /** Whether a stop string appeared; the text ends before it. */
@@ -91,17 +110,20 @@ public final class StreamingDecoder {
     return text.toString();
   }
 
-  /** Searches what was decoded and hands out what cannot belong to a stop string. */
-  private String release(boolean all) {
-    if (decoded.isEmpty() && !all) {
-      return "";
+  /**
+   * Searches the chars from {@code from} on, the first of which stands at {@code place}, and hands
+   * out what cannot belong to a stop string.
+   */
+  private String search(int from, int place, boolean last) {
+    if (searched.length() > places.length) {
+      places = Arrays.copyOf(places, 2 * searched.length());
     }
-    int end = held.length(); // of the text searched so far
-    held.append(decoded);
-    decoded.setLength(0);
-    int begun = held.length(); // from here on it may be a stop string
-    while (!stopped && end < held.length()) {
-      char c = held.charAt(end++);
+    for (int i = from; i < searched.length(); i++) {
+      places[i] = Math.min(place + i - from, held.length()); // a special token stands nowhere
+    }
+    int begun = from == searched.length() ? 0 : from;
+    for (int end = from; !stopped && end < searched.length(); ) {
+      char c = searched.charAt(end++);
       int longest = 0;
       int complete = 0;
       for (StopString stop : stops) {
@@ -112,11 +134,22 @@ public final class StreamingDecoder {
       stopped = complete > 0;
       begun = end - (stopped ? complete : longest);
     }
-    if (all && !stopped) {
-      begun = held.length();
+    if (last && !stopped) {
+      begun = searched.length();
     }
-    String piece = held.substring(0, begun);
-    held.delete(0, begun);
+    String piece = handOut(begun < searched.length() ? places[begun] : held.length());
+    for (int i = begun; i < searched.length(); i++) {
+      places[i - begun] = places[i] - piece.length();
+    }
+    searched.delete(0, begun);
+    return piece;
+  }
+
+  private String handOut(int upTo) {
+    boolean half = upTo > 0 && Character.isHighSurrogate(held.charAt(upTo - 1));
+    int length = half ? upTo - 1 : upTo; // the halves come together
+    String piece = held.substring(0, length);
+    held.delete(0, length);
     text.append(piece);
     return piece;
   }

@@ -3,13 +3,20 @@ package io.lrt4j.text;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.checkpoint.ModelFiles;
 import java.nio.file.Path;
 import java.util.BitSet;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.UUID;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,13 +40,19 @@ public final class Tokenizer implements AutoCloseable {
   private final BitSet special;
   private final Supplier<Detokenizer> detokenizers;
   private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+  private final TokenizerFile.Source source;
+  private final SpecialTokens specialTokens;
   private long handle; // 0 once closed
+  private @Nullable Aliased aliased; // made for the first text that needs it
 
   private Tokenizer(TokenizersLibrary library, TokenizerFile.Parts parts, long handle) {
     this.library = library;
     this.ids = parts.ids();
     this.tokens = byId(parts.ids());
     this.special = parts.special();
+    this.source = parts.source();
+    this.specialTokens =
+        new SpecialTokens(special.stream().mapToObj(id -> String.valueOf(tokens[id])).toList());
     this.detokenizers = parts.detokenizers();
     this.handle = handle;
   }
@@ -54,12 +67,23 @@ public final class Tokenizer implements AutoCloseable {
    *     that lrt4j does not run
    */
   public static Tokenizer load(Path directory) {
-    TokenizerFile.Parts parts = TokenizerFile.read(directory);
+    return load(ModelFiles.of(directory));
+  }
+
+  /** The tokenizer of a checkpoint, empty if it has none. */
+  public static Optional<Tokenizer> find(ModelFiles files) {
+    return TokenizerFile.isIn(files) ? Optional.of(load(files)) : Optional.empty();
+  }
+
+  private static Tokenizer load(ModelFiles files) {
+    TokenizerFile.Parts parts = TokenizerFile.read(files);
     TokenizersLibrary library = NativeLibrary.get();
     try {
-      return new Tokenizer(library, parts, library.createTokenizerFromString(parts.nativeJson()));
+      String json = parts.source().json(UnaryOperator.identity());
+      return new Tokenizer(library, parts, library.createTokenizerFromString(json));
     } catch (RuntimeException e) { // the only type that the native side throws
-      throw new TokenizerException(directory.resolve("tokenizer.json") + ": " + e.getMessage(), e);
+      throw new TokenizerException(
+          files.directory().resolve("tokenizer.json") + ": " + e.getMessage(), e);
     }
   }
 
@@ -70,6 +94,15 @@ public final class Tokenizer implements AutoCloseable {
    *     longer than {@link #MAX_CHARS}
    */
   public int[] encode(String text) {
+    lock.readLock().lock();
+    try {
+      return encode(open(), text);
+    } finally {
+      lock.readLock().unlock();
+    }
+  }
+
+  private int[] encode(long tokenizer, String text) {
     if (text.length() > MAX_CHARS) {
       throw new TokenizerException(
           "a text of " + text.length() + " chars is longer than the " + MAX_CHARS + " encoded");
@@ -80,21 +113,83 @@ public final class Tokenizer implements AutoCloseable {
           "the text is not Unicode: half a surrogate pair, U+%04X, at index %d"
               .formatted((int) text.charAt(lone), lone));
     }
-    lock.readLock().lock();
+    long encoding = library.encode(tokenizer, text, false);
     try {
-      long encoding = library.encode(open(), text, false);
-      try {
-        long[] wide = library.getTokenIds(encoding);
-        int[] narrow = new int[wide.length];
-        for (int i = 0; i < wide.length; i++) {
-          narrow[i] = Math.toIntExact(wide[i]);
-        }
-        return narrow;
-      } finally {
-        library.deleteEncoding(encoding);
+      long[] wide = library.getTokenIds(encoding);
+      int[] narrow = new int[wide.length];
+      for (int i = 0; i < wide.length; i++) {
+        narrow[i] = Math.toIntExact(wide[i]);
       }
+      return narrow;
     } finally {
-      lock.readLock().unlock();
+      library.deleteEncoding(encoding);
+    }
+  }
+
+  /**
+   * Keeps these texts from writing special tokens into a text that they become parts of.
+   *
+   * @param texts all that {@link MessageGuard#guard} will be given
+   */
+  public MessageGuard guard(Collection<String> texts) {
+    return new MessageGuard(this, specialTokens, source.normalizesSpecialTokens(), texts);
+  }
+
+  /**
+   * The ids of a text in which special tokens stand under other names alone: written as themselves
+   * they are spelled out.
+   *
+   * @param text makes the text out of those names, by special token
+   */
+  int[] encodeAliased(Function<UnaryOperator<String>, String> text) {
+    lock.writeLock().lock(); // it is rare
+    try {
+      open();
+      Aliased names = aliased;
+      if (names == null) {
+        names = new Aliased();
+        aliased = names;
+      }
+      return names.encode(text.apply(names::name));
+    } finally {
+      lock.writeLock().unlock();
+    }
+  }
+
+  /**
+   * The same tokenizer with names for its special tokens that no text has, for nobody knows them.
+   */
+  private final class Aliased {
+    private final String secret = UUID.randomUUID().toString().replace("-", "");
+    private final Map<Integer, Integer> translated = new HashMap<>(); // added tokens' ids to ours
+    private final long renamed;
+
+    Aliased() {
+      renamed = library.createTokenizerFromString(source.json(this::name));
+      for (String token : source.addedTokens()) {
+        int[] found = Tokenizer.this.encode(renamed, name(token));
+        if (found.length == 1) {
+          translated.put(found[0], ids.get(token));
+        }
+      }
+    }
+
+    /** A token's name: the id has as many digits in all, so that no name begins another. */
+    String name(String token) {
+      int id = Objects.requireNonNull(ids.get(token));
+      return special.get(id) ? "lrt4j%s%08d".formatted(secret, id) : token;
+    }
+
+    int[] encode(String text) {
+      int[] found = Tokenizer.this.encode(renamed, text);
+      for (int i = 0; i < found.length; i++) {
+        found[i] = translated.getOrDefault(found[i], found[i]);
+      }
+      return found;
+    }
+
+    void close() {
+      library.deleteTokenizer(renamed);
     }
   }
 
@@ -148,6 +243,10 @@ public final class Tokenizer implements AutoCloseable {
   public void close() {
     lock.writeLock().lock();
     try {
+      if (aliased != null) {
+        aliased.close();
+        aliased = null;
+      }
       if (handle != 0) {
         library.deleteTokenizer(handle);
         handle = 0;

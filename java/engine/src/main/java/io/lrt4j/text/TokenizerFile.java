@@ -6,28 +6,28 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.CheckpointException;
 import io.lrt4j.LrtException;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.checkpoint.ModelFiles;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  * ever sees what is put together here from parts that were checked.
  */
 final class TokenizerFile {
+  private static final String NAME = "tokenizer.json";
   private static final int MAX_BYTES = 64 << 20; // twice the largest tokenizer.json released so far
   private static final int MAX_CONFIG_BYTES = 16 << 20;
   private static final int MAX_ID = 1 << 22;
@@ -60,6 +61,7 @@ final class TokenizerFile {
           JsonFactory.builder()
               .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
               .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+              .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS) // Python writes them
               .streamReadConstraints(
                   StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
               .build());
@@ -75,27 +77,81 @@ final class TokenizerFile {
   /**
    * A tokenizer that is known to be sound.
    *
-   * @param nativeJson what the native library is given
+   * @param source what the native library is given
    * @param ids of all tokens
    * @param special ids of tokens that are no text
    * @param detokenizers make one for every sequence
    */
   record Parts(
-      String nativeJson,
+      Source source,
       Map<String, Integer> ids,
       BitSet special,
       Supplier<Detokenizer> detokenizers) {}
+
+  /** What the native library is given; all but the added tokens as UTF-8, in half the room. */
+  static final class Source {
+    private final List<ObjectNode> added;
+    private final byte[] rest;
+
+    private Source(Collection<ObjectNode> added, String rest) {
+      this.added = List.copyOf(added);
+      this.rest = rest.getBytes(StandardCharsets.UTF_8);
+    }
+
+    List<String> addedTokens() {
+      return added.stream().map(Source::content).toList();
+    }
+
+    /** Whether there are special tokens that the normalizer's output is searched for. */
+    boolean normalizesSpecialTokens() {
+      return added.stream()
+          .anyMatch(t -> t.get("special").booleanValue() && t.get("normalized").booleanValue());
+    }
+
+    /** The file, its added tokens under the names that {@code renaming} gives them. */
+    String json(UnaryOperator<String> renaming) {
+      var list = JsonNodeFactory.instance.arrayNode();
+      for (ObjectNode token : added) {
+        list.add(token.deepCopy().put("content", renaming.apply(content(token))));
+      }
+      return "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":"
+          + list
+          + new String(rest, StandardCharsets.UTF_8);
+    }
+
+    private static String content(ObjectNode token) {
+      return token.get("content").textValue();
+    }
+  }
 
   private TokenizerFile(Path file) {
     this.file = file;
   }
 
-  static Parts read(Path directory) {
-    return new TokenizerFile(directory.resolve("tokenizer.json")).read();
+  /** Whether a checkpoint has a tokenizer. */
+  static boolean isIn(ModelFiles files) {
+    return files.find(NAME) != null || VocabularyFiles.find(files) != null;
   }
 
-  private Parts read() {
-    String json = text(file, MAX_BYTES);
+  static Parts read(ModelFiles files) {
+    Path config = opened(() -> files.find("tokenizer_config.json"));
+    Path file = opened(() -> files.find(NAME));
+    if (file != null) {
+      return new TokenizerFile(file).read(text(file, MAX_BYTES), config);
+    }
+    Path vocabulary = opened(() -> VocabularyFiles.find(files));
+    if (vocabulary == null) {
+      throw new TokenizerException(files.directory().resolve(NAME) + ": there is no such file");
+    }
+    JsonNode settings = config == null ? JsonNodeFactory.instance.objectNode() : settings(config);
+    Path merges = opened(() -> VocabularyFiles.merges(files));
+    String json =
+        VocabularyFiles.tokenizerJson(
+            vocabulary, settings, text(vocabulary, MAX_BYTES), text(merges, MAX_BYTES));
+    return new TokenizerFile(vocabulary).read(json, config);
+  }
+
+  private Parts read(String json, @Nullable Path config) {
     try (JsonParser parser = MAPPER.createParser(json)) {
       file(parser, json);
     } catch (JsonProcessingException e) {
@@ -106,15 +162,13 @@ final class TokenizerFile {
     if (model == null) {
       throw damaged("it has no \"model\"", null);
     }
-    Path config = file.resolveSibling("tokenizer_config.json");
-    if (Files.exists(config)) {
+    if (config != null) {
       addFrom(config);
     }
     number();
     try {
       Components.check(normalizer, preTokenizer);
-      String nativeJson = nativeJson();
-      return new Parts(nativeJson, ids, special(), Detokenizer.of(decoder));
+      return new Parts(source(), ids, special(), Detokenizer.of(decoder));
     } catch (UnsupportedModelException e) {
       throw new UnsupportedModelException(file + ": lrt4j does not run " + e.getMessage(), e);
     }
@@ -218,19 +272,24 @@ final class TokenizerFile {
       node.put(flag, value.asBoolean(flag.equals("normalized") && !special));
     }
     ObjectNode earlier = added.put(content, node);
-    expect(where, replace || earlier == null, "it adds \"" + content + "\" twice");
+    boolean same = earlier == null || earlier.get("id").equals(node.get("id"));
+    expect(where, replace || same, "it adds \"" + content + "\" twice");
     expect(where, added.size() <= MAX_ADDED, "it adds more than " + MAX_ADDED + " tokens");
+  }
+
+  private static JsonNode settings(Path config) {
+    try {
+      JsonNode settings = MAPPER.readTree(text(config, MAX_CONFIG_BYTES));
+      expect(config, settings.isObject(), "it is no JSON object");
+      return settings;
+    } catch (JsonProcessingException e) {
+      throw new TokenizerException(config + ": " + problem(e), e);
+    }
   }
 
   /** What transformers adds to a tokenizer when it reads the config beside it. */
   private void addFrom(Path config) {
-    JsonNode settings;
-    try {
-      settings = MAPPER.readTree(text(config, MAX_CONFIG_BYTES));
-    } catch (JsonProcessingException e) {
-      throw new TokenizerException(config + ": " + problem(e), e);
-    }
-    expect(config, settings.isObject(), "it is no JSON object");
+    JsonNode settings = settings(config);
     if (settings.path("split_special_tokens").asBoolean()) {
       throw new UnsupportedModelException(config + ": lrt4j does not run split_special_tokens");
     }
@@ -285,34 +344,26 @@ final class TokenizerFile {
    * Without truncation and padding, as transformers switches them off too; without post-processor,
    * which adds only special tokens; without decoder, which {@link Detokenizer} is.
    */
-  private String nativeJson() {
-    var list = JsonNodeFactory.instance.arrayNode().addAll(added.values());
+  private Source source() {
     String parts =
-        "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":%s,"
-                .formatted(list)
-            + "\"normalizer\":%s,\"pre_tokenizer\":%s,".formatted(normalizer, preTokenizer)
+        ",\"normalizer\":%s,\"pre_tokenizer\":%s,".formatted(normalizer, preTokenizer)
             + "\"post_processor\":null,\"decoder\":null,\"model\":";
     if (Surrogates.lone(parts) >= 0) {
       throw damaged("half a surrogate pair is no text", null);
     }
-    return parts + model + "}";
+    return new Source(added.values(), parts + model + "}");
   }
 
   private static String text(Path path, int limit) {
-    if (!Files.isRegularFile(path)) {
-      throw new TokenizerException(path + ": there is no such file");
-    }
-    try (InputStream in = Files.newInputStream(path)) {
-      byte[] bytes = in.readNBytes(limit + 1);
-      if (bytes.length > limit) {
-        throw new TokenizerException(
-            path + ": it is larger than the " + (limit >> 20) + " MiB that are read");
-      }
-      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-    } catch (CharacterCodingException e) {
-      throw new TokenizerException(path + ": it is not UTF-8", e);
-    } catch (IOException e) {
-      throw new TokenizerException(path + ": it cannot be read: " + e.getMessage(), e);
+    return opened(() -> ModelFiles.text(path, limit));
+  }
+
+  /** What a file gives; one that cannot be had is a fault of the tokenizer. */
+  private static <T extends @Nullable Object> T opened(Supplier<T> file) {
+    try {
+      return file.get();
+    } catch (CheckpointException e) {
+      throw new TokenizerException(String.valueOf(e.getMessage()), e);
     }
   }
 

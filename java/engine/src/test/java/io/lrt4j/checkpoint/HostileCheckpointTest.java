@@ -16,7 +16,9 @@ import io.lrt4j.checkpoint.HostileCase.Start;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -60,7 +62,7 @@ class HostileCheckpointTest {
 
     LrtException e =
         assertTimeout(
-            Duration.ofSeconds(1),
+            Duration.ofSeconds(30), // no more than a hang: the machine may be busy
             () -> assertThrows(LrtException.class, () -> open(hostile.start(), directory)));
 
     assertEquals(hostile.refusal(), e.getClass(), e.getMessage());
@@ -101,8 +103,9 @@ class HostileCheckpointTest {
         damaged(
             "deeply nested config", m -> m.text(file, "{\"a\":" + "[".repeat(9999)), file, "depth"),
         damaged("comment in the config", m -> m.text(file, "{/**/}"), file, "not valid JSON"),
-        damaged("NaN in the config", m -> m.text(file, "{\"rms_norm_eps\": NaN}"), file, "NaN"),
-        damaged("Infinity", m -> m.text(file, "{\"rope_theta\": Infinity}"), file, "Infinity"),
+        notFinite("rms_norm_eps", "NaN"),
+        notFinite("rope_theta", "Infinity"),
+        notFinite("hidden_size", "-Infinity"),
         damaged(
             "number of 1,000 digits",
             m -> m.text(file, "{\"vocab_size\": " + "9".repeat(1000) + "}"),
@@ -269,6 +272,20 @@ class HostileCheckpointTest {
             "BF16"));
   }
 
+  /** Python's spelling, where a number is read. */
+  private static HostileCase notFinite(String key, String value) {
+    return damaged(
+        key + " is " + value,
+        m ->
+            m.text(
+                "config.json",
+                m.baseConfig()
+                    .toString()
+                    .replaceFirst("\"" + key + "\":[^,}]*", "\"" + key + "\":" + value)),
+        "\"" + key + "\"",
+        "found " + value);
+  }
+
   private static HostileCase config(String name, Consumer<ObjectNode> change, String... fragments) {
     return damaged(name, m -> m.config(change), fragments);
   }
@@ -289,23 +306,28 @@ class HostileCheckpointTest {
   }
 
   private static HostileCase generation(String name, String json, String... fragments) {
-    return damaged(name, m -> m.text("generation_config.json", json), fragments);
+    String sampled = json.replace("{", "{\"do_sample\": true, ");
+    return damaged(name, m -> m.text("generation_config.json", sampled), fragments);
   }
 
   static Stream<HostileCase> generation() {
     String file = "generation_config.json";
     return Stream.of(
-        generation("generation config is no JSON", "{", file, "not valid JSON"),
-        generation("eos beyond the vocabulary", "{\"eos_token_id\":4}", file, "0 to 3", "found 4"),
-        generation("negative eos", "{\"eos_token_id\":[3,-1]}", file, "\"eos_token_id\"", "-1"),
+        damaged("generation config is no JSON", m -> m.text(file, "{"), file, "not valid JSON"),
         generation("eos in words", "{\"eos_token_id\":\"3\"}", file, "an integer"),
         generation("negative temperature", "{\"temperature\":-1}", file, "\"temperature\""),
         generation("top-p above 1", "{\"top_p\":1.5}", file, "\"top_p\"", "1.5"),
+        generation("no top-p", "{\"top_p\":0}", file, "above 0 and at most 1, found 0"),
         generation("negative top-k", "{\"top_k\":-1}", file, "\"top_k\"", "-1"),
         generation("fractional top-k", "{\"top_k\":1.5}", file, "\"top_k\""),
         generation("min-p above 1", "{\"min_p\":2}", file, "\"min_p\""),
         generation("no repetition penalty", "{\"repetition_penalty\":0}", file, "repetition"),
-        generation("sampling in words", "{\"do_sample\":\"yes\"}", file, "true or false"));
+        generation("top-k in words", "{\"top_k\":\"yes\"}", file, "an integer"),
+        damaged(
+            "sampling in words",
+            m -> m.text(file, "{\"do_sample\":\"yes\"}"),
+            file,
+            "true or false"));
   }
 
   static Stream<HostileCase> tensors() {
@@ -340,9 +362,34 @@ class HostileCheckpointTest {
             m -> m.config(c -> c.put("num_hidden_layers", 2)),
             "\"model.layers.1.input_layernorm.weight\" is missing"),
         damaged(
-            "a layer that the config denies",
-            m -> m.layout(t -> t.put("model.layers.1.mlp.up_proj.weight", List.of(4L, 4L))),
-            "\"model.layers.1.mlp.up_proj.weight\"",
+            "a norm that the config denies",
+            m ->
+                m.layout(
+                    t -> t.put("model.layers.0.pre_feedforward_layernorm.weight", List.of(4L))),
+            "pre_feedforward_layernorm",
+            "not part of the model"),
+        damaged(
+            "a bias of the last norm",
+            m -> m.layout(t -> t.put("model.norm.bias", List.of(4L))),
+            "\"model.norm.bias\"",
+            "not part of the model"),
+        damaged(
+            "a bias of the head",
+            m -> m.layout(t -> t.put("lm_head.bias", List.of(4L))),
+            "\"lm_head.bias\"",
+            "not part of the model"),
+        damaged(
+            "a bias without the prefix",
+            m ->
+                m.layout(
+                    t -> {
+                      Map<String, List<Long>> bare = new LinkedHashMap<>();
+                      t.forEach((name, shape) -> bare.put(name.replace("model.", ""), shape));
+                      bare.put("layers.0.mlp.up_proj.bias", List.of(4L));
+                      t.clear();
+                      t.putAll(bare);
+                    }),
+            "\"layers.0.mlp.up_proj.bias\"",
             "not part of the model"),
         damaged(
             "a bias that the config denies",
@@ -390,9 +437,14 @@ class HostileCheckpointTest {
         shard("a tensor in another shard", "a.safetensors", index, "model.norm.weight", "b.safe"),
         sharded(
             "a tensor in no shard",
-            m -> m.weightMap(w -> w.put("ghost", "a.safetensors")),
+            m -> {
+              m.layout(t -> {});
+              m.delete("model.safetensors");
+              m.weightMap(w -> w.put("model.norm.weight", "a.safetensors"));
+              m.bytes("b.safetensors", TinyModel.safetensors(2, new byte[] {'{', '}'}, 0));
+            },
             index,
-            "\"ghost\"",
+            "model.layers.0.",
             "nowhere"),
         sharded(
             "a tensor in two shards",

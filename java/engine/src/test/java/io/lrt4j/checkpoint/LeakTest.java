@@ -23,12 +23,16 @@ class LeakTest {
     List<Path> bad =
         List.of(
             spoilt("second shard", TinyModel::sharded, m -> m.truncate("b.safetensors", 1)),
-            spoilt("index", TinyModel::sharded, m -> m.weightMap(w -> w.put("x", "b.safetensors"))),
+            spoilt(
+                "index",
+                TinyModel::sharded,
+                m -> m.weightMap(w -> w.put("model.norm.weight", "a.safetensors"))),
             spoilt("shape", TinyModel::base, m -> m.config(c -> c.put("vocab_size", 5))),
             spoilt("header", TinyModel::base, m -> m.header("{\"x\":1}", 4)),
             spoilt("hole", TinyModel::base, m -> m.header("{}", 4096)),
             spoilt("config", TinyModel::base, m -> m.text("config.json", "{")),
-            spoilt("eos", TinyModel::base, m -> m.text("generation_config.json", "{\"top_p\":2}")),
+            spoilt(
+                "eos", TinyModel::base, m -> m.text("generation_config.json", "{\"do_sample\":3}")),
             spoilt("queries", TinyModel::network, m -> m.config(c -> c.put("fusion", "x"))),
             spoilt(
                 "latents", TinyModel::network, m -> m.config(c -> c.put("num_latent_tokens", 9))),

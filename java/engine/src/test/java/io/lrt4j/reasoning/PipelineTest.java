@@ -237,7 +237,7 @@ class PipelineTest {
 
   @Test
   void longQuestionsAreEncodedInChunks() {
-    Question question = QUESTION.options(QUESTION.options().withMaxTokens(3));
+    Question question = QUESTION.maxTokens(3);
     Question question600 = question.system("a b c d e f g h ".repeat(40)).mode(Mode.LATENT);
     try (var m = new SpiedModel(Fixtures.dir(TestModels.BASE), Fixtures.dir(TestModels.APPEND))) {
       int n = m.tokens(question600);

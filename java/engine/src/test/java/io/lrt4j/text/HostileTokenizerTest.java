@@ -90,7 +90,7 @@ class HostileTokenizerTest {
           "type": "Split"       ~ "type": "Bert"          ~ the pre-tokenizer "Bert"
           {"type": "ByteLevel"} ~ {"type": "Strip", "content": " ", "start": 0, "stop": 9} ~ strips the ends
           {"type": "ByteLevel"} ~ {"type": "CTC"}         ~ the decoder "CTC"
-          {"type": "ByteLevel"} ~ null                    ~ the decoder ""
+          {"type": "ByteLevel"} ~ null                    ~ a tokenizer without a "decoder"
           """)
   void oneSentence(String from, String to, String expected) throws IOException {
     assertTrue(SOUND.contains(from), from);
@@ -117,12 +117,12 @@ class HostileTokenizerTest {
     Files.delete(file);
     refused("there is no such file");
     Files.createDirectory(file);
-    refused("there is no such file");
+    refused("expected a regular file, found a directory");
     Files.delete(file);
     try (var huge = new RandomAccessFile(file.toFile(), "rw")) {
       huge.setLength(1L << 40);
     }
-    refused("it is larger than the 64 MiB that are read");
+    refused("expected at most 67108864 bytes");
   }
 
   @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -41,6 +42,9 @@ class StreamingDecoderTest {
       boolean skip = random.nextBoolean();
       String all = tokenizer.decode(ids, skip);
       List<String> stops = randomStops(all, random);
+      if (skip && !stops.isEmpty()) { // or they would be searched: see the next test
+        ids = Arrays.stream(ids).filter(id -> !tokenizer.isSpecial(id)).toArray();
+      }
       var decoder = new StreamingDecoder(tokenizer, stops, skip);
       var pieces = new StringBuilder();
       for (int id : ids) {
@@ -56,6 +60,59 @@ class StreamingDecoderTest {
       stopped += decoder.stopped() ? 1 : 0;
     }
     assertTrue(stopped > 200 && stopped < 1800, "stopped in " + stopped);
+  }
+
+  /** Special tokens are searched with the text, wherever they stand, and not handed out. */
+  @Test
+  void stopsAreSearchedInSpecialTokensToo() {
+    Tokenizer qwen = tokenizers.get("qwen3");
+    List<String> words =
+        List.of("Tom", " has", "<|im_end|>", " 3", "<|im_start|>", "🙃", "数学", "<");
+    var random = new Random(11);
+    int stopped = 0;
+    for (int round = 0; round < 3000; round++) {
+      List<String> pieces =
+          random.ints(1 + random.nextInt(12), 0, words.size()).mapToObj(words::get).toList();
+      String all = String.join("", pieces);
+      List<String> stops = randomStops(all, random);
+      int end = cut(all, stops).length();
+      var expected = new StringBuilder();
+      int at = 0;
+      for (String piece : pieces) {
+        if (!piece.startsWith("<|")) {
+          expected.append(piece, 0, Math.clamp(end - at, 0, piece.length()));
+        }
+        at += piece.length();
+      }
+      var decoder = new StreamingDecoder(qwen, stops, true);
+      var found = new StringBuilder();
+      for (String piece : pieces) {
+        for (int id : qwen.encode(piece)) {
+          found.append(decoder.add(id));
+        }
+      }
+      found.append(decoder.finish());
+      assertEquals(expected.toString(), found.toString(), () -> all + " with stops " + stops);
+      assertEquals(stops.stream().anyMatch(all::contains), decoder.stopped());
+      stopped += decoder.stopped() ? 1 : 0;
+    }
+    assertTrue(stopped > 500 && stopped < 2500, "stopped in " + stopped);
+  }
+
+  /** A special token between the bytes of a character, which the text without it makes whole. */
+  @Test
+  void aSpecialTokenWithinACharacter() {
+    Tokenizer qwen = tokenizers.get("qwen3");
+    int end = qwen.id("<|im_end|>").orElseThrow();
+    int[] bytes = {qwen.id("ð").orElseThrow(), qwen.id("Ł").orElseThrow()};
+    for (String stop : List.of("x", "\uFFFD<|im_end|>")) {
+      var decoder = new StreamingDecoder(qwen, List.of(stop), true);
+      String text = decoder.add(bytes[0]) + decoder.add(end) + decoder.add(bytes[1]);
+      text += decoder.add(qwen.id("Ļ").orElseThrow()) + decoder.add(qwen.id("Ĥ").orElseThrow());
+      text += decoder.finish();
+      assertEquals(stop.equals("x") ? "\uD83D\uDE42" : "", text);
+      assertEquals(!stop.equals("x"), decoder.stopped());
+    }
   }
 
   @Test

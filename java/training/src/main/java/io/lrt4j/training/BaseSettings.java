@@ -7,5 +7,7 @@ package io.lrt4j.training;
  * @param accumulate batches that a step is computed in
  * @param allText whether the question's tokens are learnt too
  * @param bf16 whether parameters are rounded to bf16
+ * @param directWeight what a token of a direct answer counts; one of a chain of thought counts 1
  */
-public record BaseSettings(int batch, int accumulate, boolean allText, boolean bf16) {}
+public record BaseSettings(
+    int batch, int accumulate, boolean allText, boolean bf16, double directWeight) {}

@@ -20,7 +20,12 @@ import java.util.SequencedMap;
  */
 final class BaseTask implements Task {
   private static final List<String> TOKENIZER_FILES =
-      List.of("tokenizer.json", "tokenizer_config.json", "chat_template.jinja");
+      List.of(
+          "tokenizer.json",
+          "vocab.json",
+          "merges.txt",
+          "tokenizer_config.json",
+          "chat_template.jinja");
 
   private final Path origin;
   private final ModelConfig config;
@@ -81,16 +86,18 @@ final class BaseTask implements Task {
   public SequencedMap<String, Double> step(int step, double learningRate) {
     int batch = settings.batch();
     List<Example> examples = new ArrayList<>(batch);
-    int tokens = 0;
+    double tokens = 0;
     int fed = 0;
     for (int i = 0; i < batch; i++) {
       Example example = encoder.base(source.get((long) step * batch + i), true, true);
       examples.add(example);
-      int continuations = example.answers().stream().mapToInt(a -> a.length).sum();
-      tokens += continuations + (settings.allText() ? example.prompt().length - 1 : 0);
-      fed += continuations + example.prompt().length;
+      int explicit = example.answers().getFirst().length;
+      int direct = example.answers().getLast().length;
+      tokens += explicit + settings.directWeight() * direct;
+      tokens += settings.allText() ? example.prompt().length - 1 : 0;
+      fed += explicit + direct + example.prompt().length;
     }
-    var loss = new SftLoss(tokens);
+    var loss = new SftLoss(tokens, this::weight);
     for (List<Example> part : Batches.split(examples, settings.accumulate())) {
       model.score(part, settings.allText(), scores, loss);
     }
@@ -100,6 +107,13 @@ final class BaseTask implements Task {
     metrics.put("grad_norm", norm);
     metrics.put("num_tokens", (double) fed);
     return metrics;
+  }
+
+  /** A problem's answers are its prompt, if that is learnt, then its chain, then the direct one. */
+  private double weight(int token) {
+    int answer = model.answers().answerOf(token);
+    int each = settings.allText() ? 3 : 2;
+    return answer % each == each - 1 ? settings.directWeight() : 1;
   }
 
   /**

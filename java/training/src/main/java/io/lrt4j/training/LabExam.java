@@ -28,6 +28,21 @@ public final class LabExam {
   private LabExam() {}
 
   /**
+   * What is asked: held-out problems, of every number of steps as many.
+   *
+   * @param range of their numbers
+   * @param least fewest steps
+   * @param most most steps
+   * @param seed another one, other problems
+   * @param count problems of each number of steps
+   */
+  public record Paper(Lab.Range range, int least, int most, long seed, int count) {
+    private Lab lab(int steps) {
+      return new Lab(range, Lab.Mix.even(steps, steps), seed, Lab.Split.HELDOUT);
+    }
+  }
+
+  /**
    * What one mode did on problems of one number of steps.
    *
    * @param mode how it answered
@@ -64,18 +79,15 @@ public final class LabExam {
     }
   }
 
-  /**
-   * One mode on held-out problems, by steps, and all together last.
-   *
-   * @param count problems of each number of steps
-   */
-  public static List<Result> run(Engine engine, Mode mode, long seed, int count) {
+  /** One mode on held-out problems, by steps, and all together last. */
+  public static List<Result> run(Engine engine, Mode mode, Paper paper) {
+    int count = paper.count;
     for (int i = 0; i < 20; i++) { // the compiler warms up; not counted
-      ask(engine, lab(seed + 1, Lab.MAX_STEPS).problem(i), mode);
+      ask(engine, paper.lab(paper.most).problem(count + i), mode);
     }
     List<Result> results = new ArrayList<>();
-    for (int steps = 1; steps <= Lab.MAX_STEPS; steps++) {
-      Lab lab = lab(seed, steps);
+    for (int steps = paper.least; steps <= paper.most; steps++) {
+      Lab lab = paper.lab(steps);
       int right = 0;
       long tokens = 0;
       long start = System.nanoTime();
@@ -101,10 +113,6 @@ public final class LabExam {
 
   private static double mean(List<Result> results, ToDoubleFunction<Result> of) {
     return results.stream().mapToDouble(of).average().orElse(Double.NaN);
-  }
-
-  private static Lab lab(long seed, int steps) {
-    return new Lab(seed, Lab.Split.HELDOUT, steps, steps);
   }
 
   private static Answer ask(Engine engine, Problem problem, Mode mode) {
@@ -137,14 +145,13 @@ public final class LabExam {
    * Finds the measure and the threshold with which {@code auto} keeps most latent answers and yet
    * is at most 1.2 points worse than {@code explicit}, and writes them to the network's config.
    *
-   * @param seed of the problems, other ones than it is examined with
-   * @param count problems of each number of steps
+   * @param paper other problems than it is examined with
    */
-  public static Calibration calibrate(Engine engine, Path network, long seed, int count) {
+  public static Calibration calibrate(Engine engine, Path network, Paper paper) {
     List<Trial> trials = new ArrayList<>();
-    for (int steps = 1; steps <= Lab.MAX_STEPS; steps++) {
-      for (int i = 0; i < count; i++) {
-        Problem problem = lab(seed, steps).problem(i);
+    for (int steps = paper.least; steps <= paper.most; steps++) {
+      for (int i = 0; i < paper.count; i++) {
+        Problem problem = paper.lab(steps).problem(i);
         Answer latent = ask(engine, problem, Mode.LATENT);
         Answer explicit = ask(engine, problem, Mode.EXPLICIT);
         trials.add(

@@ -24,7 +24,8 @@ import java.util.stream.Stream;
 public final class LabModel {
   private static final int CORPUS = 20_000; // problems that the tokenizer is learnt from
   private static final int MAX_POSITIONS = 1024;
-  private static final float STD = 0.02f;
+  private static final double EMBEDDING_STD = 0.05;
+  private static final double GAIN = 0.8;
 
   private LabModel() {}
 
@@ -50,8 +51,12 @@ public final class LabModel {
     }
   }
 
-  /** Writes the checkpoint to a directory that is not there yet. */
-  public static void create(Size size, long seed, Path out) {
+  /**
+   * Writes the checkpoint to a directory that is not there yet.
+   *
+   * @param range of the problems that its tokenizer is learnt from
+   */
+  public static void create(Size size, Lab.Range range, long seed, Path out) {
     try {
       if (Files.exists(out)) {
         throw new TrainingException(out + ": expected a directory that is not there yet");
@@ -60,7 +65,7 @@ public final class LabModel {
     } catch (IOException e) {
       throw new TrainingException(out + ": expected a directory to write to", e);
     }
-    var lab = new Lab(seed, Lab.Split.TRAIN, 1, Lab.MAX_STEPS);
+    var lab = new Lab(range, Lab.Mix.even(1, Lab.USUAL_STEPS), seed, Lab.Split.TRAIN);
     var texts = LongStream.range(0, CORPUS).mapToObj(lab::problem).flatMap(LabModel::texts);
     TokenizerTrainer.Tokens tokens = TokenizerTrainer.train(texts, size.vocabulary, out);
     ModelConfig config = config(size, tokens.size());
@@ -98,7 +103,10 @@ public final class LabModel {
         MAX_POSITIONS);
   }
 
-  /** Normal weights; what writes to the residual stream is smaller, as it adds up (GPT-2). */
+  /**
+   * Normal weights that keep the size of what they are applied to; what writes to the residual
+   * stream is smaller, as it adds up (GPT-2).
+   */
   private static float[] random(String name, TensorLayout layout, ModelConfig c, long seed) {
     long n =
         Objects.requireNonNull(layout.shapes().get(name)).stream().reduce(1L, Math::multiplyExact);
@@ -108,7 +116,10 @@ public final class LabModel {
       return values;
     }
     boolean residual = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight");
-    double std = residual ? STD / Math.sqrt(2.0 * c.layers()) : STD;
+    List<Long> shape = Objects.requireNonNull(layout.shapes().get(name));
+    double std =
+        name.endsWith("embed_tokens.weight") ? EMBEDDING_STD : GAIN / Math.sqrt(shape.getLast());
+    std = residual ? std / Math.sqrt(2.0 * c.layers()) : std;
     var random = new SplittableRandom(seed * 31 + name.hashCode());
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) (random.nextGaussian() * std);

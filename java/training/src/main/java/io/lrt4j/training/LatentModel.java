@@ -121,6 +121,16 @@ final class LatentModel implements AutoCloseable {
     return path;
   }
 
+  /**
+   * An optimiser for the network. Beside Muon, whose updates have a size of their own, the output
+   * projection takes steps of the size of the base's embeddings, as its latents are as large.
+   */
+  Optimizer optimizer(OptimizerSettings settings) {
+    double size = settings.muon() > 0 ? path.embeddingSize() : 1;
+    return new Optimizer(
+        parameters, settings, backend, name -> name.startsWith("out_proj.") ? size : 1);
+  }
+
   /** Tokens between latents and answer. */
   int[] closing() {
     return close;

@@ -41,6 +41,13 @@ final class LatentPath implements AutoCloseable {
     head = new LanguageHead(base.head(), null, backend);
   }
 
+  /** Root mean square of the base's embeddings. */
+  double embeddingSize() {
+    Tensor embedding = base.embedding();
+    double elements = (double) embedding.rows() * embedding.cols();
+    return Math.sqrt(ops.sumOfSquares(embedding) / elements);
+  }
+
   /** Encode: runs the base over the prompts and keeps their keys, values and hidden states. */
   void encode(List<Example> examples) {
     questions.clear();

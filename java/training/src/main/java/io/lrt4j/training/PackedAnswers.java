@@ -131,6 +131,12 @@ final class PackedAnswers {
     return firstToken[answer];
   }
 
+  /** The answer that a token belongs to. */
+  int answerOf(int token) {
+    int at = Arrays.binarySearch(firstToken, 0, answers, token);
+    return at >= 0 ? at : -at - 2;
+  }
+
   int contexts() {
     return contexts;
   }

@@ -12,6 +12,7 @@ import io.lrt4j.model.Transformer;
 import io.lrt4j.reasoning.ReasoningNetwork;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * Samples answers to a question with the engine itself: the question and its latents are computed
@@ -71,10 +72,11 @@ final class Rollouts implements AutoCloseable {
       generator.prefill(cache, pass.run(hidden, n), t);
       generator.prefill(cache, close, null);
       List<Sequence> sequences = new ArrayList<>();
+      long first = Objects.requireNonNull(options.seed(), "seed");
       for (int i = 0; i < count; i++) {
         KvCache fork = cache.fork();
         forks.add(fork);
-        GenerationOptions seeded = options.withSeed(options.seed() + i);
+        GenerationOptions seeded = options.withSeed(first + i);
         Sequence sequence =
             new Sequence(fork, seeded, vocabulary, options.maxTokens(), 0, new int[0], null);
         sequence.ownsCache();

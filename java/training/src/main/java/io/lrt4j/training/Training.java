@@ -91,7 +91,7 @@ public final class Training {
               latent,
               plan.source,
               plan.heldOut.stream().map(latent.encoder()::latent).toList(),
-              new Optimizer(latent.parameters(), plan.optimizer, plan.backend),
+              latent.optimizer(plan.optimizer),
               settings.batch(),
               settings.accumulate());
       return new TrainingRun(task, plan.run, plan.progress).run();
@@ -120,7 +120,7 @@ public final class Training {
                 reference,
                 plan.source,
                 plan.heldOut,
-                new Optimizer(latent.parameters(), plan.optimizer, plan.backend),
+                latent.optimizer(plan.optimizer),
                 settings,
                 reward)) {
       return new TrainingRun(task, plan.run, plan.progress).run();

@@ -39,27 +39,32 @@ class TrainingRunTest {
   void models() {
     base = directory.resolve("base0");
     network = directory.resolve("network0");
-    LabModel.create(SIZE, 1, base);
+    LabModel.create(SIZE, Lab.Range.EASY, 1, base);
     Initializer.network(base, base, 2, 4, Fusion.APPEND, network, 1);
   }
 
   private static RunSettings settings(Path out, boolean resume, int steps, double rate) {
     return new RunSettings(
-        out, resume, new LearningRate(rate, 3, steps, 0.1), 1, 10, 5, "test " + steps);
+        out, resume, new LearningRate(rate, 3, steps, 0.1, 0), 1, 10, 5, "test " + steps);
   }
 
   private static Training.Plan plan(Backend backend, RunSettings run, Progress progress) {
-    return plan(backend, run, progress, new Lab(1, Lab.Split.TRAIN, 1, 2)::problem);
+    return plan(backend, run, progress, lab(Lab.Split.TRAIN)::problem);
   }
 
   private static Training.Plan plan(
       Backend backend, RunSettings run, Progress progress, ProblemSource source) {
-    Lab test = new Lab(1, Lab.Split.HELDOUT, 1, 2);
+    Lab test = lab(Lab.Split.HELDOUT);
     List<Problem> heldOut = LongStream.range(0, 8).mapToObj(test::problem).toList();
-    return new Training.Plan(source, heldOut, OptimizerSettings.defaults(), run, backend, progress);
+    var optimizer = new OptimizerSettings(0.9f, 0.95f, 1e-8f, 0.01f, 1, 5); // with Muon
+    return new Training.Plan(source, heldOut, optimizer, run, backend, progress);
   }
 
   private static final Progress QUIET = (step, steps, metrics, left) -> {};
+
+  private static Lab lab(Lab.Split split) {
+    return new Lab(Lab.Range.EASY, Lab.Mix.even(1, 2), 1, split);
+  }
 
   /** Stops a run in the middle, as a killed process would. */
   private static final class Killed extends RuntimeException {
@@ -85,7 +90,7 @@ class TrainingRunTest {
   @Test
   void aMiniatureModelLearns() {
     try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
-      var settings = new BaseSettings(16, 1, false, true);
+      var settings = new BaseSettings(16, 1, false, true, 1);
       SequencedMap<String, Double> trained =
           Training.base(
               base,
@@ -110,7 +115,7 @@ class TrainingRunTest {
   @Test
   void aResumedRunIsTheSameRun() throws IOException {
     try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
-      var settings = new BaseSettings(4, 2, true, true);
+      var settings = new BaseSettings(4, 2, true, true, 2);
       Path whole = directory.resolve("whole");
       Path broken = directory.resolve("broken");
       Training.base(base, settings, false, plan(backend, settings(whole, false, 12, 1e-3), QUIET));
@@ -166,7 +171,7 @@ class TrainingRunTest {
   @Test
   void aDirectoryInUseAndAnotherRunsCheckpointAreRefused() {
     try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
-      var settings = new BaseSettings(2, 1, false, false);
+      var settings = new BaseSettings(2, 1, false, false, 1);
       Path out = directory.resolve("out");
       Training.base(base, settings, false, plan(backend, settings(out, false, 2, 1e-3), QUIET));
       assertRefused(
@@ -193,7 +198,7 @@ class TrainingRunTest {
   @Test
   void aNumberThatIsNoneStopsTheRun() {
     try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
-      var settings = new BaseSettings(2, 1, false, false);
+      var settings = new BaseSettings(2, 1, false, false, 1);
       // A rate that blows the weights up after the first checkpoint.
       assertRefused(
           "training stopped in step",
@@ -213,19 +218,23 @@ class TrainingRunTest {
 
   @Test
   void rewardsOfTheLabAreNumbers() {
-    Problem p = new Lab(1, Lab.Split.TRAIN, 1, 2).problem(0);
+    Problem p = lab(Lab.Split.TRAIN).problem(0);
     assertEquals(1, Rewards.AUTO.score(p.answer(), p.truth()));
     assertEquals(0, Rewards.AUTO.score(p.answer() + "1", p.truth()));
   }
 
   @Test
   void learningRateWarmsUpAndFalls() {
-    LearningRate rate = new LearningRate(1, 10, 110, 0.1);
+    LearningRate rate = new LearningRate(1, 10, 110, 0.1, 0);
     assertEquals(0.1, rate.at(0), 1e-12);
     assertEquals(1, rate.at(9), 1e-12);
     assertEquals(1, rate.at(10), 1e-12);
     assertEquals(0.55, rate.at(60), 1e-12);
     assertEquals(0.1, rate.at(110), 1e-12);
-    assertThrows(IllegalArgumentException.class, () -> new LearningRate(0, 1, 1, 0));
+    LearningRate held = new LearningRate(1, 10, 100, 0, 0.5);
+    assertEquals(1, held.at(49), 1e-12);
+    assertEquals(0.5, held.at(75), 1e-12);
+    assertThrows(IllegalArgumentException.class, () -> new LearningRate(0, 1, 1, 0, 0));
+    assertThrows(IllegalArgumentException.class, () -> new LearningRate(1, 1, 1, 0, 2));
   }
 }

@@ -3,6 +3,7 @@ package io.lrt4j.compute.cpu;
 import io.lrt4j.BackendException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Weight;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -21,7 +22,8 @@ public final class CpuMemory implements Memory {
   public CpuTensor allocate(int rows, int cols) {
     long size = DType.F32.bytes((long) rows * cols);
     try {
-      var tensor = new CpuTensor(DType.F32, rows, cols, arena.allocate(size, ALIGNMENT));
+      var tensor =
+          new CpuTensor(DType.F32, rows, cols, SystemMemory.allocate(size, ALIGNMENT, arena));
       bytes += size;
       return tensor;
     } catch (OutOfMemoryError e) {

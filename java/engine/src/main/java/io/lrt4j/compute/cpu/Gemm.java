@@ -128,14 +128,9 @@ final class Gemm {
       strips[worker] = strip;
     }
     if (aTransposed) {
-      // [depth, STRIP] for every strip
-      for (int i = 0; i < count; i += STRIP) {
-        int width = Math.min(STRIP, count - i);
-        int to = i * depth;
-        for (int k = 0; k < depth; k++) {
-          long at = a.row(from + k) + (first + i) * 4L;
-          copyFew(a.data(), at, strip, to + k * STRIP, width);
-        }
+      for (int k = 0; k < depth; k++) { // [depth, TASK_ROWS]
+        long at = a.row(from + k) + first * 4L;
+        MemorySegment.copy(a.data(), FLOAT, at, strip, k * TASK_ROWS, count);
       }
     } else {
       for (int i = 0; i < count; i++) {
@@ -148,18 +143,12 @@ final class Gemm {
       int at = panel * depth * WIDTH;
       for (int i = 0; i < count; i += STRIP) {
         if (aTransposed) {
-          tileOfTransposed(strip, i * depth, panels, at, depth, tile);
+          tileOfTransposed(strip, i, TASK_ROWS, panels, at, depth, tile);
         } else {
           tile(strip, i * depth, depth, panels, at, depth, tile);
         }
         store(tile, first + i, Math.min(STRIP, count - i), panel * WIDTH);
       }
-    }
-  }
-
-  private static void copyFew(MemorySegment from, long at, float[] to, int toAt, int n) {
-    for (int i = 0; i < n; i++) {
-      to[toAt + i] = from.get(FLOAT, at + i * 4L);
     }
   }
 
@@ -290,7 +279,7 @@ final class Gemm {
       }
       for (int first = 0; first < columns; first += WIDTH) {
         int width = Math.min(WIDTH, columns - first);
-        tileOfTransposed(strip, 0, panels, first * packed, inner, tile);
+        tileOfTransposed(strip, 0, STRIP, panels, first * packed, inner, tile);
         keep(tile, count, width, true, c, i * columns + first, columns);
       }
     }
@@ -394,9 +383,9 @@ final class Gemm {
     s71.intoArray(tile, 7 * WIDTH + N);
   }
 
-  /** tile = eight columns of a packed strip, [depth, 8], times one panel. */
+  /** tile = eight columns of a, [depth, 8] with rows {@code stride} apart, times one panel. */
   private static void tileOfTransposed(
-      float[] strip, int at, float[] panels, int panel, int depth, float[] tile) {
+      float[] strip, int at, int stride, float[] panels, int panel, int depth, float[] tile) {
     FloatVector s00 = FloatVector.zero(F);
     FloatVector s01 = s00;
     FloatVector s10 = s00;
@@ -416,7 +405,7 @@ final class Gemm {
     for (int k = 0; k < depth; k++) {
       FloatVector b0 = FloatVector.fromArray(F, panels, panel + k * WIDTH);
       FloatVector b1 = FloatVector.fromArray(F, panels, panel + k * WIDTH + N);
-      int i = at + k * STRIP;
+      int i = at + k * stride;
       FloatVector x = FloatVector.broadcast(F, strip[i]);
       s00 = x.fma(b0, s00);
       s01 = x.fma(b1, s01);

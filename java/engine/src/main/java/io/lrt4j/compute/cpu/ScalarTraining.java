@@ -570,6 +570,18 @@ final class ScalarTraining implements TrainingBackend {
   }
 
   @Override
+  public void combine(float a, Tensor x, float b, Tensor y) {
+    for (int i = 0; i < y.rows(); i++) {
+      float[] from = row(x, i);
+      float[] to = row(y, i);
+      for (int c = 0; c < to.length; c++) {
+        to[c] = b == 0 ? a * from[c] : a * from[c] + b * to[c];
+      }
+      put(to, y, i);
+    }
+  }
+
+  @Override
   public void adamw(
       Tensor p,
       Tensor g,

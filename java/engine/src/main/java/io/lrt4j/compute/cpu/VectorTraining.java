@@ -847,6 +847,36 @@ final class VectorTraining implements TrainingBackend {
   }
 
   @Override
+  public void combine(float a, Tensor x, float b, Tensor y) {
+    MemorySegment from = CpuTensor.of(x).data();
+    MemorySegment to = CpuTensor.of(y).data();
+    run(
+        (chunk, worker) -> {
+          long at = (long) chunk * CHUNK * 4;
+          int n = (int) Math.min(CHUNK, elements(y) - (long) chunk * CHUNK);
+          combine(a, from, b, to, at, n);
+        },
+        chunks(y));
+  }
+
+  private static void combine(float a, MemorySegment x, float b, MemorySegment y, long at, int n) {
+    int body = F.loopBound(n);
+    for (int c = 0; c < body; c += N) {
+      long i = at + c * 4L;
+      FloatVector v = FloatVector.fromMemorySegment(F, x, i, LE).mul(a);
+      if (b != 0) {
+        v = v.add(FloatVector.fromMemorySegment(F, y, i, LE).mul(b));
+      }
+      v.intoMemorySegment(y, i, LE);
+    }
+    for (int c = body; c < n; c++) {
+      long i = at + c * 4L;
+      float v = a * x.get(FLOAT, i);
+      y.set(FLOAT, i, b == 0 ? v : v + b * y.get(FLOAT, i));
+    }
+  }
+
+  @Override
   public void adamw(
       Tensor p,
       Tensor g,

@@ -338,6 +338,15 @@ class TrainingOperationsTest {
               scalar.write(squares, v, 0, rows);
               b.adamw(exactly(c, rows, n), g, exactly(c, rows, n), v, ADAMW, 1e-2f, 0.5f, 3);
             });
+        compare("combine" + what, c, b -> b.combine(0.5f, g, 0, exactly(c, rows, n)));
+        compare(
+            "combine, kept" + what,
+            c,
+            b -> {
+              CpuTensor y = exactly(c, rows, n);
+              scalar.write(squares, y, 0, rows);
+              b.combine(0.5f, g, -3, y);
+            });
         compare("sumOfSquares" + what, c, b -> c.array(1)[0] = (float) b.sumOfSquares(g));
         compare("roundToBf16" + what, c, b -> b.roundToBf16(g, exactly(c, rows, n)));
         CpuTensor from = c.input(1, rows * n);

@@ -6,10 +6,10 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
- * A proving ground for reasoning: short English word problems of one to six steps, each of which
- * needs the result of the one before, with the steps and the answer. A line of the reasoning is the
- * calculation of one step. All values are 1 to 199. A problem is a pure function of seed, split,
- * steps and index.
+ * A proving ground for reasoning: short English word problems, by default of one to six steps, each
+ * of which needs the result of the one before, with the steps and the answer. A line of the
+ * reasoning is the calculation of one step. A problem is a pure function of range, mix, seed, split
+ * and index.
  *
  * <p>The training and the held-out set have no calculation in common: a problem's start value,
  * operations and numbers are hashed into sixteen buckets, of which one is held out. Names and
@@ -17,16 +17,112 @@ import java.util.SplittableRandom;
  */
 public final class Lab {
   /** Most steps of a problem. */
-  public static final int MAX_STEPS = 6;
+  public static final int MAX_STEPS = 12;
 
-  /** Largest value that occurs. */
-  public static final int MAX_VALUE = 199;
+  /** Steps of the problems that a model is usually trained and examined with: 1 to this. */
+  public static final int USUAL_STEPS = 6;
 
-  private static final int MAX_START = 60;
-  private static final int MAX_OPERAND = 20;
-  private static final int MAX_BOXES = 5;
-  private static final int MAX_IN_BOX = 9;
+  private static final int MIN_START = 2;
   private static final int BUCKETS = 16;
+
+  /**
+   * The numbers that occur.
+   *
+   * @param maxValue largest value after any step; the smallest is 1
+   * @param maxStart largest value to begin with; the smallest is 2
+   * @param maxOperand most that is added or taken away at once
+   * @param maxFactor most boxes, and most in a box; the fewest are 2
+   */
+  public record Range(int maxValue, int maxStart, int maxOperand, int maxFactor) {
+    /** What a small model learns in minutes. */
+    public static final Range EASY = new Range(29, 9, 5, 3);
+
+    public Range {
+      if (maxStart < MIN_START
+          || maxStart > maxValue
+          || maxOperand < 1
+          || maxFactor < 2
+          || maxValue > 9999
+          || maxOperand > 9999
+          || maxFactor > 99) {
+        throw new IllegalArgumentException(
+            "expected a largest value up to 9999, start of 2 to that value, operand of 1 to 9999"
+                + " and factor of 2 to 99, found "
+                + maxValue
+                + ", "
+                + maxStart
+                + ", "
+                + maxOperand
+                + " and "
+                + maxFactor);
+      }
+    }
+  }
+
+  /**
+   * How many steps the problems have.
+   *
+   * @param least fewest steps
+   * @param most most steps, up to {@link #MAX_STEPS}
+   * @param weights how often each number from least to most comes up; empty for all as often
+   * @param curriculum index from which on there are problems of most steps; before it, the largest
+   *     number rises evenly from two; 0 for all from the start
+   */
+  public record Mix(int least, int most, List<Double> weights, long curriculum) {
+    public Mix {
+      weights = List.copyOf(weights);
+      if (least < 1 || most > MAX_STEPS || least > most) {
+        throw new IllegalArgumentException(
+            "steps must be 1 to " + MAX_STEPS + ", found " + least + " to " + most);
+      }
+      if (!weights.isEmpty() && weights.size() != most - least + 1) {
+        throw new IllegalArgumentException(
+            "expected a weight for each number of steps from "
+                + least
+                + " to "
+                + most
+                + ", found "
+                + weights.size());
+      }
+      double sum = weights.stream().mapToDouble(w -> w).sum();
+      if (!weights.isEmpty()
+          && !(weights.stream().allMatch(w -> w >= 0) && sum > 0 && sum < Double.MAX_VALUE)) {
+        throw new IllegalArgumentException("expected weights of 0 or more, found " + weights);
+      }
+      if (curriculum < 0) {
+        throw new IllegalArgumentException("expected a curriculum of 0 or more: " + curriculum);
+      }
+    }
+
+    /** All numbers of steps as often. */
+    public static Mix even(int least, int most) {
+      return new Mix(least, most, List.of(), 0);
+    }
+
+    private int draw(SplittableRandom random, long index) {
+      int limit = most;
+      if (index < curriculum) {
+        int from = Math.clamp(2, least, most);
+        limit = from + (int) ((most - from) * ((double) index / curriculum));
+      }
+      double sum = 0;
+      for (int steps = least; steps <= limit; steps++) {
+        sum += weight(steps);
+      }
+      double at = random.nextDouble() * sum;
+      for (int steps = least; steps < limit; steps++) {
+        at -= weight(steps);
+        if (at < 0) {
+          return steps;
+        }
+      }
+      return limit;
+    }
+
+    private double weight(int steps) {
+      return weights.isEmpty() ? 1 : weights.get(steps - least);
+    }
+  }
 
   /** Which of the two sets, without a calculation in common, a problem is from. */
   public enum Split {
@@ -69,9 +165,9 @@ public final class Lab {
     GAIN(0, "P buys a more.", "P finds a more.", "P gets a more."),
     LOSS(1, "P gives away a.", "P loses a.", "P sells a."),
     BOXES(2, "P buys a boxes of b.", "P finds a bags of b.", "P gets a packs of b."),
-    DOUBLE(3, "Then P doubles what P has.", "Soon P has twice as many."),
-    TRIPLE(4, "Then P triples what P has.", "Soon P has three times as many."),
-    HALF(5, "P gives away half.", "P loses half.", "P sells half.");
+    DOUBLE(3, "P doubles them.", "They double."),
+    TRIPLE(4, "P triples them.", "They triple."),
+    HALF(5, "P loses half.", "P sells half.", "P gives away half.");
 
     @SuppressWarnings("ImmutableEnumChecker") // List.of
     private final List<String> sentences;
@@ -84,21 +180,10 @@ public final class Lab {
     }
   }
 
-  /** Additions and subtractions twice as often as the others. */
-  private static final List<Operation> DRAWN =
-      List.of(
-          Operation.GAIN,
-          Operation.GAIN,
-          Operation.LOSS,
-          Operation.LOSS,
-          Operation.BOXES,
-          Operation.BOXES,
-          Operation.DOUBLE,
-          Operation.TRIPLE,
-          Operation.HALF);
+  private static final List<Operation> OPERATIONS = List.of(Operation.values());
 
   private static final List<String> QUESTIONS =
-      List.of("How many I does N have now?", "How many I are there now?");
+      List.of("How many are there?", "How many does N have?");
 
   private record Step(Operation operation, int a, int b) {
     int apply(int value) {
@@ -112,10 +197,10 @@ public final class Lab {
       };
     }
 
-    boolean possible(int value) {
+    boolean possible(int value, int most) {
       int result = apply(value);
       boolean whole = operation != Operation.HALF || value % 2 == 0;
-      return whole && result >= 1 && result <= MAX_VALUE;
+      return whole && result >= 1 && result <= most;
     }
 
     /** How its result is calculated; boxes take two calculations. */
@@ -132,34 +217,25 @@ public final class Lab {
     }
   }
 
+  private final Range range;
+  private final Mix mix;
   private final long seed;
   private final Split split;
-  private final int leastSteps;
-  private final int mostSteps;
 
-  /**
-   * A row of problems.
-   *
-   * @param leastSteps of a problem; 1 to {@link #MAX_STEPS}
-   * @param mostSteps of a problem; all numbers between are as likely
-   */
-  public Lab(long seed, Split split, int leastSteps, int mostSteps) {
-    if (leastSteps < 1 || mostSteps > MAX_STEPS || leastSteps > mostSteps) {
-      throw new IllegalArgumentException(
-          "steps must be 1 to " + MAX_STEPS + ", found " + leastSteps + " to " + mostSteps);
-    }
+  /** An endless row of problems. */
+  public Lab(Range range, Mix mix, long seed, Split split) {
+    this.range = range;
+    this.mix = mix;
     this.seed = seed;
     this.split = split;
-    this.leastSteps = leastSteps;
-    this.mostSteps = mostSteps;
   }
 
   /** The problem at an index. */
   public Problem problem(long index) {
     var random = new SplittableRandom(mix(mix(seed) + (split == Split.TRAIN ? 0 : 1)) + mix(index));
-    int count = random.nextInt(leastSteps, mostSteps + 1);
+    int count = mix.draw(random, index);
     while (true) {
-      int start = random.nextInt(2, MAX_START + 1);
+      int start = random.nextInt(MIN_START, range.maxStart + 1);
       List<Step> steps = steps(random, start, count);
       boolean heldOut = Math.floorMod(hash(start, steps), BUCKETS) == 0;
       if (heldOut == (split == Split.HELDOUT)) {
@@ -168,25 +244,27 @@ public final class Lab {
     }
   }
 
-  private static List<Step> steps(SplittableRandom random, int start, int count) {
+  private List<Step> steps(SplittableRandom random, int start, int count) {
     List<Step> steps = new ArrayList<>();
     int value = start;
     while (steps.size() < count) {
-      Operation operation = DRAWN.get(random.nextInt(DRAWN.size()));
+      Operation operation = OPERATIONS.get(random.nextInt(OPERATIONS.size()));
       Step step =
           switch (operation) {
-            case GAIN, LOSS -> new Step(operation, random.nextInt(1, MAX_OPERAND + 1), 0);
-            case BOXES ->
-                new Step(
-                    operation, random.nextInt(2, MAX_BOXES + 1), random.nextInt(2, MAX_IN_BOX + 1));
+            case GAIN, LOSS -> new Step(operation, random.nextInt(1, range.maxOperand + 1), 0);
+            case BOXES -> new Step(operation, factor(random), factor(random));
             case DOUBLE, TRIPLE, HALF -> new Step(operation, 0, 0);
           };
-      if (step.possible(value)) {
+      if (step.possible(value, range.maxValue)) {
         steps.add(step);
         value = step.apply(value);
       }
     }
     return steps;
+  }
+
+  private int factor(SplittableRandom random) {
+    return random.nextInt(2, range.maxFactor + 1);
   }
 
   private static Problem say(SplittableRandom random, int start, List<Step> steps) {
@@ -231,7 +309,7 @@ public final class Lab {
   private static long hash(int start, List<Step> steps) {
     long hash = mix(start);
     for (Step s : steps) {
-      hash = mix(hash + (s.operation.code * 100L + s.a) * 100 + s.b);
+      hash = mix(hash + (s.operation.code * 10_000L + s.a) * 100 + s.b);
     }
     return hash;
   }

@@ -27,10 +27,17 @@ import java.util.stream.Stream;
 public final class TokenizerTrainer {
   /** Tokens besides bytes and merges, in the order of their ids. */
   private static final List<String> ADDED =
-      List.of("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>");
+      List.of(
+          "<|endoftext|>",
+          "<|system|>",
+          "<|user|>",
+          "<|assistant|>",
+          "<|end|>",
+          "<think>",
+          "</think>");
 
-  private static final int SPECIAL = 3; // of them, the first ones
-  private static final String END = "<|im_end|>";
+  private static final int SPECIAL = 5; // of them, the first ones
+  private static final String END = "<|end|>";
   private static final String SPLIT =
       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
           + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -38,10 +45,11 @@ public final class TokenizerTrainer {
   private static final String TEMPLATE =
       """
       {%- for message in messages %}
-      {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+      {{- '<|' + message.role + '|>' + message.content }}
+      {%- if message.role == 'assistant' %}{{- '<|end|>' }}{%- endif %}
       {%- endfor %}
       {%- if add_generation_prompt %}
-      {{- '<|im_start|>assistant\\n' }}
+      {{- '<|assistant|>' }}
       {%- if enable_thinking is defined and enable_thinking is false %}
       {{- '<think>\\n\\n</think>\\n\\n' }}
       {%- endif %}
@@ -59,7 +67,7 @@ public final class TokenizerTrainer {
    * Learns merges from texts and writes {@code tokenizer.json}, {@code tokenizer_config.json} and
    * {@code chat_template.jinja}.
    *
-   * @param size tokens in all, 261 or more; fewer if the texts give no more merges
+   * @param size tokens in all, 263 or more; fewer if the texts give no more merges
    * @param out an existing directory
    * @return the number of tokens, and the ids of end of answer and of padding
    */

@@ -28,8 +28,8 @@ class TokenizerTrainerTest {
       assertEquals(1, tokenizer.encode("Tom").length);
       assertEquals(1, tokenizer.encode(" has").length);
       assertEquals(4, tokenizer.encode("1234").length);
-      assertEquals(tokens.end(), tokenizer.id("<|im_end|>").orElseThrow());
-      assertArrayEquals(new int[] {tokens.end()}, tokenizer.encode("<|im_end|>"));
+      assertEquals(tokens.end(), tokenizer.id("<|end|>").orElseThrow());
+      assertArrayEquals(new int[] {tokens.end()}, tokenizer.encode("<|end|>"));
       for (String text : new String[] {"Tom has 12 apples.", "naïve — 数学\n\n 🙂", "</think>x"}) {
         assertEquals(text, tokenizer.decode(tokenizer.encode(text), false));
       }

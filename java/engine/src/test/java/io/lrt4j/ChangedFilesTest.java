@@ -1,0 +1,155 @@
+package io.lrt4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * What becomes of a loaded model when somebody cuts, overwrites or replaces its files. In processes
+ * of their own: a mistake here ends a process.
+ */
+@DisabledOnOs(OS.WINDOWS) // which does not let anyone cut a file that is mapped
+class ChangedFilesTest {
+  private static final int ROUNDS = 50;
+
+  @TempDir Path temporary;
+
+  /** The process that lives on. */
+  public static final class Main {
+    private Main() {}
+
+    /** Asks between changes of every file of the model's and the network's directory. */
+    public static void main(String[] arguments) throws IOException {
+      Path base = Path.of(arguments[0]);
+      Path network = Path.of(arguments[1]);
+      Question question = Question.of("What is 12+30?").mode(Mode.LATENT).maxTokens(12);
+      try (Engine engine = TestModels.engine(base, network, arguments[2])) {
+        List<Integer> expected = engine.ask(question).ids();
+        for (int i = 0; i < 30; i++) {
+          engine.ask(question); // until the kernels are compiled
+        }
+        List<Path> files = new ArrayList<>(files(base));
+        files.addAll(files(network));
+        var random = new Random(1);
+        for (int round = 0; round < ROUNDS; round++) {
+          Path file = files.get(random.nextInt(files.size()));
+          change(round < files.size() ? files.get(round) : file, round % 3, random);
+          if (!engine.ask(question).ids().equals(expected)) {
+            throw new AssertionError("another answer after round " + round);
+          }
+        }
+      }
+      System.out.println(ROUNDS + " rounds");
+    }
+
+    private static List<Path> files(Path directory) throws IOException {
+      try (var files = Files.list(directory)) {
+        return files.sorted().toList();
+      }
+    }
+
+    private static void change(Path file, int how, Random random) throws IOException {
+      byte[] noise = new byte[(int) Math.max(Files.size(file), 4096)];
+      random.nextBytes(noise);
+      switch (how) {
+        case 0 -> cut(file);
+        case 1 -> {
+          try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(noise)); // in place, as cp does
+          }
+        }
+        default -> {
+          Path other = Files.write(file.resolveSibling("new"), noise);
+          Files.move(other, file, StandardCopyOption.REPLACE_EXISTING);
+        }
+      }
+    }
+  }
+
+  /** The process whose weights are mapped, and cut while they are. */
+  public static final class Mapped {
+    private Mapped() {}
+
+    /** Cuts the weights and asks. */
+    public static void main(String[] arguments) throws IOException {
+      Path base = Path.of(arguments[0]);
+      EngineOptions options =
+          EngineOptions.defaults().withBackend("scalar").withThreads(1).withMappedWeights(true);
+      try (Engine engine = Engine.load(base, options)) {
+        cut(base.resolve("model.safetensors"));
+        engine.generate(new int[] {1, 2, 3}, GenerationOptions.defaults().withMaxTokens(1));
+      } catch (CheckpointException e) {
+        System.out.println(e.getMessage());
+      }
+    }
+  }
+
+  private static void cut(Path file) {
+    try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.truncate(0);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void weightsThatWereReadStayAsTheyWere() throws Exception {
+    Path base = TestModels.copy(TestModels.BASE, temporary.resolve("base"));
+    Path network = TestModels.copy(TestModels.APPEND, temporary.resolve("network"));
+    assertEquals(
+        ROUNDS + " rounds\n", run(Main.class, base.toString(), network.toString(), "vector"));
+  }
+
+  /** Interpreted, because compiled code may have to be killed by the system. */
+  @Test
+  void mappedWeightsThatWereCutAreARefusal() throws Exception {
+    Path base = TestModels.copy(TestModels.BASE, temporary.resolve("base"));
+    assertEquals(
+        base + ": a file of mapped weights was changed while it was in use\n",
+        run("-Xint", Mapped.class, base.toString()));
+  }
+
+  private static String run(Class<?> main, String... arguments) throws Exception {
+    return run("-Xshare:auto", main, arguments);
+  }
+
+  private static String run(String option, Class<?> main, String... arguments) throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--add-modules",
+                "jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "-XX:-CreateCoredumpOnCrash",
+                "-Xmx512m",
+                option,
+                "-cp",
+                System.getProperty("java.class.path"),
+                main.getName()));
+    command.addAll(List.of(arguments));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String printed;
+    try (var output = process.getInputStream()) {
+      printed = new String(output.readAllBytes(), StandardCharsets.UTF_8);
+    }
+    assertEquals(0, process.waitFor(), printed);
+    return printed.replace("WARNING: Using incubator modules: jdk.incubator.vector\n", "");
+  }
+}

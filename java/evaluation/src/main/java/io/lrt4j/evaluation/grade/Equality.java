@@ -1,0 +1,206 @@
+package io.lrt4j.evaluation.grade;
+
+import io.lrt4j.evaluation.grade.Expr.Binary;
+import io.lrt4j.evaluation.grade.Expr.Num;
+import io.lrt4j.evaluation.grade.Expr.Operator;
+import io.lrt4j.evaluation.grade.Expr.Sym;
+import io.lrt4j.evaluation.grade.Value.Chain;
+import io.lrt4j.evaluation.grade.Value.Matrix;
+import io.lrt4j.evaluation.grade.Value.Ordered;
+import io.lrt4j.evaluation.grade.Value.Scalar;
+import io.lrt4j.evaluation.grade.Value.Union;
+import io.lrt4j.evaluation.grade.Value.Unordered;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** Whether two answers mean the same; not symmetric, where a question could be repeated as one. */
+final class Equality {
+  private static final Rational HUNDRED = Rational.of(100);
+
+  private Equality() {}
+
+  static boolean same(Value truth, Value found) {
+    if (truth instanceof Chain x && found instanceof Chain y && same(x, y)) {
+      return true;
+    }
+    Value a = unwrap(truth);
+    Value b = unwrap(found);
+    return switch (a) {
+      case Scalar x -> b instanceof Scalar y && same(x, y);
+      case Ordered x ->
+          b instanceof Ordered y
+              && (x.items().size() > 2 || (x.open() == y.open() && x.close() == y.close()))
+              && inOrder(x.items(), y.items());
+      case Unordered x -> b instanceof Unordered y && inAnyOrder(x.items(), y.items());
+      case Union x -> b instanceof Union y && inAnyOrder(x.parts(), y.parts());
+      case Matrix x -> b instanceof Matrix y && same(x, y);
+      case Chain x ->
+          switch (b) {
+            case Ordered y -> {
+              Value interval = interval(x);
+              yield interval != null && same(interval, y);
+            }
+            default -> false;
+          };
+    };
+  }
+
+  /** {@code x = 5} says 5, a set of one its element, and {@code 1 ± 2} two numbers. */
+  private static Value unwrap(Value value) {
+    return switch (value) {
+      case Chain c when !c.relations().isEmpty() && c.relations().matches("=+") -> {
+        Expr first = c.terms().getFirst();
+        Expr last = c.terms().getLast();
+        boolean says = isName(first) || c.relations().length() > 1;
+        yield says ? unwrap(new Scalar(last, false)) : c;
+      }
+      case Scalar s when s.expr().isTwofold() ->
+          new Unordered(
+              List.of(
+                  new Scalar(s.expr().withSigns(true), s.percent()),
+                  new Scalar(s.expr().withSigns(false), s.percent())));
+      case Unordered u -> {
+        List<Value> items = new ArrayList<>();
+        for (Value item : u.items()) {
+          Value plain = unwrap(item);
+          if (plain instanceof Unordered inner && item instanceof Scalar) {
+            items.addAll(inner.items());
+          } else {
+            items.add(plain);
+          }
+        }
+        yield items.size() == 1 ? items.getFirst() : new Unordered(items);
+      }
+      default -> value;
+    };
+  }
+
+  /** A symbol, or {@code f(x)}. */
+  private static boolean isName(Expr e) {
+    return (e instanceof Sym s && s.isVariable())
+        || (e instanceof Binary(Operator operator, Sym(String f), Sym(String x))
+            && operator == Operator.TIMES
+            && "fghpqPQ".contains(f)
+            && "xyznt".contains(x));
+  }
+
+  private static boolean same(Scalar a, Scalar b) {
+    if (Expressions.same(a.expr(), b.expr())) {
+      return true;
+    }
+    return a.percent() != b.percent()
+        && (a.percent()
+            ? Expressions.same(hundredth(a.expr()), b.expr())
+            : Expressions.same(a.expr(), hundredth(b.expr())));
+  }
+
+  private static Expr hundredth(Expr e) {
+    return new Binary(Operator.OVER, e, new Num(HUNDRED, false));
+  }
+
+  private static boolean inOrder(List<Value> a, List<Value> b) {
+    return a.size() == b.size()
+        && IntStream.range(0, a.size()).allMatch(i -> same(a.get(i), b.get(i)));
+  }
+
+  private static boolean inAnyOrder(List<Value> a, List<Value> b) {
+    if (a.size() != b.size()) {
+      return false;
+    }
+    List<Value> left = new ArrayList<>(b);
+    for (Value x : a) {
+      int at =
+          IntStream.range(0, left.size()).filter(i -> same(x, left.get(i))).findFirst().orElse(-1);
+      if (at < 0) {
+        return false;
+      }
+      left.remove(at);
+    }
+    return true;
+  }
+
+  private static boolean same(Matrix a, Matrix b) {
+    return a.rows().size() == b.rows().size()
+        && IntStream.range(0, a.rows().size())
+            .allMatch(i -> inOrder(a.rows().get(i), b.rows().get(i)));
+  }
+
+  /** The interval that an inequality describes, or null. */
+  private static @Nullable Value interval(Chain c) {
+    List<Expr> t = c.terms();
+    String r = c.relations();
+    Expr infinity = new Sym("∞");
+    Expr less = new Expr.Call("neg", infinity);
+    if (t.size() == 2 && isName(t.getFirst())) {
+      return switch (r.charAt(0)) {
+        case '<' -> interval('(', less, t.getLast(), ')');
+        case '≤' -> interval('(', less, t.getLast(), ']');
+        case '>' -> interval('(', t.getLast(), infinity, ')');
+        case '≥' -> interval('[', t.getLast(), infinity, ')');
+        default -> null;
+      };
+    }
+    if (t.size() == 3 && isName(t.get(1))) {
+      boolean rising = r.matches("[<≤]{2}");
+      if (rising || r.matches("[>≥]{2}")) {
+        Chain up = rising ? c : reversed(c);
+        String s = up.relations();
+        return interval(
+            s.charAt(0) == '<' ? '(' : '[',
+            up.terms().getFirst(),
+            up.terms().getLast(),
+            s.charAt(1) == '<' ? ')' : ']');
+      }
+    }
+    return null;
+  }
+
+  private static Value interval(char open, Expr from, Expr to, char close) {
+    return new Ordered(open, List.of(new Scalar(from, false), new Scalar(to, false)), close);
+  }
+
+  private static Chain reversed(Chain c) {
+    var relations = new StringBuilder(c.relations()).reverse().toString();
+    return new Chain(
+        c.terms().reversed(),
+        relations
+            .replace('<', '\0')
+            .replace('>', '<')
+            .replace('\0', '>')
+            .replace('≤', '\0')
+            .replace('≥', '≤')
+            .replace('\0', '≥'));
+  }
+
+  private static boolean same(Chain a, Chain b) {
+    Chain x = rising(a);
+    Chain y = rising(b);
+    return links(x, y);
+  }
+
+  private static Chain rising(Chain c) {
+    return c.relations().indexOf('>') >= 0 || c.relations().indexOf('≥') >= 0 ? reversed(c) : c;
+  }
+
+  /** Link by link: the difference of the two sides is the same up to a factor. */
+  private static boolean links(Chain a, Chain b) {
+    if (!a.relations().equals(b.relations())) {
+      return false;
+    }
+    for (int i = 0; i < a.relations().length(); i++) {
+      char relation = a.relations().charAt(i);
+      double ratio = Expressions.ratio(difference(a, i), difference(b, i));
+      boolean signed = relation != '=' && relation != '≠';
+      if (Double.isNaN(ratio) || (signed && ratio < 0)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static Expr difference(Chain c, int link) {
+    return new Binary(Operator.MINUS, c.terms().get(link), c.terms().get(link + 1));
+  }
+}

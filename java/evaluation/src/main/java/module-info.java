@@ -1,0 +1,10 @@
+/** Measures how well a model answers: data sets, graders, accuracy with its uncertainty. */
+module io.lrt4j.evaluation {
+  requires transitive io.lrt4j.engine;
+  requires static transitive org.jspecify;
+  requires com.fasterxml.jackson.databind;
+
+  exports io.lrt4j.evaluation;
+  exports io.lrt4j.evaluation.data;
+  exports io.lrt4j.evaluation.grade;
+}

@@ -1,0 +1,138 @@
+package io.lrt4j.evaluation.grade;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class GraderTest {
+  static List<Arguments> pairs() throws IOException {
+    try (InputStream in =
+        Objects.requireNonNull(GraderTest.class.getResourceAsStream("/grade/pairs.txt"))) {
+      List<Arguments> pairs =
+          new String(in.readAllBytes(), StandardCharsets.UTF_8)
+              .lines()
+              .filter(line -> !line.startsWith("#"))
+              .map(line -> line.split(" ;; ", -1))
+              .map(p -> Arguments.of(p[0], p[1].replace("\\n#", "\n#"), p[2].equals("1")))
+              .toList();
+      assertTrue(pairs.size() >= 150, "pairs: " + pairs.size());
+      return pairs;
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource
+  void pairs(String truth, String answer, boolean right) {
+    assertEquals(right, Grader.MATH.isRight(answer, truth), answer);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "CHOICE; The answer is (B).; B; true",
+        "CHOICE; \\boxed{\\text{C}}; C; true",
+        "CHOICE; **D.** because; D; true",
+        "CHOICE; Option A; A; true",
+        "CHOICE; The answer is (B).; A; false",
+        "CHOICE; A man walks; A; false",
+        "AUTO; \\boxed{(E)}; E; true",
+        "AUTO; It takes 3 bolts; 3; true",
+        "AUTO; \\boxed{\\frac{6}{2}}; 3; true",
+        "AUTO; -2; 2; false",
+        "NUMBER; He has 1,234 left.; 1234; true",
+        "NUMBER; so 0.5; 1/2; true",
+        "NUMBER; .5; 1/2; true",
+        "NUMBER; none; 1; false",
+        "TEXT; The  Cat; the cat; true",
+        "TEXT; so \\boxed{The cat}; the cat; true",
+        "TEXT; a dog; the cat; false",
+      })
+  void otherKinds(Grader grader, String answer, String truth, boolean right) {
+    assertEquals(right, grader.isRight(answer, truth));
+  }
+
+  /** Long, deep and huge: graded, wrong, at once. */
+  @ParameterizedTest
+  @EnumSource(Grader.class)
+  void noTextIsTooMuch(Grader grader) {
+    for (String part :
+        List.of(
+            "1",
+            "(",
+            "{",
+            "[",
+            "\\boxed{",
+            "1,",
+            "-",
+            "-$",
+            "answer is ",
+            "A. ",
+            "/",
+            "^",
+            "9^9",
+            "9^",
+            "\\frac",
+            "\\frac{",
+            "1\\frac{",
+            "\\sqrt{",
+            "\\{",
+            "x=(",
+            "!",
+            "|",
+            " ",
+            ", ",
+            "$",
+            "\\(",
+            "\\left",
+            "_",
+            "1_",
+            "\\begin{matrix}",
+            "\\text{",
+            "e9",
+            "\\pm 1",
+            "1 ",
+            "a+",
+            "x",
+            "\\cup",
+            "% ",
+            "\\",
+            "<",
+            "\n",
+            "\u0000",
+            "١",
+            "\uD800")) {
+      for (int length : new int[] {1, 60, 10_000}) {
+        String text = part.repeat(length);
+        assertFalse(grader.isRight(text, "17"), part);
+        assertFalse(grader.isRight("\\boxed{" + text + "}", "\\frac{17}{3}"), part);
+        assertFalse(grader.isRight("17", text + "y"), part);
+      }
+    }
+    for (String text :
+        List.of(
+            "9^{9^{9^{9}}}",
+            "10^{-99999}!", "1e999", "99999999!", "\\binom{9^9}{3}", "1/0", "0^{-1}")) {
+      assertFalse(grader.isRight("\\boxed{" + text + "}", "17"), text);
+    }
+  }
+
+  @Test
+  void hugeNumbersAreStillCompared() {
+    assertTrue(Grader.MATH.isRight("7".repeat(390), "7".repeat(390)));
+    assertFalse(Grader.MATH.isRight("7".repeat(390), "7".repeat(389) + "8"));
+    assertTrue(Grader.MATH.isRight("9^{9^{9^{9}}}", "9^{9^{9^{9}}}"));
+  }
+}
