@@ -46,7 +46,7 @@ class ArchitectureTest {
         .whereLayer("schedule")
         .mayOnlyBeAccessedByLayers("reasoning", "decode")
         .whereLayer("checkpoint")
-        .mayOnlyBeAccessedByLayers("reasoning")
+        .mayOnlyBeAccessedByLayers("reasoning", "text")
         .whereLayer("model")
         .mayOnlyBeAccessedByLayers("reasoning", "decode", "schedule", "checkpoint")
         .whereLayer("text")

@@ -25,16 +25,15 @@ class CompanyTest {
   private static Question question(int kind) {
     List<Mode> modes = List.of(Mode.LATENT, Mode.DIRECT, Mode.EXPLICIT, Mode.AUTO);
     String text = "How many apples are " + kind + " and 3? ".repeat(1 + kind % 5 * 9);
-    Question question =
-        Question.of(text).mode(modes.get(kind % 4)).maxTokens(3 + kind * 7 % 40).seed(kind);
-    return kind % 3 == 0
-        ? question
-        : question.options(
-            question
-                .options()
-                .withTemperature(0.8f)
-                .withTopP(0.95f)
-                .withRepetitionPenalty(kind % 2 == 0 ? 1 : 1.1f));
+    GenerationOptions greedy =
+        GenerationOptions.defaults().withTemperature(0).withMaxTokens(3 + kind * 7 % 40);
+    GenerationOptions sampled =
+        greedy
+            .withTemperature(0.8f)
+            .withTopP(0.95f)
+            .withRepetitionPenalty(kind % 2 == 0 ? 1 : 1.1f)
+            .withSeed(kind);
+    return Question.of(text).mode(modes.get(kind % 4)).options(kind % 3 == 0 ? greedy : sampled);
   }
 
   @ParameterizedTest
