@@ -92,12 +92,19 @@ INLINE float greatest(vec v) {
 
 /* The first n elements, 0 behind them. */
 INLINE vec load_some(const float *p, int n) {
+  if (n == W) {
+    return load(p);
+  }
   float lane[W] = {0};
   memcpy(lane, p, (size_t)n * sizeof(float));
   return load(lane);
 }
 
 INLINE void store_some(float *p, vec v, int n) {
+  if (n == W) {
+    store(p, v);
+    return;
+  }
   float lane[W];
   store(lane, v);
   memcpy(p, lane, (size_t)n * sizeof(float));
@@ -195,9 +202,54 @@ INLINE void split(const float *x, int n, uint16_t *first, uint16_t *second) {
 }
 #endif
 
+/*
+ * Each block of a row as signed bytes: scale = largest magnitude / 127, byte = round(x / scale) to the
+ * nearest, ties to even.
+ */
+static void quantize(const float *x, int n, int8_t *bytes, float *scales, int32_t *begin) {
+  for (int block = 0; block < n / LRT_BLOCK; block++) {
+    const float *from = x + block * LRT_BLOCK;
+    int8_t *to = bytes + block * LRT_BLOCK;
+    vec most = all(0);
+    ivec wrong = {0};
+    for (int i = 0; i < LRT_BLOCK; i += W) {
+      vec v = load(from + i);
+      wrong |= v != v;
+      most = larger((vec)((ivec)v & 0x7FFFFFFF), most);
+    }
+    float largest = greatest(most);
+    vec inverse = all(largest > 0 ? 127 / largest : 0);
+    const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
+    ivec sums = {0};
+    for (int i = 0; i < LRT_BLOCK; i += W) {
+      ivec low = (ivec)(load(from + i) * inverse + magic) << 24 >> 24;
+      sums += low;
+#if W == 16
+      _mm_storeu_si128((__m128i *)(to + i), _mm512_cvtepi32_epi8((__m512i)low));
+#else
+      for (int lane = 0; lane < W; lane++) {
+        to[i + lane] = (int8_t)low[lane];
+      }
+#endif
+    }
+    int32_t total = 0;
+    for (int lane = 0; lane < W; lane++) {
+      total += sums[lane];
+      largest = wrong[lane] ? NAN : largest; /* what is wrong with the numbers shows */
+    }
+    scales[block] = largest / 127;
+    begin[block] = -128 * total;
+  }
+}
+
 /* The end of both ways to make a row of an input: zeros behind it, and its split form. */
 INLINE void finish(float *row, int in, lrt_input *to, int number) {
   memset(row + in, 0, (size_t)(to->stride - in) * sizeof(float));
+  if (to->bytes) {
+    int64_t blocks = to->stride / LRT_BLOCK;
+    quantize(row, to->stride, to->bytes + (int64_t)number * to->stride, to->scales + number * blocks,
+             to->begin + number * blocks);
+  }
 #if LEVEL >= 4
   if (to->split) {
     uint16_t *first = to->split + (int64_t)number * 2 * to->stride;
@@ -223,8 +275,8 @@ static void gate(const float *gate_up, int in, lrt_input *to, int number) {
   const float *up = gate_up + in;
   for (int i = 0; i < in; i += W) {
     int n = in - i < W ? in - i : W;
-    vec g = n == W ? load(gate_up + i) : load_some(gate_up + i, n);
-    vec u = n == W ? load(up + i) : load_some(up + i, n);
+    vec g = load_some(gate_up + i, n);
+    vec u = load_some(up + i, n);
     store_some(row + i, g / (exponential(-g) + all(1.f)) * u, n);
   }
   finish(row, in, to, number);
@@ -296,9 +348,29 @@ static void summarize(const float *x, int n, double summary[4]) {
 
 /* --- packing --------------------------------------------------------------------------------- */
 
+static void pack_q8(int lanes, int in, const uint8_t *from, uint8_t *to) {
+  int blocks = in / LRT_BLOCK;
+  uint8_t *scales = to + (int64_t)blocks * LRT_BLOCK * LRT_PANEL;
+  for (int lane = 0; lane < lanes; lane++) {
+    const uint8_t *row = from + (int64_t)lane * blocks * LRT_Q8_BYTES;
+    for (int block = 0; block < blocks; block++, row += LRT_Q8_BYTES) {
+      memcpy(scales + (block * LRT_PANEL + lane) * 2, row, 2);
+      uint8_t *at = to + (int64_t)block * LRT_BLOCK * LRT_PANEL + lane * 4;
+      for (int k = 0; k < LRT_BLOCK; k++) {
+        at[k / 4 * LRT_PANEL * 4 + k % 4] = row[2 + k] ^ 0x80;
+      }
+    }
+  }
+}
+
 static void pack(int dtype, int out, int in, const void *from, void *to, int panel) {
   int first = panel * LRT_PANEL;
   int lanes = out - first < LRT_PANEL ? out - first : LRT_PANEL;
+  if (dtype == LRT_DTYPE_Q8) {
+    int64_t row = (int64_t)in / LRT_BLOCK * LRT_Q8_BYTES;
+    pack_q8(lanes, in, (const uint8_t *)from + first * row, (uint8_t *)to + first * row);
+    return;
+  }
   if (dtype == LRT_DTYPE_F32) {
     float *p = (float *)to + (int64_t)first * in;
     for (int lane = 0; lane < lanes; lane++) {
@@ -466,6 +538,66 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
 }
 #endif
 
+/* Bytes against bytes: whole sums of a block, then scaled. */
+INLINE void tile_q8(const int rows, const int panels, const lrt_input *x, int row, int in,
+                    const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  const int vectors = panels * PARTS;
+  int blocks = in / LRT_BLOCK;
+  vec sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
+  }
+  int row_blocks = x->stride / LRT_BLOCK;
+  const int8_t *a = x->bytes + (int64_t)row * x->stride;
+  const float *scale = x->scales + (int64_t)row * row_blocks;
+  const int32_t *begin = x->begin + (int64_t)row * row_blocks;
+  int64_t next = (int64_t)blocks * LRT_PANEL * LRT_Q8_BYTES;
+  const uint8_t *w = (const uint8_t *)part->weight + panel * next;
+  const uint8_t *w_scales = w + (int64_t)blocks * LRT_BLOCK * LRT_PANEL;
+  for (int block = 0; block < blocks; block++) {
+    ivec whole[TILE_ROWS][TILE_VECTORS];
+    UNROLL for (int r = 0; r < rows; r++) {
+      UNROLL for (int v = 0; v < vectors; v++) {
+        whole[r][v] = begin[(int64_t)r * row_blocks + block] - (ivec){0};
+      }
+    }
+    for (int k = 0; k < LRT_BLOCK / 4; k++) {
+      ivec weight[TILE_VECTORS];
+      UNROLL for (int v = 0; v < vectors; v++) {
+        memcpy(&weight[v], w + v / PARTS * next + (block * (LRT_BLOCK / 4) + k) * LRT_PANEL * 4 + v % PARTS * 4 * W, sizeof(ivec));
+      }
+      UNROLL for (int r = 0; r < rows; r++) {
+        const int8_t *four = a + (int64_t)r * x->stride + block * LRT_BLOCK + k * 4;
+#if LEVEL >= 3
+        int32_t bytes;
+        memcpy(&bytes, four, 4);
+        UNROLL for (int v = 0; v < vectors; v++) {
+          whole[r][v] = (ivec)_mm512_dpbusd_epi32((__m512i)whole[r][v], (__m512i)weight[v],
+                                                  _mm512_set1_epi32(bytes));
+        }
+#else
+        UNROLL for (int v = 0; v < vectors; v++) {
+          for (int byte = 0; byte < 4; byte++) {
+            whole[r][v] += (weight[v] >> 8 * byte & 255) * (int32_t)four[byte];
+          }
+        }
+#endif
+      }
+    }
+    vec w_scale[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) {
+      w_scale[v] = halves((const uint16_t *)(w_scales + v / PARTS * next) + block * LRT_PANEL + v % PARTS * W);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+      vec s = all(scale[(int64_t)r * row_blocks + block]);
+      UNROLL for (int v = 0; v < vectors; v++) {
+        sums[r][v] = fused(__builtin_convertvector(whole[r][v], vec) * s, w_scale[v], sums[r][v]);
+      }
+    }
+  }
+  FINISH(rows, vectors);
+}
+
 #define ROWS_CASE(NAME, R, P)                                                       \
   case R:                                                                           \
     NAME(R, P, x, row, in, part, panel, y + row * y_stride, y_stride, add);         \
@@ -487,7 +619,8 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
     }                                                                                       \
   }
 
-#define PRODUCTS(P) PRODUCT(tile_f32, P) PRODUCT(tile_f16, P) PRODUCT(tile_bf16, P)
+#define PRODUCTS(P) \
+  PRODUCT(tile_f32, P) PRODUCT(tile_f16, P) PRODUCT(tile_bf16, P) PRODUCT(tile_q8, P)
 
 PRODUCTS(1)
 #if TILE_VECTORS / PARTS >= 2
@@ -500,11 +633,11 @@ PRODUCTS(4)
 typedef void (*product_function)(const lrt_input *, int, int, const lrt_part *, int, float *, int64_t,
                                  int);
 
-#define OF_TYPES(P) {tile_f32_##P, tile_f16_##P, tile_bf16_##P}
+#define OF_TYPES(P) {tile_f32_##P, tile_f16_##P, tile_bf16_##P, tile_q8_##P}
 
 static void product(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
                     float *y, int64_t y_stride, int add) {
-  static const product_function functions[][3] = {
+  static const product_function functions[][4] = {
       OF_TYPES(1),
 #if TILE_VECTORS / PARTS >= 2
       OF_TYPES(2),
@@ -513,7 +646,9 @@ static void product(const lrt_input *x, int rows, int in, const lrt_part *part, 
       OF_TYPES(4),
 #endif
   };
-  for (int size = TILE_PANELS; size > 0; size /= 2) {
+  /* q8 has two sums for each output: half as many panels fit the registers. */
+  int most = part->dtype == LRT_DTYPE_Q8 && rows > 2 ? (TILE_PANELS + 1) / 2 : TILE_PANELS;
+  for (int size = most; size > 0; size /= 2) {
     for (; panels >= size; panel += size, panels -= size) {
       functions[size / 2][part->dtype](x, rows, in, part, panel, y, y_stride, add);
     }

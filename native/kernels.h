@@ -16,6 +16,13 @@ typedef struct {
   float *plain;
   uint16_t *split; /* 2 * stride a row */
   int stride;
+  /*
+   * For q8 weights, each row in blocks of LRT_BLOCK: bytes, their scales, and what their sums begin
+   * with to make up for the weights' 128 too many.
+   */
+  int8_t *bytes;    /* stride a row */
+  float *scales;    /* stride / LRT_BLOCK a row */
+  int32_t *begin;   /* likewise */
 } lrt_input;
 
 /* Elements of a row are padded with zeros to a multiple of this. */

@@ -136,6 +136,9 @@ void lrt_close(lrt_context *c) {
 static int panels_of(int out) { return (out + LRT_PANEL - 1) / LRT_PANEL; }
 
 int64_t lrt_packed_bytes(int dtype, int out, int in) {
+  if (dtype == LRT_DTYPE_Q8) {
+    return (int64_t)panels_of(out) * LRT_PANEL * (in / LRT_BLOCK) * LRT_Q8_BYTES;
+  }
   int64_t bytes = dtype == LRT_DTYPE_F32 ? 4 : 2;
   int64_t width = dtype == LRT_DTYPE_BF16 ? up(in, 2) : in;
   return (int64_t)panels_of(out) * LRT_PANEL * width * bytes;
@@ -207,22 +210,35 @@ static void product_task(void *arguments, int task, int worker) {
 int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
                 int gated, const lrt_part *parts, int count, float *y, int add) {
   int split = 0;
+  int quantized = 0;
   int tasks = 0;
   int64_t out = 0;
   for (int i = 0; i < count; i++) {
     split |= c->kernels->splits && parts[i].dtype == LRT_DTYPE_BF16;
+    quantized |= parts[i].dtype == LRT_DTYPE_Q8;
     tasks += tasks_of(&parts[i]);
     out += parts[i].out;
   }
   int stride = (int)up(in, ROW_MULTIPLE);
   int64_t bytes = (int64_t)rows * stride * (int64_t)sizeof(float);
-  char *room = ensure(&c->input, split ? 2 * bytes : bytes);
+  int64_t blocks = (int64_t)rows * stride / LRT_BLOCK;
+  int64_t split_bytes = split ? bytes : 0;
+  int64_t q8_bytes = quantized ? blocks * (LRT_BLOCK + 8) : 0;
+  char *room = ensure(&c->input, bytes + split_bytes + q8_bytes);
   if (!room) {
     return 1;
   }
   projection p = {c->kernels, x, rows, in, norm, eps, gated, parts,
-                  {(float *)room, split ? (uint16_t *)(room + bytes) : NULL, stride},
+                  {.plain = (float *)room, .stride = stride},
                   y, out, add};
+  if (split) {
+    p.input.split = (uint16_t *)(room + bytes);
+  }
+  if (quantized) {
+    p.input.bytes = (int8_t *)(room + bytes + split_bytes);
+    p.input.scales = (float *)(p.input.bytes + blocks * LRT_BLOCK);
+    p.input.begin = (int32_t *)(p.input.scales + blocks);
+  }
   pool_run(c->pool, prepare_row, &p, rows);
   pool_run(c->pool, product_task, &p, tasks);
   return 0;

@@ -20,7 +20,14 @@ enum lrt_level {
 };
 
 /* Element types, in the order of Java's DType. */
-enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2 };
+enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2, LRT_DTYPE_Q8 = 3 };
+
+/*
+ * A q8 row is a run of blocks of 32 elements: an f16 scale, then 32 signed bytes; an element is scale
+ * times byte.
+ */
+#define LRT_BLOCK 32
+#define LRT_Q8_BYTES (2 + LRT_BLOCK)
 
 /* Outputs that lie side by side in a packed weight. */
 #define LRT_PANEL 16
@@ -28,7 +35,8 @@ enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2 };
 /*
  * A packed weight [out, in]: panels of 16 outputs, one after the other; in a panel, all 16 outputs'
  * element k, then k + 1 (f32, f16), or their pairs of elements 2 k, 2 k + 1 (bf16). What is missing
- * to whole panels and pairs is zero.
+ * to whole panels and pairs is zero. q8: in a panel, of block after block, all 16 outputs' bytes 4 k
+ * … 4 k + 3, each 128 more than it is, so that they are unsigned; then the blocks' 16 scales.
  */
 typedef struct {
   const void *weight;

@@ -27,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  *     directory, as old downloads and link farms have them. Without it those into the hub cache
  *     that the directory itself is in are followed, no others: a directory that came from somewhere
  *     else must not make this process read what lies elsewhere
+ * @param quantization of the base model and of the network; a backend that has no kernels for it is
+ *     an error
  */
 public record EngineOptions(
     @Nullable Path network,
@@ -34,8 +36,10 @@ public record EngineOptions(
     int threads,
     long cacheMemory,
     boolean mappedWeights,
-    boolean outsideLinks) {
-  private static final EngineOptions DEFAULTS = new EngineOptions(null, "auto", 0, 0, false, false);
+    boolean outsideLinks,
+    Quantization quantization) {
+  private static final EngineOptions DEFAULTS =
+      new EngineOptions(null, "auto", 0, 0, false, false, Quantization.NONE);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -56,27 +60,38 @@ public record EngineOptions(
   }
 
   public EngineOptions withNetwork(@Nullable Path network) {
-    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+    return new EngineOptions(
+        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
   }
 
   public EngineOptions withBackend(String backend) {
-    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+    return new EngineOptions(
+        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
   }
 
   public EngineOptions withThreads(int threads) {
-    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+    return new EngineOptions(
+        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
   }
 
   public EngineOptions withMappedWeights(boolean mappedWeights) {
-    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+    return new EngineOptions(
+        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
   }
 
   public EngineOptions withOutsideLinks(boolean outsideLinks) {
-    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+    return new EngineOptions(
+        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
   }
 
   public EngineOptions withCacheMemory(long cacheMemory) {
-    return new EngineOptions(network, backend, threads, cacheMemory, mappedWeights, outsideLinks);
+    return new EngineOptions(
+        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+  }
+
+  public EngineOptions withQuantization(Quantization quantization) {
+    return new EngineOptions(
+        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
   }
 
   /** {@link #cacheMemory} in bytes, the default worked out. */

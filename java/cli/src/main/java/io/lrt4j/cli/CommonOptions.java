@@ -5,6 +5,7 @@ import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backends;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,7 +43,11 @@ final class CommonOptions {
                 "one that is not available here is an error (default: the best available)"))
         .addOption(valued("threads", "N", "compute threads (default: one per processor)"))
         .addOption(outsideLinks())
-        .addOption(valued("quantize", "none|q8|q4", "only none in this version"));
+        .addOption(
+            valued(
+                "quantize",
+                "none|q8|q4",
+                "weights rounded at load (default: none; q4 is not there yet)"));
   }
 
   /** Of commands that read a checkpoint. */
@@ -61,11 +66,8 @@ final class CommonOptions {
       backend = backend(device, Backends.survey());
     }
     String quantize = arguments.choice("quantize", "none", "q8", "q4");
-    if (!quantize.equals("none")) {
-      throw new BackendException(
-          "--quantize "
-              + quantize
-              + " is not available in this version, which runs weights in their own type");
+    if (quantize.equals("q4")) {
+      throw new BackendException("--quantize q4 is not available in this version: use q8, or none");
     }
     int threads = arguments.integer("threads", 0, 1, 1024);
     String network = arguments.text("network");
@@ -73,7 +75,8 @@ final class CommonOptions {
         .withNetwork(network == null ? null : directory("--network", network))
         .withBackend(backend)
         .withThreads(threads)
-        .withOutsideLinks(arguments.has(OUTSIDE_LINKS));
+        .withOutsideLinks(arguments.has(OUTSIDE_LINKS))
+        .withQuantization(quantize.equals("q8") ? Quantization.Q8 : Quantization.NONE);
   }
 
   /** The backend that stands for a device: of the CPU's, the fastest that is available. */

@@ -1,5 +1,7 @@
 package io.lrt4j.compute;
 
+import io.lrt4j.BackendException;
+import io.lrt4j.Quantization;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +22,19 @@ public interface Backend extends AutoCloseable {
   String describe();
 
   Memory newMemory();
+
+  /**
+   * Memory that quantises projections as it takes them in.
+   *
+   * @throws BackendException if this backend has no kernels for that
+   */
+  default Memory newMemory(Quantization quantization) {
+    if (quantization != Quantization.NONE) {
+      throw new BackendException(
+          "backend " + name() + " does not quantize: use --backend native or scalar");
+    }
+    return newMemory();
+  }
 
   /** x[i, :] = table[ids[offset + i], :] for i in 0 … rows-1. */
   void embed(Tensor table, int[] ids, int offset, int rows, Tensor x);

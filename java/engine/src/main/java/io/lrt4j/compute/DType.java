@@ -8,7 +8,10 @@ package io.lrt4j.compute;
 public enum DType {
   F32(1, 4),
   F16(1, 2),
-  BF16(1, 2);
+  BF16(1, 2),
+
+  /** 32 elements: an f16 scale, then signed bytes; an element is scale times byte. */
+  Q8(32, 34);
 
   private final int blockElements;
   private final int blockBytes;

@@ -4,6 +4,7 @@ import io.lrt4j.CheckpointException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
+import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
@@ -41,6 +42,7 @@ public final class LoadedModel implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Backend backend;
   private final Memory memory; // of all weights
+  private final Quantization quantization;
   private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
   private final Scheduler scheduler;
@@ -58,7 +60,9 @@ public final class LoadedModel implements AutoCloseable {
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
       checkpoint = Checkpoint.open(files, access);
       closers.push(checkpoint::close);
-      memory = backend.newMemory();
+      quantization = options.quantization();
+      memory =
+          quantization == Quantization.NONE ? backend.newMemory() : backend.newMemory(quantization);
       closers.push(memory::close);
       Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
       cacheMemory = new CacheMemory(options.cacheLimit());
@@ -242,6 +246,9 @@ public final class LoadedModel implements AutoCloseable {
               + network.latents()
               + " latents, "
               + network.config().fusion().name().toLowerCase(Locale.ROOT);
+    }
+    if (quantization != Quantization.NONE) {
+      text += "; weights " + quantization.name().toLowerCase(Locale.ROOT);
     }
     return text + "; backend " + backend.name() + ": " + backend.describe();
   }

@@ -17,6 +17,7 @@ import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.checkpoint.ModelFiles;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;

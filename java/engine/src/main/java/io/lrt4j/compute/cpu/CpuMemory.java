@@ -1,6 +1,7 @@
 package io.lrt4j.compute.cpu;
 
 import io.lrt4j.BackendException;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.SystemMemory;
@@ -13,10 +14,17 @@ import java.util.List;
 public final class CpuMemory implements Memory {
   private static final int ALIGNMENT = 64;
   private final Arena arena = Arena.ofShared();
+  private final Quantization quantization;
   private long bytes;
 
   /** Empty memory. */
-  public CpuMemory() {}
+  public CpuMemory() {
+    this(Quantization.NONE);
+  }
+
+  CpuMemory(Quantization quantization) {
+    this.quantization = quantization;
+  }
 
   @Override
   public CpuTensor allocate(int rows, int cols) {
@@ -48,11 +56,20 @@ public final class CpuMemory implements Memory {
   public CpuLinear linear(List<Part> parts) {
     List<CpuLinear.Part> all = new ArrayList<>();
     for (Part part : parts) {
-      Weight w = part.weight();
+      Weight w = quantized(part.weight());
       CpuTensor weight = new CpuTensor(w.dtype(), w.rows(), w.cols(), w.data());
       all.add(new CpuLinear.Part(weight, part.bias() == null ? null : weight(part.bias())));
     }
     return new CpuLinear(all);
+  }
+
+  private Weight quantized(Weight weight) {
+    if (quantization == Quantization.NONE || !Q8.fits(weight)) {
+      return weight;
+    }
+    long size = DType.Q8.bytes((long) weight.rows() * weight.cols());
+    bytes += size;
+    return Q8.quantize(weight, arena.allocate(size, ALIGNMENT));
   }
 
   @Override

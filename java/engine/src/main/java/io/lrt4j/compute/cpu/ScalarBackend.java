@@ -1,9 +1,12 @@
 package io.lrt4j.compute.cpu;
 
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +29,11 @@ public final class ScalarBackend extends CpuBackend {
   @Override
   public String describe() {
     return "plain Java, 1 thread";
+  }
+
+  @Override
+  public Memory newMemory(Quantization quantization) {
+    return new CpuMemory(quantization);
   }
 
   @Override
@@ -69,11 +77,9 @@ public final class ScalarBackend extends CpuBackend {
       int col = 0;
       for (CpuLinear.Part part : CpuLinear.of(p).parts()) {
         CpuTensor weight = part.weight();
+        Q8.Row rounded = weight.dtype() == DType.Q8 ? new Q8.Row(row) : null;
         for (int c = 0; c < weight.rows(); c++, col++) {
-          float sum = 0;
-          for (int k = 0; k < weight.cols(); k++) {
-            sum += row[k] * weight.get(c, k);
-          }
+          float sum = rounded != null ? rounded.dot(weight, c) : dot(row, weight, c);
           if (part.bias() != null) {
             sum += part.bias().get(0, c);
           }
@@ -81,6 +87,14 @@ public final class ScalarBackend extends CpuBackend {
         }
       }
     }
+  }
+
+  private static float dot(float[] x, CpuTensor weight, int row) {
+    float sum = 0;
+    for (int k = 0; k < weight.cols(); k++) {
+      sum += x[k] * weight.get(row, k);
+    }
+    return sum;
   }
 
   @Override

@@ -42,7 +42,7 @@ final class CompilerProbe {
       List<CpuLinear> qkv = new ArrayList<>();
       List<CpuLinear> gateUp = new ArrayList<>();
       List<CpuLinear> down = new ArrayList<>();
-      for (DType dtype : DType.values()) {
+      for (DType dtype : Numbers.PLAIN) {
         qkv.add(CpuLinear.of(numbers.weight(memory, dtype, QKV, HIDDEN), null));
         gateUp.add(
             new CpuLinear(

@@ -3,6 +3,7 @@ package io.lrt4j.compute.cpu;
 import io.lrt4j.Accuracy;
 import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /** Random tensors, and how close two results are. */
@@ -12,6 +13,9 @@ final class Numbers {
 
   /** Largest error, as a fraction of the largest expected magnitude. */
   private static final double ERROR = 3e-5;
+
+  /** Types whose elements stand alone. */
+  static final List<DType> PLAIN = List.of(DType.F32, DType.F16, DType.BF16);
 
   private final SplittableRandom random;
 
@@ -54,6 +58,7 @@ final class Numbers {
       case F16 -> data.set(CpuTensor.SHORT, i * 2L, Float.floatToFloat16(value));
       case BF16 ->
           data.set(CpuTensor.SHORT, i * 2L, (short) (Float.floatToRawIntBits(value) >>> 16));
+      case Q8 -> throw new IllegalArgumentException("q8 has no single elements");
     }
   }
 

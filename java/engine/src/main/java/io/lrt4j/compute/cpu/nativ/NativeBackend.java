@@ -3,6 +3,7 @@ package io.lrt4j.compute.cpu.nativ;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 
 import io.lrt4j.BackendException;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
@@ -74,7 +75,12 @@ public final class NativeBackend extends CpuBackend {
 
   @Override
   public Memory newMemory() {
-    return new NativeMemory(this);
+    return newMemory(Quantization.NONE);
+  }
+
+  @Override
+  public Memory newMemory(Quantization quantization) {
+    return new NativeMemory(this, quantization);
   }
 
   private void begin() {

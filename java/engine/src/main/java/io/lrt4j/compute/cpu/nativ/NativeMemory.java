@@ -1,16 +1,19 @@
 package io.lrt4j.compute.cpu.nativ;
 
 import io.lrt4j.BackendException;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.CpuMemory;
 import io.lrt4j.compute.cpu.CpuTensor;
+import io.lrt4j.compute.cpu.Q8;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tensors as on the other CPU backends; projections are packed into large pages, which the
@@ -21,12 +24,14 @@ final class NativeMemory implements Memory {
   private static final int ALIGNMENT = 64;
 
   private final NativeBackend backend;
+  private final Quantization quantization;
   private final CpuMemory tensors = new CpuMemory();
   private final Arena arena = Arena.ofShared();
   private long packedBytes;
 
-  NativeMemory(NativeBackend backend) {
+  NativeMemory(NativeBackend backend, Quantization quantization) {
     this.backend = backend;
+    this.quantization = quantization;
   }
 
   @Override
@@ -53,10 +58,28 @@ final class NativeMemory implements Memory {
         throw new IllegalArgumentException(
             "expected a bias of " + w.rows() + ", found " + bias.cols());
       }
-      int dtype = number(w.dtype());
-      packed.add(new NativeLinear.Part(dtype, w.rows(), pack(w, dtype), bias));
+      packed.add(part(w, bias));
     }
     return NativeLinear.of(in, packed, arena);
+  }
+
+  private NativeLinear.Part part(Weight w, @Nullable CpuTensor bias) {
+    if (quantization == Quantization.NONE || !Q8.fits(w)) {
+      return new NativeLinear.Part(number(w.dtype()), w.rows(), pack(w), bias);
+    }
+    try (Arena rows = Arena.ofShared()) {
+      long size = DType.Q8.bytes((long) w.rows() * w.cols());
+      Weight q8 = Q8.quantize(w, rows.allocate(size, ALIGNMENT));
+      unload(w);
+      return new NativeLinear.Part(number(DType.Q8), w.rows(), pack(q8), bias);
+    }
+  }
+
+  /** A file's pages need not stay beside the packed ones. */
+  private static void unload(Weight w) {
+    if (w.data().isMapped()) {
+      w.data().unload();
+    }
   }
 
   /** As in lrt4j.h. */
@@ -65,17 +88,17 @@ final class NativeMemory implements Memory {
       case F32 -> 0;
       case F16 -> 1;
       case BF16 -> 2;
+      case Q8 -> 3;
     };
   }
 
-  private MemorySegment pack(Weight w, int dtype) {
+  private MemorySegment pack(Weight w) {
+    int dtype = number(w.dtype());
     long bytes = NativeCalls.packedBytes(dtype, w.rows(), w.cols());
     MemorySegment packed = bytes < LARGE ? arena.allocate(bytes, ALIGNMENT) : large(bytes);
     packedBytes += bytes;
     backend.pack(dtype, w.rows(), w.cols(), w.data(), packed);
-    if (w.data().isMapped()) {
-      w.data().unload(); // the file's pages need not stay beside the packed ones
-    }
+    unload(w);
     return packed;
   }
 

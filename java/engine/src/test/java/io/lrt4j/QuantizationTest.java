@@ -1,0 +1,80 @@
+package io.lrt4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Engines with rounded weights: near the exact ones, and alone what they are in company. */
+class QuantizationTest {
+  private static final int[] IDS = {1, 5, 9, 33, 120, 7, 300, 42, 11};
+
+  static Stream<String> backends() {
+    return TestModels.backends().filter(name -> !name.equals("vector"));
+  }
+
+  private static Engine engine(String backend, Quantization quantization) {
+    return Engine.load(
+        Fixtures.dir(TestModels.BASE),
+        EngineOptions.defaults()
+            .withNetwork(Fixtures.dir(TestModels.APPEND))
+            .withBackend(backend)
+            .withThreads(2)
+            .withQuantization(quantization));
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void q8IsNear(String backend) {
+    try (Engine exact = engine(backend, Quantization.NONE);
+        Engine q8 = engine(backend, Quantization.Q8)) {
+      assertFalse(exact.describe().contains("weights q8"));
+      assertTrue(q8.describe().contains("weights q8"), q8.describe());
+      float[] expected = logits(exact, IDS);
+      float[] got = logits(q8, IDS);
+      Accuracy.assertClose(expected, got, 0.1, 3e-3, backend);
+      assertFalse(Arrays.equals(expected, got), "nothing was rounded");
+    }
+  }
+
+  /** One token after the other gives what all of them at once do. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void q8DoesNotDependOnCompany(String backend) {
+    try (Engine q8 = engine(backend, Quantization.Q8)) {
+      float[] all = logits(q8, IDS);
+      int vocabulary = all.length / IDS.length;
+      for (int n = 1; n < IDS.length; n++) {
+        Accuracy.assertSameBits(
+            Arrays.copyOf(all, n * vocabulary), logits(q8, Arrays.copyOf(IDS, n)), backend);
+      }
+      Answer answer = q8.ask(Question.of("What is 12+30?").mode(Mode.LATENT).maxTokens(4));
+      assertEquals(4, answer.tokens().answer());
+    }
+  }
+
+  private static float[] logits(Engine engine, int[] ids) {
+    float[][] rows = Objects.requireNonNull(engine.score(ids, true, false).logits());
+    float[] all = new float[rows.length * rows[0].length];
+    for (int i = 0; i < rows.length; i++) {
+      System.arraycopy(rows[i], 0, all, i * rows[0].length, rows[0].length);
+    }
+    return all;
+  }
+
+  @Test
+  void vectorRefuses() {
+    if (TestModels.backends().anyMatch("vector"::equals)) {
+      var e = assertThrows(BackendException.class, () -> engine("vector", Quantization.Q8));
+      assertEquals(
+          "backend vector does not quantize: use --backend native or scalar", e.getMessage());
+    }
+  }
+}

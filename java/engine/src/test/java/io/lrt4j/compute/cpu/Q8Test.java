@@ -1,0 +1,167 @@
+package io.lrt4j.compute.cpu;
+
+import static io.lrt4j.Accuracy.assertSameBits;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.BackendException;
+import io.lrt4j.Quantization;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Linear;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Weight;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Rounding to q8, and its products: whole numbers, so that C and Java agree to the bit. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class Q8Test {
+  private static final int[] ROWS = {1, 2, 3, 5, 6, 7, 13};
+
+  private final ScalarBackend scalar = new ScalarBackend();
+  private final Crews crews = new Crews();
+
+  @AfterAll
+  void close() {
+    crews.close();
+  }
+
+  /** Half a step is the most that a weight moves, a little more where f16 rounds the scale. */
+  @ParameterizedTest
+  @EnumSource(names = {"F32", "F16", "BF16"})
+  void roundsToTheNearest(DType dtype) {
+    Numbers numbers = new Numbers(1);
+    try (var memory = new GuardedMemory();
+        var arena = Arena.ofConfined()) {
+      CpuTensor weight = numbers.weight(memory, dtype, 13, 96);
+      MemorySegment to = arena.allocate(13 * 3 * 34);
+      Weight q8 = Q8.quantize(Crews.stored(weight), to);
+      assertEquals(DType.Q8, q8.dtype());
+      for (int i = 0; i < 13 * 96; i++) {
+        int block = i / 32 * 34;
+        float scale = Float.float16ToFloat(to.get(CpuTensor.SHORT, block));
+        byte rounded = to.get(ValueLayout.JAVA_BYTE, block + 2 + i % 32);
+        float value = weight.get(i / 96, i % 96);
+        assertTrue(Math.abs(rounded) <= 127);
+        assertEquals(value, rounded * scale, 0.57 * scale, "element " + i);
+      }
+      memory.check("quantize");
+    }
+  }
+
+  @Test
+  void zerosStayZero() {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment to = arena.allocate(34).fill((byte) 1);
+      Q8.quantize(new Weight(DType.F32, 1, 32, arena.allocate(128)), to);
+      assertEquals(-1, to.mismatch(arena.allocate(34)));
+    }
+  }
+
+  @Test
+  void productsAreTheSameToTheBit() {
+    Numbers numbers = new Numbers(2);
+    for (int in : new int[] {32, 64, 96, 512, 1056}) {
+      for (int out : new int[] {1, 13, 16, 63, 64, 207}) {
+        products(numbers, in, out);
+      }
+    }
+  }
+
+  private void products(Numbers numbers, int in, int out) {
+    try (var memory = new GuardedMemory()) {
+      CpuTensor weight = numbers.weight(memory, DType.BF16, out, in);
+      CpuTensor bias = memory.input(1, out, numbers.normal(out, 0, 0.5));
+      List<Memory.Part> parts =
+          List.of(
+              new Memory.Part(Crews.stored(weight), Crews.stored(bias)),
+              new Memory.Part(Crews.stored(weight), null));
+      CpuTensor x = memory.input(13, in, numbers.normal(13 * in, 0, 1));
+      float[] expected = product(scalar, parts, x, 13, memory);
+      for (Backend backend : crews.all()) {
+        if (backend.name().equals("native")) {
+          for (int rows : ROWS) {
+            String what = in + " to " + out + ", " + rows + " rows on " + backend.describe();
+            float[] got = product(backend, parts, x, rows, memory);
+            float[] first = java.util.Arrays.copyOf(expected, got.length);
+            if (backend.describe().contains("baseline")) { // does not fuse multiply and add
+              Numbers.assertClose(first, got, what);
+            } else {
+              assertSameBits(first, got, what);
+            }
+            memory.check(what);
+          }
+        }
+      }
+    }
+  }
+
+  private static float[] product(
+      Backend backend, List<Memory.Part> parts, CpuTensor x, int rows, GuardedMemory memory) {
+    try (Memory weights = backend.newMemory(Quantization.Q8)) {
+      Linear linear = weights.linear(parts);
+      CpuTensor y = memory.allocate(rows + 1, linear.out());
+      backend.project(x, rows, linear, y);
+      GuardedMemory.checkPoison(y, rows, "project");
+      return Numbers.rows(y, rows);
+    }
+  }
+
+  /** Inputs that are no multiple of a block wide are multiplied as they are stored. */
+  @Test
+  void whatDoesNotFitStaysAsItIs() {
+    Numbers numbers = new Numbers(3);
+    try (var memory = new GuardedMemory()) {
+      CpuTensor weight = numbers.weight(memory, DType.BF16, 7, 33);
+      List<Memory.Part> parts = List.of(new Memory.Part(Crews.stored(weight), null));
+      CpuTensor x = memory.input(3, 33, numbers.normal(99, 0, 1));
+      CpuTensor expected = memory.allocate(3, 7);
+      scalar.project(x, 3, CpuLinear.of(weight, null), expected);
+      for (Backend backend : crews.all()) {
+        if (backend.name().equals("native")) {
+          float[] got = product(backend, parts, x, 3, memory);
+          Numbers.assertClose(Numbers.rows(expected, 3), got, backend.describe());
+        }
+      }
+      assertSameBits(Numbers.rows(expected, 3), product(scalar, parts, x, 3, memory), "scalar");
+    }
+  }
+
+  @Test
+  void nanIsNotHidden() {
+    Numbers numbers = new Numbers(4);
+    try (var memory = new GuardedMemory()) {
+      CpuTensor weight = numbers.weight(memory, DType.BF16, 5, 64);
+      List<Memory.Part> parts = List.of(new Memory.Part(Crews.stored(weight), null));
+      float[] values = numbers.normal(128, 0, 1);
+      values[70] = Float.NaN;
+      CpuTensor x = memory.input(2, 64, values);
+      for (Backend backend : crews.all()) {
+        if (backend.name().equals("native")) {
+          float[] got = product(backend, parts, x, 2, memory);
+          for (int i = 0; i < got.length; i++) {
+            assertEquals(i >= 5, Float.isNaN(got[i]), backend.describe());
+          }
+        }
+      }
+      assertTrue(Float.isNaN(product(scalar, parts, x, 2, memory)[5]));
+    }
+  }
+
+  @Test
+  void vectorRefuses() {
+    Backend vector = crews.all().getFirst();
+    var e = assertThrows(BackendException.class, () -> vector.newMemory(Quantization.Q8));
+    assertEquals(
+        "backend vector does not quantize: use --backend native or scalar", e.getMessage());
+  }
+}
