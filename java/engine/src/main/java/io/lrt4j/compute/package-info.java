@@ -1,7 +1,8 @@
 /**
  * The seam between model and machine: a {@link io.lrt4j.compute.Backend} runs coarse operations on
  * {@link io.lrt4j.compute.Tensor}s that it owns, with weights that it keeps as {@link
- * io.lrt4j.compute.Linear}s; a {@link io.lrt4j.compute.KvCache} keeps what a sequence has seen.
+ * io.lrt4j.compute.Linear}s; a {@link io.lrt4j.compute.KvStore} keeps what sequences have seen,
+ * each a {@link io.lrt4j.compute.KvCache} of blocks.
  */
 @NullMarked
 package io.lrt4j.compute;

@@ -9,18 +9,22 @@ import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
+import io.lrt4j.schedule.Scheduler;
+import io.lrt4j.schedule.Turn;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The token loop of one thread: fills caches, then lets any number of sequences grow together, a
- * token each per step, so that their weights are read once. Allocates nothing per token.
+ * The token loop of one caller: fills caches, then lets any number of sequences grow together, a
+ * token each per step, and together with those of other callers. Allocates nothing per token.
  */
 public final class Generator implements AutoCloseable {
   /** Most tokens that a sequence may be given at once. */
   public static final int MAX_FORCED = Transformer.CHUNK - 1;
 
+  private final Scheduler scheduler;
+  private final boolean ownScheduler;
   private final Transformer model;
   private final Backend ops;
   private final Workspace w;
@@ -30,10 +34,24 @@ public final class Generator implements AutoCloseable {
   private final float[] host; // one row of logits, for sampling
   private final int width;
 
-  /** A loop that grows up to {@code width} sequences in one step; more take turns. */
+  /** A loop that has the model to itself; see the other constructor. */
   public Generator(Transformer model, int width) {
-    this.model = model;
+    this(new Scheduler(model), width, true);
+  }
+
+  /**
+   * A loop that grows up to {@code width} sequences at a time; more take turns. Its steps are
+   * shared with all other loops of the scheduler.
+   */
+  public Generator(Scheduler scheduler, int width) {
+    this(scheduler, width, false);
+  }
+
+  private Generator(Scheduler scheduler, int width, boolean ownScheduler) {
+    this.scheduler = scheduler;
+    this.ownScheduler = ownScheduler;
     this.width = width;
+    model = scheduler.model();
     ops = model.backend();
     batch = new Batch(width);
     host = new float[model.config().vocabSize()];
@@ -62,24 +80,56 @@ public final class Generator implements AutoCloseable {
   public boolean prefill(
       KvCache cache, int[] tokens, @Nullable Tensor hidden, BooleanSupplier calledOff) {
     checkIds(tokens);
+    Turn turn = turn(calledOff);
     for (int at = 0; at < tokens.length; at += w.rows) {
-      if (calledOff.getAsBoolean()) {
+      int from = at;
+      int rows = Math.min(w.rows, tokens.length - at);
+      boolean done =
+          turn.take(
+              () -> {
+                model.embed(tokens, from, rows, w);
+                append(cache, rows, hidden, from);
+              });
+      if (!done) {
         return false;
       }
-      int rows = Math.min(w.rows, tokens.length - at);
-      model.embed(tokens, at, rows, w);
-      append(cache, rows, hidden, at);
     }
     return true;
   }
 
+  /** Turns at the model, between the steps of those who decode, until it is called off. */
+  public Turn turn(BooleanSupplier calledOff) {
+    return piece -> {
+      if (calledOff.getAsBoolean()) {
+        return false;
+      }
+      scheduler.inTurn(piece);
+      return true;
+    };
+  }
+
   /** Appends {@code n} embeddings, [n, hidden], to a cache. */
   public void prefill(KvCache cache, Tensor embeddings, int n) {
+    prefill(cache, embeddings, n, () -> false);
+  }
+
+  /** The same, unless it is called off on the way. */
+  public boolean prefill(KvCache cache, Tensor embeddings, int n, BooleanSupplier calledOff) {
+    Turn turn = turn(calledOff);
     for (int at = 0; at < n; at += w.rows) {
+      int from = at;
       int rows = Math.min(w.rows, n - at);
-      ops.copyRows(embeddings, at, w.x, 0, rows);
-      append(cache, rows, null, 0);
+      boolean done =
+          turn.take(
+              () -> {
+                ops.copyRows(embeddings, from, w.x, 0, rows);
+                append(cache, rows, null, 0);
+              });
+      if (!done) {
+        return false;
+      }
     }
+    return true;
   }
 
   private void append(KvCache cache, int rows, @Nullable Tensor hidden, int at) {
@@ -149,10 +199,16 @@ public final class Generator implements AutoCloseable {
       fitting = Math.min(fitting, model.store().capacity(open[i].longest()) - 1);
     }
     int together = (int) Math.max(1, fitting);
-    for (int n = compact(open, open.length); n > 0; n = compact(open, n)) {
-      int running = Math.min(n, together);
-      for (int from = 0; from < running; ) {
-        from = step(open, from, running);
+    int n = compact(open, open.length);
+    if (n == 0) {
+      return;
+    }
+    try (Scheduler.Client client = scheduler.join(w, batch, ids)) {
+      for (; n > 0; n = compact(open, n)) {
+        int running = Math.min(n, together);
+        for (int from = 0; from < running; ) {
+          from = step(client, open, from, running);
+        }
       }
     }
   }
@@ -175,7 +231,7 @@ public final class Generator implements AutoCloseable {
   /**
    * One step for as many sequences as fit, from {@code from} on; returns the first that did not.
    */
-  private int step(Sequence[] open, int from, int n) {
+  private int step(Scheduler.Client client, Sequence[] open, int from, int n) {
     batch.clear();
     int to = from;
     int rows = 0;
@@ -184,9 +240,7 @@ public final class Generator implements AutoCloseable {
       batch.add(open[to].cache(), open[to].feedCount());
       to++;
     }
-    model.embed(ids, 0, rows, w);
-    model.forward(batch, w);
-    model.logitsOfLastRows(batch, w);
+    client.step();
     for (int i = from; i < to; i++) {
       open[i].take(ops, w.logits, i - from, summary, host);
     }
@@ -196,5 +250,8 @@ public final class Generator implements AutoCloseable {
   @Override
   public void close() {
     w.close();
+    if (ownScheduler) {
+      scheduler.close();
+    }
   }
 }

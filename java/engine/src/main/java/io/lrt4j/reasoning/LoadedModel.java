@@ -17,6 +17,7 @@ import io.lrt4j.compute.Memory;
 import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
+import io.lrt4j.schedule.Scheduler;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
 import java.nio.file.Files;
@@ -44,6 +45,7 @@ public final class LoadedModel implements AutoCloseable {
   private final Quantization quantization;
   private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
+  private final Scheduler scheduler;
   private final @Nullable ReasoningNetwork network;
   private final @Nullable Path networkDirectory;
   private final @Nullable Tokenizer tokenizer;
@@ -66,6 +68,8 @@ public final class LoadedModel implements AutoCloseable {
       cacheMemory = new CacheMemory(options.cacheLimit());
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
+      scheduler = new Scheduler(transformer);
+      closers.push(scheduler::close);
       Path own = directory.resolve(NETWORK_DIRECTORY);
       networkDirectory =
           options.network() != null ? options.network() : Files.isDirectory(own) ? own : null;
@@ -179,6 +183,10 @@ public final class LoadedModel implements AutoCloseable {
 
   Transformer transformer() {
     return transformer;
+  }
+
+  Scheduler scheduler() {
+    return scheduler;
   }
 
   public Prompts prompts() {

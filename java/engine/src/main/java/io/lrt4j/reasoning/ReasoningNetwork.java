@@ -12,6 +12,9 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
 import io.lrt4j.model.Workspace;
+import io.lrt4j.schedule.Turn;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The network that does the thinking: from the final hidden states of a question, [n, d], to t
@@ -104,39 +107,55 @@ public final class ReasoningNetwork implements AutoCloseable {
       }
     }
 
+    /** z = G(H), all at once; see the other form. */
+    public Tensor run(Tensor hidden, int n) {
+      return Objects.requireNonNull(run(hidden, n, Turn.ALONE));
+    }
+
     /**
      * z = G(H).
      *
      * @param hidden final hidden states of the question; [at least n, d]
      * @param n tokens of the question
-     * @return the latents, [t, d], good until the next pass
+     * @param turn for every chunk of rows
+     * @return the latents, [t, d], good until the next pass; null if it was called off
      */
-    public Tensor run(Tensor hidden, int n) {
-      int prefix = config.fusion() == Fusion.APPEND ? n : 0;
+    public @Nullable Tensor run(Tensor hidden, int n, Turn turn) {
+      boolean append = config.fusion() == Fusion.APPEND;
+      // Question and queries in separate steps: their inputs come from different places.
+      try (KvCache cache = backbone.newCache()) {
+        boolean done = true;
+        for (int at = 0; append && done && at < n; at += Transformer.CHUNK) {
+          int from = at;
+          int rows = Math.min(Transformer.CHUNK, n - at);
+          done = turn.take(() -> read(cache, hidden, from, rows));
+        }
+        for (int at = 0; done && at < latents(); at += Transformer.CHUNK) {
+          int from = at;
+          int rows = Math.min(Transformer.CHUNK, latents() - at);
+          done = turn.take(() -> ask(cache, hidden, n, from, rows));
+        }
+        return done && turn.take(() -> ops.project(last, latents(), out, z)) ? z : null;
+      }
+    }
+
+    /** Rows of the question. */
+    private void read(KvCache cache, Tensor hidden, int from, int rows) {
+      ops.copyRows(hidden, from, question, 0, rows);
+      ops.project(question, rows, in, w.x);
+      backbone.forward(batch.clear().add(cache, rows), w);
+    }
+
+    /** Rows of the queries. */
+    private void ask(KvCache cache, Tensor hidden, int n, int from, int rows) {
+      ops.copyRows(queries, from, w.x, 0, rows);
       if (config.fusion() == Fusion.HADAMARD) {
         ops.copyRows(hidden, n - 1, question, 0, 1);
         ops.project(question, 1, in, projected);
+        ops.multiplyRow(projected, 0, w.x, rows, w.x);
       }
-      try (KvCache cache = backbone.newCache()) {
-        // Question and queries in separate steps: their inputs come from different places.
-        for (int at = 0; at < prefix; at += Transformer.CHUNK) {
-          int rows = Math.min(Transformer.CHUNK, prefix - at);
-          ops.copyRows(hidden, at, question, 0, rows);
-          ops.project(question, rows, in, w.x);
-          backbone.forward(batch.clear().add(cache, rows), w);
-        }
-        for (int at = 0; at < latents(); at += Transformer.CHUNK) {
-          int rows = Math.min(Transformer.CHUNK, latents() - at);
-          ops.copyRows(queries, at, w.x, 0, rows);
-          if (config.fusion() == Fusion.HADAMARD) {
-            ops.multiplyRow(projected, 0, w.x, rows, w.x);
-          }
-          backbone.forward(batch.clear().add(cache, rows), w);
-          ops.copyRows(w.hidden, 0, last, at, rows);
-        }
-      }
-      ops.project(last, latents(), out, z);
-      return z;
+      backbone.forward(batch.clear().add(cache, rows), w);
+      ops.copyRows(w.hidden, 0, last, from, rows);
     }
 
     @Override

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +46,7 @@ public final class Session implements AutoCloseable {
 
   public Session(LoadedModel model) {
     this.model = model;
-    generator = new Generator(model.transformer(), WIDTH);
+    generator = new Generator(model.scheduler(), WIDTH);
   }
 
   /** {@code count} answers to one question, which is encoded once for all of them. */
@@ -194,18 +195,26 @@ public final class Session implements AutoCloseable {
     if (pass == null) {
       pass = network.newPass();
     }
-    Tensor z = pass.run(Objects.requireNonNull(hidden), n);
+    BooleanSupplier calledOff = () -> Sequence.isCancelled(job.options);
+    Tensor z = pass.run(Objects.requireNonNull(hidden), n, generator.turn(calledOff));
     reason.tokens = t;
     reason.commit();
     job.watch.reason = job.watch.lap();
+    if (z == null) {
+      return cancelled(job, Mode.LATENT);
+    }
 
     var prefill = new Events.Prefill();
     prefill.begin();
-    generator.prefill(cache, z, t);
-    generator.prefill(cache, close, null);
+    boolean filled =
+        generator.prefill(cache, z, t, calledOff)
+            && generator.prefill(cache, close, null, calledOff);
     prefill.tokens = t + close.length;
     prefill.commit();
     job.watch.prefill = job.watch.lap();
+    if (!filled) {
+      return cancelled(job, Mode.LATENT);
+    }
     return decode(job, Mode.LATENT, n + close.length, t, generator.logits(), listener);
   }
 

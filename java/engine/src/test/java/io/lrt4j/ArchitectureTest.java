@@ -1,0 +1,70 @@
+package io.lrt4j;
+
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Test;
+
+/** Lower rooms know nothing of upper ones. */
+class ArchitectureTest {
+  private final JavaClasses classes =
+      new ClassFileImporter()
+          .withImportOption(new ImportOption.DoNotIncludeTests())
+          .importPackages("io.lrt4j");
+
+  /**
+   * Of the API's package, all rooms use the options, answers and exceptions; what loads and asks is
+   * above them all. It is therefore not in this picture, and {@link #onlyTheEngineLooksDown} is.
+   */
+  @Test
+  void arrowsPointDown() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInAnyPackage("io.lrt4j.(*)..")
+        .layer("reasoning")
+        .definedBy("io.lrt4j.reasoning..")
+        .layer("decode")
+        .definedBy("io.lrt4j.decode..")
+        .layer("schedule")
+        .definedBy("io.lrt4j.schedule..")
+        .layer("checkpoint")
+        .definedBy("io.lrt4j.checkpoint..")
+        .layer("model")
+        .definedBy("io.lrt4j.model..")
+        .layer("text")
+        .definedBy("io.lrt4j.text..")
+        .layer("compute")
+        .definedBy("io.lrt4j.compute")
+        .layer("backends")
+        .definedBy("io.lrt4j.compute.*..")
+        .whereLayer("reasoning")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("decode")
+        .mayOnlyBeAccessedByLayers("reasoning")
+        .whereLayer("schedule")
+        .mayOnlyBeAccessedByLayers("reasoning", "decode")
+        .whereLayer("checkpoint")
+        .mayOnlyBeAccessedByLayers("reasoning", "text")
+        .whereLayer("model")
+        .mayOnlyBeAccessedByLayers("reasoning", "decode", "schedule", "checkpoint")
+        .whereLayer("text")
+        .mayOnlyBeAccessedByLayers("reasoning", "decode")
+        .whereLayer("backends")
+        .mayNotBeAccessedByAnyLayer()
+        .check(classes);
+  }
+
+  /** In the API's package, only the engine uses what is below. */
+  @Test
+  void onlyTheEngineLooksDown() {
+    assertTrue(classes.contain("io.lrt4j.Engine"));
+    classes.get("io.lrt4j.Engine").getPackage().getClasses().stream()
+        .filter(c -> !c.getName().matches("io\\.lrt4j\\.Engine(\\$.*)?"))
+        .flatMap(c -> c.getDirectDependenciesFromSelf().stream())
+        .map(d -> d.getTargetClass().getPackageName())
+        .filter(name -> name.startsWith("io.lrt4j"))
+        .forEach(name -> assertTrue(name.equals("io.lrt4j"), "a type of the API uses " + name));
+  }
+}

@@ -1,0 +1,170 @@
+package io.lrt4j.reasoning;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.Answer;
+import io.lrt4j.BackendException;
+import io.lrt4j.Cancellation;
+import io.lrt4j.FinishReason;
+import io.lrt4j.Fixtures;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
+import io.lrt4j.TestModels;
+import io.lrt4j.TokenListener;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What several callers of one model do to each other: share steps, and nothing else. */
+@Timeout(60)
+class SchedulingTest {
+  private static final int CALLERS = 4;
+
+  private SpiedModel m =
+      new SpiedModel(Fixtures.dir(TestModels.BASE), Fixtures.dir(TestModels.APPEND));
+
+  @BeforeEach
+  void forget() {
+    m.spy.takeSteps();
+  }
+
+  @AfterEach
+  void close() {
+    m.close();
+    assertEquals(0, m.spy.openMemories());
+  }
+
+  private static Question question(int i) {
+    return Question.of("What is " + i + "+30?").mode(Mode.LATENT).maxTokens(30 + i).seed(i);
+  }
+
+  /** All callers, each in a session of its own; every one waits at its first token for all. */
+  private List<Future<Answer>> askTogether(TokenListener listener) throws Exception {
+    CyclicBarrier first = new CyclicBarrier(CALLERS);
+    List<Callable<Answer>> callers = new ArrayList<>();
+    for (int i = 0; i < CALLERS; i++) {
+      Question question = question(i);
+      AtomicBoolean begun = new AtomicBoolean();
+      TokenListener waiting =
+          token -> {
+            if (!begun.getAndSet(true)) {
+              awaitAll(first);
+            }
+            listener.onToken(token);
+          };
+      callers.add(
+          () -> {
+            try (Session session = new Session(m.model)) {
+              return session.ask(question, 1, waiting).getFirst();
+            }
+          });
+    }
+    try (var threads = Executors.newFixedThreadPool(CALLERS)) {
+      return threads.invokeAll(callers);
+    }
+  }
+
+  private static void awaitAll(CyclicBarrier barrier) {
+    try {
+      barrier.await();
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void callersShareSteps() throws Exception {
+    List<Answer> expected = new ArrayList<>();
+    for (int i = 0; i < CALLERS; i++) {
+      expected.add(m.ask(question(i)));
+    }
+    m.spy.takeSteps();
+    List<Future<Answer>> answers = askTogether(token -> {});
+    for (int i = 0; i < CALLERS; i++) {
+      assertEquals(expected.get(i).ids(), answers.get(i).get().ids());
+      assertEquals(expected.get(i).logprobs(), answers.get(i).get().logprobs());
+    }
+    List<SpyBackend.Step> decoding =
+        m.spy.takeSteps().stream().filter(s -> s.runs().getFirst().rows() == 1).toList();
+    int tokens = decoding.stream().mapToInt(s -> s.runs().size()).sum();
+    assertEquals(4 * 29 + 6, tokens);
+    assertTrue(decoding.size() < tokens / 2, tokens + " tokens in " + decoding.size() + " steps");
+  }
+
+  /** A step that fails is everybody's failure, who had a part in it, and nobody else's. */
+  @Test
+  void aFailureReachesAllThatShareTheStep() throws Exception {
+    AtomicBoolean armed = new AtomicBoolean();
+    m.spy.beforeStep(
+        step -> {
+          if (armed.getAndSet(false)) {
+            throw new BackendException("the device is gone");
+          }
+        });
+    List<Future<Answer>> answers = askTogether(token -> armed.set(armed.get() || token.id() >= 0));
+    int failed = 0;
+    for (Future<Answer> answer : answers) {
+      try {
+        answer.get();
+      } catch (ExecutionException e) {
+        assertTrue(e.getCause() instanceof BackendException, () -> "found " + e.getCause());
+        failed++;
+      }
+    }
+    assertTrue(failed > 0);
+    m.spy.beforeStep(step -> {});
+    assertEquals(FinishReason.LENGTH, m.ask(question(1)).finishReason());
+  }
+
+  /**
+   * Called off during step {@code k} of encoding, the network's two passes and the latents'
+   * prefill: nothing more is computed.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3})
+  void cancellingEndsWithTheChunkUnderWay(int k) {
+    Cancellation cancellation = new Cancellation();
+    m.spy.beforeStep(
+        step -> {
+          if (step == k) {
+            cancellation.cancel();
+          }
+        });
+    Answer answer = m.ask(question(1).cancelledBy(cancellation));
+    assertEquals(FinishReason.CANCELLED, answer.finishReason());
+    assertEquals(List.of(), answer.ids());
+    assertEquals(k + 1, m.spy.takeSteps().size());
+    m.spy.beforeStep(step -> {});
+    assertEquals(31, m.ask(question(1)).ids().size());
+  }
+
+  @Test
+  void aListenersFailureIsItsOwn() throws Exception {
+    Thread main = Thread.currentThread();
+    List<Answer> expected = List.of(m.ask(question(0)), m.ask(question(3)));
+    assertThrows(
+        IllegalArgumentException.class,
+        () ->
+            m.ask(
+                question(2),
+                token -> {
+                  assertEquals(main, Thread.currentThread());
+                  throw new IllegalArgumentException("mine");
+                }));
+    assertEquals(expected.getFirst().ids(), m.ask(question(0)).ids());
+    assertEquals(expected.getLast().ids(), m.ask(question(3)).ids());
+  }
+}
