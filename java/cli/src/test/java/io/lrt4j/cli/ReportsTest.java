@@ -122,4 +122,11 @@ class ReportsTest {
     assertEquals("16.0 GiB", Reports.size(16L << 30));
     assertEquals("2048.0 TiB", Reports.size(2L << 50));
   }
+
+  @Test
+  void namesOutOfFilesMoveNoCursor() {
+    assertEquals("model.norm", Reports.printable("model.norm"));
+    assertEquals(
+        "a\\u001b[2J\\nb\\u202e\\u2028 é 数", Reports.printable("a\u001b[2J\nb\u202e\u2028 é 数"));
+  }
 }

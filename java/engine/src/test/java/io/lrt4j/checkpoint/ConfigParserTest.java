@@ -164,6 +164,22 @@ class ConfigParserTest {
   }
 
   @Test
+  void contextsThatScalingExtends() {
+    String original = ",\"original_max_position_embeddings\":";
+    String yarn = ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":";
+    assertEquals(8192, parse("qwen3", yarn + "4.0" + original + "2048}").maxPositions());
+    assertEquals(4096, parse("qwen3", yarn + "4.0" + original + "512}").maxPositions());
+    assertEquals(16384, parse("qwen3", yarn + "4.0}").maxPositions());
+    assertEquals(Integer.MAX_VALUE, parse("qwen3", yarn + "1e30}").maxPositions());
+    String llama3 =
+        ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,"
+            + "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0";
+    assertEquals(8192, parse("llama", llama3 + original + "1024}").maxPositions());
+    String linear = ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.0}";
+    assertEquals(4096, parse("llama", linear).maxPositions());
+  }
+
+  @Test
   void releasedConfigsAreRead() {
     // As DeepSeek-R1-Distill-Qwen-1.5B ships it.
     ModelConfig r1 =
