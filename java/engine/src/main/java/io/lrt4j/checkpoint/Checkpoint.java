@@ -20,6 +20,7 @@ public final class Checkpoint implements AutoCloseable {
   private static final String PREFIX = "model.";
   private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final String HEAD = "lm_head.weight";
+  private static final String ADAPTER = "adapter_config.json"; // PEFT would apply it by itself
 
   private final Path directory;
   private final ModelConfig config;
@@ -54,6 +55,13 @@ public final class Checkpoint implements AutoCloseable {
     }
     ModelConfig declared = ConfigParser.model(json);
     GenerationDefaults generation = GenerationDefaults.read(files, json, declared.vocabSize());
+    if (files.find(ADAPTER) != null) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "{0}: the adapter that {1} describes is not applied: the weights are run as they are",
+          directory,
+          ADAPTER);
+    }
     TensorFiles tensors = TensorFiles.open(files);
     try {
       ModelConfig config = place(declared, tensors, access, directory);

@@ -4,7 +4,9 @@ import io.lrt4j.CheckpointException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /**
@@ -33,6 +35,39 @@ public record GenerationDefaults(
 
   private static final System.Logger LOG = System.getLogger(GenerationDefaults.class.getName());
 
+  /**
+   * Keys with which transformers' {@code generate} writes something else, none of which is run, and
+   * the number with which they do nothing. Lengths are not among them: those are the caller's.
+   */
+  private static final Map<String, Integer> NOT_RUN =
+      new TreeMap<>(
+          Map.ofEntries(
+              Map.entry("bad_words_ids", 0),
+              Map.entry("begin_suppress_tokens", 0),
+              Map.entry("constraints", 0),
+              Map.entry("dola_layers", 0),
+              Map.entry("encoder_repetition_penalty", 1),
+              Map.entry("epsilon_cutoff", 0),
+              Map.entry("eta_cutoff", 0),
+              Map.entry("exponential_decay_length_penalty", 0),
+              Map.entry("force_words_ids", 0),
+              Map.entry("forced_bos_token_id", -1),
+              Map.entry("forced_decoder_ids", 0),
+              Map.entry("forced_eos_token_id", -1),
+              Map.entry("guidance_scale", 1),
+              Map.entry("max_time", 0),
+              Map.entry("min_length", 0),
+              Map.entry("min_new_tokens", 0),
+              Map.entry("no_repeat_ngram_size", 0),
+              Map.entry("num_beams", 1),
+              Map.entry("penalty_alpha", 0),
+              Map.entry("sequence_bias", 0),
+              Map.entry("stop_strings", 0),
+              Map.entry("suppress_tokens", 0),
+              Map.entry("top_h", 0),
+              Map.entry("typical_p", 1),
+              Map.entry("watermarking_config", 0)));
+
   public GenerationDefaults {
     eosTokenIds = List.copyOf(eosTokenIds);
   }
@@ -45,6 +80,14 @@ public record GenerationDefaults(
   static GenerationDefaults read(ModelFiles files, Json config, int vocabSize) {
     Path file = files.find("generation_config.json");
     Json own = file == null ? Json.empty(files.directory()) : Json.read(file);
+    List<String> notRun = notRun(own);
+    if (!notRun.isEmpty()) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "{0}: answers are not what these keys ask for, they are not run: {1}",
+          own.file(),
+          String.join(", ", notRun));
+    }
     boolean sample = own.bool("do_sample", false);
     return new GenerationDefaults(
         tokens("eos_token_id", own, config, vocabSize),
@@ -57,6 +100,14 @@ public record GenerationDefaults(
         setting(sample, () -> (float) own.fraction("top_p", 1), 1f),
         setting(sample, () -> (float) own.number("min_p", 0, 1, 0), 0f),
         penalty(own));
+  }
+
+  /** The keys of a generation_config.json that ask for something that is not run. */
+  static List<String> notRun(Json own) {
+    return NOT_RUN.entrySet().stream()
+        .filter(e -> !own.isNeutral(e.getKey(), e.getValue()))
+        .map(Map.Entry::getKey)
+        .toList();
   }
 
   private static float penalty(Json own) {

@@ -180,6 +180,16 @@ final class Json {
     return node.has(key);
   }
 
+  /** Whether the key says nothing: not there, null, false, empty, or {@code neutral}. */
+  boolean isNeutral(String key, double neutral) {
+    JsonNode value = node.path(key);
+    return value.isMissingNode()
+        || value.isNull()
+        || (value.isContainerNode() && value.isEmpty())
+        || (value.isBoolean() && !value.booleanValue())
+        || (value.isNumber() && value.doubleValue() == neutral);
+  }
+
   boolean isObject(String key) {
     return node.path(key).isObject();
   }

@@ -1,15 +1,11 @@
 package io.lrt4j.text;
 
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectReader;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.TemplateException;
+import io.lrt4j.TokenizerException;
 import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.text.template.Template;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZoneId;
@@ -30,18 +26,9 @@ import org.jspecify.annotations.Nullable;
 public final class ChatTemplate {
   private static final String TEMPLATE_FILE = "chat_template.jinja";
   private static final String TEMPLATE_DIRECTORY = "chat_templates";
-  private static final String CONFIG_FILE = "tokenizer_config.json";
-  private static final String TOKENS_FILE = "special_tokens_map.json";
   private static final String DEFAULT = "default";
   private static final String TOOL_USE = "tool_use";
   private static final int MAX_FILE_BYTES = 64 << 20;
-
-  private static final ObjectReader JSON =
-      JsonMapper.builder()
-          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS) // Python writes them
-          .build()
-          .reader();
 
   /** What a template says that knows thinking. */
   private static final Pattern THINKING = Pattern.compile("</?think>|enable_thinking");
@@ -80,7 +67,8 @@ public final class ChatTemplate {
    * {@code default} all others.
    *
    * @return empty if the checkpoint has none
-   * @throws CheckpointException if one of these files cannot be read
+   * @throws CheckpointException if a template cannot be read
+   * @throws TokenizerException if the tokenizer's settings cannot
    * @throws TemplateException if the template is not valid, or uses what is not supported
    */
   public static Optional<ChatTemplate> load(Path directory) {
@@ -90,10 +78,10 @@ public final class ChatTemplate {
   /** The same among files that are open already. */
   public static Optional<ChatTemplate> load(ModelFiles files) {
     Path directory = files.directory();
-    var config = readJson(files.find(CONFIG_FILE));
+    var settings = TokenizerSettings.read(files);
     var sources = templateFiles(files);
-    if (sources.isEmpty() && config != null) {
-      sources = templatesIn(config, directory.resolve(CONFIG_FILE));
+    if (sources.isEmpty()) {
+      sources = templatesIn(settings.config(), directory.resolve(TokenizerSettings.CONFIG_FILE));
     }
     if (sources.isEmpty()) {
       return Optional.empty();
@@ -110,7 +98,7 @@ public final class ChatTemplate {
             THINKING.matcher(source).find(),
             template,
             toolSource == null ? template : Template.parse(toolSource),
-            specialTokens(files, config)));
+            specialTokens(settings)));
   }
 
   /** Whether it mentions thinking: {@code <think>}, {@code </think>}, {@code enable_thinking}. */
@@ -189,56 +177,9 @@ public final class ChatTemplate {
     return sources;
   }
 
-  private static Map<String, Object> specialTokens(ModelFiles files, @Nullable JsonNode config) {
+  private static Map<String, Object> specialTokens(TokenizerSettings settings) {
     var tokens = new HashMap<String, Object>();
-    if (config != null) {
-      addTokens(config, tokens);
-    }
-    // The older file counts only where the config does not list its added tokens.
-    if (config == null || !config.has("added_tokens_decoder")) {
-      var map = readJson(files.find(TOKENS_FILE));
-      if (map != null) {
-        addTokens(map, tokens);
-      }
-    }
+    settings.named().forEach((name, token) -> tokens.put(name, TokenizerSettings.content(token)));
     return tokens;
-  }
-
-  /** Every {@code *_token}, and the named extra ones: strings, or objects with their content. */
-  private static void addTokens(JsonNode node, Map<String, Object> tokens) {
-    for (var field : node.properties()) {
-      var name = field.getKey();
-      if (name.equals("extra_special_tokens") && field.getValue().isObject()) {
-        field.getValue().properties().forEach(e -> addToken(e.getKey(), e.getValue(), tokens));
-      } else if (name.endsWith("_token")) {
-        addToken(name, field.getValue(), tokens);
-      }
-    }
-  }
-
-  private static void addToken(String name, JsonNode token, Map<String, Object> tokens) {
-    var content = token.isObject() ? token.path("content") : token;
-    if (content.isTextual()) {
-      tokens.put(name, content.textValue());
-    }
-  }
-
-  private static @Nullable JsonNode readJson(@Nullable Path file) {
-    if (file == null) {
-      return null;
-    }
-    try {
-      var root = JSON.readTree(ModelFiles.text(file, MAX_FILE_BYTES));
-      if (!root.isObject()) {
-        throw new CheckpointException(file + ": expected a JSON object");
-      }
-      return root;
-    } catch (IOException e) {
-      throw new CheckpointException(
-          file
-              + " is not valid JSON: "
-              + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
-          e);
-    }
   }
 }

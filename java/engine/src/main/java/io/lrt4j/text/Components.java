@@ -21,6 +21,22 @@ final class Components {
     preTokenizer(preTokenizer);
   }
 
+  /** Whether they put a space in front of a text. */
+  static boolean addPrefix(JsonNode normalizer, JsonNode preTokenizer) {
+    return normalizer.findValuesAsText("type").contains("Prepend")
+        || preTokenizer.findParents("type").stream().anyMatch(Components::addsPrefix);
+  }
+
+  private static boolean addsPrefix(JsonNode step) {
+    return switch (step.path("type").asText()) {
+      case "ByteLevel" -> step.path("add_prefix_space").asBoolean(true);
+      case "Metaspace" ->
+          !step.path("prepend_scheme").asText("always").equals("never")
+              && step.path("add_prefix_space").asBoolean(true);
+      default -> false;
+    };
+  }
+
   private static void normalizer(JsonNode node) {
     if (node.isNull()) {
       return;

@@ -58,8 +58,11 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Loads {@code tokenizer.json} from a checkpoint's directory, and from {@code
-   * tokenizer_config.json}, where there is one, the special tokens it adds.
+   * Loads {@code tokenizer.json} from a checkpoint's directory, and what the small files beside it
+   * change, as {@code AutoTokenizer} of transformers 5 does: tokens of tokenizer_config.json,
+   * special_tokens_map.json and added_tokens.json; the split of {@code Qwen2Tokenizer} (with its
+   * {@code add_prefix_space}) in place of the file's where that is the class. Keys that change ids
+   * and are not run are refused by name.
    *
    * @throws TokenizerException if a file is missing, damaged or larger than 64 MiB, or the native
    *     library does not run on this machine

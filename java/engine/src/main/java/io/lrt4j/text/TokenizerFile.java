@@ -19,22 +19,20 @@ import io.lrt4j.checkpoint.ModelFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a tokenizer.json, and from the tokenizer_config.json beside it the special tokens that only
- * it knows. The native library ends the process over many a mistake in such a file, so that it only
- * ever sees what is put together here from parts that were checked.
+ * Reads a tokenizer.json, and takes over what the {@link TokenizerSettings} beside it change. The
+ * native library ends the process over many a mistake in such a file, so that it only ever sees
+ * what is put together here from parts that were checked.
  */
 final class TokenizerFile {
   private static final String NAME = "tokenizer.json";
@@ -46,15 +44,6 @@ final class TokenizerFile {
 
   private static final List<String> FLAGS =
       List.of("single_word", "lstrip", "rstrip", "normalized", "special");
-  private static final List<String> NAMED =
-      List.of(
-          "bos_token",
-          "eos_token",
-          "unk_token",
-          "sep_token",
-          "pad_token",
-          "cls_token",
-          "mask_token");
 
   // Names of fields are the vocabulary here: nothing is gained by making them canonical.
   private static final ObjectMapper MAPPER =
@@ -74,6 +63,7 @@ final class TokenizerFile {
   private JsonNode preTokenizer = normalizer;
   private JsonNode decoder = normalizer;
   private @Nullable String model;
+  private @Nullable String modelSetting; // that changes the ids, if any
 
   /**
    * A tokenizer that is known to be sound.
@@ -129,30 +119,40 @@ final class TokenizerFile {
     this.file = file;
   }
 
+  /** One object of a small JSON file. */
+  static JsonNode object(Path path) {
+    try {
+      JsonNode root = MAPPER.readTree(text(path, MAX_CONFIG_BYTES));
+      expect(path, root.isObject(), "it is no JSON object");
+      return root;
+    } catch (JsonProcessingException e) {
+      throw new TokenizerException(path + ": " + problem(e), e);
+    }
+  }
+
   /** Whether a checkpoint has a tokenizer. */
   static boolean isIn(ModelFiles files) {
     return files.find(NAME) != null || VocabularyFiles.find(files) != null;
   }
 
   static Parts read(ModelFiles files) {
-    Path config = opened(() -> files.find("tokenizer_config.json"));
+    TokenizerSettings settings = opened(() -> TokenizerSettings.read(files));
     Path file = opened(() -> files.find(NAME));
     if (file != null) {
-      return new TokenizerFile(file).read(text(file, MAX_BYTES), config);
+      return new TokenizerFile(file).read(text(file, MAX_BYTES), settings);
     }
     Path vocabulary = opened(() -> VocabularyFiles.find(files));
     if (vocabulary == null) {
       throw new TokenizerException(files.directory().resolve(NAME) + ": there is no such file");
     }
-    JsonNode settings = config == null ? JsonNodeFactory.instance.objectNode() : settings(config);
     Path merges = opened(() -> VocabularyFiles.merges(files));
     String json =
         VocabularyFiles.tokenizerJson(
-            vocabulary, settings, text(vocabulary, MAX_BYTES), text(merges, MAX_BYTES));
-    return new TokenizerFile(vocabulary).read(json, config);
+            vocabulary, settings.config(), text(vocabulary, MAX_BYTES), text(merges, MAX_BYTES));
+    return new TokenizerFile(vocabulary).read(json, settings);
   }
 
-  private Parts read(String json, @Nullable Path config) {
+  private Parts read(String json, TokenizerSettings settings) {
     try (JsonParser parser = MAPPER.createParser(json)) {
       file(parser, json);
     } catch (JsonProcessingException e) {
@@ -163,9 +163,13 @@ final class TokenizerFile {
     if (model == null) {
       throw damaged("it has no \"model\"", null);
     }
-    if (config != null) {
-      addFrom(config);
+    Path config = file.resolveSibling(TokenizerSettings.CONFIG_FILE);
+    try {
+      apply(settings.config(), settings.tokenizerClass());
+    } catch (UnsupportedModelException e) {
+      throw new UnsupportedModelException(config + ": lrt4j does not run " + e.getMessage(), e);
     }
+    addFrom(settings, config);
     number();
     try {
       Components.check(normalizer, preTokenizer);
@@ -229,6 +233,10 @@ final class TokenizerFile {
             }
             case "dropout" -> off = off || (setting.isNumber() && setting.asDouble() == 0);
             case "continuing_subword_prefix", "end_of_word_suffix" -> {}
+            case "byte_fallback", "ignore_merges" -> {
+              modelSetting = setting.asBoolean() ? name : modelSetting;
+              off = true;
+            }
             default -> off = true;
           }
           if (!off && !name.equals("type")) {
@@ -257,13 +265,25 @@ final class TokenizerFile {
 
   /** Takes over an added token; one from the config replaces that of the tokenizer itself. */
   private void add(Path where, JsonNode token, JsonNode id, boolean replace) {
+    expect(
+        where,
+        id.isIntegralNumber() && id.canConvertToInt(),
+        "\"" + token.path("content").asText() + "\" has no id");
+    ObjectNode node = added(where, token, false).put("id", id.intValue());
+    String content = node.get("content").textValue();
+    ObjectNode earlier = added.put(content, node);
+    boolean same = earlier == null || earlier.get("id").equals(node.get("id"));
+    expect(where, replace || same, "it adds \"" + content + "\" twice");
+    expect(where, added.size() <= MAX_ADDED, "it adds more than " + MAX_ADDED + " tokens");
+  }
+
+  /** A token with all of its flags, but no id. */
+  private static ObjectNode added(Path where, JsonNode token, boolean named) {
     String content = token.path("content").asText();
     boolean sound = token.path("content").isTextual() && !content.isEmpty();
     expect(where, sound && Surrogates.lone(content) < 0, "an added token has no \"content\"");
-    expect(where, id.isIntegralNumber() && id.canConvertToInt(), "\"" + content + "\" has no id");
-    ObjectNode node = JsonNodeFactory.instance.objectNode();
-    node.put("id", id.intValue()).put("content", content);
-    boolean special = token.path("special").asBoolean(false);
+    ObjectNode node = JsonNodeFactory.instance.objectNode().put("content", content);
+    boolean special = named || token.path("special").asBoolean(false);
     for (String flag : FLAGS) {
       JsonNode value = token.path(flag);
       expect(
@@ -272,46 +292,95 @@ final class TokenizerFile {
           "\"" + flag + "\" of \"" + content + "\" is neither true nor false");
       node.put(flag, value.asBoolean(flag.equals("normalized") && !special));
     }
-    ObjectNode earlier = added.put(content, node);
-    boolean same = earlier == null || earlier.get("id").equals(node.get("id"));
-    expect(where, replace || same, "it adds \"" + content + "\" twice");
-    expect(where, added.size() <= MAX_ADDED, "it adds more than " + MAX_ADDED + " tokens");
+    return node.put("special", special);
   }
 
-  private static JsonNode settings(Path config) {
-    try {
-      JsonNode settings = MAPPER.readTree(text(config, MAX_CONFIG_BYTES));
-      expect(config, settings.isObject(), "it is no JSON object");
-      return settings;
-    } catch (JsonProcessingException e) {
-      throw new TokenizerException(config + ": " + problem(e), e);
-    }
-  }
-
-  /** What transformers adds to a tokenizer when it reads the config beside it. */
-  private void addFrom(Path config) {
-    JsonNode settings = settings(config);
-    if (settings.path("split_special_tokens").asBoolean()) {
-      throw new UnsupportedModelException(config + ": lrt4j does not run split_special_tokens");
-    }
-    var byId = new TreeMap<Integer, JsonNode>();
-    for (var entry : settings.path("added_tokens_decoder").properties()) {
-      expect(config, entry.getKey().matches("[0-9]{1,8}"), "an added token has no number for id");
-      byId.put(Integer.parseInt(entry.getKey()), entry.getValue());
-    }
-    byId.forEach((id, token) -> add(config, token, JsonNodeFactory.instance.numberNode(id), true));
-    var named = new ArrayList<JsonNode>();
-    NAMED.forEach(name -> named.add(settings.path(name)));
-    settings.path("additional_special_tokens").forEach(named::add);
-    for (JsonNode token : named) {
-      String content = token.path("content").asText(token.asText());
-      Integer id = ids.get(content);
-      if (id != null && !added.containsKey(content)) { // a word of the vocabulary becomes special
-        ObjectNode special = JsonNodeFactory.instance.objectNode();
-        special.put("content", content).put("special", true);
-        add(config, special, JsonNodeFactory.instance.numberNode(id), false);
+  /** Keys of tokenizer_config.json that change how text is split, other than tokens. */
+  private void apply(JsonNode config, String tokenizerClass) {
+    for (String key : List.of("split_special_tokens", "fix_mistral_regex")) {
+      if (config.path(key).asBoolean()) {
+        throw new UnsupportedModelException("\"" + key + "\": true");
       }
     }
+    JsonNode prefixSpace = config.path("add_prefix_space");
+    if (tokenizerClass.equals(TokenizerSettings.QWEN2)) {
+      if (modelSetting != null) {
+        throw new UnsupportedModelException(
+            "\"tokenizer_class\": \"Qwen2Tokenizer\" with the model setting \""
+                + modelSetting
+                + "\" of tokenizer.json");
+      }
+      normalizer = constant("{\"type\": \"NFC\"}");
+      preTokenizer = qwen2PreTokenizer(prefixSpace.asBoolean(false));
+      decoder = constant("{\"type\": \"ByteLevel\"}");
+    } else if (!List.of(TokenizerSettings.BACKEND, "PreTrainedTokenizer").contains(tokenizerClass)
+        && prefixSpace.isBoolean()
+        && prefixSpace.booleanValue() != Components.addPrefix(normalizer, preTokenizer)) {
+      throw new UnsupportedModelException(
+          "\"add_prefix_space\": "
+              + prefixSpace
+              + " of \"tokenizer_class\": \""
+              + tokenizerClass
+              + "\", of which tokenizer.json does the opposite");
+    }
+  }
+
+  /** How {@code Qwen2Tokenizer} of transformers 5 splits a text, whatever tokenizer.json says. */
+  private static JsonNode qwen2PreTokenizer(boolean addPrefixSpace) {
+    return constant(
+        """
+        {"type": "Sequence", "pretokenizers": [
+          {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex":
+            "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"}},
+          {"type": "ByteLevel", "add_prefix_space": %s, "trim_offsets": true, "use_regex": false}]}
+        """
+            .formatted(addPrefixSpace));
+  }
+
+  private static JsonNode constant(String json) {
+    try {
+      return MAPPER.readTree(json);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** What transformers adds to a tokenizer when it reads the files beside it. */
+  private void addFrom(TokenizerSettings settings, Path config) {
+    boolean qwen2 = settings.tokenizerClass().equals(TokenizerSettings.QWEN2);
+    if (qwen2 && settings.listsAddedTokens()) {
+      added.clear(); // it is built from the vocabulary and that list alone
+    }
+    settings
+        .addedTokens()
+        .forEach(
+            (id, token) -> {
+              if (settings.listsAddedTokens()
+                  || !added.containsKey(token.path("content").asText())) {
+                add(config, token, JsonNodeFactory.instance.numberNode(id), true);
+              }
+            });
+    settings.named().values().forEach(token -> addSpecial(config, token, true));
+    settings.extra().forEach(token -> addSpecial(config, token, qwen2));
+  }
+
+  /**
+   * A word of the vocabulary, or a new token, becomes special.
+   *
+   * @param always whether an added token becomes special, too
+   */
+  private void addSpecial(Path config, JsonNode token, boolean always) {
+    String content = TokenizerSettings.content(token);
+    expect(config, !content.isEmpty(), "a special token is neither a text nor has a \"content\"");
+    ObjectNode known = added.get(content);
+    if (known != null) {
+      known.put("special", always || known.get("special").booleanValue());
+      return;
+    }
+    JsonNode flags =
+        token.isObject() ? token : JsonNodeFactory.instance.objectNode().put("content", content);
+    added.put(content, added(config, flags, always || !token.isObject()));
+    expect(config, added.size() <= MAX_ADDED, "it adds more than " + MAX_ADDED + " tokens");
   }
 
   /**
@@ -321,9 +390,11 @@ final class TokenizerFile {
   private void number() {
     int next = ids.size();
     for (var entry : added.entrySet()) {
-      int given = entry.getValue().get("id").intValue();
       Integer known = ids.get(entry.getKey());
       int expected = known == null ? next : known;
+      JsonNode id = entry.getValue().get("id");
+      int given = id == null ? expected : id.intValue(); // a special token may come without
+      entry.getValue().put("id", expected);
       if (given != expected) {
         String token = "the added token \"" + entry.getKey() + "\"";
         throw damaged(token + " has the id " + given + ", expected " + expected, null);

@@ -135,7 +135,7 @@ class HostileTokenizerTest {
     Files.writeString(config, "{\"added_tokens_decoder\": {\"x\": {\"content\": \"a\"}}}");
     refused("an added token has no number for id");
     Files.writeString(config, "{\"split_special_tokens\": true}");
-    refused("does not run split_special_tokens");
+    refused("does not run \"split_special_tokens\": true");
   }
 
   /** As costly as is accepted, on the longest text, all of which one match then takes. */
