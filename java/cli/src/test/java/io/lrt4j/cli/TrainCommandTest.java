@@ -215,7 +215,7 @@ class TrainCommandTest {
         "train dance; train needs base, sft or grpo, found dance",
         "train sft; train needs --model",
         "lab; lab needs problems, model or exam, found nothing",
-        "lab problems --steps 0-3; --steps must be 1 to 6, or a range as 1-6, found 0-3",
+        "lab problems --steps 0-3; --steps must be 1 to 12, or a range as 1-6, found 0-3",
         "lab model; lab model needs --out DIR",
         "init --network --model x --out y --latents 0; --latents must be",
       })

@@ -239,7 +239,10 @@ final class GrpoTask implements Task, AutoCloseable {
   public SequencedMap<String, Double> evaluate() {
     SequencedMap<String, Double> metrics = model.evaluate(heldOutExamples, settings.batch());
     GenerationOptions greedy =
-        GenerationOptions.defaults().withTemperature(0).withMaxTokens(settings.maxTokens());
+        GenerationOptions.defaults()
+            .withTemperature(0)
+            .withSeed(0)
+            .withMaxTokens(settings.maxTokens());
     double sum = 0;
     for (int i = 0; i < heldOut.size(); i++) {
       Rollout answer = rollouts.sample(heldOutExamples.get(i).prompt(), 1, greedy).getFirst();
