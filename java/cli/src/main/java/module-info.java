@@ -1,6 +1,7 @@
 /** The lrt4j command line. */
 module io.lrt4j.cli {
   requires io.lrt4j.engine;
+  requires io.lrt4j.evaluation;
   requires io.lrt4j.training;
   requires static org.jspecify;
   requires org.apache.commons.cli;

@@ -4,7 +4,14 @@ module io.lrt4j.evaluation {
   requires static transitive org.jspecify;
   requires com.fasterxml.jackson.databind;
 
+  opens io.lrt4j.evaluation to
+      com.fasterxml.jackson.databind; // records as JSON
+  opens io.lrt4j.evaluation.report to
+      com.fasterxml.jackson.databind;
+
   exports io.lrt4j.evaluation;
   exports io.lrt4j.evaluation.data;
   exports io.lrt4j.evaluation.grade;
+  exports io.lrt4j.evaluation.report;
+  exports io.lrt4j.evaluation.study;
 }

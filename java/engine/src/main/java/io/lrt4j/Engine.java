@@ -3,6 +3,8 @@ package io.lrt4j;
 import io.lrt4j.reasoning.LoadedModel;
 import io.lrt4j.reasoning.Session;
 import io.lrt4j.text.Tokenizer;
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -14,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A loaded model (and its reasoning network, if it has one), ready to answer. Immutable and shared
  * by threads; every call may be made from any thread at any time. Close it once nobody asks any
- * more: a call after that is an {@link IllegalStateException}.
+ * more: a call after that is an {@link IllegalStateException}. One that is dropped unclosed is
+ * freed when the garbage collector finds it.
  */
 public final class Engine implements AutoCloseable {
   /** Sessions kept for the next questions; more callers than that make their own. */
@@ -23,15 +26,33 @@ public final class Engine implements AutoCloseable {
   /** More of one question at a time than this is a mistake, and would fill the memory. */
   private static final int MAX_SAMPLES = 1 << 16;
 
+  /** Frees engines that were dropped unclosed. */
+  private static final Cleaner CLEANER = Cleaner.create();
+
   private final LoadedModel model;
   private final double loadMillis;
   private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as the next two are
   private final List<Thread> asking = new ArrayList<>(); // once for every call under way
   private boolean closed;
+  private final Cleaner.Cleanable resources;
 
   private Engine(LoadedModel model, double loadMillis) {
     this.model = model;
     this.loadMillis = loadMillis;
+    resources = CLEANER.register(this, new Resources(model, idle));
+  }
+
+  /** What an engine has outside the heap; it does not know the engine, which may be dropped. */
+  private record Resources(LoadedModel model, Deque<Session> idle) implements Runnable {
+    @Override
+    public void run() {
+      try (model) {
+        synchronized (idle) {
+          idle.forEach(Session::close);
+          idle.clear();
+        }
+      }
+    }
   }
 
   /** Loads a checkpoint directory with {@link EngineOptions#defaults()}. */
@@ -114,7 +135,11 @@ public final class Engine implements AutoCloseable {
 
   /** Token ids of a text; special tokens written out in it are recognised, none are added. */
   public int[] encode(String text) {
-    return model.tokenizer("read text").encode(text);
+    try {
+      return model.tokenizer("read text").encode(text);
+    } finally {
+      Reference.reachabilityFence(this); // or it may be freed under the last call's feet
+    }
   }
 
   /**
@@ -124,15 +149,27 @@ public final class Engine implements AutoCloseable {
    * @throws QuestionException if an id is none of the model's
    */
   public String decode(int[] ids) {
-    Tokenizer tokenizer = model.tokenizer("write text");
-    int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
-    for (int id : ids) {
-      if (id < 0 || id >= bound) {
-        throw new QuestionException(
-            "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
+    try {
+      Tokenizer tokenizer = model.tokenizer("write text");
+      int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
+      for (int id : ids) {
+        if (id < 0 || id >= bound) {
+          throw new QuestionException(
+              "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
+        }
       }
+      return tokenizer.decode(ids, false);
+    } finally {
+      Reference.reachabilityFence(this); // or it may be freed under the last call's feet
     }
-    return tokenizer.decode(ids, false);
+  }
+
+  /**
+   * Token ids that the model is given for a question in its mode, up to where latents, thinking or
+   * answer begin.
+   */
+  public int[] prompt(Question question) {
+    return inSession(session -> session.prompt(question));
   }
 
   /** Whether the checkpoint came with a tokenizer. */
@@ -279,10 +316,8 @@ public final class Engine implements AutoCloseable {
           interrupted = true;
         }
       }
-      idle.forEach(Session::close);
-      idle.clear();
     }
-    model.close();
+    resources.clean();
     if (interrupted) {
       Thread.currentThread().interrupt();
     }

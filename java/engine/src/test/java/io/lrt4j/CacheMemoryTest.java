@@ -56,6 +56,7 @@ class CacheMemoryTest {
             .options(
                 GenerationOptions.defaults()
                     .withTemperature(1)
+                    .withSeed(5)
                     .withIgnoreEos(true)
                     .withMaxTokens(80));
     try (Engine small = engine(8 * block());

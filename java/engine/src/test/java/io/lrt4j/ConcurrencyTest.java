@@ -248,6 +248,27 @@ class ConcurrencyTest {
     assertEquals(threads, engineThreads());
   }
 
+  /** Its threads end, and what it mapped goes, once the garbage collector has found it. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void anEngineThatIsDroppedIsFreed() throws IOException, InterruptedException {
+    long threads = engineThreads();
+    dropped(TestModels.copy(TestModels.BASE, temporary.resolve("dropped")));
+    for (int i = 0; i < 1000 && (mappings() > 0 || engineThreads() > threads); i++) {
+      System.gc();
+      Thread.sleep(20);
+    }
+    assertEquals(0, mappings());
+    assertEquals(threads, engineThreads());
+  }
+
+  private void dropped(Path model) throws IOException {
+    EngineOptions options = EngineOptions.defaults().withThreads(2).withMappedWeights(true);
+    Engine engine = Engine.load(model, options);
+    assertEquals(1, engine.ask(question(1).mode(Mode.DIRECT).maxTokens(1)).ids().size());
+    assertEquals(1, mappings());
+  }
+
   private long mappings() throws IOException {
     String path = temporary.toRealPath().toString();
     try (var lines = Files.lines(Path.of("/proc/self/maps"))) {

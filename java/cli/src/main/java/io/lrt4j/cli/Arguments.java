@@ -93,6 +93,19 @@ final class Arguments {
     return Option.builder().longOpt(name).hasArg().argName(value).desc(description).get();
   }
 
+  /** The command line again, as it could be typed. */
+  String shown(Command command) {
+    var text = new StringBuilder("lrt " + command.name());
+    line.getArgList().forEach(operand -> text.append(' ').append(operand));
+    for (Option option : line.getOptions()) {
+      text.append(' ').append(dashes(option));
+      if (option.hasArg()) {
+        text.append(' ').append(option.getValue());
+      }
+    }
+    return text.toString();
+  }
+
   boolean has(String option) {
     return line.hasOption(option);
   }

@@ -36,6 +36,8 @@ final class Lrt {
           new InitCommand(),
           new TrainCommand(),
           new LabCommand(),
+          new EvalCommand(),
+          new StudyCommand(),
           new InfoCommand());
 
   private Lrt() {}

@@ -29,7 +29,7 @@ class LrtTest {
     return Stream.of(
         wrong(
             "no command given; the commands are ask, generate, score, inspect, init, train, lab,"
-                + " info"),
+                + " eval, study, info"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
         wrong("unknown command \"serve\"", "serve", "x"),
         wrong("unknown command \"\"", ""),
@@ -298,7 +298,17 @@ class LrtTest {
       assertEquals(0, run.status());
       assertEquals("", run.err());
       assertEquals(
-          List.of("ask", "generate", "score", "inspect", "init", "train", "lab", "info"),
+          List.of(
+              "ask",
+              "generate",
+              "score",
+              "inspect",
+              "init",
+              "train",
+              "lab",
+              "eval",
+              "study",
+              "info"),
           run.out()
               .lines()
               .filter(line -> line.startsWith("  "))
@@ -347,6 +357,16 @@ class LrtTest {
             "lab",
             "count steps range split seed out vocabulary hidden intermediate layers heads head-dim"
                 + " modes calibrate "
+                + loading),
+        Arguments.of(
+            "eval",
+            "data format question-field answer-field grader limit out resume modes budgets samples"
+                + " batch grade compare temperature top-p top-k min-p repetition-penalty seed stop "
+                + loading),
+        Arguments.of(
+            "study",
+            "data format question-field answer-field grader limit out resume networks budget"
+                + " samples batch temperature seed tolerance write-threshold "
                 + loading),
         Arguments.of("info", common));
   }

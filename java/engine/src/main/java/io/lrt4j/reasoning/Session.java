@@ -71,6 +71,13 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** What a question's mode puts before latents, thinking or answer. */
+  public int[] prompt(Question question) {
+    Mode mode = Objects.requireNonNullElse(question.mode(), model.defaultMode());
+    Prompts prompts = model.prompts();
+    return mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
+  }
+
   /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {

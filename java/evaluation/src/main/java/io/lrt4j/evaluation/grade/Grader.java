@@ -108,6 +108,11 @@ public enum Grader {
    */
   public abstract String extract(String text, String truth);
 
+  /** Whether two final answers are the same one; an empty one is like no other. */
+  public boolean agree(String found, String other) {
+    return !found.isEmpty() && (found.equals(other) || (!other.isEmpty() && same(other, found)));
+  }
+
   abstract boolean same(String found, String truth);
 
   private static String plain(String truth) {

@@ -1,0 +1,121 @@
+package io.lrt4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class EvalCommandTest {
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+
+  @TempDir Path folder;
+
+  private String data() throws IOException {
+    return Files.write(
+            folder.resolve("sums.jsonl"),
+            List.of(
+                "{\"question\":\"What is 1+1?\",\"answer\":2}",
+                "{\"question\":\"What is 2+2?\",\"answer\":4}"))
+        .toString();
+  }
+
+  private Run eval(String out, String... more) throws IOException {
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                "eval",
+                "--data",
+                data(),
+                "--out",
+                folder.resolve(out).toString(),
+                "--model",
+                TinyModels.BASE.toString(),
+                "--network",
+                TinyModels.NETWORK.toString(),
+                "--budgets",
+                "4,6"));
+    line.addAll(List.of(more));
+    return Run.of(line.toArray(String[]::new));
+  }
+
+  @Test
+  void everyModeAtEveryBudget() throws IOException {
+    Run run = eval("a", "--json");
+    assertEquals(0, run.status(), run.err());
+    JsonNode summary = MAPPER.readTree(run.out());
+    assertEquals(summary, MAPPER.readTree(folder.resolve("a/summary.json").toFile()));
+    assertEquals(
+        "[latent/4, latent/6, direct/4, direct/6, explicit/4, explicit/6]",
+        summary.findValuesAsText("cell").toString());
+    assertEquals(12, Files.readAllLines(folder.resolve("a/answers.jsonl")).size());
+
+    Run again = eval("a");
+    assertEquals(1, again.status());
+    assertTrue(again.err().contains("--resume goes on with it"), again.err());
+    Run resumed = eval("a", "--resume");
+    assertEquals(0, resumed.status(), resumed.err());
+    assertTrue(resumed.out().contains("explicit/6"), resumed.out());
+
+    String file = folder.resolve("a/summary.json").toString();
+    Run compared = Run.of("eval", "--compare", file, file);
+    assertEquals(0, compared.status(), compared.err());
+    assertTrue(compared.out().startsWith("latent/4 - latent/4: +0.00 points"), compared.out());
+  }
+
+  @Test
+  void answersOfAnotherProgram() throws IOException {
+    Path answers = folder.resolve("answers.jsonl");
+    Files.write(answers, List.of("{\"id\":\"1\",\"text\":\"2\"}", "{\"id\":\"2\",\"text\":\"5\"}"));
+    Run run = eval("b", "--grade", answers.toString(), "--json");
+    assertEquals(0, run.status(), run.err());
+    assertEquals(0.5, MAPPER.readTree(run.out()).findValue("pass_at1").asDouble(), run.out());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "eval; eval needs --data",
+        "eval x; unexpected argument \"x\"",
+        "eval --compare x; --compare needs two files",
+      })
+  void wrongUsage(String line, String message) {
+    Run run = Run.of(line.split(" ", -1));
+    assertEquals(2, run.status(), run.err());
+    assertTrue(run.err().contains(message), run.err());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "--modes; latent,dance; --modes must be of auto, latent",
+        "--budgets; 5,1; --budgets must be whole numbers of at least 2",
+      })
+  void wrongValues(String option, String value, String message) throws IOException {
+    Run run =
+        Run.of("eval", "--data", data(), "--out", folder.resolve("c").toString(), option, value);
+    assertEquals(2, run.status(), run.err());
+    assertTrue(run.err().contains(message), run.err());
+  }
+
+  @Test
+  void failures() throws IOException {
+    Run run = Run.of("eval", "--data", "none.jsonl", "--out", folder.toString());
+    assertEquals(1, run.status());
+    assertTrue(run.err().contains("none.jsonl: expected a JSONL file"), run.err());
+    run = Run.of("eval", "--compare", data(), data());
+    assertEquals(1, run.status());
+    assertTrue(run.err().contains("expected the summary.json"), run.err());
+  }
+}

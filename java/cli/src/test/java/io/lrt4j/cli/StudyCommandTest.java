@@ -1,0 +1,90 @@
+package io.lrt4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Every study from end to end, on a model that knows nothing. */
+class StudyCommandTest {
+  @TempDir Path folder;
+
+  private Run study(String what, Path network, String... more) throws IOException {
+    Path data = folder.resolve("sums.jsonl");
+    Files.write(
+        data,
+        List.of(
+            "{\"question\":\"What is 1+1?\",\"answer\":2}",
+            "{\"question\":\"What is 2+2?\",\"answer\":4}"));
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                "study",
+                what,
+                "--data",
+                data.toString(),
+                "--out",
+                folder.resolve(what).toString(),
+                "--model",
+                TinyModels.BASE.toString(),
+                "--network",
+                network.toString(),
+                "--budget",
+                "12"));
+    line.addAll(List.of(more));
+    return Run.of(line.toArray(String[]::new));
+  }
+
+  private String report(String what, Run run) throws IOException {
+    assertEquals(0, run.status(), run.err());
+    return Files.readString(folder.resolve(what).resolve("report.md"));
+  }
+
+  @Test
+  void redundancy() throws IOException {
+    String text = report("redundancy", study("redundancy", TinyModels.NETWORK));
+    assertTrue(text.contains("| tokens 0/12 | 0.0 |"), text);
+    assertTrue(text.contains("| steps 90/12 | 90.0 |"), text);
+    assertEquals(40, Files.readAllLines(folder.resolve("redundancy/answers.jsonl")).size());
+  }
+
+  @Test
+  void hybridWritesItsThreshold() throws IOException {
+    Path network = TinyModels.copy(TinyModels.NETWORK, folder.resolve("network"));
+    report("hybrid", study("hybrid", network, "--write-threshold"));
+    assertTrue(TinyModels.json(network.resolve("config.json")).has("auto_threshold"));
+    Run resumed = study("hybrid", network, "--resume");
+    assertEquals(0, resumed.status(), resumed.err());
+  }
+
+  @Test
+  void severalNetworks() throws IOException {
+    Path other = TinyModels.copy(TinyModels.NETWORK, folder.resolve("other"));
+    String networks = "sft=" + TinyModels.NETWORK + ",grpo=" + other;
+    for (String what : List.of("latents", "stages")) {
+      String text = report(what, study(what, TinyModels.NETWORK, "--networks", networks));
+      assertTrue(text.contains("| grpo/12 |"), text);
+    }
+  }
+
+  @Test
+  void efficiency() throws IOException {
+    String text = report("efficiency", study("efficiency", TinyModels.NETWORK));
+    assertTrue(text.contains("| mode/budget | first token, ms |"), text);
+  }
+
+  @Test
+  void wrongUsage() throws IOException {
+    Run run = Run.of("study", "dance");
+    assertEquals(2, run.status());
+    assertTrue(run.err().contains("study needs redundancy, latents"), run.err());
+    run = study("stages", TinyModels.NETWORK, "--networks", "a=x");
+    assertTrue(run.err().contains("--networks x does not exist"), run.err());
+  }
+}

@@ -1,0 +1,153 @@
+package io.lrt4j.evaluation;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.evaluation.data.DataSet;
+import io.lrt4j.evaluation.data.Task;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The folder of a run: {@code setting.json}, and {@code answers.jsonl} with a line for every
+ * question answered, written at once. A run that was killed leaves at most its last line
+ * unfinished, which is dropped when it is resumed.
+ */
+public final class AnswerFile implements AutoCloseable {
+  private static final JsonMapper MAPPER = new JsonMapper();
+
+  private final Path file;
+  private final FileChannel out;
+  private final Map<String, Answered> answered = new LinkedHashMap<>();
+
+  private AnswerFile(Path file, FileChannel out) {
+    this.file = file;
+    this.out = out;
+  }
+
+  /**
+   * Begins a run, or goes on with one.
+   *
+   * @param setting what decides the answers: a run is only resumed with the same
+   * @throws EvaluationException if the folder holds another run, or one and it is not to be resumed
+   */
+  public static AnswerFile open(Path folder, Map<String, String> setting, boolean resume) {
+    Path file = folder.resolve("answers.jsonl");
+    Path settings = folder.resolve("setting.json");
+    try {
+      Files.createDirectories(folder);
+      if (Files.exists(settings)) {
+        if (!resume) {
+          throw new EvaluationException(
+              folder + ": a run is there already; --resume goes on with it");
+        }
+        var before = MAPPER.readTree(settings.toFile());
+        var now = MAPPER.valueToTree(setting);
+        if (!before.equals(now)) {
+          throw new EvaluationException(
+              folder + ": was begun with another setting: expected " + before + ", found " + now);
+        }
+      } else {
+        Files.writeString(settings, MAPPER.writeValueAsString(setting) + "\n");
+      }
+      FileChannel out =
+          FileChannel.open(
+              file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      var answers = new AnswerFile(file, out);
+      try {
+        answers.read();
+      } catch (IOException | RuntimeException e) {
+        answers.close();
+        throw e;
+      }
+      return answers;
+    } catch (IOException e) {
+      throw new EvaluationException(folder + ": cannot be written or read: " + e.getMessage(), e);
+    }
+  }
+
+  /** Reads whole lines, and cuts off what follows the last of them. */
+  private void read() throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    int end = bytes.length;
+    while (end > 0 && bytes[end - 1] != '\n') {
+      end--;
+    }
+    int number = 0;
+    for (String line : new String(bytes, 0, end, StandardCharsets.UTF_8).split("\n", -1)) {
+      number++;
+      if (line.isEmpty()) {
+        continue;
+      }
+      try {
+        remember(MAPPER.readValue(line, Answered.class));
+      } catch (JsonProcessingException e) {
+        throw new EvaluationException(
+            file + ", line " + number + ": expected an answered question", e);
+      }
+    }
+    out.truncate(end);
+    out.position(end);
+  }
+
+  private void remember(Answered a) {
+    answered.put(a.cell() + "\n" + a.id(), a);
+  }
+
+  @Nullable Answered get(String cell, String id) {
+    return answered.get(cell + "\n" + id);
+  }
+
+  /** All of the run, by cell in the order of the questions. */
+  public List<Answered> all(DataSet data, List<Cell> cells) {
+    List<Answered> all = new ArrayList<>();
+    for (Cell cell : cells) {
+      for (Task task : data.tasks()) {
+        Answered a = get(cell.key(), task.id());
+        if (a != null) {
+          all.add(a);
+        }
+      }
+    }
+    return all;
+  }
+
+  /** Writes a line. */
+  public void add(Answered a) {
+    try {
+      ByteBuffer line =
+          ByteBuffer.wrap((MAPPER.writeValueAsString(a) + "\n").getBytes(StandardCharsets.UTF_8));
+      while (line.hasRemaining()) {
+        out.write(line);
+      }
+    } catch (IOException e) {
+      throw new EvaluationException(
+          file
+              + ": cannot be written ("
+              + e.getMessage()
+              + "); "
+              + answered.size()
+              + " answered questions are kept, --resume goes on with them",
+          e);
+    }
+    remember(a);
+  }
+
+  @Override
+  public void close() {
+    try {
+      out.close();
+    } catch (IOException e) {
+      throw new EvaluationException(file + ": cannot be closed: " + e.getMessage(), e);
+    }
+  }
+}

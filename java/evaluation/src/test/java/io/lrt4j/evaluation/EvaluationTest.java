@@ -1,0 +1,256 @@
+package io.lrt4j.evaluation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.Cancellation;
+import io.lrt4j.Engine;
+import io.lrt4j.EngineOptions;
+import io.lrt4j.GenerationOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.evaluation.data.DataSet;
+import io.lrt4j.evaluation.data.Task;
+import io.lrt4j.evaluation.grade.Grader;
+import java.io.IOException;
+import java.math.BigInteger;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class EvaluationTest {
+  private static final Map<String, String> SETTING = Map.of("model", "tiny");
+  private static final Evaluation.Progress NOBODY = (_, _, _, _) -> {};
+  private static final List<Cell> CELLS =
+      List.of(Cell.of(Mode.LATENT, 6), Cell.of(Mode.EXPLICIT, 8));
+
+  @TempDir Path folder;
+
+  private static Engine engine() {
+    return Engine.load(
+        resource("qwen3-tied-bf16"),
+        EngineOptions.defaults().withNetwork(resource("lrt-append")).withThreads(1));
+  }
+
+  private static Path resource(String name) {
+    try {
+      var url = Objects.requireNonNull(EvaluationTest.class.getResource("/conformance/" + name));
+      return Path.of(url.toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static DataSet data(int count) {
+    return new DataSet(
+        "sums",
+        IntStream.range(0, count)
+            .mapToObj(
+                i ->
+                    new Task(
+                        "q" + i, "What is " + i + " + 1?", "" + (i + 1), Grader.AUTO, "g" + i % 2))
+            .toList());
+  }
+
+  private static GenerationOptions sampled() {
+    return GenerationOptions.defaults().withTemperature(1).withSeed(5);
+  }
+
+  private List<Answered> run(Engine engine, String to, DataSet data, int batch, boolean resume) {
+    try (AnswerFile file = AnswerFile.open(folder.resolve(to), SETTING, resume)) {
+      var evaluation = new Evaluation(data, 2, sampled(), batch);
+      CELLS.forEach(cell -> evaluation.run(engine, cell, file, NOBODY));
+      return file.all(data, CELLS);
+    }
+  }
+
+  /** Everything but the times. */
+  private static List<String> texts(List<Answered> answered) {
+    return answered.stream()
+        .flatMap(
+            a ->
+                a.trials().stream()
+                    .map(t -> a.cell() + a.id() + t.text() + t.reasoning() + t.confidence()))
+        .toList();
+  }
+
+  @Test
+  void sameAnswersWhateverTheBatchAndWhereverItWasKilled() throws IOException {
+    try (Engine engine = engine()) {
+      DataSet data = data(5);
+      List<Answered> alone = run(engine, "a", data, 1, false);
+      assertEquals(10, alone.size());
+      assertEquals(texts(alone), texts(run(engine, "b", data, 32, false)));
+
+      Path answers = folder.resolve("a/answers.jsonl");
+      byte[] all = Files.readAllBytes(answers);
+      for (int kept : new int[] {0, 1, all.length / 3, all.length - 1, all.length}) {
+        Files.write(answers, java.util.Arrays.copyOf(all, kept));
+        List<Answered> resumed = run(engine, "a", data, 1, true);
+        assertEquals(texts(alone), texts(resumed));
+        assertEquals(
+            texts(alone).size(), 2 * Files.readAllLines(answers).size(), "each question once");
+      }
+      assertNotEquals(
+          alone.getFirst().trials().getFirst().text(), alone.getFirst().trials().getLast().text());
+    }
+  }
+
+  @Test
+  void aCancelledRunKeepsWhatIsWhole() {
+    try (Engine engine = engine()) {
+      DataSet data = data(4);
+      var cancellation = new Cancellation();
+      var evaluation = new Evaluation(data, 1, sampled().withCancellation(cancellation), 1);
+      try (AnswerFile file = AnswerFile.open(folder.resolve("c"), SETTING, false)) {
+        evaluation.run(engine, CELLS.getFirst(), file, (_, _, _, _) -> cancellation.cancel());
+        List<Answered> kept = file.all(data, CELLS);
+        assertEquals(1, kept.size());
+        assertEquals(1, kept.getFirst().trials().size());
+      }
+    }
+  }
+
+  @Test
+  void anotherRunIsNotOverwritten() {
+    AnswerFile.open(folder, SETTING, false).close();
+    var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, false));
+    assertTrue(String.valueOf(e.getMessage()).contains("--resume goes on"), e.getMessage());
+    e =
+        assertThrows(
+            EvaluationException.class, () -> AnswerFile.open(folder, Map.of("model", "b"), true));
+    assertTrue(String.valueOf(e.getMessage()).contains("another setting"), e.getMessage());
+  }
+
+  @Test
+  void damagedAnswersAreNamed() throws IOException {
+    AnswerFile.open(folder, SETTING, false).close();
+    Files.writeString(folder.resolve("answers.jsonl"), "{}\nno\n");
+    var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, true));
+    assertTrue(
+        String.valueOf(e.getMessage()).endsWith("line 1: expected an answered question"),
+        e.getMessage());
+  }
+
+  private static Answered answered(String id, String truth, String... texts) {
+    Task task = new Task(id, "?", truth, Grader.MATH, id.equals("a") ? "easy" : "");
+    List<Trial> trials = new ArrayList<>();
+    for (String text : texts) {
+      trials.add(Trial.of(task, text));
+    }
+    return new Answered("x/1", id, task.group(), truth, trials);
+  }
+
+  private static Summary summary(String... answersToB) {
+    List<Answered> answered =
+        new ArrayList<>(
+            List.of(
+                answered("b", "3", answersToB),
+                answered("a", "\\frac{1}{2}", "0.5", "\\boxed{1/2}", "3", "4")));
+    DataSet data =
+        new DataSet(
+            "d",
+            List.of(
+                new Task("a", "?", "\\frac{1}{2}", Grader.MATH, "easy"),
+                new Task("b", "?", "3", Grader.MATH, "")));
+    Summary one = Summary.of(data, SETTING, answered);
+    Collections.reverse(answered);
+    assertEquals(one, Summary.of(data, SETTING, answered));
+    return one;
+  }
+
+  @Test
+  void figuresOfASummary() {
+    Summary.Result r = summary("3", "2", "2", "no idea").cells().getFirst();
+    assertEquals(3 / 8.0, r.passAt1());
+    assertEquals(Map.of(1, 3 / 8.0, 2, (5 / 6.0 + 1 / 2.0) / 2, 4, 1.0), r.passAtK());
+    assertEquals(0.5, r.majority()); // a by two spellings of the same number; b is outvoted
+    assertEquals(Map.of("easy", 0.5), r.groups());
+    assertEquals(Map.of("a", 0.5, "b", 0.25), r.perQuestion());
+    // by sample: 1, 1/2, 0, 0
+    assertEquals(0.4787, Objects.requireNonNull(r.deviation()), 1e-4);
+    assertTrue(r.low() < r.passAt1() && r.passAt1() < r.high());
+  }
+
+  @Test
+  void summariesAreComparedQuestionByQuestion() {
+    Path file = folder.resolve("summary.json");
+    Summary a = summary("3", "2", "2", "2");
+    Summaries.write(file, a);
+    assertEquals(a, Summaries.read(file));
+    Summary b = summary("3", "3", "3", "3");
+    var d = Summaries.compare(a, b).getFirst();
+    assertEquals(0.375, d.difference().value());
+    assertEquals(1, d.better());
+    assertEquals(0, d.worse());
+    assertEquals(0, d.difference().low());
+    assertEquals(0.75, d.difference().high());
+    assertTrue(Summaries.table(a).contains("x/1"), Summaries.table(a));
+  }
+
+  @Test
+  void passAtKIsTheClosedFormula() {
+    for (int n = 1; n <= 12; n++) {
+      for (int c = 0; c <= n; c++) {
+        for (int k = 1; k <= n; k++) {
+          double none = choose(n - c, k).doubleValue() / choose(n, k).doubleValue();
+          assertEquals(1 - none, Statistics.passAt(n, c, k), 1e-12);
+        }
+      }
+    }
+  }
+
+  private static BigInteger choose(int n, int k) {
+    BigInteger value = BigInteger.ONE;
+    for (int i = 0; i < k; i++) {
+      value = value.multiply(BigInteger.valueOf(n - i)).divide(BigInteger.valueOf(i + 1));
+    }
+    return value;
+  }
+
+  @Test
+  void intervals() {
+    var all = Statistics.proportion(1, 240);
+    assertEquals(0.9842, all.low(), 1e-4);
+    assertEquals(1, all.high());
+    double[] d = IntStream.range(0, 400).mapToDouble(i -> i % 4 == 0 ? 1 : 0).toArray();
+    var b = Statistics.bootstrap(d, 1);
+    assertEquals(0.25, b.value());
+    assertEquals(0.25 - 0.0424, b.low(), 0.006);
+    assertEquals(0.25 + 0.0424, b.high(), 0.006);
+    assertEquals(b, Statistics.bootstrap(d, 1));
+  }
+
+  @Test
+  void answersFromElsewhereAreGraded() throws IOException {
+    Path file = folder.resolve("out.jsonl");
+    Files.write(
+        file,
+        List.of(
+            "{\"id\":\"q1\",\"text\":\"it is 2\"}",
+            "{\"id\":\"q0\",\"text\":\"7\"}",
+            "{\"id\":\"q1\",\"text\":\"it is 3\"}"));
+    List<Answered> graded = External.grade(file, data(2));
+    assertEquals(List.of(0, 1), graded.stream().map(Answered::right).toList());
+    assertFalse(graded.getLast().trials().getLast().right());
+    for (String bad :
+        List.of(
+            "{",
+            "{\"id\":1}",
+            "{\"id\":\"q9\",\"text\":\"x\"}",
+            "{\"id\":\"q0\",\"text\":\"x\"}")) {
+      Files.writeString(file, bad + "\n");
+      assertThrows(EvaluationException.class, () -> External.grade(file, data(2)), bad);
+    }
+  }
+}
