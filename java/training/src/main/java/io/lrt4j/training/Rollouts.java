@@ -72,7 +72,8 @@ final class Rollouts implements AutoCloseable {
       generator.prefill(cache, pass.run(hidden, n), t);
       generator.prefill(cache, close, null);
       List<Sequence> sequences = new ArrayList<>();
-      long first = Objects.requireNonNull(options.seed(), "seed");
+      boolean greedy = options.temperature() == 0; // and then has no seed
+      long first = greedy ? 0 : Objects.requireNonNull(options.seed(), "seed");
       for (int i = 0; i < count; i++) {
         KvCache fork = cache.fork();
         forks.add(fork);
