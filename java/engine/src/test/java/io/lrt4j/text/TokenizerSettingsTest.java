@@ -133,6 +133,7 @@ class TokenizerSettingsTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = ';',
+      quoteCharacter = '`',
       value = {
         "'additional_special_tokens': ['<|tool|>']; " + HI + "384 65 " + PAD,
         "'extra_special_tokens': ['<|tool|>']; " + HI + "384 65 " + PAD,
@@ -167,6 +168,7 @@ class TokenizerSettingsTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = ';',
+      quoteCharacter = '`',
       value = {
         "'split_special_tokens': true; split_special_tokens",
         "'fix_mistral_regex': true; fix_mistral_regex",
@@ -183,6 +185,7 @@ class TokenizerSettingsTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = ';',
+      quoteCharacter = '`',
       value = {
         "'tool_token': 'x'; {}; <think></think>b",
         "'eos_token': '<think>'; {}; </think>b",
@@ -208,6 +211,7 @@ class TokenizerSettingsTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = ';',
+      quoteCharacter = '`',
       value = {
         "'a': 1; {'pad_token': '[PAD]', 'additional_special_tokens': ['<|tool|>']}; {}; 385 65 384",
         "'a': 1; {'pad_token': {'content': '[PAD]'}, 'extra_special_tokens': ['<|tool|>']}; {};"

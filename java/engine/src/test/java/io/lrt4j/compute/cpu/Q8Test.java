@@ -41,7 +41,7 @@ class Q8Test {
   void roundsToTheNearest(DType dtype) {
     Numbers numbers = new Numbers(1);
     try (var memory = new GuardedMemory();
-        var arena = Arena.ofConfined()) {
+        var arena = Arena.ofShared()) {
       CpuTensor weight = numbers.weight(memory, dtype, 13, 96);
       MemorySegment to = arena.allocate(13 * 3 * 34);
       Weight q8 = Q8.quantize(Crews.stored(weight), to);
@@ -60,7 +60,7 @@ class Q8Test {
 
   @Test
   void zerosStayZero() {
-    try (var arena = Arena.ofConfined()) {
+    try (var arena = Arena.ofShared()) {
       MemorySegment to = arena.allocate(34).fill((byte) 1);
       Q8.quantize(new Weight(DType.F32, 1, 32, arena.allocate(128)), to);
       assertEquals(-1, to.mismatch(arena.allocate(34)));
