@@ -23,14 +23,15 @@ def panel(points, title, column, row):
 
 def main(out, file):
     svg = []
-    for i, (stage, key, title) in enumerate(PANELS):
+    panels = [p for p in PANELS if (out / p[0] / "metrics.jsonl").exists()]
+    for i, (stage, key, title) in enumerate(panels):
         lines = [json.loads(line) for line in (out / stage / "metrics.jsonl").read_text().splitlines()]
         points = [(x["step"], x[key]) for x in lines if key in x]
         if len(points) > 400:
             size = len(points) // 200
             points = [(c[-1][0], sum(p[1] for p in c) / len(c)) for c in (points[j:j + size] for j in range(0, len(points), size))]
         svg += panel(points, title, i % 2, i // 2)
-    width, height = LEFT + 2 * (WIDTH + GAP), TOP + 3 * (HEIGHT + GAP)
+    width, height = LEFT + 2 * (WIDTH + GAP), TOP + (len(panels) + 1) // 2 * (HEIGHT + GAP)
     file.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
                     f'<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(svg) + "\n</svg>\n")
 
