@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
 
 /**
@@ -43,8 +44,8 @@ final class SpyBackend {
   private final List<Run> runs = new ArrayList<>();
   private IntConsumer beforeStep = step -> {};
   private int layers;
-  private int openMemories;
-  private int memories;
+  private final AtomicInteger openMemories = new AtomicInteger(); // callers make theirs at one time
+  private final AtomicInteger memories = new AtomicInteger();
   private boolean closed;
 
   SpyBackend(Backend real) {
@@ -77,11 +78,11 @@ final class SpyBackend {
   }
 
   int openMemories() {
-    return openMemories;
+    return openMemories.get();
   }
 
   int memories() {
-    return memories;
+    return memories.get();
   }
 
   boolean closed() {
@@ -135,8 +136,8 @@ final class SpyBackend {
 
     SpyMemory(Memory memory) {
       this.memory = memory;
-      memories++;
-      openMemories++;
+      memories.incrementAndGet();
+      openMemories.incrementAndGet();
     }
 
     @Override
@@ -161,7 +162,7 @@ final class SpyBackend {
 
     @Override
     public void close() {
-      openMemories -= open ? 1 : 0;
+      openMemories.addAndGet(open ? -1 : 0);
       open = false;
       memory.close();
     }
