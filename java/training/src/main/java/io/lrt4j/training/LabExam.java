@@ -8,6 +8,7 @@ import io.lrt4j.checkpoint.CheckpointWriter;
 import io.lrt4j.checkpoint.ConfidenceMeasure;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.NetworkConfig;
+import io.lrt4j.evaluation.Statistics;
 import io.lrt4j.training.data.Lab;
 import io.lrt4j.training.data.Problem;
 import io.lrt4j.training.data.Rewards;
@@ -61,21 +62,12 @@ public final class LabExam {
 
     /** Lower end of the 95 % interval of the accuracy (Wilson, 1927). */
     public double low() {
-      return wilson(-1);
+      return Statistics.proportion(accuracy(), problems).low();
     }
 
     /** Upper end. */
     public double high() {
-      return wilson(1);
-    }
-
-    private double wilson(int sign) {
-      double z = 1.96;
-      double n = problems;
-      double p = accuracy();
-      double centre = p + z * z / (2 * n);
-      double spread = z * Math.sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-      return (centre + sign * spread) / (1 + z * z / n);
+      return Statistics.proportion(accuracy(), problems).high();
     }
   }
 
