@@ -2,7 +2,6 @@ package io.lrt4j.compute.cpu;
 
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.Batch;
-import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
@@ -77,7 +76,7 @@ public final class ScalarBackend extends CpuBackend {
       int col = 0;
       for (CpuLinear.Part part : CpuLinear.of(p).parts()) {
         CpuTensor weight = part.weight();
-        Q8.Row rounded = weight.dtype() == DType.Q8 ? new Q8.Row(row) : null;
+        RoundedRow rounded = RoundedRow.suits(weight.dtype()) ? new RoundedRow(row) : null;
         for (int c = 0; c < weight.rows(); c++, col++) {
           float sum = rounded != null ? rounded.dot(weight, c) : dot(row, weight, c);
           if (part.bias() != null) {
