@@ -252,6 +252,7 @@ public final class GenerationOptions {
   }
 
   public GenerationOptions withStop(List<String> stop) {
+    require(stop != null, "stop text", "text", null);
     return toBuilder().stop(stop).build();
   }
 
@@ -260,6 +261,7 @@ public final class GenerationOptions {
   }
 
   public GenerationOptions withAnswerCue(String answerCue) {
+    require(answerCue != null, "answer cue", "text, \"\" for none", null);
     return toBuilder().answerCue(answerCue).build();
   }
 
