@@ -14,9 +14,10 @@ public final class CudaProvider implements BackendProvider {
     return "cuda";
   }
 
+  /** Below all others, so that it is run where it is asked for: it has not met a GPU yet. */
   @Override
   public int rank() {
-    return 30;
+    return -10;
   }
 
   @Override
