@@ -22,10 +22,10 @@ fi
 # Code for what this nvcc knows of these, and what later GPUs can translate.
 known=$("$nvcc" --list-gpu-arch)
 code=
-for arch in 90; do
+for arch in 80 89 90 100 120; do
   case "$known" in *compute_$arch*) code="$code -gencode arch=compute_$arch,code=sm_$arch" ;; esac
 done
-[ -n "$code" ] || { echo "lrt4j is built without CUDA kernels: $nvcc knows no sm_90" >&2; exit 0; }
+[ -n "$code" ] || { echo "lrt4j is built without CUDA kernels: $nvcc knows none of sm_80 to sm_120" >&2; exit 0; }
 code="$code -gencode arch=compute_80,code=compute_80"
 
 work=$(mktemp -d)

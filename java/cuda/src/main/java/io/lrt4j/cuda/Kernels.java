@@ -49,7 +49,7 @@ final class Kernels implements AutoCloseable {
     device.check(code, "loading kernels");
     boolean complete = false;
     try {
-      norm = find("norm");
+      norm = find("rms_norm");
       gate = find("gate");
       ropeAndStore = find("rope_and_store");
       attend = find("attend");

@@ -2,7 +2,7 @@
 #include "lrt.cuh"
 
 // out[row, :] = x / sqrt(mean(x²) + eps) * weight; a block a row. out may be x.
-extern "C" __global__ void norm(const float *x, const float *weight, float *out, int cols, float eps) {
+extern "C" __global__ void rms_norm(const float *x, const float *weight, float *out, int cols, float eps) {
   const float *in = x + int64_t(blockIdx.x) * cols;
   float squares = 0;
   for (int c = threadIdx.x; c < cols; c += blockDim.x) {
@@ -13,4 +13,4 @@ extern "C" __global__ void norm(const float *x, const float *weight, float *out,
     out[int64_t(blockIdx.x) * cols + c] = in[c] * scale * weight[c];
   }
 }
-LRT_KERNEL(norm)
+LRT_KERNEL(rms_norm)
