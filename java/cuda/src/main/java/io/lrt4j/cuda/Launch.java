@@ -16,7 +16,7 @@ import jcuda.driver.JCudaDriver;
  */
 final class Launch {
   private static final int MOST = 24; // arguments
-  private static final int SLOT = 8; // bytes of an argument
+  private static final long SLOT = 8; // bytes of an argument
 
   private final Arena arena = Arena.ofAuto(); // as long as the buffer below
   private final MemorySegment arguments = arena.allocate(MOST * SLOT, SLOT);
@@ -51,12 +51,12 @@ final class Launch {
   }
 
   Launch number(int value) {
-    arguments.set(ValueLayout.JAVA_INT, (long) count++ * SLOT, value);
+    arguments.set(ValueLayout.JAVA_INT, count++ * SLOT, value);
     return this;
   }
 
   Launch number(float value) {
-    arguments.set(ValueLayout.JAVA_FLOAT, (long) count++ * SLOT, value);
+    arguments.set(ValueLayout.JAVA_FLOAT, count++ * SLOT, value);
     return this;
   }
 
