@@ -43,6 +43,7 @@ fi
 mkdir -p "$out/app/lib" "$out/models"
 cp "$home/java/cli/target/lrt4j-cli.jar" "$out/app"
 cp "$home"/java/cli/target/lib/*.jar "$out/app/lib"
+rm -f "$out"/app/lib/{lrt4j-cuda,jcuda,jcublas}* # for machines without a GPU
 cp -R "$home/models/default" "$out/models"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
