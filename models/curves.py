@@ -4,7 +4,8 @@ import json, pathlib, sys
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 200, 50, 30, 70
 PANELS = [("base", "loss", "base: loss"), ("base", "eval_accuracy", "base: explicit, held out"), ("sft", "loss", "SFT: loss"),
-          ("sft", "eval_accuracy", "SFT: latent, held out"), ("grpo", "reward", "GRPO: reward"), ("grpo", "eval_reward", "GRPO: latent, held out")]
+          ("sft", "eval_accuracy", "SFT: latent, held out"), ("more", "loss", "SFT, once more: loss"),
+          ("more", "eval_accuracy", "SFT, once more: latent, held out"), ("grpo", "reward", "GRPO: reward"), ("grpo", "eval_reward", "GRPO: latent, held out")]
 
 
 def panel(points, title, column, row):
