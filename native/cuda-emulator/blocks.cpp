@@ -11,7 +11,7 @@
 #endif
 
 namespace {
-constexpr size_t STACK = 16 << 10;
+constexpr size_t STACK = (16 << 10) + 320; // not a power of two: their tops must not meet in the same lines of caches
 constexpr unsigned MAX_THREADS = 1024, WARP = 32;
 constexpr uint64_t CANARY = 0xC0FFEE5EA1EDF00D;
 constexpr size_t SHARED_GUARD = 1024;
