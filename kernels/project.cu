@@ -112,11 +112,11 @@ __device__ __forceinline__ float dots(const Input &input, int row, const typenam
 }
 
 // y[row, o] (+)= x[row, :] · w[o, :] + bias[o]. Weights have rows of `padded` elements, a multiple of eight. Blocks are
-// [outputs / (OUTPUTS * warps), rows / ROWS].
+// [rows / ROWS, outputs / (OUTPUTS * warps)]: those that read the same weights run side by side.
 template <class W, int ROWS>
 __device__ __forceinline__ void project(const Input &input, const typename W::Stored *w, int padded, const float *bias,
                                         int out, float *y, int64_t yStride, int add) {
-  int first = (blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32) * OUTPUTS;
+  int first = (blockIdx.y * (blockDim.x / 32) + threadIdx.x / 32) * OUTPUTS;
   if (first >= out) {
     return;
   }
@@ -125,9 +125,9 @@ __device__ __forceinline__ void project(const Input &input, const typename W::St
   for (int o = 0; o < OUTPUTS; o++) {
     weights[o] = w + int64_t(min(first + o, out - 1)) * padded;
   }
-  float sum = dots<W, ROWS>(input, blockIdx.y * ROWS, weights);
+  float sum = dots<W, ROWS>(input, blockIdx.x * ROWS, weights);
   Place<ROWS> place;
-  int o = first + place.output, row = blockIdx.y * ROWS + place.row;
+  int o = first + place.output, row = blockIdx.x * ROWS + place.row;
   if (place.writes && o < out && row < input.rows) {
     float *to = y + row * yStride + o;
     sum += bias == nullptr ? 0 : bias[o];
@@ -136,12 +136,12 @@ __device__ __forceinline__ void project(const Input &input, const typename W::St
 }
 
 // y[row, i] = silu(g) * u with g and u outputs i and width + i of such a product, y: [rows, width]. Blocks are
-// [width / (OUTPUTS / 2 * warps), rows / ROWS].
+// [rows / ROWS, width / (OUTPUTS / 2 * warps)].
 template <class W, int ROWS>
 __device__ __forceinline__ void gateUp(const Input &input, const typename W::Stored *w, int padded, const float *bias,
                                        int width, float *y) {
   constexpr int PAIRS = OUTPUTS / 2;
-  int first = (blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32) * PAIRS;
+  int first = (blockIdx.y * (blockDim.x / 32) + threadIdx.x / 32) * PAIRS;
   if (first >= width) {
     return;
   }
@@ -150,9 +150,9 @@ __device__ __forceinline__ void gateUp(const Input &input, const typename W::Sto
   for (int o = 0; o < OUTPUTS; o++) {
     weights[o] = w + int64_t(min(first + o % PAIRS, width - 1) + o / PAIRS * width) * padded;
   }
-  float sum = dots<W, ROWS>(input, blockIdx.y * ROWS, weights);
+  float sum = dots<W, ROWS>(input, blockIdx.x * ROWS, weights);
   Place<ROWS> place;
-  int i = first + place.output % PAIRS, row = blockIdx.y * ROWS + place.row;
+  int i = first + place.output % PAIRS, row = blockIdx.x * ROWS + place.row;
   if (bias != nullptr && i < width) {
     sum += bias[place.output / PAIRS * width + i];
   }

@@ -95,7 +95,7 @@ final class CudaBackend implements Backend {
     device.begin();
     try {
       CudaTensor t = CudaTensor.of(table);
-      this.ids.send(MemorySegment.ofArray(ids).asSlice(4L * offset), 4L * rows);
+      this.ids.send(ids, offset, rows);
       launch
           .of(device.kernels().embed, t.dtype())
           .pointer(t.row(0))
@@ -253,7 +253,7 @@ final class CudaBackend implements Backend {
           .pointer(to)
           .pointer(l.out())
           .number(add ? 1 : 0)
-          .run(Math.ceilDiv(part.out(), OUTPUTS), groups(rows, instance), THREADS);
+          .run(groups(rows, instance), Math.ceilDiv(part.out(), OUTPUTS), THREADS);
       to += 4L * part.out();
     }
   }
@@ -425,7 +425,7 @@ final class CudaBackend implements Backend {
       product(device.kernels().gateUp, instance, in, x.cols(), rows, floats(norm), eps, both, part)
           .number(width)
           .pointer(s)
-          .run(Math.ceilDiv(width, OUTPUTS / 2), groups(rows, instance), THREADS);
+          .run(groups(rows, instance), Math.ceilDiv(width, OUTPUTS / 2), THREADS);
       project(s, width, rows, 0, 0, down, in, true);
     } finally {
       device.end();
@@ -443,19 +443,12 @@ final class CudaBackend implements Backend {
           .number(l.cols())
           .pointer(this.summary.row(0))
           .run(1, 1, THREADS);
-      device
-          .staging()
-          .read(
-              this.summary.data(),
-              0,
-              16,
-              (piece, offset, length) -> {
-                summary.argmax = piece.get(ValueLayout.JAVA_INT, 0);
-                summary.max = piece.get(ValueLayout.JAVA_FLOAT, 4);
-                summary.second = piece.get(ValueLayout.JAVA_FLOAT, 8);
-                float sum = piece.get(ValueLayout.JAVA_FLOAT, 12);
-                summary.logSumExp = (float) (summary.max + Math.log(sum));
-              });
+      MemorySegment result = device.slots().read(this.summary.data(), 16);
+      summary.argmax = result.get(ValueLayout.JAVA_INT, 0);
+      summary.max = result.get(ValueLayout.JAVA_FLOAT, 4);
+      summary.second = result.get(ValueLayout.JAVA_FLOAT, 8);
+      float sum = result.get(ValueLayout.JAVA_FLOAT, 12);
+      summary.logSumExp = (float) (summary.max + Math.log(sum));
     } finally {
       device.end();
     }
