@@ -34,6 +34,9 @@ __device__ __forceinline__ float fromF16(uint16_t bits) {
 #endif
 }
 
+// x times its logistic function.
+__device__ __forceinline__ float silu(float x) { return x / (1 + expf(-x)); }
+
 // 16 bytes that are read once: past the first cache.
 __device__ __forceinline__ uint4 streamed(const void *p) {
 #ifdef LRT_EMULATED

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <numeric>
 #include <sys/mman.h>
 #include <vector>
@@ -12,7 +11,7 @@
 #endif
 
 namespace {
-constexpr size_t STACK = 128 << 10;
+constexpr size_t STACK = (16 << 10) + 320; // not a power of two: their tops must not meet in the same lines of caches
 constexpr unsigned MAX_THREADS = 1024, WARP = 32;
 constexpr uint64_t CANARY = 0xC0FFEE5EA1EDF00D;
 constexpr size_t SHARED_GUARD = 1024;
@@ -95,10 +94,15 @@ struct Random {
   }
 };
 
+struct Warp {
+  unsigned arrived, ended; // lanes: at the warp operation under way, and past their last instruction
+};
+
 struct Machine {
   Emulator shown{};
   Context scheduler;
   std::vector<Fiber> fibers{MAX_THREADS};
+  Warp warps[MAX_THREADS / WARP];
   char *stacks;
   std::vector<char> shared;
   unsigned threads = 0, alive = 0, atBarrier = 0;
@@ -109,15 +113,19 @@ struct Machine {
   Machine() : shared(MAX_SHARED + 2 * SHARED_GUARD) {
     void *all = mmap(nullptr, MAX_THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     stacks = all == MAP_FAILED ? nullptr : static_cast<char *>(all);
+    if (stacks != nullptr) {
+      madvise(stacks, MAX_THREADS * STACK, MADV_HUGEPAGE);
+      for (unsigned i = 0; i < MAX_THREADS; i++) {
+        canary(i) = CANARY;
+      }
+    }
   }
   char *stack(unsigned thread) { return stacks + thread * STACK; }
   uint64_t &canary(unsigned thread) { return *reinterpret_cast<uint64_t *>(stack(thread)); }
 };
 
-Machine &machine() {
-  static Machine it;
-  return it;
-}
+Machine theMachine;
+Machine &machine() { return theMachine; }
 
 // Back to the scheduler, until it comes here again.
 void yield() {
@@ -155,48 +163,49 @@ void syncThreads() {
   }
 }
 
+// Of all lanes in the mask, the last to come does it for all.
 uint64_t exchange(unsigned mask, WarpOperation operation, uint64_t value, unsigned source) {
   Machine &m = machine();
   Fiber &self = *m.running;
-  unsigned first = unsigned(&self - m.fibers.data()) / WARP * WARP;
+  unsigned warp = unsigned(&self - m.fibers.data()) / WARP;
+  Fiber *lanes = m.fibers.data() + warp * WARP;
   if (!(mask >> self.thread.lane & 1)) {
     fail("a thread is not in the mask of its own warp operation");
   }
   if (operation == WarpOperation::Shuffle && !(mask >> source & 1)) {
     fail("a shuffle from a lane that is not in its mask");
   }
+  if (m.warps[warp].ended & mask) {
+    fail("a warp operation waits for a thread that has ended or never was");
+  }
   self.state = State::InWarp;
   self.mask = mask;
   self.operation = operation;
   self.value = value;
   self.source = source;
-  uint64_t ballot = 0;
-  bool complete = true;
-  for (unsigned lane = 0; lane < WARP; lane++) {
-    if (mask >> lane & 1) {
-      Fiber &f = m.fibers[first + lane];
-      if (first + lane >= m.threads || f.state == State::Ended) {
-        fail("a warp operation waits for a thread that has ended or never was");
-      }
-      complete = complete && f.state == State::InWarp && f.mask == mask && f.operation == operation;
-      ballot |= uint64_t(f.value != 0) << lane;
-    }
-  }
-  if (!complete) {
+  m.warps[warp].arrived |= 1u << self.thread.lane;
+  if ((m.warps[warp].arrived & mask) != mask) {
     yield();
     return self.value;
   }
-  uint64_t values[WARP];
+  uint64_t ballot = 0, values[WARP];
   for (unsigned lane = 0; lane < WARP; lane++) {
-    values[lane] = mask >> lane & 1 ? m.fibers[first + lane].value : 0;
+    if (mask >> lane & 1) {
+      if (lanes[lane].mask != mask || lanes[lane].operation != operation) {
+        fail("lanes of a warp are at different operations");
+      }
+      values[lane] = lanes[lane].value;
+      ballot |= uint64_t(values[lane] != 0) << lane;
+    }
   }
   for (unsigned lane = 0; lane < WARP; lane++) {
     if (mask >> lane & 1) {
-      Fiber &f = m.fibers[first + lane];
+      Fiber &f = lanes[lane];
       f.value = operation == WarpOperation::Ballot ? ballot : values[f.source];
       f.state = State::Ready;
     }
   }
+  m.warps[warp].arrived &= ~mask;
   return self.value;
 }
 
@@ -204,6 +213,7 @@ void entry() {
   Machine &m = machine();
   m.launch->kernel->invoke(m.launch->parameters);
   m.running->state = State::Ended;
+  m.warps[(m.running - m.fibers.data()) / WARP].ended |= 1u << m.running->thread.lane;
   m.alive--;
   releaseBarrier(m);
   yield();
@@ -219,10 +229,15 @@ void runBlock(Machine &m, const Launch &launch, Random &random, bool shuffled) {
     Fiber &f = m.fibers[i];
     f.thread = {{i % b.x, i / b.x % b.y, i / b.x / b.y}, i % WARP};
     f.state = State::Ready;
-    m.canary(i) = CANARY;
     prepare(f.context, m.stack(i), STACK, entry);
   }
   unsigned warps = (m.threads + WARP - 1) / WARP;
+  for (unsigned w = 0; w < warps; w++) {
+    m.warps[w] = {0, 0};
+  }
+  if (m.threads % WARP != 0) {
+    m.warps[warps - 1].ended = ~0u << m.threads % WARP;
+  }
   std::vector<unsigned> warpOrder(warps), laneOrder(WARP);
   std::iota(warpOrder.begin(), warpOrder.end(), 0u);
   std::iota(laneOrder.begin(), laneOrder.end(), 0u);
@@ -247,16 +262,19 @@ void runBlock(Machine &m, const Launch &launch, Random &random, bool shuffled) {
           if (!m.error.empty()) {
             return;
           }
-          if (m.canary(i) != CANARY) {
-            m.error = "a thread's stack overflowed";
-            return;
-          }
           moved = progress = true;
         }
       } while (moved);
     }
     if (!progress) {
       m.error = "threads wait at a barrier that others do not reach";
+      return;
+    }
+  }
+  for (unsigned i = 0; i < m.threads; i++) {
+    if (m.canary(i) != CANARY) {
+      m.canary(i) = CANARY;
+      m.error = "a thread's stack overflowed";
       return;
     }
   }

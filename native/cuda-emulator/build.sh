@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds what the tests of the CUDA backend run on where there is no GPU: build.sh TARGET puts libcuda.so.1 (the emulated
-# driver) and io/lrt4j/cuda/kernels.fatbin (the kernels, for it) into TARGET. Without g++, or on another system than
-# Linux, it says so once; those tests then fail, and say why.
+# driver) and io/lrt4j/cuda/kernels.fatbin (the kernels, for it) into TARGET. On another system than Linux on x86-64, for
+# which JCuda has no native library, it says so, and those tests are left out; without g++ it says so, and they fail.
 set -eu
 target=$1
 cd "$(dirname "$0")"
@@ -11,7 +11,7 @@ without() {
   echo "the CUDA backend cannot be tested here: $1" >&2
   exit 0
 }
-[ "$(uname -s)" = Linux ] || without "the emulated driver is for Linux"
+[ "$(uname -sm)" = "Linux x86_64" ] || without "JCuda has no native library for $(uname -sm)"
 cxx=${CXX:-g++}
 command -v "$cxx" >/dev/null || without "no C++ compiler found (apt-get install g++, or set CXX)"
 

@@ -106,7 +106,7 @@ std::map<uint64_t, Allocation> allocations;
 std::map<void *, size_t> hostAllocations;
 std::vector<Stream *> streams;
 Stream legacy{true, {}, nullptr};
-std::atomic<uint64_t> launches;
+std::atomic<uint64_t> launches, graphLaunches;
 std::map<std::string, std::pair<int, int>> failures; // function: calls until it fails, and how
 thread_local bool current;
 
@@ -317,8 +317,17 @@ API cuDevicePrimaryCtxRelease_v2(int) {
     for (auto &[address, a] : allocations) {
       std::free(a.base);
     }
+    for (auto &[address, bytes] : hostAllocations) {
+      std::free(address);
+    }
+    for (Stream *s : streams) {
+      delete s->capture;
+      delete s;
+    }
     allocations.clear();
-    used = 0;
+    hostAllocations.clear();
+    streams.clear();
+    used = pinned = 0;
     sticky = SUCCESS;
   }
   return SUCCESS;
@@ -495,6 +504,11 @@ API cuFuncSetAttribute(Function *function, int attribute, int value) {
   function->maxDynamicShared = value;
   return SUCCESS;
 }
+API cuFuncGetAttribute(int *value, int attribute, Function *) {
+  BEGIN
+  *value = architecture;
+  return attribute == 6 ? SUCCESS : INVALID_VALUE; // of the binary
+}
 API cuLaunchKernel(Function *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, Stream *s,
                    void **parameters, void **extra) {
   BEGIN
@@ -584,6 +598,7 @@ API cuGraphLaunch(Graph *exec, Stream *s) {
   if (capturing()) {
     return STREAM_CAPTURE_UNSUPPORTED;
   }
+  graphLaunches++;
   for (const Work &work : exec->work) {
     if (int failed = enqueue(s, work)) {
       return failed;
@@ -655,6 +670,7 @@ extern "C" __attribute__((visibility("default"))) long emulator_pinned() {
   return long(pinned);
 }
 extern "C" __attribute__((visibility("default"))) long emulator_launches() { return long(launches.load()); }
+extern "C" __attribute__((visibility("default"))) long emulator_graph_launches() { return long(graphLaunches.load()); }
 // How much memory the device has.
 extern "C" __attribute__((visibility("default"))) void emulator_memory(long bytes) {
   std::lock_guard guard(lock);

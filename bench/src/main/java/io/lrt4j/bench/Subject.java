@@ -33,7 +33,10 @@ final class Subject implements AutoCloseable {
     return samples;
   }
 
-  /** Measures everything once, the speed of memory right behind that of decoding. */
+  /**
+   * Measures everything once, the speed of memory (a GPU's own, where one decodes) right behind
+   * that of decoding.
+   */
   void run(ReadBandwidth read) {
     int vocabulary = base.config().vocabSize();
     for (int n : PREFILLS) {
@@ -41,7 +44,10 @@ final class Subject implements AutoCloseable {
     }
     double speed = decodeSpeed(Numbers.ids(CONTEXT, vocabulary));
     samples.add("decode", speed);
-    samples.add("read", read.measure(READ_MILLIS).gigabytes());
+    boolean device = base.backend().name().equals("cuda");
+    samples.add(
+        "read",
+        device ? DeviceBandwidth.gigabytes(base.backend()) : read.measure(READ_MILLIS).gigabytes());
     LatentJob.Times times = job.run();
     samples.add("encode_ms", times.encode());
     samples.add("reason_ms", times.reason());

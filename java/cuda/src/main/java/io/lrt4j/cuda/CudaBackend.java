@@ -12,39 +12,49 @@ import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Map;
 import java.util.Objects;
 import jcuda.driver.CUfunction;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The GPU backend: every operation is a kernel or two, asked for in order and done in one stream;
- * only what hands numbers to the host waits. Activations and sums are f32.
+ * only what hands numbers to the host waits. Until then kernels are collected, so that a decode
+ * step is one CUDA graph ({@link Commands}). Activations and sums are f32.
  */
 final class CudaBackend implements Backend {
   private static final int THREADS = 256; // of a block
-  private static final int ATTEND_THREADS = 128; // as in attend.cu
+  private static final int SPAN = 128; // positions, and threads of a block, as in attend.cu
+  private static final int HEADS = 4; // of a block, as in attend.cu
+  private static final int FEW_ROWS = 16; // too few blocks, unless each span of positions has one
   private static final int OUTPUTS = 4 * (THREADS / 32); // of a block, as in project.cu
   private static final int LARGEST_HEAD = 256; // as in attend.cu and rope.cu
   private static final int MOST_ROWS = 65_535; // of a grid
 
   private final Device device;
-  private final Launch launch;
+  private final Commands launch;
   private final Sequences sequences;
+  private final Slots.Slot ids;
   private final CudaMemory own; // for what an operation needs on the side
   private final CudaTensor summary; // {int, float, float, float}
-  private @Nullable CudaMemory normedMemory;
-  private @Nullable CudaTensor normed; // outgrown by longer ones
+  private CudaMemory partsMemory; // outgrown by larger ones
+  private CudaTensor parts; // of an attention
 
   CudaBackend(Device device) {
     this.device = device;
-    launch = new Launch(device);
-    sequences = new Sequences(device);
-    own = new CudaMemory(device);
+    launch = device.commands();
     boolean complete = false;
+    device.begin();
     try {
+      sequences = new Sequences(device);
+      ids = device.slots().slot();
+      own = new CudaMemory(device);
       summary = own.allocate(1, 4);
+      partsMemory = new CudaMemory(device);
+      parts = partsMemory.allocate(1, 1);
       complete = true;
     } finally {
+      device.end();
       if (!complete) {
         device.close();
       }
@@ -58,7 +68,10 @@ final class CudaBackend implements Backend {
 
   @Override
   public String describe() {
-    return device.describe() + ", kernels of lrt4j";
+    return device.describe()
+        + ", kernels of lrt4j for "
+        + device.kernels().architecture
+        + " (products too: no cuBLAS)";
   }
 
   @Override
@@ -82,16 +95,14 @@ final class CudaBackend implements Backend {
     device.begin();
     try {
       CudaTensor t = CudaTensor.of(table);
-      MemorySegment next = device.ring().next(4 * rows);
-      MemorySegment.copy(ids, offset, next, ValueLayout.JAVA_INT, 0, rows);
-      long sent = device.ring().send(4 * rows);
+      this.ids.send(ids, offset, rows);
       launch
           .of(device.kernels().embed, t.dtype())
           .pointer(t.row(0))
-          .pointer(sent)
+          .pointer(this.ids.address())
           .pointer(floats(x))
           .number(t.cols())
-          .run("embed", blocks(t.cols()), rows, THREADS);
+          .run(blocks(t.cols()), rows, THREADS);
     } finally {
       device.end();
     }
@@ -109,7 +120,7 @@ final class CudaBackend implements Backend {
           .pointer(source.row(fromRow))
           .pointer(floats(target) + target.offset(toRow))
           .pointer(count)
-          .run("copyRows", blocks(count), 1, THREADS);
+          .run(blocks(count), 1, THREADS);
     } finally {
       device.end();
     }
@@ -173,7 +184,7 @@ final class CudaBackend implements Backend {
           .pointer(b.row(0))
           .pointer(floats(out))
           .number(a.cols())
-          .run("multiplyRow", blocks(a.cols()), rows, THREADS);
+          .run(blocks(a.cols()), rows, THREADS);
     } finally {
       device.end();
     }
@@ -183,28 +194,24 @@ final class CudaBackend implements Backend {
   public void norm(Tensor x, int rows, Tensor weight, float eps, Tensor out) {
     device.begin();
     try {
-      norm(floats(x), rows, x.cols(), weight, eps, floats(out));
+      launch
+          .of(device.kernels().norm)
+          .pointer(floats(x))
+          .pointer(floats(weight))
+          .pointer(floats(out))
+          .number(x.cols())
+          .number(eps)
+          .run(rows, 1, THREADS);
     } finally {
       device.end();
     }
-  }
-
-  private void norm(long x, int rows, int cols, Tensor weight, float eps, long out) {
-    launch
-        .of(device.kernels().norm)
-        .pointer(x)
-        .pointer(floats(weight))
-        .pointer(out)
-        .number(cols)
-        .number(eps)
-        .run("norm", rows, 1, THREADS);
   }
 
   @Override
   public void project(Tensor x, int rows, Linear p, Tensor out) {
     device.begin();
     try {
-      project(floats(x), x.cols(), rows, p, floats(out), false);
+      project(floats(x), x.cols(), rows, 0, 0, p, floats(out), false);
     } finally {
       device.end();
     }
@@ -214,70 +221,78 @@ final class CudaBackend implements Backend {
   public void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out) {
     device.begin();
     try {
-      project(normed(x, rows, norm, eps), x.cols(), rows, p, floats(out), false);
+      project(floats(x), x.cols(), rows, floats(norm), eps, p, floats(out), false);
     } finally {
       device.end();
     }
-  }
-
-  /** rmsNorm(x), good until the next call. */
-  private long normed(Tensor x, int rows, Tensor norm, float eps) {
-    CudaTensor to = normed;
-    if (to == null || (long) to.rows() * to.cols() < (long) rows * x.cols()) {
-      if (normedMemory != null) {
-        normedMemory.close();
-      }
-      normed = null;
-      var memory = new CudaMemory(device);
-      normedMemory = memory;
-      to = memory.allocate(rows, x.cols());
-      normed = to;
-    }
-    norm(floats(x), rows, x.cols(), norm, eps, floats(to));
-    return floats(to);
   }
 
   @Override
   public void projectAdd(Tensor x, int rows, Linear p, Tensor y) {
     device.begin();
     try {
-      project(floats(x), x.cols(), rows, p, floats(y), true);
+      project(floats(x), x.cols(), rows, 0, 0, p, floats(y), true);
     } finally {
       device.end();
     }
   }
 
-  /** Rows of x are {@code stride} floats apart; those of y lie side by side. */
-  private void project(long x, int stride, int rows, Linear p, long y, boolean add) {
+  /**
+   * Rows of x are {@code stride} floats apart, and normalised first if there is a {@code norm};
+   * those of y lie side by side.
+   */
+  private void project(
+      long x, int stride, int rows, long norm, float eps, Linear p, long y, boolean add) {
     CudaLinear l = CudaLinear.of(p);
     long to = y;
     for (int i = 0; i < l.parts().size(); i++) { // an iterator would be an object per call
       CudaLinear.Part part = l.parts().get(i);
-      CUfunction[] kernels = Objects.requireNonNull(device.kernels().project.get(part.dtype()));
-      int instance = 0;
-      while (instance + 1 < kernels.length && Kernels.PROJECT_ROWS[instance] < rows) {
-        instance++;
-      }
-      launch
-          .of(kernels[instance])
-          .pointer(x)
-          .pointer(stride)
-          .number(rows)
-          .number(l.in())
-          .pointer(part.weights())
-          .number(part.padded())
-          .pointer(part.bias())
+      int instance = instance(rows);
+      product(device.kernels().project, instance, x, stride, rows, norm, eps, l, part)
           .number(part.out())
           .pointer(to)
           .pointer(l.out())
           .number(add ? 1 : 0)
-          .run(
-              "project",
-              Math.ceilDiv(part.out(), OUTPUTS),
-              Math.ceilDiv(rows, Kernels.PROJECT_ROWS[instance]),
-              THREADS);
+          .run(groups(rows, instance), Math.ceilDiv(part.out(), OUTPUTS), THREADS);
       to += 4L * part.out();
     }
+  }
+
+  /** What the kernels of {@code project.cu} begin with. */
+  private Commands product(
+      Map<DType, CUfunction[]> kernels,
+      int instance,
+      long x,
+      int stride,
+      int rows,
+      long norm,
+      float eps,
+      CudaLinear l,
+      CudaLinear.Part part) {
+    return launch
+        .of(Objects.requireNonNull(kernels.get(part.dtype()))[instance])
+        .pointer(x)
+        .pointer(stride)
+        .number(rows)
+        .number(l.in())
+        .pointer(norm)
+        .number(eps)
+        .pointer(part.weights())
+        .number(part.padded())
+        .pointer(part.bias());
+  }
+
+  /** The smallest that takes all rows together, or the largest. */
+  private static int instance(int rows) {
+    int instance = 0;
+    while (instance + 1 < Kernels.PROJECT_ROWS.length && Kernels.PROJECT_ROWS[instance] < rows) {
+      instance++;
+    }
+    return instance;
+  }
+
+  private static int groups(int rows, int instance) {
+    return Math.ceilDiv(rows, Kernels.PROJECT_ROWS[instance]);
   }
 
   @Override
@@ -309,7 +324,7 @@ final class CudaBackend implements Backend {
           .pointer(sequences.table())
           .number(layer)
           .number(first.blockLength())
-          .run("ropeAndStore", batch.rows(), 1, THREADS);
+          .run(batch.rows(), 1, THREADS);
     } finally {
       device.end();
     }
@@ -323,23 +338,63 @@ final class CudaBackend implements Backend {
       KvCache first = batch.cache(0);
       checkHead(first);
       sequences.describe(batch);
+      int rows = batch.rows();
+      int blocks = first.kvHeads() * Math.ceilDiv(heads / first.kvHeads(), HEADS);
+      // Spans of a row, rounded up, so that a step is like the one before for as long as can be.
+      int spans = Math.min(batch.positions() - 1, window) / SPAN + 2;
+      int most = Integer.highestOneBit(2 * spans - 1);
+      if (rows > FEW_ROWS || batch.positions() <= SPAN) {
+        attention(device.kernels().attend, qkv, batch, layer, heads, window)
+            .pointer(floats(out))
+            .run(blocks, rows, SPAN);
+        return;
+      }
+      long parts = parts((long) rows * heads * most * (first.headDim() + 2));
+      attention(device.kernels().attendSpans, qkv, batch, layer, heads, window)
+          .pointer(parts)
+          .number(most)
+          .run(blocks, rows, most, SPAN);
       launch
-          .of(device.kernels().attend)
-          .pointer(floats(qkv))
-          .pointer(qkv.cols())
+          .of(device.kernels().attendFold)
+          .pointer(parts)
+          .number(most)
           .number(heads)
-          .number(first.kvHeads())
           .number(first.headDim())
           .number(window)
           .pointer(sequences.rows())
-          .pointer(sequences.table())
-          .number(layer)
-          .number(first.blockLength())
           .pointer(floats(out))
-          .run("attend", heads, batch.rows(), ATTEND_THREADS);
+          .run(heads, rows, SPAN);
     } finally {
       device.end();
     }
+  }
+
+  /** What the kernels of {@code attend.cu} begin with. */
+  private Commands attention(
+      CUfunction kernel, Tensor qkv, Batch batch, int layer, int heads, int window) {
+    KvCache first = batch.cache(0);
+    return launch
+        .of(kernel)
+        .pointer(floats(qkv))
+        .pointer(qkv.cols())
+        .number(heads)
+        .number(first.kvHeads())
+        .number(first.headDim())
+        .number(window)
+        .pointer(sequences.rows())
+        .pointer(sequences.table())
+        .number(layer)
+        .number(first.blockLength());
+  }
+
+  /** Address of room for so many floats, good until the next call. */
+  private long parts(long floats) {
+    if (floats > parts.cols()) {
+      partsMemory.close();
+      partsMemory = new CudaMemory(device);
+      parts = partsMemory.allocate(1, Math.toIntExact(floats + floats / 2));
+    }
+    return floats(parts);
   }
 
   private static void checkHead(KvCache cache) {
@@ -355,14 +410,23 @@ final class CudaBackend implements Backend {
     checkRows(rows);
     device.begin();
     try {
+      CudaLinear both = CudaLinear.of(gateUp);
+      int width = down.in();
+      long in = floats(x);
       long s = floats(scratch);
-      project(normed(x, rows, norm, eps), x.cols(), rows, gateUp, s, false);
-      launch
-          .of(device.kernels().gate)
+      if (both.parts().size() > 1) { // of different types
+        project(in, x.cols(), rows, floats(norm), eps, gateUp, s, false);
+        launch.of(device.kernels().gate).pointer(s).number(width).run(blocks(width), rows, THREADS);
+        project(s, 2 * width, rows, 0, 0, down, in, true);
+        return;
+      }
+      int instance = instance(rows);
+      CudaLinear.Part part = both.parts().getFirst();
+      product(device.kernels().gateUp, instance, in, x.cols(), rows, floats(norm), eps, both, part)
+          .number(width)
           .pointer(s)
-          .number(down.in())
-          .run("gate", blocks(down.in()), rows, THREADS);
-      project(s, 2 * down.in(), rows, down, floats(x), true);
+          .run(groups(rows, instance), Math.ceilDiv(width, OUTPUTS / 2), THREADS);
+      project(s, width, rows, 0, 0, down, in, true);
     } finally {
       device.end();
     }
@@ -378,20 +442,13 @@ final class CudaBackend implements Backend {
           .pointer(floats(l) + l.offset(row))
           .number(l.cols())
           .pointer(this.summary.row(0))
-          .run("summarize", 1, 1, THREADS);
-      device
-          .staging()
-          .read(
-              this.summary.data(),
-              0,
-              16,
-              (piece, offset, length) -> {
-                summary.argmax = piece.get(ValueLayout.JAVA_INT, 0);
-                summary.max = piece.get(ValueLayout.JAVA_FLOAT, 4);
-                summary.second = piece.get(ValueLayout.JAVA_FLOAT, 8);
-                float sum = piece.get(ValueLayout.JAVA_FLOAT, 12);
-                summary.logSumExp = (float) (summary.max + Math.log(sum));
-              });
+          .run(1, 1, THREADS);
+      MemorySegment result = device.slots().read(this.summary.data(), 16);
+      summary.argmax = result.get(ValueLayout.JAVA_INT, 0);
+      summary.max = result.get(ValueLayout.JAVA_FLOAT, 4);
+      summary.second = result.get(ValueLayout.JAVA_FLOAT, 8);
+      float sum = result.get(ValueLayout.JAVA_FLOAT, 12);
+      summary.logSumExp = (float) (summary.max + Math.log(sum));
     } finally {
       device.end();
     }

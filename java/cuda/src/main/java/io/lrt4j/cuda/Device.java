@@ -25,7 +25,8 @@ final class Device implements AutoCloseable {
   private final String description;
   private Kernels kernels;
   private Staging staging;
-  private Ring ring;
+  private Slots slots;
+  private Commands commands;
   private boolean lost; // after an error that nothing but a new context gets over
   private boolean closed;
 
@@ -47,12 +48,13 @@ final class Device implements AutoCloseable {
     boolean started = false;
     turn.lock();
     try {
-      check(JCudaDriver.cuCtxSetCurrent(context), "entering a context");
+      enter();
       int flags = CUstream_flags.CU_STREAM_NON_BLOCKING;
       check(JCudaDriver.cuStreamCreate(stream, flags), "making a stream");
       kernels = new Kernels(this);
       staging = new Staging(this);
-      ring = new Ring(this);
+      slots = new Slots(this);
+      commands = new Commands(this);
       started = true;
     } finally {
       turn.unlock();
@@ -83,8 +85,12 @@ final class Device implements AutoCloseable {
     return staging;
   }
 
-  Ring ring() {
-    return ring;
+  Slots slots() {
+    return slots;
+  }
+
+  Commands commands() {
+    return commands;
   }
 
   /** Waits for the turn; {@link #end} must follow. */
@@ -94,11 +100,11 @@ final class Device implements AutoCloseable {
       turn.unlock();
       throw new IllegalStateException("the backend is closed");
     }
-    int code = JCudaDriver.cuCtxSetCurrent(context);
-    if (code != CUresult.CUDA_SUCCESS) {
-      turn.unlock();
-      check(code, "entering a context");
-    }
+  }
+
+  /** Before the driver is called: this thread may not have called it before. */
+  void enter() {
+    check(JCudaDriver.cuCtxSetCurrent(context), "entering a context");
   }
 
   void end() {
@@ -142,6 +148,7 @@ final class Device implements AutoCloseable {
    * @throws BackendException if there is not enough
    */
   DevicePointer allocate(long bytes) {
+    enter();
     var pointer = new DevicePointer();
     int code = JCudaDriver.cuMemAlloc(pointer, Math.max(bytes, 16));
     if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
@@ -162,8 +169,10 @@ final class Device implements AutoCloseable {
     return pointer;
   }
 
-  /** Fills memory with zeros, in its turn. */
+  /** Fills memory with zeros, after everything that was asked for before. */
   void zero(DevicePointer pointer, long bytes) {
+    commands.flush();
+    enter();
     check(JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream), "clearing memory");
   }
 
@@ -182,8 +191,13 @@ final class Device implements AutoCloseable {
     turn.lock();
     try {
       if (!closed) {
-        int _ = JCudaDriver.cuCtxSetCurrent(context);
         RuntimeException failure = null;
+        try {
+          commands.flush(); // kernels that use it
+        } catch (BackendException e) {
+          failure = lost ? null : e;
+        }
+        int _ = JCudaDriver.cuCtxSetCurrent(context);
         for (DevicePointer pointer : pointers) {
           try {
             free(pointer);
@@ -202,6 +216,9 @@ final class Device implements AutoCloseable {
 
   /** Waits until everything asked for is done. */
   void synchronize(String what) {
+    commands.flush();
+    enter();
+    slots.awaited();
     check(JCudaDriver.cuStreamSynchronize(stream), what);
   }
 
@@ -221,8 +238,11 @@ final class Device implements AutoCloseable {
         int _ = JCudaDriver.cuMemFree(pointer);
       }
       allocated.clear();
-      if (ring != null) {
-        ring.close();
+      if (commands != null) {
+        commands.forget();
+      }
+      if (slots != null) {
+        slots.close();
       }
       if (staging != null) {
         staging.close();

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import jcuda.driver.CUfunction;
+import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
@@ -19,9 +20,15 @@ final class Kernels implements AutoCloseable {
   private final CUmodule module = new CUmodule();
   private final Device device;
   final CUfunction norm;
+
+  /** What the code that the driver chose of them was made for: sm_90. */
+  final String architecture;
+
   final CUfunction gate;
   final CUfunction ropeAndStore;
   final CUfunction attend;
+  final CUfunction attendSpans;
+  final CUfunction attendFold;
   final CUfunction summarize;
   final Map<DType, CUfunction> copy = new EnumMap<>(DType.class);
   final Map<DType, CUfunction> embed = new EnumMap<>(DType.class);
@@ -29,6 +36,9 @@ final class Kernels implements AutoCloseable {
 
   /** By type, then as in {@link #PROJECT_ROWS}. */
   final Map<DType, CUfunction[]> project = new EnumMap<>(DType.class);
+
+  /** Likewise. */
+  final Map<DType, CUfunction[]> gateUp = new EnumMap<>(DType.class);
 
   Kernels(Device device) {
     this.device = device;
@@ -53,24 +63,37 @@ final class Kernels implements AutoCloseable {
       gate = find("gate");
       ropeAndStore = find("rope_and_store");
       attend = find("attend");
+      attendSpans = find("attend_spans");
+      attendFold = find("attend_fold");
       summarize = find("summarize");
       for (DType type : List.of(DType.F32, DType.F16, DType.BF16)) {
         String suffix = "_" + type.name().toLowerCase(Locale.ROOT);
         copy.put(type, find("copy" + suffix));
         embed.put(type, find("embed" + suffix));
         multiply.put(type, find("multiply" + suffix));
-        CUfunction[] products = new CUfunction[PROJECT_ROWS.length];
-        for (int i = 0; i < products.length; i++) {
-          products[i] = find("project" + suffix + "_" + PROJECT_ROWS[i]);
-        }
-        project.put(type, products);
+        project.put(type, instances("project" + suffix));
+        gateUp.put(type, instances("gate_up" + suffix));
       }
+      int[] version = new int[1];
+      int attribute = CUfunction_attribute.CU_FUNC_ATTRIBUTE_BINARY_VERSION;
+      device.check(
+          JCudaDriver.cuFuncGetAttribute(version, attribute, norm),
+          "asking a kernel for its architecture");
+      architecture = "sm_" + version[0];
       complete = true;
     } finally {
       if (!complete) {
         close();
       }
     }
+  }
+
+  private CUfunction[] instances(String name) {
+    CUfunction[] all = new CUfunction[PROJECT_ROWS.length];
+    for (int i = 0; i < all.length; i++) {
+      all[i] = find(name + "_" + PROJECT_ROWS[i]);
+    }
+    return all;
   }
 
   private CUfunction find(String name) {

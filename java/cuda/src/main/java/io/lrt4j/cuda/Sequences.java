@@ -13,28 +13,28 @@ import java.util.Arrays;
 final class Sequences {
   private static final int ROW = 4; // ints
 
-  private final Device device;
   private int[] rows = new int[64];
   private long[] table = new long[64];
   private int rowCount;
   private int tableCount;
   private int[] sentRows = new int[0];
   private long[] sentTable = new long[0];
-  private int lap = -1;
-  private long rowsAddress;
-  private long tableAddress;
+  private int sentRowCount;
+  private int sentTableCount;
+  private MemorySegment content = MemorySegment.ofArray(new long[0]);
+  private final Slots.Slot slot;
+  private long tableAt;
 
   Sequences(Device device) {
-    this.device = device;
+    slot = device.slots().slot();
   }
 
   /** Sees to it that the batch is on the device. */
   void describe(Batch batch) {
     collect(batch);
     boolean same =
-        lap == device.ring().lap()
-            && Arrays.equals(rows, 0, rowCount, sentRows, 0, sentRows.length)
-            && Arrays.equals(table, 0, tableCount, sentTable, 0, sentTable.length);
+        Arrays.equals(rows, 0, rowCount, sentRows, 0, sentRowCount)
+            && Arrays.equals(table, 0, tableCount, sentTable, 0, sentTableCount);
     if (!same) {
       send();
     }
@@ -64,24 +64,34 @@ final class Sequences {
     }
   }
 
+  /** Rows first: their number seldom changes, so that the table stays where it is. */
   private void send() {
-    int tableBytes = tableCount * 8;
-    int bytes = tableBytes + rowCount * 4;
-    MemorySegment next = device.ring().next(bytes);
-    MemorySegment.copy(table, 0, next, ValueLayout.JAVA_LONG, 0, tableCount);
-    MemorySegment.copy(rows, 0, next, ValueLayout.JAVA_INT, tableBytes, rowCount);
-    tableAddress = device.ring().send(bytes);
-    rowsAddress = tableAddress + tableBytes;
-    lap = device.ring().lap();
-    sentRows = Arrays.copyOf(rows, rowCount);
-    sentTable = Arrays.copyOf(table, tableCount);
+    tableAt = rowCount * 4L;
+    long bytes = tableAt + tableCount * 8L;
+    if (bytes > content.byteSize()) {
+      content = MemorySegment.ofArray(new long[Math.toIntExact(bytes / 4)]); // twice as much
+    }
+    MemorySegment.copy(rows, 0, content, ValueLayout.JAVA_INT, 0, rowCount);
+    MemorySegment.copy(table, 0, content, ValueLayout.JAVA_LONG, tableAt, tableCount);
+    sentRowCount = 0; // until it is there
+    slot.send(content, bytes);
+    if (rowCount > sentRows.length) {
+      sentRows = new int[rows.length];
+    }
+    if (tableCount > sentTable.length) {
+      sentTable = new long[table.length];
+    }
+    System.arraycopy(rows, 0, sentRows, 0, rowCount);
+    System.arraycopy(table, 0, sentTable, 0, tableCount);
+    sentRowCount = rowCount;
+    sentTableCount = tableCount;
   }
 
   long rows() {
-    return rowsAddress;
+    return slot.address();
   }
 
   long table() {
-    return tableAddress;
+    return slot.address() + tableAt;
   }
 }

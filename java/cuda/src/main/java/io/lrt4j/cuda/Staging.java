@@ -47,6 +47,8 @@ final class Staging implements AutoCloseable {
 
   /** Begins an upload; {@link #put} and {@link #zeros} follow, then {@link #flush}. */
   void to(CUdeviceptr target) {
+    device.commands().flush(); // kernels that use what is there
+    device.enter();
     this.target = target;
     at = 0;
     filled = 0;
@@ -107,6 +109,8 @@ final class Staging implements AutoCloseable {
 
   /** Reads device memory, after everything that was asked for before. */
   void read(CUdeviceptr from, long offset, long bytes, Receiver receiver) {
+    device.commands().flush();
+    device.enter();
     for (long done = 0; done < bytes; ) {
       int part = (int) Math.min(bytes - done, HALF);
       await();

@@ -31,7 +31,7 @@ class AttentionTest {
   private static final int LAYERS = 2;
   private static final int LAYER = 1;
   private static final int BLOCK = 16;
-  private static final int POSITIONS = 200;
+  private static final int POSITIONS = 270;
   private static final float EPS = 1e-6f;
 
   private record Shape(int heads, int kvHeads, int dim) {
@@ -48,7 +48,8 @@ class AttentionTest {
           List.of(new Sequence(0, 1, 0)),
           List.of(new Sequence(0, 37, 0)),
           List.of(new Sequence(129, 3, 2)),
-          List.of(new Sequence(17, 1, 1), new Sequence(0, 5, 0), new Sequence(150, 1, 3)));
+          List.of(new Sequence(250, 17, 0)), // by one block a row, and not by one a span
+          List.of(new Sequence(17, 1, 1), new Sequence(0, 5, 0), new Sequence(250, 1, 3)));
 
   private final ScalarBackend scalar = new ScalarBackend();
   private Backend cuda = scalar; // until it is opened
@@ -72,6 +73,7 @@ class AttentionTest {
     "4, 2, 16, true, 7",
     "6, 3, 24, true, 2147483647",
     "7, 1, 8, false, 65",
+    "6, 1, 16, true, 150",
     "4, 1, 64, true, 2147483647",
     "3, 1, 66, true, 33",
     "2, 2, 128, true, 1",
@@ -183,8 +185,8 @@ class AttentionTest {
         numbers.weight(DType.F32, POSITIONS, 24, numbers.normal(POSITIONS * 24, 0, 0.7), 0);
     int width = shape.width();
     List<Sequence> all =
-        List.of(new Sequence(75, 2, 0), new Sequence(0, 3, 0), new Sequence(130, 1, 1));
-    int total = 77 + 3 + 131;
+        List.of(new Sequence(175, 2, 0), new Sequence(0, 15, 0), new Sequence(130, 1, 1));
+    int total = 177 + 15 + 131;
     float[] qkv = numbers.normal(total * width, 0, 1.5);
     float[] together = run(cuda, shape, all, qkv, rope, null, Integer.MAX_VALUE).getFirst();
     float[] alone =
@@ -192,7 +194,7 @@ class AttentionTest {
                 cuda,
                 shape,
                 all.subList(0, 1),
-                Arrays.copyOf(qkv, 77 * width),
+                Arrays.copyOf(qkv, 177 * width),
                 rope,
                 null,
                 Integer.MAX_VALUE)
@@ -202,8 +204,8 @@ class AttentionTest {
         run(
                 cuda,
                 shape,
-                List.of(new Sequence(76, 1, 0)),
-                Arrays.copyOf(qkv, 77 * width),
+                List.of(new Sequence(176, 1, 0)),
+                Arrays.copyOf(qkv, 177 * width),
                 rope,
                 null,
                 Integer.MAX_VALUE)

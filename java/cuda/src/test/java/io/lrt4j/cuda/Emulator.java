@@ -55,6 +55,10 @@ final class Emulator {
     return number("emulator_launches");
   }
 
+  static long graphLaunches() {
+    return number("emulator_graph_launches");
+  }
+
   /** How much memory the device has. */
   static void memory(long bytes) {
     call("emulator_memory", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG), bytes);

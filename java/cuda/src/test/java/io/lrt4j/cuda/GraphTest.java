@@ -1,0 +1,70 @@
+package io.lrt4j.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.Engine;
+import io.lrt4j.GenerationOptions;
+import io.lrt4j.TestModels;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What comes again is replayed, and gives the same. */
+class GraphTest {
+  private static final GenerationOptions TOKENS =
+      GenerationOptions.defaults().withMaxTokens(40).withIgnoreEos(true);
+
+  @Test
+  void aDecodeStepIsOneGraph() {
+    int[] prompt = {1, 2, 3, 4, 5};
+    List<Integer> expected;
+    try (Engine engine = TestModels.engine("scalar")) {
+      expected = engine.generate(prompt, TOKENS).ids();
+    }
+    try (Engine engine = TestModels.engine("cuda")) {
+      long before = Emulator.graphLaunches();
+      assertEquals(expected, engine.generate(prompt, TOKENS).ids());
+      long first = Emulator.graphLaunches() - before;
+      assertTrue(first >= 37, "graphs launched for 39 steps: " + first);
+      assertEquals(expected, engine.generate(prompt, TOKENS).ids());
+      long second = Emulator.graphLaunches() - before - first;
+      assertTrue(second >= 39, "graphs launched for 39 steps that are known: " + second);
+    }
+    Emulator.check("after all");
+  }
+
+  /** A graph finds what was written to the places that it reads, however the two are mixed. */
+  @Test
+  void replaysSeeWhatWasWritten() {
+    try (Backend backend = new CudaProvider().open(1);
+        Memory memory = backend.newMemory()) {
+      Tensor table = memory.allocate(8, 16);
+      Tensor x = memory.allocate(1, 16);
+      Tensor sum = memory.allocate(12, 16);
+      float[] row = new float[16];
+      float[] all = new float[12 * 16];
+      for (int trial = 0; trial < 5; trial++) {
+        for (int i = 0; i < 8; i++) {
+          Arrays.fill(row, 10 * trial + i);
+          backend.write(row, table, i, 1);
+        }
+        for (int i = 0; i < 12; i++) { // each step's ids overwrite those of the one before
+          backend.embed(table, new int[] {i % 8}, 0, 1, x);
+          backend.copyRows(x, 0, sum, i, 1);
+        }
+        for (int i = 0; i < 10; i++) {
+          backend.multiplyRow(x, 0, sum, 1, x);
+          backend.copyRows(sum, 11, x, 0, 1);
+        }
+        backend.read(sum, 0, all, 12);
+        for (int i = 0; i < 12; i++) {
+          assertEquals(10 * trial + i % 8, all[i * 16 + 3]);
+        }
+      }
+    }
+  }
+}
