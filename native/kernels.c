@@ -9,6 +9,7 @@
 #include "attention.h"
 #include "packing.h"
 #include "products.h"
+#include "reading.h"
 #include "rows.h"
 
 #define NAME2(LEVEL) lrt_kernels_##LEVEL
@@ -26,4 +27,5 @@ const lrt_kernels NAME(LEVEL) = {
     .merge = merge,
     .divide = divide,
     .summarize = summarize,
+    .read = read_memory,
 };

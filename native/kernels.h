@@ -72,6 +72,8 @@ typedef struct {
                 int dim);
   void (*divide)(const float *o, float s, int dim, float *out);
   void (*summarize)(const float *x, int n, double summary[4]);
+  /* The sum of all 64-bit words, read in several places at once: see lrt_read. */
+  int64_t (*read)(const char *data, int64_t bytes, int streams, int ahead);
 } lrt_kernels;
 
 extern const lrt_kernels lrt_kernels_0, lrt_kernels_1, lrt_kernels_2, lrt_kernels_3, lrt_kernels_4;

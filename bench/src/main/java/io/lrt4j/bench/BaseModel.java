@@ -8,8 +8,8 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Weight;
-import io.lrt4j.compute.cpu.Rounding;
 import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
@@ -72,6 +72,9 @@ final class BaseModel implements AutoCloseable {
   }
 
   private long bytes(StoredTensor tensor) {
+    if (tensor.storedType().equals("U8")) { // rounded already
+      return tensor.data().byteSize();
+    }
     Weight w = tensor.weight();
     DType kept = w.rows() > 1 ? Rounding.type(quantization, w) : w.dtype();
     return kept.bytes((long) w.rows() * w.cols());

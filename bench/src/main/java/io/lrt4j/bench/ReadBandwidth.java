@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class ReadBandwidth implements AutoCloseable {
   private static final VectorSpecies<Long> L = LongVector.SPECIES_PREFERRED;
   private static final int STEP = 8 * L.vectorByteSize();
-  private static final int[] STREAMS = {1, 2, 4};
+  private static final int[] STREAMS = {1, 2, 4, 8};
   private static final int[] AHEAD = {0, 512, 2048, 8192}; // bytes
 
   /**

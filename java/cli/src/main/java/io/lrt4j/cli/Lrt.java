@@ -34,6 +34,7 @@ final class Lrt {
           new ScoreCommand(),
           new InspectCommand(),
           new InitCommand(),
+          new QuantizeCommand(),
           new TrainCommand(),
           new LabCommand(),
           new EvalCommand(),

@@ -350,6 +350,7 @@ class LrtTest {
         Arguments.of("inspect", "outside-links " + common),
         Arguments.of(
             "init", "preset out seed network model backbone latents layers fusion " + common),
+        Arguments.of("quantize", "model out to " + common),
         Arguments.of(
             "train",
             "model network reference lab range step-weights curriculum data eval-data eval out"

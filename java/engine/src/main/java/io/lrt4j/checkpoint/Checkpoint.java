@@ -7,6 +7,8 @@ import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
 
 /**
  * A base model's directory in the Hugging Face layout, opened and checked as a whole: {@code
@@ -191,6 +193,11 @@ public final class Checkpoint implements AutoCloseable {
    */
   public List<StoredTensor> tensors() {
     return tensors.all();
+  }
+
+  /** What projections are rounded to in the files; empty if they are not. */
+  public Optional<String> rounded() {
+    return Optional.ofNullable(tensors.rounded()).map(type -> type.name().toLowerCase(Locale.ROOT));
   }
 
   /** Number of parameters of the model; a tied head counts once. */

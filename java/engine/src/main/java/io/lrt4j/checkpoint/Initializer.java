@@ -204,7 +204,7 @@ public final class Initializer {
         out.resolve("model.safetensors.index.json"), ConfigWriter.index(total, shardOf));
   }
 
-  private static void emptyDirectory(Path out) {
+  static void emptyDirectory(Path out) {
     try {
       Files.createDirectories(out);
       try (var files = Files.list(out)) {

@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -52,21 +53,31 @@ public final class SafetensorsWriter {
    * One tensor to write.
    *
    * @param name its name
-   * @param dtype element type
+   * @param type element type, as the format spells it
    * @param shape dimensions; empty for a scalar
    * @param data gives its bytes
    */
-  public record Entry(String name, DType dtype, List<Long> shape, Filler data) {
+  public record Entry(String name, String type, List<Long> shape, Filler data) {
     public Entry {
       shape = List.copyOf(shape);
     }
 
+    /** A tensor of a type that is computed with. */
+    public Entry(String name, DType dtype, List<Long> shape, Filler data) {
+      this(name, dtype.name(), shape, data);
+    }
+
     /** A tensor whose bytes are at hand; there must be exactly as many as the shape says. */
     public static Entry of(String name, DType dtype, List<Long> shape, MemorySegment bytes) {
+      return of(name, dtype.name(), shape, bytes);
+    }
+
+    /** The same, of any type of the format. */
+    static Entry of(String name, String type, List<Long> shape, MemorySegment bytes) {
       Entry entry =
           new Entry(
               name,
-              dtype,
+              type,
               shape,
               (offset, chunk) -> chunk.copyFrom(bytes.asSlice(offset, chunk.byteSize())));
       if (entry.bytes() != bytes.byteSize()) {
@@ -87,7 +98,8 @@ public final class SafetensorsWriter {
 
     /** Size in bytes. */
     public long bytes() {
-      return dtype.bytes(TensorLayout.elements(shape));
+      StoredType stored = Objects.requireNonNull(StoredType.named(type), type);
+      return TensorLayout.elements(shape) * stored.bits() / Byte.SIZE;
     }
   }
 
@@ -119,7 +131,7 @@ public final class SafetensorsWriter {
       if (!names.add(e.name()) || e.name().equals("__metadata__")) {
         throw new IllegalArgumentException("a second tensor of the name " + e.name());
       }
-      ObjectNode tensor = root.putObject(e.name()).put("dtype", e.dtype().name());
+      ObjectNode tensor = root.putObject(e.name()).put("dtype", e.type());
       e.shape().forEach(tensor.putArray("shape")::add);
       long end = Math.addExact(at, e.bytes());
       tensor.putArray("data_offsets").add(at).add(end);

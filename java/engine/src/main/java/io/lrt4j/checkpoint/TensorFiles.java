@@ -1,10 +1,13 @@
 package io.lrt4j.checkpoint;
 
+import io.lrt4j.BackendException;
 import io.lrt4j.CheckpointException;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import io.lrt4j.model.Weights;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -13,6 +16,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -33,12 +37,16 @@ final class TensorFiles implements AutoCloseable {
   /** What a header says of a tensor, and in which file. */
   private record Found(Path file, SafetensorsHeader.Entry entry) {}
 
+  /** What a weight in panels is. */
+  private record Rounded(DType type, int rows, int cols) {}
+
   private final Path directory;
   private final List<Safetensors> shards = new ArrayList<>();
   private final Map<String, Found> found = new LinkedHashMap<>();
   private final Map<String, String> misplaced = new HashMap<>(); // what the index has wrong
   private final Map<String, String> aliases = new LinkedHashMap<>(); // to stored names
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+  private final Map<String, Rounded> rounded = new HashMap<>(); // by stored names
 
   private TensorFiles(Path directory) {
     this.directory = directory;
@@ -204,6 +212,11 @@ final class TensorFiles implements AutoCloseable {
           directory + ": tensor " + Json.quote(name) + " is missing; expected shape " + shape);
     }
     SafetensorsHeader.Entry entry = tensor.entry();
+    Rounded kept = rounded(tensor, shape);
+    if (kept != null) {
+      rounded.put(aliases.getOrDefault(name, name), kept);
+      return;
+    }
     // Refuses a type that is not run, before a shape: that of packed weights follows from it.
     var _ = StoredTensor.dtype(name, entry.type().name(), tensor.file());
     if (!entry.shape().equals(shape)) {
@@ -216,6 +229,56 @@ final class TensorFiles implements AutoCloseable {
               + ", found "
               + Json.brief(entry.shape().toString()));
     }
+  }
+
+  /**
+   * A weight that a file of our own has in panels, or null: its type stands in the file's metadata,
+   * its size must be what the layout's shape comes to.
+   */
+  private @Nullable Rounded rounded(Found tensor, List<Long> shape) {
+    String spelled = metadata(tensor.file()).get(Quantizer.KEY);
+    if (spelled == null || tensor.entry().type() != StoredType.U8) {
+      return null;
+    }
+    DType type = Quantizer.type(spelled);
+    String what = tensor.file() + ": tensor " + Json.quote(tensor.entry().name());
+    if (type == null) {
+      throw new CheckpointException(
+          what + " is rounded to " + Json.quote(spelled) + "; lrt4j runs q8 and q4");
+    }
+    if (shape.size() != 2 || shape.getLast() % type.blockElements() != 0) {
+      throw new CheckpointException(
+          what + " must have shape " + shape + ", and is not of whole blocks");
+    }
+    int rows = Math.toIntExact(shape.getFirst());
+    int cols = Math.toIntExact(shape.getLast());
+    long panel = Weight.bytes(type, Weight.PANEL, cols, true);
+    List<Long> expected = List.of(Weight.bytes(type, rows, cols, true) / panel, panel);
+    if (!tensor.entry().shape().equals(expected)) {
+      throw new CheckpointException(
+          what
+              + " must have shape "
+              + expected
+              + " as "
+              + spelled
+              + " panels, found "
+              + Json.brief(tensor.entry().shape().toString()));
+    }
+    return new Rounded(type, rows, cols);
+  }
+
+  private Map<String, String> metadata(Path file) {
+    for (Safetensors shard : shards) {
+      if (shard.file().equals(file)) {
+        return shard.metadata();
+      }
+    }
+    return Map.of();
+  }
+
+  /** What rounded weights are rounded to; null if there are none. */
+  @Nullable DType rounded() {
+    return rounded.values().stream().findFirst().map(Rounded::type).orElse(null);
   }
 
   /**
@@ -265,10 +328,15 @@ final class TensorFiles implements AutoCloseable {
       public Linear linear(boolean bias, String... names) {
         List<Memory.Part> parts = new ArrayList<>();
         for (String name : names) {
-          parts.add(
-              new Memory.Part(
-                  require(name + ".weight").weight(),
-                  bias ? require(name + ".bias").weight() : null));
+          Weight weight = projection(name + ".weight");
+          if (!memory.runs(weight)) {
+            throw new BackendException(
+                directory
+                    + ": its weights are rounded to "
+                    + weight.dtype().name().toLowerCase(Locale.ROOT)
+                    + ", which this backend has no kernels for: use --backend native or scalar");
+          }
+          parts.add(new Memory.Part(weight, bias ? require(name + ".bias").weight() : null));
         }
         Linear linear = memory.linear(parts);
         if (giveUp) {
@@ -282,6 +350,14 @@ final class TensorFiles implements AutoCloseable {
         return linear;
       }
     };
+  }
+
+  private Weight projection(String name) {
+    StoredTensor stored = require(name);
+    Rounded kept = rounded.get(aliases.getOrDefault(name, name));
+    return kept == null
+        ? stored.weight()
+        : new Weight(kept.type, kept.rows, kept.cols, stored.data(), true);
   }
 
   /** Gives a tensor's memory back; of one that is mapped nothing need be held anyway. */

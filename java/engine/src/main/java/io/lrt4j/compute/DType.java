@@ -1,5 +1,9 @@
 package io.lrt4j.compute;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
 /**
  * How numbers are stored: in blocks of a fixed number of elements, each of a fixed number of bytes.
  * A block of a plain type is one element; a quantised one shares a scale. Rows consist of whole
@@ -18,6 +22,11 @@ public enum DType {
    * i + 16 in its high ones, each 8 more than it is; an element is scale times that.
    */
   Q4(32, 18);
+
+  private static final ValueLayout.OfFloat FLOAT =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort SHORT =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final int blockElements;
   private final int blockBytes;
@@ -48,5 +57,15 @@ public enum DType {
           elements + " elements of " + this + " are not whole blocks of " + blockElements);
     }
     return Math.multiplyExact(elements / blockElements, (long) blockBytes);
+  }
+
+  /** Element {@code i} of little-endian data of a plain type, converted to f32. */
+  public float load(MemorySegment data, long i) {
+    return switch (this) {
+      case F32 -> data.get(FLOAT, i * Float.BYTES);
+      case F16 -> Float.float16ToFloat(data.get(SHORT, i * Short.BYTES));
+      case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * Short.BYTES) << Short.SIZE);
+      case Q8, Q4 -> throw new IllegalArgumentException(this + " has no single elements");
+    };
   }
 }

@@ -30,6 +30,11 @@ public interface Memory extends AutoCloseable {
    */
   record Part(Weight weight, @Nullable Weight bias) {}
 
+  /** Whether this backend has kernels for projections of such a weight: any can those in rows. */
+  default boolean runs(Weight weight) {
+    return !weight.panels();
+  }
+
   /**
    * Whether a projection made of this weight does without it from then on, having a form of its
    * own: packed, rounded, uploaded.

@@ -8,10 +8,15 @@ import java.lang.foreign.MemorySegment;
  * No alignment is promised, not even to the element.
  *
  * @param data its bytes; they must stay valid, and as they are, as long as what was made of them
+ * @param panels whether it lies in panels of {@link #PANEL} rows, the last one filled up: {@code
+ *     io.lrt4j.compute.cpu.Panels}
  */
-public record Weight(DType dtype, int rows, int cols, MemorySegment data) {
+public record Weight(DType dtype, int rows, int cols, MemorySegment data, boolean panels) {
+  /** Rows of a panel. */
+  public static final int PANEL = 16;
+
   public Weight {
-    long needed = Math.multiplyExact(dtype.bytes(cols), (long) rows);
+    long needed = bytes(dtype, rows, cols, panels);
     if (data.byteSize() != needed) {
       throw new IllegalArgumentException(
           "["
@@ -25,5 +30,16 @@ public record Weight(DType dtype, int rows, int cols, MemorySegment data) {
               + " bytes, found "
               + data.byteSize());
     }
+  }
+
+  /** A weight in rows. */
+  public Weight(DType dtype, int rows, int cols, MemorySegment data) {
+    this(dtype, rows, cols, data, false);
+  }
+
+  /** Size in bytes of a weight of such a shape. */
+  public static long bytes(DType dtype, int rows, int cols, boolean panels) {
+    long stored = panels ? (long) Math.ceilDiv(rows, PANEL) * PANEL : rows;
+    return Math.multiplyExact(dtype.bytes(cols), stored);
   }
 }

@@ -250,6 +250,8 @@ public final class LoadedModel implements AutoCloseable {
     }
     if (quantization != Quantization.NONE) {
       text += "; weights " + quantization.name().toLowerCase(Locale.ROOT);
+    } else if (checkpoint.rounded().isPresent()) {
+      text += "; weights " + checkpoint.rounded().orElseThrow() + ", as stored";
     }
     return text + "; backend " + backend.name() + ": " + backend.describe();
   }

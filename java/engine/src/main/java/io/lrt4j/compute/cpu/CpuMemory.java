@@ -4,9 +4,12 @@ import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Panels;
+import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Weight;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -15,15 +18,22 @@ public final class CpuMemory implements Memory {
   private static final int ALIGNMENT = 64;
   private final Arena arena = Arena.ofShared();
   private final Quantization quantization;
+  private final boolean rounded;
   private long bytes;
 
   /** Empty memory. */
   public CpuMemory() {
-    this(Quantization.NONE);
+    this(Quantization.NONE, false);
   }
 
+  /** Empty memory of a backend that multiplies rounded weights, and rounds them if asked to. */
   CpuMemory(Quantization quantization) {
+    this(quantization, true);
+  }
+
+  private CpuMemory(Quantization quantization, boolean rounded) {
     this.quantization = quantization;
+    this.rounded = rounded;
   }
 
   @Override
@@ -64,18 +74,24 @@ public final class CpuMemory implements Memory {
   }
 
   private Weight quantized(Weight weight) {
-    DType type = Rounding.type(quantization, weight);
-    if (type == weight.dtype()) {
+    if (!copies(weight)) {
       return weight;
     }
+    DType type = Rounding.type(quantization, weight);
     long size = type.bytes((long) weight.rows() * weight.cols());
     bytes += size;
-    return Rounding.round(weight, type, arena.allocate(size, ALIGNMENT));
+    MemorySegment to = arena.allocate(size, ALIGNMENT);
+    return weight.panels() ? Panels.unpack(weight, to) : Rounding.round(weight, type, to);
+  }
+
+  @Override
+  public boolean runs(Weight weight) {
+    return rounded || !weight.panels();
   }
 
   @Override
   public boolean copies(Weight weight) {
-    return Rounding.type(quantization, weight) != weight.dtype();
+    return weight.panels() || Rounding.type(quantization, weight) != weight.dtype();
   }
 
   @Override

@@ -6,6 +6,7 @@ import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.RoundedRow;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import java.util.Arrays;
@@ -30,6 +31,11 @@ public final class ScalarBackend extends CpuBackend {
   @Override
   public String describe() {
     return "plain Java, 1 thread";
+  }
+
+  @Override
+  public Memory newMemory() {
+    return newMemory(Quantization.NONE);
   }
 
   @Override
@@ -88,7 +94,10 @@ public final class ScalarBackend extends CpuBackend {
           weight.read(c, weights, weights.length);
         }
         for (int i = 0; i < rows; i++) {
-          float sum = rounds ? rounded.get(i).dot(weight, c) : dot(in[i], weights);
+          float sum =
+              rounds
+                  ? rounded.get(i).dot(weight.dtype(), weight.data(), weight.row(c))
+                  : dot(in[i], weights);
           if (part.bias() != null) {
             sum += part.bias().get(0, c);
           }

@@ -12,6 +12,8 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Panels;
+import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -142,7 +144,8 @@ class RoundingTest {
   }
 
   private void products(Quantization quantization, Numbers numbers, int in, int out) {
-    try (var memory = new GuardedMemory()) {
+    try (var memory = new GuardedMemory();
+        var arena = Arena.ofShared()) {
       CpuTensor weight = numbers.weight(memory, DType.BF16, out, in);
       CpuTensor bias = memory.input(1, out, numbers.normal(out, 0, 0.5));
       List<Memory.Part> parts =
@@ -151,6 +154,9 @@ class RoundingTest {
               new Memory.Part(Crews.stored(weight), null));
       CpuTensor x = memory.input(13, in, numbers.normal(13 * in, 0, 1));
       float[] expected = product(scalar, quantization, parts, x, 13, memory);
+      List<Memory.Part> panels = inPanels(quantization, parts, arena);
+      assertSameBits(
+          expected, product(scalar, Quantization.NONE, panels, x, 13, memory), "panels on scalar");
       for (Backend backend : crews.all()) {
         if (backend.name().equals("native")) {
           for (int rows : ROWS) {
@@ -162,11 +168,33 @@ class RoundingTest {
             } else {
               assertSameBits(first, got, what);
             }
+            assertSameBits(got, product(backend, Quantization.NONE, panels, x, rows, memory), what);
             memory.check(what);
           }
         }
       }
     }
+  }
+
+  /** The same weights as files of our own have them. */
+  private static List<Memory.Part> inPanels(
+      Quantization quantization, List<Memory.Part> parts, Arena arena) {
+    return parts.stream()
+        .map(
+            part -> {
+              Weight w = part.weight();
+              DType type = Rounding.type(quantization, w);
+              long rows = Weight.bytes(type, w.rows(), w.cols(), false);
+              long all = Weight.bytes(type, w.rows(), w.cols(), true);
+              try (Arena scratch = Arena.ofShared()) {
+                Weight rounded = Rounding.round(w, type, scratch.allocate(rows));
+                Weight packed = Panels.pack(rounded, arena.allocate(all, 64));
+                Weight back = Panels.unpack(packed, scratch.allocate(rows));
+                assertEquals(-1, rounded.data().mismatch(back.data()));
+                return new Memory.Part(packed, part.bias());
+              }
+            })
+        .toList();
   }
 
   private static float[] product(

@@ -5,10 +5,10 @@ import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.CpuMemory;
 import io.lrt4j.compute.cpu.CpuTensor;
-import io.lrt4j.compute.cpu.Rounding;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -66,6 +66,9 @@ final class NativeMemory implements Memory {
 
   private NativeLinear.Part part(Weight w, @Nullable CpuTensor bias) {
     DType type = Rounding.type(quantization, w);
+    if (w.panels()) { // packed already
+      return new NativeLinear.Part(number(type), w.rows(), w.data(), bias);
+    }
     if (type == w.dtype()) {
       boolean rounded = type == DType.BF16 && quantization == Quantization.BF16;
       return new NativeLinear.Part(rounded ? BF16_ROUNDED : number(type), w.rows(), pack(w), bias);
@@ -116,8 +119,13 @@ final class NativeMemory implements Memory {
   }
 
   @Override
-  public boolean copies(Weight weight) {
+  public boolean runs(Weight weight) {
     return true;
+  }
+
+  @Override
+  public boolean copies(Weight weight) {
+    return !weight.panels();
   }
 
   @Override

@@ -1,6 +1,5 @@
-package io.lrt4j.compute.cpu;
+package io.lrt4j.compute;
 
-import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -15,7 +14,7 @@ final class Q8 {
   static void write(float[] x, MemorySegment to, long at) {
     short scale = Float.floatToFloat16(largest(x, 0) / LARGEST);
     float inverse = scale == 0 ? 0 : 1 / Float.float16ToFloat(scale);
-    to.set(CpuTensor.SHORT, at, scale);
+    to.set(Rounding.SHORT, at, scale);
     for (int i = 0; i < BLOCK; i++) {
       double rounded = Math.rint(x[i] * inverse); // the scale was rounded too: it may be 128
       to.set(ValueLayout.JAVA_BYTE, at + 2 + i, (byte) Math.clamp(rounded, -LARGEST, LARGEST));

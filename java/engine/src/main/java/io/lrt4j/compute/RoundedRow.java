@@ -1,13 +1,14 @@
-package io.lrt4j.compute.cpu;
+package io.lrt4j.compute;
 
-import io.lrt4j.compute.DType;
+import java.lang.foreign.MemorySegment;
 
 /** A row of activations as blocks of signed bytes; the scales keep all their bits. */
-final class RoundedRow {
+public final class RoundedRow {
   private final byte[] bytes;
   private final float[] scales;
 
-  RoundedRow(float[] x) {
+  /** Rounds a row of whole blocks. */
+  public RoundedRow(float[] x) {
     bytes = new byte[x.length];
     scales = new float[x.length / Q8.BLOCK];
     for (int block = 0; block < scales.length; block++) {
@@ -21,21 +22,23 @@ final class RoundedRow {
   }
 
   /** Whether weights of a type are multiplied by rounded rows. */
-  static boolean suits(DType type) {
+  public static boolean suits(DType type) {
     return type == DType.Q8 || type == DType.Q4;
   }
 
-  /** The product with a row of a q8 or q4 weight. */
-  float dot(CpuTensor weight, int row) {
+  /**
+   * The product with a row of a q8 or q4 weight.
+   *
+   * @param row where it begins, in bytes
+   */
+  public float dot(DType type, MemorySegment weight, long row) {
     float sum = 0;
-    long at = weight.row(row);
-    for (int block = 0; block < scales.length; block++, at += weight.dtype().blockBytes()) {
+    long at = row;
+    for (int block = 0; block < scales.length; block++, at += type.blockBytes()) {
       int from = block * Q8.BLOCK;
       int whole =
-          weight.dtype() == DType.Q8
-              ? Q8.dot(bytes, from, weight.data(), at)
-              : Q4.dot(bytes, from, weight.data(), at);
-      float scale = Float.float16ToFloat(weight.data().get(CpuTensor.SHORT, at));
+          type == DType.Q8 ? Q8.dot(bytes, from, weight, at) : Q4.dot(bytes, from, weight, at);
+      float scale = Float.float16ToFloat(weight.get(Rounding.SHORT, at));
       sum = Math.fma(whole * scales[block], scale, sum);
     }
     return sum;

@@ -1,9 +1,10 @@
-package io.lrt4j.compute.cpu;
+package io.lrt4j.compute;
 
+import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
-import io.lrt4j.compute.DType;
-import io.lrt4j.compute.Weight;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.stream.IntStream;
 
 /**
@@ -12,9 +13,16 @@ import java.util.stream.IntStream;
  * all backends agree on them.
  */
 public final class Rounding {
+  static final ValueLayout.OfShort SHORT =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
   private Rounding() {}
 
-  /** What a projection's weight is kept as: what it is, if its rows are no whole blocks. */
+  /**
+   * What a projection's weight is kept as: what it is, if its rows are no whole blocks.
+   *
+   * @throws BackendException if it is rounded already, to another type
+   */
   public static DType type(Quantization quantization, Weight weight) {
     DType type =
         switch (quantization) {
@@ -22,6 +30,10 @@ public final class Rounding {
           case Q8 -> DType.Q8;
           case Q4 -> DType.Q4;
         };
+    if (weight.panels() && type != weight.dtype()) {
+      throw new BackendException(
+          "weights stored as " + weight.dtype() + " cannot be rounded to " + type);
+    }
     return weight.cols() % type.blockElements() == 0 ? type : weight.dtype();
   }
 
@@ -37,9 +49,7 @@ public final class Rounding {
               for (int block = 0; block < blocks; block++) {
                 long first = (long) row * weight.cols() + (long) block * size;
                 for (int i = 0; i < size; i++) {
-                  x[i] =
-                      CpuTensor.load(
-                          weight.dtype(), weight.data(), weight.dtype().bytes(first + i));
+                  x[i] = weight.dtype().load(weight.data(), first + i);
                 }
                 write(type, x, to, ((long) row * blocks + block) * type.blockBytes());
               }

@@ -1,6 +1,5 @@
-package io.lrt4j.compute.cpu;
+package io.lrt4j.compute;
 
-import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -19,7 +18,7 @@ final class Q4 {
   static void write(float[] x, MemorySegment to, long at) {
     short scale = scale(x);
     float value = Float.float16ToFloat(scale);
-    to.set(CpuTensor.SHORT, at, scale);
+    to.set(Rounding.SHORT, at, scale);
     for (int i = 0; i < HALF; i++) {
       int low = round(x[i], value) + ZERO;
       int high = round(x[i + HALF], value) + ZERO;

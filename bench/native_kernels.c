@@ -1,0 +1,141 @@
+/*
+ * The C kernels alone, one thread, in processor time: what other processes take of the machine does
+ * not count, except where they use up the memory's bandwidth. Best of several runs. See native_kernels.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lrt4j.h"
+
+#define IN 1024 /* Qwen3-0.6B's width */
+#define OUT 3072
+#define ROWS 512
+#define LAYERS 64 /* 100 MB of q4: no cache holds them */
+#define RUNS 5
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void *memory(int64_t bytes) {
+  void *p = lrt_allocate(bytes);
+  if (!p) {
+    fprintf(stderr, "no memory for %lld bytes\n", (long long)bytes);
+    exit(1);
+  }
+  return p;
+}
+
+/* GFLOP/s of fused multiply-adds from registers. */
+static double peak(void) {
+  typedef float vec __attribute__((vector_size(64)));
+  vec sums[12];
+  vec factor = (vec){0} + 0.999f;
+  vec term = (vec){0} + 0.001f;
+  __asm__ volatile("" : "+v"(factor), "+v"(term));
+  for (int i = 0; i < 12; i++) {
+    sums[i] = term + (float)i;
+  }
+  double best = 0;
+  for (int run = 0; run < RUNS; run++) {
+    const int steps = 2000000;
+    double start = seconds();
+    for (int i = 0; i < steps; i++) {
+#pragma GCC unroll 12
+      for (int j = 0; j < 12; j++) {
+        sums[j] = sums[j] * factor + term;
+      }
+    }
+    double rate = 2.0 * 12 * 16 * steps / (seconds() - start) * 1e-9;
+    best = rate > best ? rate : best;
+  }
+  for (int i = 1; i < 12; i++) {
+    sums[0] += sums[i];
+  }
+  volatile float used = sums[0][0];
+  (void)used;
+  return best;
+}
+
+static double read_rate(lrt_context *c) {
+  static const int streams[] = {1, 2, 4, 8};
+  static const int ahead[] = {0, 512, 2048, 8192};
+  const int64_t bytes = INT64_C(256) << 20;
+  char *data = memory(bytes);
+  memset(data, 1, (size_t)bytes);
+  double best = 0;
+  for (int run = 0; run < 3; run++) {
+    for (int way = 0; way < 16; way++) {
+      double start = seconds();
+      lrt_read(c, data, bytes, streams[way % 4], ahead[way / 4]);
+      double rate = (double)bytes / (seconds() - start) * 1e-9;
+      best = rate > best ? rate : best;
+    }
+  }
+  lrt_free(data, bytes);
+  return best;
+}
+
+int main(void) {
+  static const struct {
+    const char *name;
+    int dtype;
+  } types[] = {{"f32", LRT_DTYPE_F32},
+               {"bf16", LRT_DTYPE_BF16},
+               {"bf16, activations too", LRT_DTYPE_BF16_ROUNDED},
+               {"q8", LRT_DTYPE_Q8},
+               {"q4", LRT_DTYPE_Q4}};
+  static const int rows[] = {1, 2, 6, 16, 64, 256};
+  lrt_context *c = lrt_open(1, lrt_best_level());
+  float *x = memory(ROWS * IN * 4);
+  float *y = memory(ROWS * OUT * 4);
+  char *raw = memory((int64_t)OUT * IN * 4);
+  srand(1);
+  for (int i = 0; i < ROWS * IN; i++) {
+    x[i] = (float)(rand() % 1000 - 500) / 500;
+  }
+  for (int i = 0; i < OUT * IN * 4; i++) {
+    raw[i] = (char)(rand() % 64); /* small numbers of either sign in every type */
+  }
+  double limit = read_rate(c);
+  double flops = peak();
+  printf("level %d, one thread; memory is read at %.1f GB/s; f32 multiply-adds %.0f GFLOP/s\n\n",
+         lrt_best_level(), limit, flops);
+  printf("| weights | rows | GB/s | GFLOP/s | of the f32 peak |\n|---|---|---|---|---|\n");
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    int64_t bytes = lrt_packed_bytes(types[t].dtype, OUT, IN);
+    void *packed[LAYERS];
+    for (int l = 0; l < LAYERS; l++) {
+      packed[l] = memory(bytes);
+      lrt_pack(c, types[t].dtype, OUT, IN, raw, packed[l]);
+    }
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+      int layers = rows[r] > 16 ? 8 : LAYERS;
+      double best = 1e9;
+      for (int run = 0; run < RUNS; run++) {
+        double start = seconds();
+        for (int l = 0; l < layers; l++) {
+          lrt_part part = {packed[l], NULL, types[t].dtype, OUT};
+          if (lrt_project(c, x, rows[r], IN, NULL, 0, 0, &part, 1, y, 0)) {
+            fprintf(stderr, "no memory\n");
+            return 1;
+          }
+        }
+        double took = seconds() - start;
+        best = took < best ? took : best;
+      }
+      double rate = 2.0 * IN * OUT * rows[r] * layers / best * 1e-9;
+      printf("| %s | %d | %.1f | %.0f | %.0f %% |\n", types[t].name, rows[r],
+             (double)bytes * layers / best * 1e-9, rate, 100 * rate / flops);
+    }
+    for (int l = 0; l < LAYERS; l++) {
+      lrt_free(packed[l], bytes);
+    }
+  }
+  lrt_close(c);
+  return 0;
+}

@@ -1,0 +1,147 @@
+package io.lrt4j.checkpoint;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.CheckpointException;
+import io.lrt4j.Quantization;
+import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Panels;
+import io.lrt4j.compute.Rounding;
+import io.lrt4j.compute.Weight;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes checkpoints whose projections are rounded already, in the very form in which the C kernels
+ * read them: they are mapped and run, and nothing is done at load. Such a file is safetensors, its
+ * rounded weights being of type U8 and shape [panels, bytes of a panel] ({@link Panels}), with the
+ * metadata {@value #KEY}: q8 or q4. A head that was tied to the embedding is a tensor of its own.
+ */
+public final class Quantizer {
+  /** Says in a file's metadata what its U8 tensors are. */
+  static final String KEY = "lrt4j.rounded";
+
+  private static final String CONFIG = "config.json";
+  private static final String WEIGHTS = "model.safetensors";
+  private static final JsonMapper MAPPER = new JsonMapper();
+
+  private Quantizer() {}
+
+  /** The type that the metadata names, or null. */
+  static @Nullable DType type(String spelled) {
+    return switch (spelled) {
+      case "q8" -> DType.Q8;
+      case "q4" -> DType.Q4;
+      default -> null;
+    };
+  }
+
+  /**
+   * Rounds a base model and, if it has one of its own, its network.
+   *
+   * @param out a directory that does not exist or is empty
+   * @param quantization Q8 or Q4
+   * @return how many weights were rounded
+   * @throws CheckpointException if the model cannot be read or the result cannot be written
+   */
+  public static int model(Path model, Path out, Quantization quantization) {
+    int rounded;
+    try (Checkpoint checkpoint = Checkpoint.open(model)) {
+      TensorLayout layout = TensorLayout.of(checkpoint.config(), "model.");
+      List<StoredTensor> tensors = new ArrayList<>();
+      layout.shapes().keySet().forEach(name -> tensors.add(checkpoint.tensor(name)));
+      if (checkpoint.config().tiedEmbeddings()) {
+        tensors.add(checkpoint.tensor("model.embed_tokens.weight").named("lm_head.weight"));
+      }
+      rounded = write(model, out, tensors, quantization);
+    }
+    Path network = model.resolve("network");
+    if (Files.isDirectory(network)) {
+      try (NetworkCheckpoint checkpoint = NetworkCheckpoint.open(network)) {
+        List<StoredTensor> tensors = new ArrayList<>();
+        TensorLayout.of(checkpoint.config())
+            .shapes()
+            .keySet()
+            .forEach(name -> tensors.add(checkpoint.tensor(name)));
+        rounded += write(network, out.resolve("network"), tensors, quantization);
+      }
+    }
+    return rounded;
+  }
+
+  /** Whether a tensor is a projection's, of whole blocks. */
+  private static boolean rounds(StoredTensor tensor, DType type) {
+    String name = tensor.name();
+    return (name.endsWith("_proj.weight") || name.equals("lm_head.weight"))
+        && tensor.shape().getLast() % type.blockElements() == 0;
+  }
+
+  /** The config is written last: a directory without it is not complete. */
+  private static int write(
+      Path from, Path out, List<StoredTensor> tensors, Quantization quantization) {
+    DType type = quantization == Quantization.Q8 ? DType.Q8 : DType.Q4;
+    Initializer.emptyDirectory(out);
+    int rounded = 0;
+    try (Arena arena = Arena.ofShared()) {
+      List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+      for (StoredTensor tensor : tensors) {
+        if (rounds(tensor, type)) {
+          entries.add(rounded(tensor, type, quantization, arena));
+          rounded++;
+        } else {
+          entries.add(
+              SafetensorsWriter.Entry.of(
+                  tensor.name(), tensor.dtype().name(), tensor.shape(), tensor.data()));
+        }
+      }
+      String name = type.name().toLowerCase(Locale.ROOT);
+      SafetensorsWriter.write(out.resolve(WEIGHTS), Map.of("format", "pt", KEY, name), entries);
+      copyOthers(from, out);
+      ObjectNode config = (ObjectNode) MAPPER.readTree(from.resolve(CONFIG).toFile());
+      if (config.has("tie_word_embeddings") || config.has("vocab_size")) {
+        config.put("tie_word_embeddings", false);
+      }
+      ConfigWriter.write(out.resolve(CONFIG), config);
+    } catch (IOException e) {
+      throw new CheckpointException(out + ": cannot be written (" + e.getMessage() + ")", e);
+    }
+    return rounded;
+  }
+
+  private static SafetensorsWriter.Entry rounded(
+      StoredTensor tensor, DType type, Quantization quantization, Arena arena) {
+    Weight stored = tensor.weight();
+    if (Rounding.type(quantization, stored) != type) {
+      throw new IllegalStateException(tensor.name());
+    }
+    long panelBytes = Weight.bytes(type, Weight.PANEL, stored.cols(), true);
+    MemorySegment packed = arena.allocate(Weight.bytes(type, stored.rows(), stored.cols(), true));
+    try (Arena scratch = Arena.ofShared()) {
+      MemorySegment rows =
+          scratch.allocate(Weight.bytes(type, stored.rows(), stored.cols(), false));
+      var _ = Panels.pack(Rounding.round(stored, type, rows), packed);
+    }
+    return SafetensorsWriter.Entry.of(
+        tensor.name(), "U8", List.of(packed.byteSize() / panelBytes, panelBytes), packed);
+  }
+
+  /** Tokenizer, template, generation config: all files but weights, their index and config. */
+  private static void copyOthers(Path from, Path out) throws IOException {
+    try (var files = Files.list(from)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        String name = file.getFileName().toString();
+        if (!name.equals(CONFIG) && !name.contains(".safetensors")) {
+          Files.copy(file, out.resolve(name));
+        }
+      }
+    }
+  }
+}
