@@ -4,6 +4,8 @@ module io.lrt4j.server {
   requires transitive io.lrt4j.engine;
   requires static transitive org.jspecify;
   requires com.fasterxml.jackson.databind;
+  requires io.helidon.common.configurable;
+  requires io.helidon.common.pki;
   requires io.helidon.webserver;
   requires io.helidon.webserver.sse;
 

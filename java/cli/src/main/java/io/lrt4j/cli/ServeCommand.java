@@ -64,6 +64,9 @@ final class ServeCommand implements Command {
                     "N",
                     "answers that may wait for their turn (default: " + by.queue() + ")"))
             .addOption(
+                valued("tls-certificates", "FILE", "PEM: the certificate and its chain"))
+            .addOption(valued("tls-key", "FILE", "PEM: its key, PKCS #8 without a passphrase"))
+            .addOption(
                 valued(
                     "time-limit",
                     "SECONDS",
@@ -139,11 +142,23 @@ final class ServeCommand implements Command {
           .withAnswers(arguments.integer("answers", by.answers(), 1, 1024))
           .withQueue(arguments.integer("queue", by.queue(), 0, 1 << 20))
           .withTimeLimit(seconds(arguments, "time-limit", by.timeLimit(), 1))
-          .withGrace(seconds(arguments, "grace", by.grace(), 0));
+          .withGrace(seconds(arguments, "grace", by.grace(), 0))
+          .withTls(tls(arguments.text("tls-certificates"), arguments.text("tls-key")));
     } catch (IllegalArgumentException e) {
       throw new UsageException(
           e.getMessage() + " (--key-file FILE, or " + KEY_VARIABLE + " in the environment)");
     }
+  }
+
+  private static ServerOptions.@Nullable Tls tls(
+      @Nullable String certificates, @Nullable String key) {
+    if (certificates == null && key == null) {
+      return null;
+    }
+    if (certificates == null || key == null) {
+      throw new UsageException("--tls-certificates and --tls-key go together");
+    }
+    return new ServerOptions.Tls(Path.of(certificates), Path.of(key));
   }
 
   private static Duration seconds(Arguments arguments, String option, Duration by, int least) {

@@ -375,7 +375,7 @@ class LrtTest {
                 + " samples batch temperature seed tolerance write-threshold "
                 + loading),
         Arguments.of(
-            "serve", "host port name key-file answers queue time-limit grace quiet " + loading),
+            "serve", "host port name key-file tls-certificates tls-key answers queue time-limit grace quiet " + loading),
         Arguments.of("info", common));
   }
 

@@ -3,6 +3,8 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.Engine;
+import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import java.util.ArrayList;
@@ -16,120 +18,34 @@ import org.jspecify.annotations.Nullable;
  *
  * @param model that is asked for, or null
  * @param question what to ask
- * @param count of answers
- * @param stream whether to send tokens as they come
- * @param includeUsage whether a stream ends with the usage
+ * @param manner how answers are wanted
  */
-record ChatRequest(
-    @Nullable String model, Question question, int count, boolean stream, boolean includeUsage) {
-  private static final int MAX_CHOICES = 128; // OpenAI's own limit
-  private static final int MAX_STOPS = 16;
+record ChatRequest(@Nullable String model, Question question, Reply.Manner manner) {
   private static final int MAX_PARTS = 1024;
 
-  /** What is understood. */
-  private static final Set<String> FIELDS =
-      Set.of(
-          "model",
-          "messages",
-          "stream",
-          "stream_options",
-          "n",
-          "stop",
-          "seed",
-          "max_tokens",
-          "max_completion_tokens",
-          "temperature",
-          "top_p",
-          "top_k",
-          "min_p",
-          "repetition_penalty",
-          "reasoning_effort",
-          "lrt");
+  private static final Set<String> FIELDS = Set.of("messages", "reasoning_effort", "lrt");
 
-  /** Has no bearing on the answer. */
-  private static final Set<String> IGNORED =
-      Set.of(
-          "user",
-          "metadata",
-          "store",
-          "service_tier",
-          "safety_identifier",
-          "prompt_cache_key",
-          "prompt_cache_retention",
-          "parallel_tool_calls",
-          "verbosity");
-
-  static ChatRequest of(ObjectNode body, int maxMessages) {
+  static ChatRequest of(ObjectNode body, int maxMessages, GenerationOptions defaults) {
     Fields fields = Fields.of(body);
-    Refusals.check(fields);
-    Set<String> known = new java.util.HashSet<>(FIELDS);
-    known.addAll(IGNORED);
-    known.addAll(Refusals.NEUTRAL);
-    fields.only(known);
-
-    Question question = Question.of(messages(fields, maxMessages)).mode(mode(fields));
-    Integer maxTokens = fields.integer("max_completion_tokens", 1);
-    if (maxTokens == null) {
-      maxTokens = fields.integer("max_tokens", 1);
-    }
-    if (maxTokens != null) {
-      question = question.maxTokens(maxTokens);
-    }
+    Common.check(fields, FIELDS);
+    GenerationOptions options = Common.options(fields, defaults);
     Fields lrt = fields.object("lrt");
     Integer budget = lrt == null ? null : lrt.integer("budget", 2);
     if (budget != null) {
-      question = question.budget(budget);
+      options = options.withBudget(budget);
     }
-    question = sampling(fields, question);
-    List<String> stop = fields.texts("stop", MAX_STOPS);
-    if (!stop.isEmpty()) {
-      question = question.stop(stop.toArray(String[]::new));
-    }
-    Integer count = fields.integer("n", 1);
-    if (count != null && count > MAX_CHOICES) {
-      throw ApiException.invalid("n", "n must be at most " + MAX_CHOICES + ", found " + count);
-    }
-    boolean stream = fields.flag("stream");
-    Fields streamOptions = fields.object("stream_options");
-    if (streamOptions != null) {
-      streamOptions.only(Set.of("include_usage", "include_obfuscation"));
-      if (!stream) {
-        throw ApiException.invalid(
-            "stream_options", "stream_options is only allowed when stream is true");
-      }
-    }
+    Question question =
+        Question.of(messages(fields, maxMessages)).mode(mode(fields)).options(options);
     return new ChatRequest(
-        fields.text("model"),
-        question,
-        count == null ? 1 : count,
-        stream,
-        streamOptions != null && streamOptions.flag("include_usage"));
+        fields.text("model"), question, Common.manner(fields, fields.flag("logprobs")));
   }
 
-  private static Question sampling(Fields fields, Question from) {
-    Question question = from;
-    Float temperature = fields.number("temperature", 0, 2);
-    if (temperature != null) {
-      question = question.temperature(temperature);
-    }
-    Float topP = fields.number("top_p", 0, 1);
-    if (topP != null) {
-      question = question.topP(topP);
-    }
-    Integer topK = fields.integer("top_k", 0);
-    if (topK != null) {
-      question = question.topK(topK);
-    }
-    Float minP = fields.number("min_p", 0, 1);
-    if (minP != null) {
-      question = question.minP(minP);
-    }
-    Float repetitionPenalty = fields.number("repetition_penalty", 0, 100);
-    if (repetitionPenalty != null) {
-      question = question.repetitionPenalty(repetitionPenalty);
-    }
-    Long seed = fields.longInteger("seed");
-    return seed == null ? question : question.seed(seed);
+  /** How the engine is asked. */
+  Desk.Call call(Engine engine) {
+    return (seed, cancellation, listener) -> {
+      Question asked = question.cancelledBy(cancellation);
+      return engine.ask(seed == null ? asked : asked.seed(seed), listener);
+    };
   }
 
   /** {@code lrt.mode} says it by our names, {@code reasoning_effort} by OpenAI's. */

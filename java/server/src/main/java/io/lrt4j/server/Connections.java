@@ -32,6 +32,11 @@ final class Connections implements Http1ConnectionListener {
     return watch;
   }
 
+  /** Connections that are watched. */
+  int watched() {
+    return watches.size();
+  }
+
   private static void disconnect(ConnectionContext connection) {
     try {
       connection.serverSocket().close();

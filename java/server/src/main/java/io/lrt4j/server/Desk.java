@@ -2,9 +2,8 @@ package io.lrt4j.server;
 
 import io.lrt4j.Answer;
 import io.lrt4j.Cancellation;
-import io.lrt4j.Engine;
-import io.lrt4j.Question;
 import io.lrt4j.Token;
+import io.lrt4j.TokenListener;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +15,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the engine is called, and nowhere else. Takes so many answers at a time, lets so many wait,
@@ -24,6 +24,12 @@ import java.util.concurrent.atomic.AtomicInteger;
  * computed on its caller's thread, which must not be one that carries all virtual ones.
  */
 final class Desk implements AutoCloseable {
+  /** One call of the engine. */
+  interface Call {
+    /** Answers with this seed, or if it is null as it likes. */
+    Answer answer(@Nullable Long seed, Cancellation cancellation, TokenListener listener);
+  }
+
   /** What a job tells. */
   sealed interface Event {
     /** The next token of one of the job's answers. */
@@ -39,7 +45,6 @@ final class Desk implements AutoCloseable {
     record Gone() implements Event {}
   }
 
-  private final Engine engine;
   private final Duration timeLimit;
   private final int capacity;
   private final Semaphore places; // answers under way and waiting
@@ -48,8 +53,7 @@ final class Desk implements AutoCloseable {
   private volatile boolean closing;
 
   /** Takes {@code answers} at a time, and lets {@code queue} more wait. */
-  Desk(Engine engine, int answers, int queue, Duration timeLimit) {
-    this.engine = engine;
+  Desk(int answers, int queue, Duration timeLimit) {
     this.timeLimit = timeLimit;
     capacity = answers + queue;
     places = new Semaphore(capacity);
@@ -65,12 +69,11 @@ final class Desk implements AutoCloseable {
   }
 
   /**
-   * Asks {@code count} times, each answer with a seed of its own: answer i is the one that the
-   * question's seed + i gives.
+   * Calls {@code count} times, answer i with seed + i.
    *
    * @throws ApiException if there is no place, or the server is about to end
    */
-  Job submit(Question question, int count) {
+  Job submit(Call call, @Nullable Long seed, int count) {
     if (closing) {
       throw ApiException.unavailable("the server is shutting down");
     }
@@ -78,11 +81,11 @@ final class Desk implements AutoCloseable {
       throw ApiException.invalid(
           "n", "n must be at most " + capacity + ", what is answered at a time, found " + count);
     }
-    Job job = new Job(question, count); // which refuses options that are out of range
     if (!places.tryAcquire(count)) {
       throw ApiException.full(
           "the server is busy: " + capacity + " answers are under way or waiting; try again later");
     }
+    Job job = new Job(call, seed, count);
     jobs.add(job);
     job.tasks.forEach(threads::execute);
     return job;
@@ -125,11 +128,10 @@ final class Desk implements AutoCloseable {
     private final AtomicInteger running;
     private final long deadline = System.nanoTime() + timeLimit.toNanos();
 
-    private Job(Question question, int count) {
+    private Job(Call call, @Nullable Long seed, int count) {
       running = new AtomicInteger(count);
-      Question asked = question.cancelledBy(cancellation);
       for (int i = 0; i < count; i++) {
-        tasks.add(new Task(this, i, asked));
+        tasks.add(new Task(this, i, call, seed == null ? null : seed + i));
       }
     }
 
@@ -139,7 +141,8 @@ final class Desk implements AutoCloseable {
      * @throws ApiException if the time limit is reached; the job is cancelled then
      */
     Event next() throws InterruptedException {
-      Event event = events.poll(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+      long left = deadline - System.nanoTime();
+      Event event = left > 0 ? events.poll(left, TimeUnit.NANOSECONDS) : null;
       if (event == null) {
         cancel();
         throw ApiException.timeout(
@@ -174,20 +177,22 @@ final class Desk implements AutoCloseable {
   private final class Task implements Runnable {
     private final Job job;
     private final int index;
-    private final Question question;
+    private final Call call;
+    private final @Nullable Long seed;
 
-    Task(Job job, int index, Question question) {
+    Task(Job job, int index, Call call, @Nullable Long seed) {
       this.job = job;
       this.index = index;
-      Long seed = question.optionsOver(engine.defaultOptions()).seed();
-      this.question = seed == null ? question : question.seed(seed + index);
+      this.call = call;
+      this.seed = seed;
     }
 
     @Override
     public void run() {
       try {
         Answer answer =
-            engine.ask(question, token -> job.events.add(new Event.Wrote(index, token)));
+            call.answer(
+                seed, job.cancellation, token -> job.events.add(new Event.Wrote(index, token)));
         job.events.add(new Event.Done(index, answer));
       } catch (RuntimeException | Error e) {
         job.events.add(new Event.Failed(e));

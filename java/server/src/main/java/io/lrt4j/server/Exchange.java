@@ -6,12 +6,14 @@ import io.helidon.http.HeaderNames;
 import io.helidon.http.Status;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import io.lrt4j.Answer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.HexFormat;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** One request and what becomes of it. */
@@ -76,9 +78,9 @@ final class Exchange {
     return status;
   }
 
-  /** For the access log: numbers, no contents. */
-  void note(String note) {
-    this.note = note;
+  /** The answers that were given; the access log tells their numbers. */
+  void answered(List<Answer> answers) {
+    note = Notes.of(answers);
   }
 
   /** One that looks after the connection from now on; see {@link Connections.Watch#awaitNext}. */

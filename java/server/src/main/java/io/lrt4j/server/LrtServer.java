@@ -1,6 +1,8 @@
 package io.lrt4j.server;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.helidon.common.configurable.Resource;
+import io.helidon.common.pki.Keys;
 import io.helidon.http.DirectHandler;
 import io.helidon.http.HeaderNames;
 import io.helidon.http.RequestException;
@@ -11,12 +13,14 @@ import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http1.Http1Config;
 import io.lrt4j.Engine;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.net.URI;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Serves an engine by OpenAI's HTTP interface. Close it before the engine: closing gives the
@@ -32,7 +36,7 @@ public final class LrtServer implements AutoCloseable {
   private static final Duration LAST_WORDS = Duration.ofSeconds(2);
 
   private final ServerOptions options;
-  private final Keys keys;
+  private final ApiKeys keys;
   private final Desk desk;
   private final Connections connections = new Connections();
   private final AtomicInteger exchanges = new AtomicInteger();
@@ -45,20 +49,22 @@ public final class LrtServer implements AutoCloseable {
 
   private LrtServer(Engine engine, ServerOptions options) {
     this.options = options;
-    keys = new Keys(options.keys());
-    desk = new Desk(engine, options.answers(), options.queue(), options.timeLimit());
+    keys = new ApiKeys(options.keys());
+    desk = new Desk(options.answers(), options.queue(), options.timeLimit());
     Model model = Model.of(engine, options.name());
     var chat = new ChatCompletions(desk, connections, model, options.maxMessages());
+    var texts = new TextCompletions(desk, connections, model);
     HttpRouting.Builder routes =
         HttpRouting.builder()
             .post("/v1/chat/completions", open(chat::handle))
+            .post("/v1/completions", open(texts::handle))
             .get("/v1/models", open(e -> models(e, model)))
             .get("/v1/models/{name}", open(e -> model(e, model)))
             .get("/health", open(this::ready))
             .get("/health/ready", open(this::ready))
             .get("/health/live", open(this::live))
             .any(open(LrtServer::notFound));
-    web =
+    var builder =
         WebServer.builder()
             .host(options.host())
             .port(options.port())
@@ -69,8 +75,13 @@ public final class LrtServer implements AutoCloseable {
             .idleConnectionTimeout(options.timeLimit().plusMinutes(2)) // of answers under way too
             .addProtocol(Http1Config.builder().addReceiveListener(connections).build())
             .directHandlers(errors())
-            .routing(routes)
-            .build();
+            .routing(routes);
+    ServerOptions.Tls tls = options.tls();
+    if (tls != null) {
+      Keys keys = pem(tls);
+      builder.tls(t -> t.privateKey(keys).privateKeyCertChain(keys));
+    }
+    web = builder.build();
   }
 
   /**
@@ -80,13 +91,49 @@ public final class LrtServer implements AutoCloseable {
    */
   public static LrtServer start(Engine engine, ServerOptions options) {
     LrtServer server = new LrtServer(engine, options);
-    server.web.start();
+    try {
+      server.web.start();
+    } catch (RuntimeException e) {
+      server.desk.close();
+      throw new UncheckedIOException(
+          new IOException(
+              "cannot listen on " + options.host() + ":" + options.port() + ": " + root(e), e));
+    }
     return server;
+  }
+
+  private static Keys pem(ServerOptions.Tls tls) {
+    return Keys.builder()
+        .pem(
+            pem ->
+                pem.key(Resource.create(tls.privateKey()))
+                    .certChain(Resource.create(tls.certificates())))
+        .build();
   }
 
   /** Where it is reached. */
   public URI address() {
-    return URI.create("http://" + options.host() + ":" + web.port());
+    String scheme = options.tls() == null ? "http://" : "https://";
+    return URI.create(scheme + options.host() + ":" + web.port());
+  }
+
+  /** Answers under way or waiting. */
+  int busy() {
+    return desk.busy();
+  }
+
+  /** Connections on which somebody waits for an answer, or for a next request. */
+  int watched() {
+    return connections.watched();
+  }
+
+  boolean isReady() {
+    return !closing;
+  }
+
+  private static @Nullable String root(Throwable thrown) {
+    Throwable cause = thrown.getCause();
+    return cause == null ? thrown.getMessage() : root(cause);
   }
 
   /** Errors of which no handler of ours hears. */

@@ -9,13 +9,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * The one model that is served.
  *
+ * @param engine that answers
  * @param name in requests and answers
  * @param fingerprint of what computes: answers of the same seed are the same where it is the same
  * @param created when it was loaded
  */
-record Model(String name, String fingerprint, Instant created) {
+record Model(Engine engine, String name, String fingerprint, Instant created) {
   static Model of(Engine engine, @Nullable String name) {
     return new Model(
+        engine,
         name == null ? nameOf(engine.model()) : name, "lrt4j-" + engine.backend(), Instant.now());
   }
 

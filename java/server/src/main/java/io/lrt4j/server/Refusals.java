@@ -50,9 +50,6 @@ final class Refusals {
             "modalities", "modalities other than text are not supported");
       }
     }
-    if (fields.flag("logprobs")) {
-      throw ApiException.unsupported("logprobs", "logprobs is not supported yet");
-    }
     JsonNode choice = fields.node().path("tool_choice");
     if (!fields.node().path("tools").isEmpty()
         || !(choice.isMissingNode() || choice.isNull() || "none".equals(choice.textValue()))) {

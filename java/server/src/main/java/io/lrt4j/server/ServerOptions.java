@@ -2,6 +2,7 @@ package io.lrt4j.server;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param queue most answers that wait for their turn; what comes on top is told to come again (429)
  * @param timeLimit of an answer, waiting included
  * @param grace time for the answers under way to end when the server closes
+ * @param tls what to encrypt with; null serves plain HTTP
  */
 public record ServerOptions(
     String host,
@@ -31,7 +33,8 @@ public record ServerOptions(
     int answers,
     int queue,
     Duration timeLimit,
-    Duration grace) {
+    Duration grace,
+    @Nullable Tls tls) {
   private static final ServerOptions DEFAULTS =
       new ServerOptions(
           "127.0.0.1",
@@ -43,7 +46,16 @@ public record ServerOptions(
           64,
           256,
           Duration.ofMinutes(10),
-          Duration.ofSeconds(20));
+          Duration.ofSeconds(20),
+          null);
+
+  /**
+   * Files of PEM.
+   *
+   * @param certificates the server's certificate and those that it was signed with
+   * @param privateKey its key, PKCS #8 without a passphrase
+   */
+  public record Tls(Path certificates, Path privateKey) {}
 
   public ServerOptions {
     keys = List.copyOf(keys);
@@ -85,53 +97,58 @@ public record ServerOptions(
 
   public ServerOptions withHost(String host) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withPort(int port) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withName(@Nullable String name) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   /** Host and keys go together: one without the other may not be allowed. */
   public ServerOptions withHostAndKeys(String host, List<String> keys) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withMaxBodyBytes(int maxBodyBytes) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withMaxMessages(int maxMessages) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withAnswers(int answers) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withQueue(int queue) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withTimeLimit(Duration timeLimit) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   public ServerOptions withGrace(Duration grace) {
     return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace);
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
+  }
+
+  public ServerOptions withTls(@Nullable Tls tls) {
+    return new ServerOptions(
+        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
   }
 
   @Override

@@ -32,7 +32,7 @@ class ErrorsTest {
     served.close();
   }
 
-  private static void assertError(
+  static void assertError(
       int status, String param, String message, HttpResponse<String> response) throws IOException {
     assertEquals(status, response.statusCode(), response.body());
     assertEquals("application/json", response.headers().firstValue("content-type").orElse(""));

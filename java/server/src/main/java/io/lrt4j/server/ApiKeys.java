@@ -9,13 +9,13 @@ import java.util.List;
 import java.util.Optional;
 
 /** The API keys, kept as digests and compared in a time that does not depend on them. */
-final class Keys {
+final class ApiKeys {
   private static final String SCHEME = "Bearer ";
 
   private final List<byte[]> digests;
 
-  Keys(List<String> keys) {
-    digests = keys.stream().map(Keys::digest).toList();
+  ApiKeys(List<String> keys) {
+    digests = keys.stream().map(ApiKeys::digest).toList();
   }
 
   /**
