@@ -63,8 +63,7 @@ final class ServeCommand implements Command {
                     "queue",
                     "N",
                     "answers that may wait for their turn (default: " + by.queue() + ")"))
-            .addOption(
-                valued("tls-certificates", "FILE", "PEM: the certificate and its chain"))
+            .addOption(valued("tls-certificates", "FILE", "PEM: the certificate and its chain"))
             .addOption(valued("tls-key", "FILE", "PEM: its key, PKCS #8 without a passphrase"))
             .addOption(
                 valued(

@@ -375,7 +375,9 @@ class LrtTest {
                 + " samples batch temperature seed tolerance write-threshold "
                 + loading),
         Arguments.of(
-            "serve", "host port name key-file tls-certificates tls-key answers queue time-limit grace quiet " + loading),
+            "serve",
+            "host port name key-file tls-certificates tls-key answers queue time-limit grace quiet "
+                + loading),
         Arguments.of("info", common));
   }
 

@@ -6,7 +6,6 @@ import io.lrt4j.Answer;
 import io.lrt4j.Token;
 import java.util.List;
 
-
 /** {@code /v1/chat/completions}: a conversation, and the model's next message. */
 final class ChatCompletions {
   private final Desk desk;
@@ -23,8 +22,7 @@ final class ChatCompletions {
 
   void handle(Exchange exchange) throws InterruptedException {
     ChatRequest request =
-        ChatRequest.of(
-            exchange.body(connections), maxMessages, model.engine().defaultOptions());
+        ChatRequest.of(exchange.body(connections), maxMessages, model.engine().defaultOptions());
     model.check(request.model());
     Desk.Job job =
         desk.submit(
@@ -64,9 +62,7 @@ final class ChatCompletions {
     @Override
     public void piece(ObjectNode choice, Token token) {
       boolean thinking = token.phase() == Token.Phase.REASONING;
-      choice
-          .putObject("delta")
-          .put(thinking ? "reasoning_content" : "content", token.text());
+      choice.putObject("delta").put(thinking ? "reasoning_content" : "content", token.text());
     }
 
     @Override

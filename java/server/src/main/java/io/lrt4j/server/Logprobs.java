@@ -10,8 +10,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The log-probabilities of one answer's tokens, collected as they come. Those of the thinking and of
- * the token that ends the answer are not asked for.
+ * The log-probabilities of one answer's tokens, collected as they come. Those of the thinking and
+ * of the token that ends the answer are not asked for.
  */
 final class Logprobs {
   /** What a token is when it is a part of a character. */

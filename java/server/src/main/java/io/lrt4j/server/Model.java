@@ -18,7 +18,9 @@ record Model(Engine engine, String name, String fingerprint, Instant created) {
   static Model of(Engine engine, @Nullable String name) {
     return new Model(
         engine,
-        name == null ? nameOf(engine.model()) : name, "lrt4j-" + engine.backend(), Instant.now());
+        name == null ? nameOf(engine.model()) : name,
+        "lrt4j-" + engine.backend(),
+        Instant.now());
   }
 
   private static String nameOf(Path directory) {

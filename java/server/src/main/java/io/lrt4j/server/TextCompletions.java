@@ -21,7 +21,8 @@ final class TextCompletions {
   void handle(Exchange exchange) throws InterruptedException {
     TextRequest request = TextRequest.of(exchange.body(connections), model.engine());
     model.check(request.model());
-    Desk.Job job = desk.submit(
+    Desk.Job job =
+        desk.submit(
             request.call(model.engine()), request.options().seed(), request.manner().count());
     try (var _ = connections.limit(desk.timeLimit().plus(Exchange.READ_LIMIT))) {
       exchange.watch(connections.watch(job::gone));

@@ -21,7 +21,8 @@ record TextRequest(
     @Nullable String model, int[] prompt, GenerationOptions options, Reply.Manner manner) {
   private static final int DEFAULT_TOKENS = 16; // OpenAI's
 
-  private static final Set<String> FIELDS = Set.of("prompt", "logprobs", "echo", "suffix", "best_of");
+  private static final Set<String> FIELDS =
+      Set.of("prompt", "logprobs", "echo", "suffix", "best_of");
 
   static TextRequest of(ObjectNode body, Engine engine) {
     Fields fields = Fields.of(body);

@@ -32,8 +32,8 @@ class ErrorsTest {
     served.close();
   }
 
-  static void assertError(
-      int status, String param, String message, HttpResponse<String> response) throws IOException {
+  static void assertError(int status, String param, String message, HttpResponse<String> response)
+      throws IOException {
     assertEquals(status, response.statusCode(), response.body());
     assertEquals("application/json", response.headers().firstValue("content-type").orElse(""));
     JsonNode error = Served.json(response).path("error");

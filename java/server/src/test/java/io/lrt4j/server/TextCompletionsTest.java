@@ -99,10 +99,14 @@ class TextCompletionsTest {
     var tokens =
         stream
             ? streamed(chat, params)
-            : chat.create(params).choices().getFirst().logprobs().orElseThrow().content()
+            : chat.create(params)
+                .choices()
+                .getFirst()
+                .logprobs()
+                .orElseThrow()
+                .content()
                 .orElseThrow();
-    assertEquals(
-        alone.text(), tokens.stream().map(t -> t.token()).collect(Collectors.joining()));
+    assertEquals(alone.text(), tokens.stream().map(t -> t.token()).collect(Collectors.joining()));
     for (int i = 0; i < tokens.size(); i++) {
       assertEquals(alone.logprobs().get(i), tokens.get(i).logprob(), 1e-6);
       assertTrue(tokens.get(i).bytes().isPresent());

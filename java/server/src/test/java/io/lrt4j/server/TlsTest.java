@@ -45,15 +45,15 @@ class TlsTest {
       for (int i = 0; i < 2; i++) { // the second on the same connection
         var request =
             HttpRequest.newBuilder(
-                    URI.create(
-                        "https://localhost:" + address.getPort() + "/v1/chat/completions"))
+                    URI.create("https://localhost:" + address.getPort() + "/v1/chat/completions"))
                 .POST(HttpRequest.BodyPublishers.ofString(body))
                 .build();
         var response = http.send(request, HttpResponse.BodyHandlers.ofString());
         assertEquals(200, response.statusCode());
         assertTrue(response.body().contains("[DONE]"), response.body());
       }
-      var plain = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + address.getPort())).build();
+      var plain =
+          HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + address.getPort())).build();
       assertThrows(
           IOException.class, () -> http.send(plain, HttpResponse.BodyHandlers.discarding()));
     }
@@ -113,8 +113,7 @@ class TlsTest {
       int port = served.server.address().getPort();
       var options = ServerOptions.defaults().withPort(port);
       var thrown =
-          assertThrows(
-              UncheckedIOException.class, () -> LrtServer.start(served.engine, options));
+          assertThrows(UncheckedIOException.class, () -> LrtServer.start(served.engine, options));
       assertTrue(
           thrown.getMessage().contains("cannot listen on 127.0.0.1:" + port + ": Address"),
           thrown.getMessage());
