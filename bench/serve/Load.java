@@ -17,7 +17,8 @@ import java.util.stream.Stream;
  * Asks a server by OpenAI's interface, with more and more clients at a time, and compares every
  * greedy answer with the one that the same question got alone.
  *
- * <pre>java Load.java URL [--clients 1,4,16,64] [--seconds 120] [--max-tokens 64] [--body JSON]</pre>
+ * <pre>java Load.java URL [--clients 1,4,16,64] [--seconds 120] [--max-tokens 64] [--body JSON]
+ * </pre>
  */
 public final class Load {
   private static final int QUESTIONS = 32;

@@ -8,6 +8,8 @@ module io.lrt4j.server {
   requires io.helidon.common.pki;
   requires io.helidon.webserver;
   requires io.helidon.webserver.sse;
+  requires micrometer.core;
+  requires micrometer.registry.prometheus;
 
   provides io.helidon.webserver.http.spi.SinkProvider with
       io.lrt4j.server.EventStreams;

@@ -7,6 +7,7 @@ import io.lrt4j.Engine;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
+import io.lrt4j.Role;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -29,6 +30,15 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     Fields fields = Fields.of(body);
     Common.check(fields, FIELDS);
     GenerationOptions options = Common.options(fields, defaults);
+    boolean logprobs = fields.flag("logprobs");
+    Integer top = fields.integer("top_logprobs", 0);
+    if (top != null) {
+      if (!logprobs) {
+        throw ApiException.invalid(
+            "top_logprobs", "top_logprobs is only allowed when logprobs is true");
+      }
+      options = options.withTopLogprobs(top);
+    }
     Fields lrt = fields.object("lrt");
     Integer budget = lrt == null ? null : lrt.integer("budget", 2);
     if (budget != null) {
@@ -36,8 +46,7 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     }
     Question question =
         Question.of(messages(fields, maxMessages)).mode(mode(fields)).options(options);
-    return new ChatRequest(
-        fields.text("model"), question, Common.manner(fields, fields.flag("logprobs")));
+    return new ChatRequest(fields.text("model"), question, Common.manner(fields, logprobs));
   }
 
   /** How the engine is asked. */
@@ -98,7 +107,7 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
             "role", "be system, developer, user or assistant", message.node().path("role"));
       }
       // OpenAI's newer name for the same
-      String known = role.equals("developer") ? "system" : role;
+      Role known = role.equals("developer") ? Role.SYSTEM : Role.of(role);
       messages.add(new Question.Message(known, content(message)));
     }
     if (messages.isEmpty()) {

@@ -16,7 +16,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * is gone. (One that closes only its own direction counts as gone too.)
  */
 final class Connections implements Http1ConnectionListener {
+  @SuppressWarnings("ThreadLocalUsage") // a server has one of these
   private final ThreadLocal<ConnectionContext> current = new ThreadLocal<>();
+
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
   private volatile boolean closing;
 

@@ -15,6 +15,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,11 +50,17 @@ final class Desk implements AutoCloseable {
   private final int capacity;
   private final Semaphore places; // answers under way and waiting
   private final ThreadPoolExecutor threads;
+  private final LongConsumer waited;
   private final Set<Job> jobs = ConcurrentHashMap.newKeySet();
   private volatile boolean closing;
 
-  /** Takes {@code answers} at a time, and lets {@code queue} more wait. */
-  Desk(int answers, int queue, Duration timeLimit) {
+  /**
+   * Takes {@code answers} at a time, and lets {@code queue} more wait.
+   *
+   * @param waited told how many nanoseconds each has waited
+   */
+  Desk(int answers, int queue, Duration timeLimit, LongConsumer waited) {
+    this.waited = waited;
     this.timeLimit = timeLimit;
     capacity = answers + queue;
     places = new Semaphore(capacity);
@@ -95,12 +102,25 @@ final class Desk implements AutoCloseable {
     return timeLimit;
   }
 
+  /** Answers that are being written. */
+  int running() {
+    return threads.getActiveCount();
+  }
+
+  /** Answers that wait for their turn. */
+  int waiting() {
+    return threads.getQueue().size();
+  }
+
   /** Answers under way or waiting. */
   int busy() {
     return capacity - places.availablePermits();
   }
 
-  /** Takes nothing more; gives what is under way so much time, then ends it. */
+  /**
+   * Takes nothing more; gives what is under way so much time, then ends it. Closing again does
+   * nothing.
+   */
   void close(Duration grace) {
     closing = true;
     try {
@@ -108,6 +128,7 @@ final class Desk implements AutoCloseable {
         jobs.forEach(job -> job.end(ApiException.unavailable("the server is shutting down")));
         places.acquire(capacity);
       }
+      places.release(capacity);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       jobs.forEach(Job::cancel);
@@ -126,7 +147,7 @@ final class Desk implements AutoCloseable {
     private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
     private final List<Task> tasks = new ArrayList<>();
     private final AtomicInteger running;
-    private final long deadline = System.nanoTime() + timeLimit.toNanos();
+    private final long start = System.nanoTime();
 
     private Job(Call call, @Nullable Long seed, int count) {
       running = new AtomicInteger(count);
@@ -141,12 +162,12 @@ final class Desk implements AutoCloseable {
      * @throws ApiException if the time limit is reached; the job is cancelled then
      */
     Event next() throws InterruptedException {
-      long left = deadline - System.nanoTime();
+      long left = timeLimit.toNanos() - (System.nanoTime() - start);
       Event event = left > 0 ? events.poll(left, TimeUnit.NANOSECONDS) : null;
       if (event == null) {
         cancel();
         throw ApiException.timeout(
-            "the answer took longer than " + timeLimit.toSeconds() + " seconds");
+            "the answer took longer than " + timeLimit.toMillis() / 1000.0 + " seconds");
       }
       return event;
     }
@@ -190,6 +211,7 @@ final class Desk implements AutoCloseable {
     @Override
     public void run() {
       try {
+        waited.accept(System.nanoTime() - job.start);
         Answer answer =
             call.answer(
                 seed, job.cancellation, token -> job.events.add(new Event.Wrote(index, token)));

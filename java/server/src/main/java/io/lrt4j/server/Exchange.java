@@ -34,7 +34,8 @@ final class Exchange {
   private final String id;
   private final long start = System.nanoTime();
   private int status;
-  private String note = "";
+  private List<Answer> answers = List.of();
+  private long firstToken; // nanoseconds after the start; 0 before
   private Connections.@Nullable Watch watch;
 
   Exchange(ServerRequest request, ServerResponse response) {
@@ -78,9 +79,28 @@ final class Exchange {
     return status;
   }
 
-  /** The answers that were given; the access log tells their numbers. */
+  /** The answers that were given. */
   void answered(List<Answer> answers) {
-    note = Notes.of(answers);
+    this.answers = answers;
+  }
+
+  /** Its first token is there. */
+  void firstToken() {
+    if (firstToken == 0) {
+      firstToken = System.nanoTime() - start;
+    }
+  }
+
+  /** Tells what became of it; to be called at its end. */
+  void report(Metrics metrics, String path) {
+    String mode = answers.isEmpty() ? "none" : Replies.mode(answers.getFirst());
+    metrics.requested(path, mode, status, System.nanoTime() - start);
+    if (firstToken != 0) {
+      metrics.firstToken(firstToken);
+    }
+    if (!answers.isEmpty()) {
+      metrics.answered(answers);
+    }
   }
 
   /** One that looks after the connection from now on; see {@link Connections.Watch#awaitNext}. */
@@ -102,6 +122,12 @@ final class Exchange {
         .status(Status.create(code))
         .header(HeaderNames.CONTENT_TYPE, "application/json")
         .send(Json.bytes(json));
+  }
+
+  /** Something that is not JSON. */
+  void send(String contentType, byte[] content) {
+    status = 200;
+    response.header(HeaderNames.CONTENT_TYPE, contentType).send(content);
   }
 
   void send(ApiException error) {
@@ -126,6 +152,6 @@ final class Exchange {
         + " "
         + (System.nanoTime() - start) / 1_000_000
         + " ms"
-        + note;
+        + Notes.of(answers);
   }
 }

@@ -41,7 +41,11 @@ final class Logprobs {
 
   void add(Token token) {
     if (token.phase() == Token.Phase.ANSWER) {
-      pending.add(new Entry(text(token.id()), token.logprob(), List.of()));
+      List<Entry> top =
+          token.alternatives().stream()
+              .map(other -> new Entry(text(other.id()), other.logprob(), List.of()))
+              .toList();
+      pending.add(new Entry(text(token.id()), token.logprob(), top));
     }
   }
 

@@ -14,11 +14,14 @@ import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http1.Http1Config;
 import io.lrt4j.Engine;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +43,7 @@ public final class LrtServer implements AutoCloseable {
   private final Desk desk;
   private final Connections connections = new Connections();
   private final AtomicInteger exchanges = new AtomicInteger();
+  private final Metrics metrics = new Metrics();
   private final WebServer web;
   private volatile boolean closing;
 
@@ -50,20 +54,23 @@ public final class LrtServer implements AutoCloseable {
   private LrtServer(Engine engine, ServerOptions options) {
     this.options = options;
     keys = new ApiKeys(options.keys());
-    desk = new Desk(options.answers(), options.queue(), options.timeLimit());
+    desk = new Desk(options.answers(), options.queue(), options.timeLimit(), metrics::waited);
+    metrics.watch(desk);
     Model model = Model.of(engine, options.name());
     var chat = new ChatCompletions(desk, connections, model, options.maxMessages());
     var texts = new TextCompletions(desk, connections, model);
     HttpRouting.Builder routes =
         HttpRouting.builder()
-            .post("/v1/chat/completions", open(chat::handle))
-            .post("/v1/completions", open(texts::handle))
-            .get("/v1/models", open(e -> models(e, model)))
-            .get("/v1/models/{name}", open(e -> model(e, model)))
-            .get("/health", open(this::ready))
-            .get("/health/ready", open(this::ready))
-            .get("/health/live", open(this::live))
-            .any(open(LrtServer::notFound));
+            .post("/v1/chat/completions", open("/v1/chat/completions", chat::handle))
+            .post("/v1/completions", open("/v1/completions", texts::handle))
+            .get("/v1/models", open("/v1/models", e -> models(e, model)))
+            .get("/v1/models/{name}", open("/v1/models/{name}", e -> model(e, model)))
+            .get("/", open("/", LrtServer::page))
+            .get("/metrics", open("/metrics", this::metrics))
+            .get("/health", open("/health", e -> ready(e, model)))
+            .get("/health/ready", open("/health/ready", e -> ready(e, model)))
+            .get("/health/live", open("/health/live", this::live))
+            .any(open("other", LrtServer::notFound));
     var builder =
         WebServer.builder()
             .host(options.host())
@@ -156,18 +163,23 @@ public final class LrtServer implements AutoCloseable {
     return errors.build();
   }
 
-  private Handler open(Endpoint endpoint) {
-    return (request, response) -> serve(new Exchange(request, response), endpoint);
+  /**
+   * A route.
+   *
+   * @param path its name in the metrics
+   */
+  private Handler open(String path, Endpoint endpoint) {
+    return (request, response) -> serve(new Exchange(request, response), path, endpoint);
   }
 
   /** Whatever happens, it ends as an answer, and as a line of the log. */
-  private void serve(Exchange exchange, Endpoint endpoint) {
+  private void serve(Exchange exchange, String path, Endpoint endpoint) {
     exchanges.incrementAndGet();
     try {
       if (closing) {
         exchange.response().header(HeaderNames.CONNECTION, "close");
       }
-      if (exchange.request().path().absolute().path().startsWith("/v1/")) {
+      if (path.startsWith("/v1/") || path.equals("/metrics")) {
         keys.check(exchange.request().headers());
       }
       endpoint.handle(exchange);
@@ -186,6 +198,7 @@ public final class LrtServer implements AutoCloseable {
       failed(exchange, e);
     } finally {
       ACCESS.log(Level.INFO, exchange::line);
+      exchange.report(metrics, path);
       exchanges.decrementAndGet();
     }
     Connections.Watch watch = exchange.watch();
@@ -217,10 +230,31 @@ public final class LrtServer implements AutoCloseable {
     exchange.send(Json.object().put("status", "live"));
   }
 
-  private void ready(Exchange exchange) {
+  private void ready(Exchange exchange, Model model) {
     exchange.send(
         closing ? 503 : 200,
-        Json.object().put("status", closing ? "closing" : "ready").put("busy", desk.busy()));
+        Json.object()
+            .put("status", closing ? "closing" : "ready")
+            .put("model", model.name())
+            .put("busy", desk.busy()));
+  }
+
+  private void metrics(Exchange exchange) {
+    exchange.send(Metrics.CONTENT_TYPE, metrics.text().getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static void page(Exchange exchange) {
+    exchange
+        .response()
+        .header(
+            HeaderNames.create("content-security-policy"),
+            "default-src 'none'; connect-src 'self'; img-src data:;"
+                + " script-src 'unsafe-inline'; style-src 'unsafe-inline'");
+    try (InputStream page = LrtServer.class.getResourceAsStream("page.html")) {
+      exchange.send("text/html; charset=utf-8", Objects.requireNonNull(page).readAllBytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static void notFound(Exchange exchange) {

@@ -9,6 +9,9 @@ final class Notes {
   private Notes() {}
 
   static String of(List<Answer> answers) {
+    if (answers.isEmpty()) {
+      return "";
+    }
     String modes = answers.stream().map(Replies::mode).distinct().collect(Collectors.joining("+"));
     return ", "
         + modes

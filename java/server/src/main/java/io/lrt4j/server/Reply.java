@@ -85,6 +85,7 @@ final class Reply {
   }
 
   private void wrote(int index, Token token) {
+    exchange.firstToken();
     if (logprobs != null) {
       logprobs[index].add(token);
     }

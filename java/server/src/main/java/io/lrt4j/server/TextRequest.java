@@ -36,11 +36,15 @@ record TextRequest(
       throw ApiException.unsupported("echo", "echo is not supported");
     }
     Integer bestOf = fields.integer("best_of", 1);
-    Reply.Manner manner = Common.manner(fields, fields.integer("logprobs", 0) != null);
+    Integer logprobs = fields.integer("logprobs", 0);
+    Reply.Manner manner = Common.manner(fields, logprobs != null);
     if (bestOf != null && bestOf != manner.count()) {
       throw ApiException.unsupported("best_of", "best_of is not supported: use n");
     }
     GenerationOptions options = Common.options(fields, engine.defaultOptions());
+    if (logprobs != null) {
+      options = options.withTopLogprobs(logprobs);
+    }
     if (!fields.has("max_tokens") && !fields.has("max_completion_tokens")) {
       options = options.withMaxTokens(DEFAULT_TOKENS);
     }

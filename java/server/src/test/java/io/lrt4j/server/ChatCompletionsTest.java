@@ -27,6 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** OpenAI's own client against the server; every answer is the engine's own. */
+@SuppressWarnings("deprecation") // the client calls what is experimental deprecated
 class ChatCompletionsTest {
   private static Served served;
   private static OpenAIClient client;

@@ -16,8 +16,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
 /** The default model behind a server, with clients for it. */
 final class Served implements AutoCloseable {
@@ -25,23 +27,34 @@ final class Served implements AutoCloseable {
   static final String QUESTION =
       "Tom has 3 apples. He doubles them. He buys 4 more. How many are there?";
 
-  /** The web server's logger, kept: one that nobody holds forgets its level. */
+  /** Silent, and kept: a logger that nobody holds forgets its level. */
   private static final List<Logger> LOGGERS =
-      List.of(Logger.getLogger("io.helidon"), Logger.getLogger(LrtServer.ACCESS_LOG));
+      List.of(Logger.getLogger("io.helidon"), Logger.getLogger("io.lrt4j.server"));
 
   static {
-    LOGGERS.forEach(logger -> logger.setLevel(Level.WARNING));
+    LOGGERS.forEach(logger -> logger.setLevel(Level.OFF));
   }
 
   private static final ObjectMapper MAPPER = new ObjectMapper();
 
   final Engine engine;
+  private final Engine real;
   final LrtServer server;
   final HttpClient http = HttpClient.newHttpClient();
+
+  /** Shown with requests that are not a client's. */
+  @Nullable String key;
+
   private final List<OpenAIClient> clients = new ArrayList<>();
 
   Served(ServerOptions options) {
-    engine = Engine.load(Path.of("../../models/default"), EngineOptions.defaults().withThreads(1));
+    this(options, null);
+  }
+
+  /** With answers that are {@code scripted}, unless it is null. */
+  Served(ServerOptions options, @Nullable Scripted scripted) {
+    real = Engine.load(Path.of("../../models/default"), EngineOptions.defaults().withThreads(1));
+    engine = scripted == null ? real : scripted.over(real);
     server = LrtServer.start(engine, options.withPort(0));
   }
 
@@ -62,7 +75,8 @@ final class Served implements AutoCloseable {
   }
 
   HttpRequest.Builder request(String path) {
-    return HttpRequest.newBuilder(URI.create(server.address() + path));
+    var request = HttpRequest.newBuilder(URI.create(server.address() + path));
+    return key == null ? request : request.header("Authorization", "Bearer " + key);
   }
 
   HttpResponse<String> get(String path) throws IOException, InterruptedException {
@@ -72,6 +86,13 @@ final class Served implements AutoCloseable {
   HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {
     return http.send(
         request(path).POST(HttpRequest.BodyPublishers.ofString(body)).build(),
+        HttpResponse.BodyHandlers.ofString());
+  }
+
+  /** A chat request, which may take its time. */
+  CompletableFuture<HttpResponse<String>> ask(String body) {
+    return http.sendAsync(
+        request("/v1/chat/completions").POST(HttpRequest.BodyPublishers.ofString(body)).build(),
         HttpResponse.BodyHandlers.ofString());
   }
 
@@ -91,6 +112,6 @@ final class Served implements AutoCloseable {
     http.close();
     clients.forEach(OpenAIClient::close);
     server.close();
-    engine.close();
+    real.close();
   }
 }

@@ -95,7 +95,7 @@ class TextCompletionsTest {
   void logprobs(boolean stream) {
     Answer alone = served.engine.ask(Question.of(Served.QUESTION));
     var chat = served.client("none").chat().completions();
-    var params = Served.question().logprobs(true).build();
+    var params = Served.question().logprobs(true).topLogprobs(3).build();
     var tokens =
         stream
             ? streamed(chat, params)
@@ -110,6 +110,11 @@ class TextCompletionsTest {
     for (int i = 0; i < tokens.size(); i++) {
       assertEquals(alone.logprobs().get(i), tokens.get(i).logprob(), 1e-6);
       assertTrue(tokens.get(i).bytes().isPresent());
+      var top = tokens.get(i).topLogprobs();
+      assertEquals(3, top.size());
+      assertEquals(tokens.get(i).token(), top.getFirst().token()); // greedy: the first is taken
+      assertEquals(tokens.get(i).logprob(), top.getFirst().logprob(), 1e-6);
+      assertTrue(top.get(1).logprob() >= top.get(2).logprob());
     }
     assertEquals(alone.ids().size() - 1, tokens.size()); // without the one that ends it
   }
