@@ -12,7 +12,7 @@ module io.lrt4j.server {
   requires micrometer.registry.prometheus;
 
   provides io.helidon.webserver.http.spi.SinkProvider with
-      io.lrt4j.server.EventStreams;
+      io.lrt4j.server.events.EventStreams;
 
   exports io.lrt4j.server;
 }

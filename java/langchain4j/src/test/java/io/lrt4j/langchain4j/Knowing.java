@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,8 @@ import org.jspecify.annotations.Nullable;
 final class Knowing {
   /** A question that contains this fails. */
   static final String FAILS = "will fail";
+
+  private static final Pattern BETWEEN_WORDS = Pattern.compile("(?<= )");
 
   private Knowing() {}
 
@@ -65,7 +68,7 @@ final class Knowing {
   private static Answer answer(Question question, @Nullable TokenListener listener) {
     GenerationOptions options = question.optionsOver(GenerationOptions.defaults());
     Cancellation cancellation = options.cancellation();
-    String[] words = known(question).split("(?<= )");
+    List<String> words = BETWEEN_WORDS.splitAsStream(known(question)).toList();
     var text = new StringBuilder();
     FinishReason reason = FinishReason.STOP;
     int count = 0;

@@ -33,6 +33,7 @@ class FaultsTest {
           + "\"}]}";
 
   /** A request, and the statuses that may come of it; none if it is broken off. */
+  @SuppressWarnings("ArrayRecordComponent") // nobody changes it
   private record Fault(byte[] bytes, boolean breaksOff, List<Integer> statuses) {}
 
   @Test

@@ -1,4 +1,4 @@
-package io.lrt4j.server;
+package io.lrt4j.server.events;
 
 import io.helidon.common.GenericType;
 import io.helidon.webserver.http.ServerRequest;
