@@ -34,7 +34,7 @@ public final class LrtChatResponseMetadata extends ChatResponseMetadata {
     return switch (reason) {
       case STOP -> dev.langchain4j.model.output.FinishReason.STOP;
       case LENGTH -> dev.langchain4j.model.output.FinishReason.LENGTH;
-      case CANCELLED -> dev.langchain4j.model.output.FinishReason.OTHER;
+      default -> dev.langchain4j.model.output.FinishReason.OTHER;
     };
   }
 
