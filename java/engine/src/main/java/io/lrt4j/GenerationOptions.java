@@ -13,8 +13,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Order of operations, as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
  */
 public final class GenerationOptions {
-  private static final int MAX_TOP_LOGPROBS = 20; // OpenAI's limit
-
   private static final GenerationOptions UNSET = new Builder().build();
   private static final GenerationOptions DEFAULTS =
       builder()
@@ -27,7 +25,6 @@ public final class GenerationOptions {
           .minP(0f)
           .repetitionPenalty(1f)
           .stop(List.of())
-          .topLogprobs(0)
           .ignoreEos(false)
           .answerCue("Final Answer: ")
           .build();
@@ -46,7 +43,6 @@ public final class GenerationOptions {
       @Nullable Float repetitionPenalty,
       @Nullable Long seed,
       @Nullable List<String> stop,
-      @Nullable Integer topLogprobs,
       @Nullable Boolean ignoreEos,
       @Nullable String answerCue,
       @Nullable Cancellation cancellation) {
@@ -76,11 +72,6 @@ public final class GenerationOptions {
           "repetition penalty",
           "above 0",
           repetitionPenalty);
-      require(
-          topLogprobs == null || (topLogprobs >= 0 && topLogprobs <= MAX_TOP_LOGPROBS),
-          "top log-probabilities",
-          "0 to " + MAX_TOP_LOGPROBS,
-          topLogprobs);
       if (stop != null) {
         require(stop.stream().noneMatch(Objects::isNull), "stop text", "text", null);
         stop = List.copyOf(stop);
@@ -204,14 +195,6 @@ public final class GenerationOptions {
     return set(values.stop, DEFAULTS.values.stop);
   }
 
-  /**
-   * How many of the most probable tokens a {@link TokenListener} is told with each token, at most
-   * 20; see {@link Token#alternatives}.
-   */
-  public int topLogprobs() {
-    return set(values.topLogprobs, DEFAULTS.values.topLogprobs);
-  }
-
   /** Go on after an end-of-sequence token, for benchmarks. */
   public boolean ignoreEos() {
     return set(values.ignoreEos, DEFAULTS.values.ignoreEos);
@@ -273,10 +256,6 @@ public final class GenerationOptions {
     return toBuilder().stop(stop).build();
   }
 
-  public GenerationOptions withTopLogprobs(int topLogprobs) {
-    return toBuilder().topLogprobs(topLogprobs).build();
-  }
-
   public GenerationOptions withIgnoreEos(boolean ignoreEos) {
     return toBuilder().ignoreEos(ignoreEos).build();
   }
@@ -320,7 +299,6 @@ public final class GenerationOptions {
     private @Nullable Float repetitionPenalty;
     private @Nullable Long seed;
     private @Nullable List<String> stop;
-    private @Nullable Integer topLogprobs;
     private @Nullable Boolean ignoreEos;
     private @Nullable String answerCue;
     private @Nullable Cancellation cancellation;
@@ -339,7 +317,6 @@ public final class GenerationOptions {
       repetitionPenalty = v.repetitionPenalty != null ? v.repetitionPenalty : repetitionPenalty;
       seed = v.seed != null ? v.seed : seed;
       stop = v.stop != null ? v.stop : stop;
-      topLogprobs = v.topLogprobs != null ? v.topLogprobs : topLogprobs;
       ignoreEos = v.ignoreEos != null ? v.ignoreEos : ignoreEos;
       answerCue = v.answerCue != null ? v.answerCue : answerCue;
       cancellation = v.cancellation != null ? v.cancellation : cancellation;
@@ -406,12 +383,6 @@ public final class GenerationOptions {
       return this;
     }
 
-    /** See {@link GenerationOptions#topLogprobs}. */
-    public Builder topLogprobs(@Nullable Integer topLogprobs) {
-      this.topLogprobs = topLogprobs;
-      return this;
-    }
-
     /** See {@link GenerationOptions#ignoreEos}. */
     public Builder ignoreEos(@Nullable Boolean ignoreEos) {
       this.ignoreEos = ignoreEos;
@@ -444,7 +415,6 @@ public final class GenerationOptions {
               repetitionPenalty,
               seed,
               stop,
-              topLogprobs,
               ignoreEos,
               answerCue,
               cancellation));

@@ -1,7 +1,5 @@
 package io.lrt4j;
 
-import java.util.List;
-
 /**
  * One generated token.
  *
@@ -10,31 +8,11 @@ import java.util.List;
  *     possible stop string) is incomplete
  * @param logprob the model's natural log-probability of it, before temperature and penalties
  * @param phase whether it belongs to the thinking or to the answer
- * @param alternatives the most probable tokens at its place, most probable first, as many as {@link
- *     GenerationOptions#topLogprobs} asks for; the token itself is among them if it is one
  */
-public record Token(
-    int id, String text, float logprob, Phase phase, List<Alternative> alternatives) {
+public record Token(int id, String text, float logprob, Phase phase) {
   /** Part of the output that a token belongs to. */
   public enum Phase {
     REASONING,
     ANSWER
-  }
-
-  /**
-   * A token that could have been.
-   *
-   * @param id its number in the vocabulary
-   * @param logprob the model's natural log-probability of it, before temperature and penalties
-   */
-  public record Alternative(int id, float logprob) {}
-
-  public Token {
-    alternatives = List.copyOf(alternatives);
-  }
-
-  /** Without alternatives. */
-  public Token(int id, String text, float logprob, Phase phase) {
-    this(id, text, logprob, phase, List.of());
   }
 }

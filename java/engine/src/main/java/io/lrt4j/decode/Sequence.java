@@ -124,11 +124,6 @@ public final class Sequence {
       logit = host[id];
     }
     float logprob = logit - summary.logSumExp;
-    List<Token.Alternative> alternatives = List.of();
-    if (listener != null && options.topLogprobs() > 0) {
-      ops.read(logits, row, host, 1);
-      alternatives = TopTokens.of(host, options.topLogprobs(), summary.logSumExp);
-    }
     ids[count] = id;
     logprobs[count++] = logprob;
     feed[0] = id;
@@ -144,12 +139,7 @@ public final class Sequence {
     }
     if (listener != null) {
       listener.onToken(
-          new Token(
-              id,
-              finished == null ? text : text + flush(tokenPhase),
-              logprob,
-              tokenPhase,
-              alternatives));
+          new Token(id, finished == null ? text : text + flush(tokenPhase), logprob, tokenPhase));
       if (finished == null && isCancelled(options)) { // by the listener: it hears no more
         finished = FinishReason.CANCELLED;
       }

@@ -85,16 +85,14 @@ final class ChatCompletions {
       ObjectNode logprobs = choice.putObject("logprobs");
       ArrayNode content = logprobs.putArray("content");
       for (Logprobs.Entry entry : entries) {
-        ObjectNode token = content.addObject();
-        put(token, entry);
-        ArrayNode top = token.putArray("top_logprobs");
-        entry.top().forEach(other -> put(top.addObject(), other));
+        put(content.addObject(), entry);
       }
       logprobs.putNull("refusal");
     }
 
     private static void put(ObjectNode node, Logprobs.Entry entry) {
       node.put("token", entry.token()).put("logprob", entry.logprob());
+      node.putArray("top_logprobs");
       byte[] bytes = entry.bytes();
       if (bytes == null) {
         node.putNull("bytes");

@@ -30,15 +30,6 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     Fields fields = Fields.of(body);
     Common.check(fields, FIELDS);
     GenerationOptions options = Common.options(fields, defaults);
-    boolean logprobs = fields.flag("logprobs");
-    Integer top = fields.integer("top_logprobs", 0);
-    if (top != null) {
-      if (!logprobs) {
-        throw ApiException.invalid(
-            "top_logprobs", "top_logprobs is only allowed when logprobs is true");
-      }
-      options = options.withTopLogprobs(top);
-    }
     Fields lrt = fields.object("lrt");
     Integer budget = lrt == null ? null : lrt.integer("budget", 2);
     if (budget != null) {
@@ -46,7 +37,8 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     }
     Question question =
         Question.of(messages(fields, maxMessages)).mode(mode(fields)).options(options);
-    return new ChatRequest(fields.text("model"), question, Common.manner(fields, logprobs));
+    return new ChatRequest(
+        fields.text("model"), question, Common.manner(fields, fields.flag("logprobs")));
   }
 
   /** How the engine is asked. */

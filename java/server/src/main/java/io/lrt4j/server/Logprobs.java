@@ -22,9 +22,8 @@ final class Logprobs {
    *
    * @param token its text, with a replacement character where it is a part of one
    * @param logprob natural log-probability
-   * @param top the most probable tokens at its place, if they are asked for; they have no such list
    */
-  record Entry(String token, float logprob, List<Entry> top) {
+  record Entry(String token, float logprob) {
     /** Its UTF-8 bytes; null if it is a part of a character. */
     byte @Nullable [] bytes() {
       return token.indexOf(REPLACEMENT) < 0 ? token.getBytes(StandardCharsets.UTF_8) : null;
@@ -41,11 +40,7 @@ final class Logprobs {
 
   void add(Token token) {
     if (token.phase() == Token.Phase.ANSWER) {
-      List<Entry> top =
-          token.alternatives().stream()
-              .map(other -> new Entry(text(other.id()), other.logprob(), List.of()))
-              .toList();
-      pending.add(new Entry(text(token.id()), token.logprob(), top));
+      pending.add(new Entry(text(token.id()), token.logprob()));
     }
   }
 

@@ -50,6 +50,11 @@ final class Refusals {
             "modalities", "modalities other than text are not supported");
       }
     }
+    Integer top = fields.integer("top_logprobs", 0);
+    if (top != null && top > 0) {
+      throw ApiException.unsupported(
+          "top_logprobs", "top_logprobs, those of other tokens, are not supported");
+    }
     JsonNode choice = fields.node().path("tool_choice");
     if (!fields.node().path("tools").isEmpty()
         || !(choice.isMissingNode() || choice.isNull() || "none".equals(choice.textValue()))) {

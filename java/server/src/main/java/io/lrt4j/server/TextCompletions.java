@@ -73,14 +73,12 @@ final class TextCompletions {
       ObjectNode logprobs = choice.putObject("logprobs");
       ArrayNode tokens = logprobs.putArray("tokens");
       ArrayNode values = logprobs.putArray("token_logprobs");
-      ArrayNode top = logprobs.putArray("top_logprobs");
+      logprobs.putNull("top_logprobs");
       ArrayNode offsets = logprobs.putArray("text_offset");
       int at = offset;
       for (Logprobs.Entry entry : entries) {
         tokens.add(entry.token());
         values.add(entry.logprob());
-        ObjectNode alternatives = top.addObject();
-        entry.top().forEach(other -> alternatives.put(other.token(), other.logprob()));
         offsets.add(at);
         at += entry.token().length();
       }

@@ -42,8 +42,9 @@ record TextRequest(
       throw ApiException.unsupported("best_of", "best_of is not supported: use n");
     }
     GenerationOptions options = Common.options(fields, engine.defaultOptions());
-    if (logprobs != null) {
-      options = options.withTopLogprobs(logprobs);
+    if (logprobs != null && logprobs > 0) {
+      throw ApiException.unsupported(
+          "logprobs", "logprobs above 0, those of other tokens, are not supported");
     }
     if (!fields.has("max_tokens") && !fields.has("max_completion_tokens")) {
       options = options.withMaxTokens(DEFAULT_TOKENS);

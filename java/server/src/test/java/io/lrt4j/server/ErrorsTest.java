@@ -70,8 +70,7 @@ class ErrorsTest {
         "\"logit_bias\":{\"1\":5} | logit_bias | logit_bias is not supported",
         "\"response_format\":{\"type\":\"json_schema\"} | response_format | json_schema is not"
             + " supported",
-        "\"logprobs\":true,\"top_logprobs\":21 | null | top log-probabilities must be 0 to 20",
-        "\"top_logprobs\":2 | top_logprobs | only allowed when logprobs is true",
+        "\"top_logprobs\":2 | top_logprobs | not supported",
         "\"audio\":{} | audio | audio is not supported",
         "\"modalities\":[\"audio\"] | modalities | not supported",
       })
