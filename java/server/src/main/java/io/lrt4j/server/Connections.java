@@ -104,6 +104,10 @@ final class Connections implements Http1ConnectionListener {
       }
     }
 
+    boolean isGone() {
+      return gone;
+    }
+
     /** Breaks the connection off, whatever is being read from or written to it. */
     void disconnect() {
       Connections.disconnect(connection);

@@ -3,13 +3,14 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.helidon.http.HeaderNames;
+import io.helidon.http.RequestException;
 import io.helidon.http.Status;
+import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import io.lrt4j.Answer;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.HexFormat;
@@ -62,12 +63,16 @@ final class Exchange {
 
   /** The body, which the web server keeps below its limit. */
   ObjectNode body(Connections connections) {
+    byte[] bytes;
     try (var _ = connections.limit(SEND_LIMIT);
         InputStream in = request.content().inputStream()) {
-      return Json.parse(in.readAllBytes());
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      bytes = in.readAllBytes();
+    } catch (RequestException e) {
+      throw e; // it is too large, or no sound HTTP
+    } catch (IOException | RuntimeException e) {
+      throw new CloseConnectionException("the request broke off", e);
     }
+    return Json.parse(bytes);
   }
 
   /** The status of an answer that is sent elsewhere. */
@@ -110,6 +115,13 @@ final class Exchange {
 
   Connections.@Nullable Watch watch() {
     return watch;
+  }
+
+  /**
+   * Whether nothing can be said any more: an answer has begun and cannot go on, or nobody is there.
+   */
+  boolean isLost() {
+    return response.isSent() || (watch != null && watch.isGone());
   }
 
   void send(JsonNode json) {

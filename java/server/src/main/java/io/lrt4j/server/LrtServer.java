@@ -85,8 +85,8 @@ public final class LrtServer implements AutoCloseable {
             .routing(routes);
     ServerOptions.Tls tls = options.tls();
     if (tls != null) {
-      Keys keys = pem(tls);
-      builder.tls(t -> t.privateKey(keys).privateKeyCertChain(keys));
+      Keys pem = pem(tls);
+      builder.tls(t -> t.privateKey(pem).privateKeyCertChain(pem));
     }
     web = builder.build();
   }
@@ -195,6 +195,10 @@ public final class LrtServer implements AutoCloseable {
       Thread.currentThread().interrupt();
       exchange.send(ApiException.unavailable("the server is shutting down"));
     } catch (RuntimeException e) {
+      if (exchange.isLost()) {
+        exchange.status(Exchange.CLIENT_CLOSED);
+        throw new CloseConnectionException("the answer broke off", e);
+      }
       failed(exchange, e);
     } finally {
       ACCESS.log(Level.INFO, exchange::line);
