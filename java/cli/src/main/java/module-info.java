@@ -2,6 +2,7 @@
 module io.lrt4j.cli {
   requires io.lrt4j.engine;
   requires io.lrt4j.evaluation;
+  requires io.lrt4j.server;
   requires io.lrt4j.training;
   requires static org.jspecify;
   requires org.apache.commons.cli;

@@ -39,6 +39,7 @@ final class Lrt {
           new LabCommand(),
           new EvalCommand(),
           new StudyCommand(),
+          new ServeCommand(),
           new InfoCommand());
 
   private Lrt() {}

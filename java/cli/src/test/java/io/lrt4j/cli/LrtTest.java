@@ -29,9 +29,14 @@ class LrtTest {
     return Stream.of(
         wrong(
             "no command given; the commands are ask, generate, score, inspect, init, train, lab,"
-                + " eval, study, info"),
+                + " eval, study, serve, info"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
-        wrong("unknown command \"serve\"", "serve", "x"),
+        wrong("unknown command \"server\"", "server", "x"),
+        wrong(
+            "without API keys the server listens on the loopback only",
+            "serve",
+            "--host",
+            "0.0.0.0"),
         wrong("unknown command \"\"", ""),
         wrong("unknown option --temprature; see lrt ask --help", "ask", "x", "--temprature", "1"),
         wrong("unknown option -x", "ask", "x", "-x"),
@@ -312,6 +317,7 @@ class LrtTest {
               "lab",
               "eval",
               "study",
+              "serve",
               "info"),
           run.out()
               .lines()
@@ -373,6 +379,10 @@ class LrtTest {
             "study",
             "data format question-field answer-field grader limit out resume networks budget"
                 + " samples batch temperature seed tolerance write-threshold "
+                + loading),
+        Arguments.of(
+            "serve",
+            "host port name key-file tls-certificates tls-key answers queue time-limit grace quiet "
                 + loading),
         Arguments.of("info", common));
   }

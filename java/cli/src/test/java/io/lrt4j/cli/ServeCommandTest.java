@@ -1,0 +1,81 @@
+package io.lrt4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code lrt serve} in a process of its own, which SIGTERM ends. */
+class ServeCommandTest {
+  @Test
+  void servesUntilItIsToldToEnd(@TempDir Path folder) throws IOException, InterruptedException {
+    Path keys = Files.writeString(folder.resolve("keys"), "one\n\n two \n");
+    Path err = folder.resolve("err");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName(),
+                "serve",
+                "--model",
+                TinyModels.BASE.toString(),
+                "--network",
+                TinyModels.NETWORK.toString(),
+                "--backend",
+                "scalar",
+                "--port",
+                "0",
+                "--key-file",
+                keys.toString(),
+                "--json")
+            .redirectError(err.toFile())
+            .start();
+    try (var lines = process.inputReader(StandardCharsets.UTF_8);
+        var http = HttpClient.newHttpClient()) {
+      String first = lines.readLine();
+      assertTrue(first != null, () -> read(err));
+      String address = new ObjectMapper().readTree(first).path("address").asText();
+      var request =
+          HttpRequest.newBuilder(URI.create(address + "/v1/models"))
+              .header("Authorization", "Bearer two")
+              .build();
+      var response = http.send(request, HttpResponse.BodyHandlers.ofString());
+      assertEquals(200, response.statusCode(), response.body());
+      assertTrue(response.body().contains("qwen3-tied-bf16"), response.body());
+      process.destroy(); // SIGTERM
+      assertEquals(143, process.waitFor());
+      assertTrue(read(err).contains(" GET /v1/models 200 "), read(err));
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return e.toString();
+    }
+  }
+
+  @Test
+  void keyFileMustHaveKeys(@TempDir Path folder) throws IOException {
+    Path keys = Files.writeString(folder.resolve("keys"), "\n");
+    Run run = Run.of("serve", "--key-file", keys.toString());
+    assertEquals(1, run.status());
+    assertTrue(run.err().contains("has no key in it"), run.err());
+  }
+}

@@ -1,0 +1,171 @@
+package io.lrt4j.langchain4j;
+
+import dev.langchain4j.data.message.AiMessage;
+import dev.langchain4j.data.message.ChatMessage;
+import dev.langchain4j.data.message.Content;
+import dev.langchain4j.data.message.SystemMessage;
+import dev.langchain4j.data.message.TextContent;
+import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.exception.InternalServerException;
+import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.RateLimitException;
+import dev.langchain4j.exception.UnsupportedFeatureException;
+import dev.langchain4j.model.chat.listener.ChatModelListener;
+import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.request.ToolChoice;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import io.lrt4j.Answer;
+import io.lrt4j.CacheMemoryException;
+import io.lrt4j.Engine;
+import io.lrt4j.LrtException;
+import io.lrt4j.Question;
+import io.lrt4j.QuestionException;
+import io.lrt4j.Role;
+import io.lrt4j.TemplateException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What both chat models have in common: the engine, the defaults, and both directions of
+ * translation.
+ *
+ * @param defaults what a request does not set
+ * @param returnThinking whether the thinking comes with the answer
+ */
+record Asking(
+    Engine engine,
+    String modelName,
+    LrtChatRequestParameters defaults,
+    List<ChatModelListener> listeners,
+    boolean returnThinking) {
+
+  static Asking of(ModelBuilder<?> builder) {
+    Engine engine =
+        Objects.requireNonNull(builder.engine, "a model needs an engine: call engine(…)");
+    Path directory = engine.model().toAbsolutePath().normalize().getFileName();
+    String byDefault = directory == null ? "lrt" : directory.toString();
+    String name = builder.modelName == null ? byDefault : builder.modelName;
+    LrtChatRequestParameters defaults = builder.parameters.build();
+    Asking asking =
+        new Asking(engine, name, defaults, List.copyOf(builder.listeners), builder.returnThinking);
+    asking.checkSupported(defaults);
+    return asking;
+  }
+
+  /** A request in the engine's terms. */
+  Question question(ChatRequest request) {
+    ChatRequestParameters parameters = defaults.overrideWith(request.parameters());
+    checkSupported(parameters);
+    Question question = Question.of(request.messages().stream().map(Asking::message).toList());
+    try {
+      return options(question, (LrtChatRequestParameters) parameters);
+    } catch (QuestionException e) {
+      throw translated(e);
+    }
+  }
+
+  private static Question options(Question from, LrtChatRequestParameters parameters) {
+    Question question = from.mode(parameters.mode());
+    if (parameters.maxOutputTokens() != null) {
+      question = question.maxTokens(parameters.maxOutputTokens());
+    }
+    if (parameters.temperature() != null) {
+      question = question.temperature(parameters.temperature().floatValue());
+    }
+    if (parameters.topP() != null) {
+      question = question.topP(parameters.topP().floatValue());
+    }
+    if (parameters.topK() != null) {
+      question = question.topK(parameters.topK());
+    }
+    if (!parameters.stopSequences().isEmpty()) {
+      question = question.stop(parameters.stopSequences().toArray(String[]::new));
+    }
+    Integer budget = parameters.budget();
+    if (budget != null) {
+      question = question.budget(budget);
+    }
+    Long seed = parameters.seed();
+    return seed == null ? question : question.seed(seed);
+  }
+
+  /** Refuses by name what is not done here. */
+  private void checkSupported(ChatRequestParameters parameters) {
+    String asked = parameters.modelName();
+    if (asked != null && !asked.equals(modelName)) {
+      throw unsupported("modelName " + asked + ": the engine has " + modelName);
+    }
+    if (isSet(parameters.frequencyPenalty())) {
+      throw unsupported("frequencyPenalty");
+    }
+    if (isSet(parameters.presencePenalty())) {
+      throw unsupported("presencePenalty");
+    }
+    ToolChoice choice = parameters.toolChoice();
+    if (choice != null && choice != ToolChoice.AUTO) {
+      throw unsupported("ToolChoice." + choice);
+    }
+    if (!parameters.toolSpecifications().isEmpty()) {
+      throw unsupported("tools");
+    }
+    if (parameters.responseFormat() != null
+        && parameters.responseFormat().type() == ResponseFormatType.JSON) {
+      throw unsupported("JSON response format");
+    }
+  }
+
+  private static boolean isSet(@Nullable Double penalty) {
+    return penalty != null && penalty != 0;
+  }
+
+  private static UnsupportedFeatureException unsupported(String what) {
+    return new UnsupportedFeatureException("not supported by lrt4j: " + what);
+  }
+
+  private static Question.Message message(ChatMessage message) {
+    return switch (message) {
+      case SystemMessage m -> new Question.Message(Role.SYSTEM, m.text());
+      case UserMessage m -> new Question.Message(Role.USER, text(m.contents()));
+      case AiMessage m when m.text() != null && !m.hasToolExecutionRequests() ->
+          new Question.Message(Role.ASSISTANT, m.text());
+      default -> throw unsupported("messages of type " + message.type() + " with tools, or custom");
+    };
+  }
+
+  private static String text(List<Content> contents) {
+    List<String> texts = new ArrayList<>();
+    for (Content content : contents) {
+      if (!(content instanceof TextContent text)) {
+        throw unsupported(content.type().name().toLowerCase(Locale.ROOT) + " content");
+      }
+      texts.add(text.text());
+    }
+    return String.join("\n", texts);
+  }
+
+  /** An answer in LangChain4j's terms. */
+  ChatResponse response(Answer answer) {
+    String thinking = returnThinking && !answer.reasoning().isEmpty() ? answer.reasoning() : null;
+    return ChatResponse.builder()
+        .aiMessage(AiMessage.builder().text(answer.text()).thinking(thinking).build())
+        .metadata(LrtChatResponseMetadata.of(answer, modelName))
+        .build();
+  }
+
+  /** An exception of the engine as one of LangChain4j's, which say whether to try again. */
+  static RuntimeException translated(RuntimeException thrown) {
+    return switch (thrown) {
+      case QuestionException e -> new InvalidRequestException(e.getMessage(), e);
+      case TemplateException e -> new InvalidRequestException(e.getMessage(), e);
+      case CacheMemoryException e -> new RateLimitException(e.getMessage(), e);
+      case LrtException e -> new InternalServerException(e.getMessage(), e);
+      default -> thrown;
+    };
+  }
+}

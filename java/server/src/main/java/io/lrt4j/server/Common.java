@@ -1,0 +1,109 @@
+package io.lrt4j.server;
+
+import io.lrt4j.GenerationOptions;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/** What requests to both endpoints have in common. */
+final class Common {
+  private static final int MAX_CHOICES = 128; // OpenAI's own limit
+  private static final int MAX_STOPS = 16;
+
+  private static final Set<String> FIELDS =
+      Set.of(
+          "model",
+          "stream",
+          "stream_options",
+          "n",
+          "stop",
+          "seed",
+          "max_tokens",
+          "max_completion_tokens",
+          "temperature",
+          "top_p",
+          "top_k",
+          "min_p",
+          "repetition_penalty");
+
+  /** Has no bearing on the answer. */
+  private static final Set<String> IGNORED =
+      Set.of(
+          "user",
+          "metadata",
+          "store",
+          "service_tier",
+          "safety_identifier",
+          "prompt_cache_key",
+          "prompt_cache_retention",
+          "verbosity");
+
+  private Common() {}
+
+  /** Refuses what is not run here by name, and then what nobody knows. */
+  static void check(Fields fields, Set<String> more) {
+    Refusals.check(fields);
+    Set<String> known = new HashSet<>(FIELDS);
+    known.addAll(IGNORED);
+    known.addAll(Refusals.NEUTRAL);
+    known.addAll(more);
+    fields.only(known);
+  }
+
+  /** How answers are wanted. */
+  static Reply.Manner manner(Fields fields, boolean logprobs) {
+    Integer count = fields.integer("n", 1);
+    if (count != null && count > MAX_CHOICES) {
+      throw ApiException.invalid("n", "n must be at most " + MAX_CHOICES + ", found " + count);
+    }
+    boolean stream = fields.flag("stream");
+    Fields streamOptions = fields.object("stream_options");
+    if (streamOptions != null) {
+      streamOptions.only(Set.of("include_usage", "include_obfuscation"));
+      if (!stream) {
+        throw ApiException.invalid(
+            "stream_options", "stream_options is only allowed when stream is true");
+      }
+    }
+    boolean includeUsage = streamOptions != null && streamOptions.flag("include_usage");
+    return new Reply.Manner(count == null ? 1 : count, stream, includeUsage, logprobs);
+  }
+
+  /** Sampling and limits, over {@code defaults}. */
+  static GenerationOptions options(Fields fields, GenerationOptions defaults) {
+    GenerationOptions options = defaults;
+    Integer maxTokens = fields.integer("max_completion_tokens", 1);
+    if (maxTokens == null) {
+      maxTokens = fields.integer("max_tokens", 1);
+    }
+    if (maxTokens != null) {
+      options = options.withMaxTokens(maxTokens);
+    }
+    Float temperature = fields.number("temperature", 0, 2);
+    if (temperature != null) {
+      options = options.withTemperature(temperature);
+    }
+    Float topP = fields.number("top_p", 0, 1);
+    if (topP != null) {
+      options = options.withTopP(topP);
+    }
+    Integer topK = fields.integer("top_k", 0);
+    if (topK != null) {
+      options = options.withTopK(topK);
+    }
+    Float minP = fields.number("min_p", 0, 1);
+    if (minP != null) {
+      options = options.withMinP(minP);
+    }
+    Float repetitionPenalty = fields.number("repetition_penalty", 0, 100);
+    if (repetitionPenalty != null) {
+      options = options.withRepetitionPenalty(repetitionPenalty);
+    }
+    Long seed = fields.longInteger("seed");
+    if (seed != null) {
+      options = options.withSeed(seed);
+    }
+    List<String> stop = fields.texts("stop", MAX_STOPS);
+    return stop.isEmpty() ? options : options.withStop(stop);
+  }
+}

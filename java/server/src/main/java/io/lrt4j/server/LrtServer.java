@@ -1,0 +1,295 @@
+package io.lrt4j.server;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.helidon.common.configurable.Resource;
+import io.helidon.common.pki.Keys;
+import io.helidon.http.DirectHandler;
+import io.helidon.http.HeaderNames;
+import io.helidon.http.RequestException;
+import io.helidon.webserver.CloseConnectionException;
+import io.helidon.webserver.WebServer;
+import io.helidon.webserver.http.DirectHandlers;
+import io.helidon.webserver.http.Handler;
+import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http1.Http1Config;
+import io.lrt4j.Engine;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Serves an engine by OpenAI's HTTP interface. Close it before the engine: closing gives the
+ * answers under way {@link ServerOptions#grace} to end.
+ */
+public final class LrtServer implements AutoCloseable {
+  /** Writes one line for each request at level INFO, without contents. */
+  public static final String ACCESS_LOG = "io.lrt4j.server.access";
+
+  private static final Logger ACCESS = System.getLogger(ACCESS_LOG);
+  private static final Logger LOG = System.getLogger(LrtServer.class.getName());
+
+  private static final Duration LAST_WORDS = Duration.ofSeconds(2);
+
+  private final ServerOptions options;
+  private final ApiKeys keys;
+  private final Desk desk;
+  private final Connections connections = new Connections();
+  private final AtomicInteger exchanges = new AtomicInteger();
+  private final Metrics metrics = new Metrics();
+  private final WebServer web;
+  private volatile boolean closing;
+
+  private interface Endpoint {
+    void handle(Exchange exchange) throws InterruptedException;
+  }
+
+  private LrtServer(Engine engine, ServerOptions options) {
+    this.options = options;
+    keys = new ApiKeys(options.keys());
+    desk = new Desk(options.answers(), options.queue(), options.timeLimit(), metrics::waited);
+    metrics.watch(desk);
+    Model model = Model.of(engine, options.name());
+    var chat = new ChatCompletions(desk, connections, model, options.maxMessages());
+    var texts = new TextCompletions(desk, connections, model);
+    HttpRouting.Builder routes =
+        HttpRouting.builder()
+            .post("/v1/chat/completions", open("/v1/chat/completions", chat::handle))
+            .post("/v1/completions", open("/v1/completions", texts::handle))
+            .get("/v1/models", open("/v1/models", e -> models(e, model)))
+            .get("/v1/models/{name}", open("/v1/models/{name}", e -> model(e, model)))
+            .get("/", open("/", LrtServer::page))
+            .get("/metrics", open("/metrics", this::metrics))
+            .get("/health", open("/health", e -> ready(e, model)))
+            .get("/health/ready", open("/health/ready", e -> ready(e, model)))
+            .get("/health/live", open("/health/live", this::live))
+            .any(open("other", LrtServer::notFound));
+    var builder =
+        WebServer.builder()
+            .host(options.host())
+            .port(options.port())
+            .shutdownHook(false)
+            .useNio(false) // what is read from and written to at the same time is a plain socket
+            .connectionOptions(o -> o.tcpNoDelay(true))
+            .maxPayloadSize(options.maxBodyBytes())
+            .idleConnectionTimeout(options.timeLimit().plusMinutes(2)) // of answers under way too
+            .addProtocol(Http1Config.builder().addReceiveListener(connections).build())
+            .directHandlers(errors())
+            .routing(routes);
+    ServerOptions.Tls tls = options.tls();
+    if (tls != null) {
+      Keys pem = pem(tls);
+      builder.tls(t -> t.privateKey(pem).privateKeyCertChain(pem));
+    }
+    web = builder.build();
+  }
+
+  /**
+   * Starts to serve.
+   *
+   * @throws UncheckedIOException if the port cannot be listened on
+   */
+  public static LrtServer start(Engine engine, ServerOptions options) {
+    LrtServer server = new LrtServer(engine, options);
+    try {
+      server.web.start();
+    } catch (RuntimeException e) {
+      server.desk.close();
+      throw new UncheckedIOException(
+          new IOException(
+              "cannot listen on " + options.host() + ":" + options.port() + ": " + root(e), e));
+    }
+    return server;
+  }
+
+  private static Keys pem(ServerOptions.Tls tls) {
+    return Keys.builder()
+        .pem(
+            pem ->
+                pem.key(Resource.create(tls.privateKey()))
+                    .certChain(Resource.create(tls.certificates())))
+        .build();
+  }
+
+  /** Where it is reached. */
+  public URI address() {
+    String scheme = options.tls() == null ? "http://" : "https://";
+    return URI.create(scheme + options.host() + ":" + web.port());
+  }
+
+  /** Answers under way or waiting. */
+  int busy() {
+    return desk.busy();
+  }
+
+  /** Connections on which somebody waits for an answer, or for a next request. */
+  int watched() {
+    return connections.watched();
+  }
+
+  boolean isReady() {
+    return !closing;
+  }
+
+  private static @Nullable String root(Throwable thrown) {
+    Throwable cause = thrown.getCause();
+    return cause == null ? thrown.getMessage() : root(cause);
+  }
+
+  /** Errors of which no handler of ours hears. */
+  private static DirectHandlers errors() {
+    var errors = DirectHandlers.builder();
+    for (var type : DirectHandler.EventType.values()) {
+      errors.addHandler(
+          type,
+          (request, event, status, headers, message) -> {
+            String text = message == null || message.isEmpty() ? status.reasonPhrase() : message;
+            ApiException error = ApiException.refused(status.code(), null, null, text);
+            return DirectHandler.TransportResponse.builder()
+                .status(status)
+                .headers(headers)
+                .header(HeaderNames.CONTENT_TYPE, "application/json")
+                .entity(Json.bytes(error.json()))
+                .build();
+          });
+    }
+    return errors.build();
+  }
+
+  /**
+   * A route.
+   *
+   * @param path its name in the metrics
+   */
+  private Handler open(String path, Endpoint endpoint) {
+    return (request, response) -> serve(new Exchange(request, response), path, endpoint);
+  }
+
+  /** Whatever happens, it ends as an answer, and as a line of the log. */
+  private void serve(Exchange exchange, String path, Endpoint endpoint) {
+    exchanges.incrementAndGet();
+    try {
+      if (closing) {
+        exchange.response().header(HeaderNames.CONNECTION, "close");
+      }
+      if (path.startsWith("/v1/") || path.equals("/metrics")) {
+        keys.check(exchange.request().headers());
+      }
+      endpoint.handle(exchange);
+    } catch (ClientGoneException e) {
+      exchange.status(Exchange.CLIENT_CLOSED);
+    } catch (CloseConnectionException e) {
+      exchange.status(Exchange.CLIENT_CLOSED);
+      throw e;
+    } catch (RequestException e) {
+      exchange.status(e.status().code());
+      throw e; // its handler answers
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      exchange.send(ApiException.unavailable("the server is shutting down"));
+    } catch (RuntimeException e) {
+      if (exchange.isLost()) {
+        exchange.status(Exchange.CLIENT_CLOSED);
+        throw new CloseConnectionException("the answer broke off", e);
+      }
+      failed(exchange, e);
+    } finally {
+      ACCESS.log(Level.INFO, exchange::line);
+      exchange.report(metrics, path);
+      exchanges.decrementAndGet();
+    }
+    Connections.Watch watch = exchange.watch();
+    if (watch != null) {
+      watch.awaitNext();
+    }
+  }
+
+  private static void failed(Exchange exchange, RuntimeException e) {
+    ApiException error = ApiException.of(e);
+    if (error.status() == 500) {
+      LOG.log(Level.ERROR, "request " + exchange.id() + " failed", e);
+    }
+    exchange.send(error);
+  }
+
+  private static void models(Exchange exchange, Model model) {
+    ObjectNode list = Json.object().put("object", "list");
+    list.putArray("data").add(model.json());
+    exchange.send(list);
+  }
+
+  private static void model(Exchange exchange, Model model) {
+    model.check(exchange.request().path().pathParameters().get("name"));
+    exchange.send(model.json());
+  }
+
+  private void live(Exchange exchange) {
+    exchange.send(Json.object().put("status", "live"));
+  }
+
+  private void ready(Exchange exchange, Model model) {
+    exchange.send(
+        closing ? 503 : 200,
+        Json.object()
+            .put("status", closing ? "closing" : "ready")
+            .put("model", model.name())
+            .put("busy", desk.busy()));
+  }
+
+  private void metrics(Exchange exchange) {
+    exchange.send(Metrics.CONTENT_TYPE, metrics.text().getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static void page(Exchange exchange) {
+    exchange
+        .response()
+        .header(
+            HeaderNames.create("content-security-policy"),
+            "default-src 'none'; connect-src 'self'; img-src data:;"
+                + " script-src 'unsafe-inline'; style-src 'unsafe-inline'");
+    try (InputStream page = LrtServer.class.getResourceAsStream("page.html")) {
+      exchange.send("text/html; charset=utf-8", Objects.requireNonNull(page).readAllBytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void notFound(Exchange exchange) {
+    throw ApiException.refused(
+        404,
+        null,
+        "unknown_url",
+        "unknown request: "
+            + exchange.request().prologue().method().text()
+            + " "
+            + Fields.shown(exchange.request().path().path()));
+  }
+
+  /**
+   * Takes no new questions, waits for the answers under way, ends those that take longer than the
+   * grace time, and stops.
+   */
+  @Override
+  public void close() {
+    closing = true;
+    desk.close(options.grace());
+    long until = System.nanoTime() + LAST_WORDS.toNanos();
+    while (exchanges.get() > 0 && System.nanoTime() < until) {
+      try {
+        Thread.sleep(5);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        break;
+      }
+    }
+    connections.close();
+    web.stop();
+  }
+}

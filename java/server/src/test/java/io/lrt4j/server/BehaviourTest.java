@@ -1,0 +1,224 @@
+package io.lrt4j.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.FinishReason;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What a server does that is busy, left, hurried, closed, or whose engine fails. */
+@Timeout(60)
+class BehaviourTest {
+  private final Scripted engine = new Scripted();
+  private final Served served = new Served(options(), engine);
+
+  private static ServerOptions options() {
+    return ServerOptions.defaults().withAnswers(2).withQueue(1).withGrace(Duration.ofSeconds(30));
+  }
+
+  @AfterEach
+  void stop() {
+    engine.permits.release(1 << 20);
+    served.close();
+  }
+
+  private static String body(boolean stream) {
+    return "{\"stream\":" + stream + ",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}";
+  }
+
+  private CompletableFuture<HttpResponse<String>> ask(boolean stream) {
+    return served.ask(body(stream));
+  }
+
+  private static void await(BooleanSupplier condition) throws InterruptedException {
+    while (!condition.getAsBoolean()) { // the class has a time limit
+      Thread.sleep(1);
+    }
+  }
+
+  @Test
+  void fullQueueIsToldToComeAgain() throws Exception {
+    var asked = List.of(ask(false), ask(true), ask(false));
+    await(() -> served.server.busy() == 3);
+    HttpResponse<String> refused = ask(false).get();
+    assertEquals(429, refused.statusCode());
+    assertEquals("1", refused.headers().firstValue("retry-after").orElse(""));
+    assertEquals("queue_full", Served.json(refused).at("/error/code").asText());
+    engine.permits.release(100);
+    for (var answer : asked) {
+      assertEquals(200, answer.get().statusCode());
+    }
+    await(() -> served.server.busy() == 0);
+    assertEquals(200, ask(false).get().statusCode());
+  }
+
+  /** Whoever goes away is noticed without a token being written. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void clientThatGoesAwayFreesItsPlace(boolean stream) throws Exception {
+    try (Socket socket = connect()) {
+      send(socket, stream);
+      engine.begun.await();
+      if (stream) {
+        engine.permits.release();
+        readUntil(socket, "\"x\"");
+      }
+    }
+    await(() -> served.server.busy() == 0);
+    assertEquals(List.of(FinishReason.CANCELLED), engine.ended);
+  }
+
+  @Test
+  void whoWaitsAndGoesAwayFreesItsPlaceAtOnce() throws Exception {
+    var asked = List.of(ask(false), ask(false));
+    await(() -> served.server.busy() == 2);
+    try (Socket socket = connect()) {
+      send(socket, false);
+      await(() -> served.server.busy() == 3);
+    }
+    await(() -> served.server.busy() == 2);
+    engine.permits.release(100);
+    for (var answer : asked) {
+      assertEquals(200, answer.get().statusCode());
+    }
+  }
+
+  /**
+   * One reads nothing of far more than buffers hold; its answer ends, and so do those of others.
+   */
+  @Test
+  void slowReaderHoldsNobodyBack() throws Exception {
+    engine.text = "long ".repeat(20_000);
+    engine.length = 200;
+    engine.permits.release(1 << 20);
+    try (Socket socket = connect()) {
+      send(socket, true);
+      await(() -> engine.ended.size() == 1);
+      assertEquals(FinishReason.STOP, engine.ended.getFirst());
+      await(() -> served.server.busy() == 0);
+      engine.text = "x";
+      assertEquals(200, ask(false).get().statusCode());
+    }
+  }
+
+  @Test
+  void connectionIsKeptForTheNextRequest() throws Exception {
+    engine.permits.release(100);
+    try (Socket socket = connect()) {
+      for (int i = 0; i < 3; i++) {
+        send(socket, i == 1);
+        assertNotNull(readUntil(socket, i == 1 ? "[DONE]" : "total_tokens"));
+      }
+      send(socket, false);
+      send(socket, false); // before the first is answered
+      readUntil(socket, "total_tokens");
+      readUntil(socket, "total_tokens");
+    }
+    await(() -> served.server.watched() == 0);
+    assertEquals(5, engine.ended.size());
+  }
+
+  @Test
+  void closingLetsAnswersEnd() throws Exception {
+    var answer = ask(true);
+    engine.begun.await();
+    var closing = Thread.ofVirtual().start(served.server::close);
+    await(() -> !served.server.isReady());
+    assertEquals(503, ask(false).get().statusCode());
+    engine.permits.release(100);
+    assertTrue(answer.get().body().contains("[DONE]"));
+    closing.join();
+    assertEquals(List.of(FinishReason.STOP), engine.ended);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void closingEndsWhatTakesTooLong(boolean stream) throws Exception {
+    try (var hasty = new Served(options().withGrace(Duration.ofMillis(50)), engine)) {
+      var answer = hasty.ask(body(stream));
+      engine.begun.await();
+      engine.permits.release();
+      await(() -> engine.permits.availablePermits() == 0);
+      hasty.server.close();
+      var response = answer.get();
+      assertEquals(stream ? 200 : 503, response.statusCode());
+      assertTrue(response.body().contains("the server is shutting down"), response.body());
+      assertEquals(List.of(FinishReason.CANCELLED), engine.ended);
+    }
+  }
+
+  @Test
+  void failuresOfTheEngineEndOneAnswer() throws Exception {
+    for (Throwable failure :
+        List.of(
+            new IllegalStateException("secret"),
+            new OutOfMemoryError("secret"),
+            new StackOverflowError("secret"))) {
+      engine.failure = failure;
+      var response = ask(true).get();
+      assertEquals(500, response.statusCode());
+      assertEquals("internal error", Served.json(response).at("/error/message").asText());
+      assertFalse(response.body().contains("secret"));
+    }
+    engine.failure = null;
+    engine.permits.release(100);
+    assertEquals(200, ask(true).get().statusCode());
+    assertEquals(0, served.server.busy());
+  }
+
+  @Test
+  void timeLimit() throws Exception {
+    var slow = new Scripted();
+    try (var hurried = new Served(options().withTimeLimit(Duration.ofMillis(50)), slow)) {
+      var response = hurried.ask(body(false)).get();
+      assertEquals(504, response.statusCode());
+      assertEquals("timeout", Served.json(response).at("/error/code").asText());
+      await(() -> hurried.server.busy() == 0);
+      assertEquals(List.of(FinishReason.CANCELLED), slow.ended);
+    }
+  }
+
+  private Socket connect() throws IOException {
+    var socket = new Socket();
+    socket.connect(new InetSocketAddress("127.0.0.1", served.server.address().getPort()));
+    return socket;
+  }
+
+  private static void send(Socket socket, boolean stream) throws IOException {
+    String body = body(stream);
+    String head =
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: "
+            + body.length()
+            + "\r\n\r\n";
+    socket.getOutputStream().write((head + body).getBytes(StandardCharsets.US_ASCII));
+  }
+
+  private static String readUntil(Socket socket, String end) throws IOException {
+    InputStream in = socket.getInputStream();
+    var text = new StringBuilder();
+    while (text.indexOf(end) < 0) {
+      int c = in.read();
+      if (c < 0) {
+        throw new IOException("no " + end + " in " + text);
+      }
+      text.append((char) c);
+    }
+    return text.toString();
+  }
+}

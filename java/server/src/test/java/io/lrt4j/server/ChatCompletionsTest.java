@@ -1,0 +1,202 @@
+package io.lrt4j.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.openai.client.OpenAIClient;
+import com.openai.core.JsonValue;
+import com.openai.core.http.StreamResponse;
+import com.openai.helpers.ChatCompletionAccumulator;
+import com.openai.models.ReasoningEffort;
+import com.openai.models.chat.completions.ChatCompletion;
+import com.openai.models.chat.completions.ChatCompletionChunk;
+import com.openai.models.chat.completions.ChatCompletionStreamOptions;
+import io.lrt4j.Answer;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** OpenAI's own client against the server; every answer is the engine's own. */
+@SuppressWarnings("deprecation") // the client calls what is experimental deprecated
+class ChatCompletionsTest {
+  private static Served served;
+  private static OpenAIClient client;
+
+  @BeforeAll
+  static void start() {
+    served = new Served(ServerOptions.defaults());
+    client = served.client("none");
+  }
+
+  @AfterAll
+  static void stop() {
+    served.close();
+  }
+
+  private static Answer alone(Mode mode) {
+    return served.engine.ask(Question.of(Served.QUESTION).mode(mode));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"none, DIRECT", "low, LATENT", "medium, AUTO", "high, EXPLICIT"})
+  void effortsAreModes(String effort, Mode mode) {
+    Answer expected = alone(mode);
+    ChatCompletion completion =
+        client
+            .chat()
+            .completions()
+            .create(Served.question().reasoningEffort(ReasoningEffort.of(effort)).build());
+    var choice = completion.choices().getFirst();
+    assertEquals(expected.text(), choice.message().content().orElseThrow());
+    assertEquals(ChatCompletion.Choice.FinishReason.STOP, choice.finishReason());
+    assertEquals(expected.reasoning(), reasoning(choice.message()._additionalProperties()));
+    assertEquals(mode == Mode.EXPLICIT, !expected.reasoning().isEmpty());
+    var usage = completion.usage().orElseThrow();
+    assertEquals(expected.tokens().prompt(), usage.promptTokens());
+    assertEquals(
+        expected.tokens().reasoning() + expected.tokens().answer(), usage.completionTokens());
+    assertEquals(usage.promptTokens() + usage.completionTokens(), usage.totalTokens());
+    assertEquals(
+        expected.tokens().reasoning(),
+        usage.completionTokensDetails().orElseThrow().reasoningTokens().orElseThrow());
+    assertEquals(0, usage.promptTokensDetails().orElseThrow().cachedTokens().orElseThrow());
+    assertEquals(Served.MODEL, completion.model());
+  }
+
+  private static String reasoning(Map<String, JsonValue> properties) {
+    JsonValue value = properties.get("reasoning_content");
+    return value == null ? "" : value.asStringOrThrow();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"DIRECT", "LATENT", "AUTO", "EXPLICIT"})
+  void streamsTheSame(Mode mode) {
+    Answer expected = alone(mode);
+    var params =
+        Served.question()
+            .streamOptions(ChatCompletionStreamOptions.builder().includeUsage(true).build())
+            .putAdditionalBodyProperty(
+                "lrt",
+                JsonValue.from(Map.of("mode", mode.name().toLowerCase(java.util.Locale.ROOT))))
+            .build();
+    var whole = ChatCompletionAccumulator.create();
+    List<ChatCompletionChunk> chunks;
+    try (StreamResponse<ChatCompletionChunk> stream =
+        client.chat().completions().createStreaming(params)) {
+      chunks = stream.stream().peek(whole::accumulate).toList();
+    }
+    assertEquals(
+        expected.text(),
+        whole.chatCompletion().choices().getFirst().message().content().orElseThrow());
+    assertEquals(
+        expected.reasoning().strip(),
+        chunks.stream()
+            .flatMap(c -> c.choices().stream())
+            .map(c -> reasoning(c.delta()._additionalProperties()))
+            .collect(Collectors.joining())
+            .strip());
+    var last = chunks.getLast();
+    assertTrue(last.choices().isEmpty());
+    assertEquals(
+        expected.tokens().reasoning() + expected.tokens().answer(),
+        last.usage().orElseThrow().completionTokens());
+    assertEquals(1, chunks.stream().filter(c -> c.usage().isPresent()).count());
+  }
+
+  @Test
+  void severalAnswers() {
+    var params = Served.question().n(3).temperature(1.5).seed(7);
+    var whole = client.chat().completions().create(params.build());
+    assertEquals(3, whole.choices().size());
+    var accumulated = ChatCompletionAccumulator.create();
+    try (var stream = client.chat().completions().createStreaming(params.build())) {
+      stream.stream().forEach(accumulated::accumulate);
+    }
+    for (int i = 0; i < 3; i++) {
+      Answer alone = served.engine.ask(Question.of(Served.QUESTION).temperature(1.5f).seed(7 + i));
+      assertEquals(alone.text(), whole.choices().get(i).message().content().orElseThrow());
+      assertEquals(
+          alone.text(),
+          accumulated.chatCompletion().choices().get(i).message().content().orElseThrow());
+    }
+  }
+
+  @Test
+  void limitsAndStops() {
+    var two =
+        client
+            .chat()
+            .completions()
+            .create(
+                Served.question()
+                    .reasoningEffort(ReasoningEffort.HIGH)
+                    .maxCompletionTokens(4)
+                    .build());
+    assertEquals(
+        ChatCompletion.Choice.FinishReason.LENGTH, two.choices().getFirst().finishReason());
+    assertTrue(two.usage().orElseThrow().completionTokens() <= 4);
+    String text = alone(Mode.LATENT).text();
+    var stopped =
+        client
+            .chat()
+            .completions()
+            .create(Served.question().stop(text.substring(text.length() - 1)).build());
+    assertEquals(
+        text.substring(0, text.length() - 1),
+        stopped.choices().getFirst().message().content().orElse(""));
+  }
+
+  @Test
+  void tellsHow() throws IOException, InterruptedException {
+    JsonNode json = Served.json(served.chat(",\"lrt\":{\"mode\":\"latent\"}"));
+    JsonNode lrt = json.at("/choices/0/lrt");
+    assertEquals("latent", lrt.path("mode").asText());
+    assertEquals(8, lrt.path("latent_tokens").asInt());
+    assertTrue(lrt.at("/timings_ms/total").asDouble() > 0);
+    assertTrue(lrt.at("/confidence/mean_logprob").isNumber());
+    JsonNode explicit = Served.json(served.chat(",\"lrt\":{\"mode\":\"explicit\",\"budget\":4}"));
+    assertTrue(explicit.at("/usage/completion_tokens").asInt() <= 4, explicit.toString());
+  }
+
+  @Test
+  void models() {
+    var models = client.models().list().data();
+    assertEquals(List.of(Served.MODEL), models.stream().map(m -> m.id()).toList());
+    assertEquals(Served.MODEL, client.models().retrieve(Served.MODEL).id());
+  }
+
+  @Test
+  void health() throws IOException, InterruptedException {
+    assertEquals("ready", Served.json(served.get("/health")).path("status").asText());
+    assertEquals(200, served.get("/health/live").statusCode());
+    assertEquals(200, served.get("/health/ready").statusCode());
+  }
+
+  @Test
+  void partsOfATextAreOne() throws IOException, InterruptedException {
+    String whole = Served.json(served.chat("")).at("/choices/0/message/content").asText();
+    String half = Served.QUESTION.substring(0, 20);
+    String rest = Served.QUESTION.substring(20);
+    var parts =
+        served.post(
+            "/v1/chat/completions",
+            "{\"model\":null,\"messages\":[{\"role\":\"user\",\"content\":["
+                + "{\"type\":\"text\",\"text\":\""
+                + half
+                + "\"},{\"type\":\"text\",\"text\":\""
+                + rest
+                + "\"}]}]}");
+    assertEquals(whole, Served.json(parts).at("/choices/0/message/content").asText());
+    assertFalse(whole.isEmpty());
+  }
+}

@@ -1,0 +1,138 @@
+package io.lrt4j.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.openai.errors.BadRequestException;
+import com.openai.errors.NotFoundException;
+import com.openai.errors.UnauthorizedException;
+import java.io.IOException;
+import java.net.http.HttpResponse;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What is wrong is said in OpenAI's form, by the field that it is about. */
+class ErrorsTest {
+  private static Served served;
+
+  @BeforeAll
+  static void start() {
+    served = new Served(ServerOptions.defaults().withMaxMessages(3).withMaxBodyBytes(2000));
+  }
+
+  @AfterAll
+  static void stop() {
+    served.close();
+  }
+
+  static void assertError(int status, String param, String message, HttpResponse<String> response)
+      throws IOException {
+    assertEquals(status, response.statusCode(), response.body());
+    assertEquals("application/json", response.headers().firstValue("content-type").orElse(""));
+    JsonNode error = Served.json(response).path("error");
+    assertTrue(error.path("message").asText().contains(message), response.body());
+    assertEquals(param, error.path("param").asText(), response.body());
+    assertTrue(error.path("type").asText().endsWith("_error"), response.body());
+    assertTrue(error.has("code"), response.body());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "\"temperature\":-1 | temperature | must be a number from 0.0 to 2.0, found -1",
+        "\"temperature\":\"hot\" | temperature | must be a number",
+        "\"top_p\":0 | null | top-p must be above 0 and at most 1, found 0.0",
+        "\"n\":0 | n | must be a whole number from 1",
+        "\"n\":129 | n | at most 128, found 129",
+        "\"n\":1.5 | n | must be a whole number",
+        "\"seed\":1e3 | seed | must be a whole number",
+        "\"max_tokens\":0 | max_tokens | must be a whole number from 1",
+        "\"stop\":\"\" | null | stop text must be not empty",
+        "\"stop\":[1] | stop | must be a string or a list of strings",
+        "\"stream\":1 | stream | must be true or false",
+        "\"stream_options\":{} | stream_options | only allowed when stream is true",
+        "\"reasoning_effort\":\"huge\" | reasoning_effort | must be none (direct), low (latent)",
+        "\"lrt\":{\"mode\":\"fast\"} | lrt.mode | must be direct, latent, auto or explicit",
+        "\"lrt\":{\"speed\":1} | lrt.speed | unrecognized request argument: lrt.speed",
+        "\"lrt\":{\"mode\":\"latent\"},\"reasoning_effort\":\"high\" | lrt.mode | disagree",
+        "\"temprature\":1 | temprature | unrecognized request argument",
+        "\"presence_penalty\":0.5 | presence_penalty | presence_penalty is not supported",
+        "\"frequency_penalty\":1 | frequency_penalty | frequency_penalty is not supported",
+        "\"logit_bias\":{\"1\":5} | logit_bias | logit_bias is not supported",
+        "\"response_format\":{\"type\":\"json_schema\"} | response_format | json_schema is not"
+            + " supported",
+        "\"top_logprobs\":2 | top_logprobs | not supported",
+        "\"audio\":{} | audio | audio is not supported",
+        "\"modalities\":[\"audio\"] | modalities | not supported",
+      })
+  void fields(String field, String param, String message) throws IOException, InterruptedException {
+    assertError(400, param, message, served.chat("," + field));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "`` | null | the body must be a JSON object, found nothing",
+        "[] | null | the body must be a JSON object, found a list",
+        "{\"messages\":[} | null | the body is not JSON",
+        "{\"messages\":[],\"messages\":[]} | null | Duplicate field",
+        "{} {} | null | the body is not JSON",
+        "{} | messages | at least one message",
+        "{\"messages\":{}} | messages | must be a list",
+        "{\"messages\":[1]} | messages | must be a list of objects",
+        "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]} | messages[0].role | must be"
+            + " system",
+        "{\"messages\":[{\"role\":\"user\"}]} | messages[0].content | must be a string or a list",
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]} |"
+            + " messages[0].content[0].type | must be text",
+        "{\"messages\":[{},{},{},{}]} | messages | at most 3 items, found 4",
+      })
+  void bodies(String body, String param, String message) throws IOException, InterruptedException {
+    assertError(400, param, message, served.post("/v1/chat/completions", body));
+  }
+
+  @Test
+  void tooLarge() throws IOException, InterruptedException {
+    assertError(413, "null", "", served.chat(",\"user\":\"" + "x".repeat(3000) + "\""));
+  }
+
+  @Test
+  void unknown() throws IOException, InterruptedException {
+    assertError(404, "null", "unknown request: GET /v1/nothing", served.get("/v1/nothing"));
+    assertError(404, "null", "unknown request", served.get("/v1/chat/completions"));
+    assertError(404, "model", "this server has default", served.chat(",\"model\":\"gpt-9\""));
+  }
+
+  /** OpenAI's client knows them by their class. */
+  @Test
+  void clientsKnowThem() {
+    var chat = served.client("none").chat().completions();
+    assertThrows(BadRequestException.class, () -> chat.create(Served.question().n(1000).build()));
+    assertThrows(
+        NotFoundException.class, () -> chat.create(Served.question().model("gpt-9").build()));
+  }
+
+  @Test
+  void keys() throws IOException, InterruptedException {
+    var options = ServerOptions.defaults().withHostAndKeys("127.0.0.1", List.of("first", "second"));
+    try (var locked = new Served(options)) {
+      assertEquals(1, locked.client("second").models().list().data().size());
+      var models = locked.client("secon").models();
+      assertThrows(UnauthorizedException.class, models::list);
+      assertError(401, "null", "an API key is needed", locked.get("/v1/models"));
+      assertEquals(200, locked.get("/health").statusCode());
+    }
+    assertFalse(options.toString().contains("second"), options.toString());
+  }
+}

@@ -1,0 +1,76 @@
+package io.lrt4j.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/** {@code /metrics}, and the page at {@code /}. */
+class MetricsTest {
+  @Test
+  void whatHappenedIsCounted() throws IOException, InterruptedException {
+    var options = ServerOptions.defaults().withHostAndKeys("127.0.0.1", List.of("key"));
+    try (var served = new Served(options)) {
+      assertEquals(401, served.get("/metrics").statusCode());
+      served.key = "key";
+      assertEquals("0.0", value(served, "lrt_answers_running"));
+      assertEquals(200, served.chat(",\"lrt\":{\"mode\":\"latent\"}").statusCode());
+      assertEquals(
+          200, served.chat(",\"stream\":true,\"lrt\":{\"mode\":\"explicit\"}").statusCode());
+      assertEquals(400, served.chat(",\"n\":0").statusCode());
+      String chat = "path=\"/v1/chat/completions\"";
+      assertEquals(
+          "1",
+          value(served, "lrt_requests_seconds_count{mode=\"latent\",outcome=\"ok\"," + chat + "}"));
+      assertEquals(
+          "1",
+          value(
+              served, "lrt_requests_seconds_count{mode=\"explicit\",outcome=\"ok\"," + chat + "}"));
+      assertEquals(
+          "1",
+          value(
+              served,
+              "lrt_requests_seconds_count{mode=\"none\",outcome=\"invalid\"," + chat + "}"));
+      assertEquals(
+          "1",
+          value(
+              served,
+              "lrt_requests_seconds_count{mode=\"none\",outcome=\"no_key\",path=\"/metrics\"}"));
+      assertEquals("8.0", value(served, "lrt_tokens_total{kind=\"latent\"}"));
+      assertEquals("1.0", value(served, "lrt_answers_total{mode=\"explicit\"}"));
+      assertEquals("2", value(served, "lrt_queue_wait_seconds_count"));
+      assertEquals("2", value(served, "lrt_first_token_seconds_count"));
+      assertEquals("1", value(served, "lrt_tokens_per_second_count{mode=\"latent\"}"));
+    }
+  }
+
+  private static String value(Served served, String name) throws IOException, InterruptedException {
+    var response = served.get("/metrics");
+    assertEquals(200, response.statusCode());
+    assertTrue(response.headers().firstValue("content-type").orElse("").startsWith("text/plain"));
+    return response
+        .body()
+        .lines()
+        .filter(line -> line.startsWith(name + " "))
+        .map(line -> line.substring(name.length() + 1))
+        .findFirst()
+        .orElseGet(() -> "no " + name + " in\n" + response.body());
+  }
+
+  @Test
+  void pageNeedsNothingFromOutside() throws IOException, InterruptedException {
+    try (var served = new Served(ServerOptions.defaults())) {
+      var page = served.get("/");
+      assertEquals(200, page.statusCode());
+      assertEquals(
+          "text/html; charset=utf-8", page.headers().firstValue("content-type").orElse(""));
+      assertTrue(page.headers().firstValue("content-security-policy").isPresent());
+      assertTrue(page.body().startsWith("<!DOCTYPE html>"), page.body());
+      assertFalse(Pattern.compile("https?://|src=|@import").matcher(page.body()).find());
+    }
+  }
+}

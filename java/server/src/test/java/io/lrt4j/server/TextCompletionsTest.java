@@ -1,0 +1,148 @@
+package io.lrt4j.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.openai.models.chat.completions.ChatCompletionCreateParams;
+import com.openai.models.chat.completions.ChatCompletionTokenLogprob;
+import com.openai.models.completions.Completion;
+import com.openai.models.completions.CompletionCreateParams;
+import com.openai.services.blocking.chat.ChatCompletionService;
+import io.lrt4j.Answer;
+import io.lrt4j.Question;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code /v1/completions}, and log-probabilities at both endpoints. */
+class TextCompletionsTest {
+  private static final String PROMPT = "<|user|>Tom has 3 apples.";
+
+  private static Served served;
+
+  @BeforeAll
+  static void start() {
+    served = new Served(ServerOptions.defaults());
+  }
+
+  @AfterAll
+  static void stop() {
+    served.close();
+  }
+
+  private static CompletionCreateParams.Builder params() {
+    return CompletionCreateParams.builder().model(Served.MODEL).prompt(PROMPT).maxTokens(6);
+  }
+
+  private static Answer alone() {
+    return served.engine.generate(
+        served.engine.encode(PROMPT), served.engine.defaultOptions().withMaxTokens(6));
+  }
+
+  @Test
+  void continuesAText() {
+    Answer expected = alone();
+    Completion whole = served.client("none").completions().create(params().build());
+    assertEquals(expected.text(), whole.choices().getFirst().text());
+    var usage = whole.usage().orElseThrow();
+    assertEquals(expected.tokens().prompt(), usage.promptTokens());
+    assertEquals(expected.tokens().answer(), usage.completionTokens());
+    try (var stream = served.client("none").completions().createStreaming(params().build())) {
+      assertEquals(
+          expected.text(),
+          stream.stream().map(c -> c.choices().getFirst().text()).collect(Collectors.joining()));
+    }
+  }
+
+  @Test
+  void idsAreATextToo() throws IOException, InterruptedException {
+    String ids = Arrays.toString(served.engine.encode(PROMPT));
+    String fields = ",\"max_tokens\":6}";
+    var byIds = Served.json(served.post("/v1/completions", "{\"prompt\":" + ids + fields));
+    var nested = Served.json(served.post("/v1/completions", "{\"prompt\":[" + ids + "]" + fields));
+    assertEquals(alone().text(), byIds.at("/choices/0/text").asText());
+    assertEquals(alone().text(), nested.at("/choices/0/text").asText());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{} | prompt | must be a string or a list of token ids, found nothing",
+        "{\"prompt\":[]} | prompt | must be a string or a list of token ids",
+        "{\"prompt\":[1,\"a\"]} | prompt | must be one string, or one list of token ids",
+        "{\"prompt\":[\"a\",\"b\"]} | prompt | must be one string, or one list of token ids",
+        "{\"prompt\":[99999]} | null | token ids must be 0 to 444",
+        "{\"prompt\":\"a\",\"echo\":true} | echo | echo is not supported",
+        "{\"prompt\":\"a\",\"suffix\":\"b\"} | suffix | suffix is not supported",
+        "{\"prompt\":\"a\",\"best_of\":3} | best_of | best_of is not supported",
+        "{\"prompt\":\"a\",\"logprobs\":2} | logprobs | not supported",
+        "{\"prompt\":\"a\",\"messages\":[]} | messages | unrecognized request argument",
+      })
+  void refused(String body, String param, String message) throws IOException, InterruptedException {
+    ErrorsTest.assertError(400, param, message, served.post("/v1/completions", body));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"false", "true"})
+  void logprobs(boolean stream) {
+    Answer alone = served.engine.ask(Question.of(Served.QUESTION));
+    var chat = served.client("none").chat().completions();
+    var params = Served.question().logprobs(true).build();
+    var tokens =
+        stream
+            ? streamed(chat, params)
+            : chat.create(params)
+                .choices()
+                .getFirst()
+                .logprobs()
+                .orElseThrow()
+                .content()
+                .orElseThrow();
+    assertEquals(alone.text(), tokens.stream().map(t -> t.token()).collect(Collectors.joining()));
+    for (int i = 0; i < tokens.size(); i++) {
+      assertEquals(alone.logprobs().get(i), tokens.get(i).logprob(), 1e-6);
+      assertTrue(tokens.get(i).bytes().isPresent());
+    }
+    assertEquals(alone.ids().size() - 1, tokens.size()); // without the one that ends it
+  }
+
+  private static List<ChatCompletionTokenLogprob> streamed(
+      ChatCompletionService chat, ChatCompletionCreateParams params) {
+    try (var chunks = chat.createStreaming(params)) {
+      return chunks.stream()
+          .flatMap(c -> c.choices().stream())
+          .flatMap(c -> c.logprobs().stream())
+          .flatMap(l -> l.content().stream())
+          .flatMap(Collection::stream)
+          .toList();
+    }
+  }
+
+  @Test
+  void logprobsOfAText() {
+    Answer alone = alone();
+    var logprobs =
+        served
+            .client("none")
+            .completions()
+            .create(params().logprobs(0).build())
+            .choices()
+            .getFirst()
+            .logprobs()
+            .orElseThrow();
+    assertEquals(alone.text(), String.join("", logprobs.tokens().orElseThrow()));
+    assertEquals(
+        alone.logprobs().stream().map(Float::doubleValue).toList(),
+        logprobs.tokenLogprobs().orElseThrow().stream().map(d -> (double) d.floatValue()).toList());
+    assertEquals(0, logprobs.textOffset().orElseThrow().getFirst());
+  }
+}

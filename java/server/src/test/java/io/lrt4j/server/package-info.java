@@ -1,0 +1,4 @@
+@NullMarked
+package io.lrt4j.server;
+
+import org.jspecify.annotations.NullMarked;
