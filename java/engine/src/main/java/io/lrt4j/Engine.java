@@ -172,6 +172,16 @@ public final class Engine implements AutoCloseable {
     return inSession(session -> session.prompt(question));
   }
 
+  /**
+   * The latent vectors, [t][d], that the reasoning network computes for a question: what takes the
+   * place of written thinking. Null if the question's {@link Cancellation} called it off.
+   *
+   * @throws QuestionException if there is no reasoning network, or the question is too long
+   */
+  public float @Nullable [][] latents(Question question) {
+    return inSession(session -> session.latents(question));
+  }
+
   /** Whether the checkpoint came with a tokenizer. */
   public boolean hasTokenizer() {
     return model.hasTokenizer();

@@ -142,6 +142,14 @@ final class EvalCommand implements Command {
 
   static DataSet dataSet(Arguments arguments, String command) {
     String file = required(arguments, command, "data");
+    if (arguments.texts("data").size() > 1) {
+      throw new UsageException("--data is given twice; only study geometry takes several");
+    }
+    return dataSet(arguments, Path.of(file));
+  }
+
+  /** A file, read as the options say. */
+  static DataSet dataSet(Arguments arguments, Path file) {
     String format = arguments.choice("format", "auto", "gsm8k", "math", "agieval", "gpqa", "plain");
     String grader = arguments.choice("grader", "auto", "number", "math", "choice", "text");
     var reading =
@@ -151,7 +159,7 @@ final class EvalCommand implements Command {
             arguments.text("answer-field"),
             arguments.has("grader") ? Grader.valueOf(grader.toUpperCase(Locale.ROOT)) : null);
     int limit = arguments.integer("limit", Integer.MAX_VALUE, 1, Integer.MAX_VALUE);
-    return DataSet.read(Path.of(file), reading).first(limit);
+    return DataSet.read(file, reading).first(limit);
   }
 
   private static Summary grade(Path file, DataSet data, Path out) throws IOException {

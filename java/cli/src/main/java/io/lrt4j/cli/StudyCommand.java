@@ -7,10 +7,6 @@ import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
-import io.lrt4j.checkpoint.CheckpointWriter;
-import io.lrt4j.checkpoint.ConfidenceMeasure;
-import io.lrt4j.checkpoint.NetworkCheckpoint;
-import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.evaluation.AnswerFile;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.Cell;
@@ -28,12 +24,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
 
 /** {@code lrt study}: the paper's studies, each with a report. */
 final class StudyCommand implements Command {
   private static final List<String> STUDIES =
-      List.of("redundancy", "latents", "stages", "hybrid", "efficiency");
+      List.of("redundancy", "latents", "stages", "hybrid", "efficiency", "geometry");
 
   @Override
   public String name() {
@@ -56,6 +54,11 @@ final class StudyCommand implements Command {
   }
 
   @Override
+  public Set<String> repeatable() {
+    return Set.of("data");
+  }
+
+  @Override
   public Options options() {
     return Arguments.together(
         EvalCommand.data(),
@@ -68,8 +71,7 @@ final class StudyCommand implements Command {
             .addOption(valued("batch", "N", "questions asked at the same time (default: 1)"))
             .addOption(valued("temperature", "T", "0 is greedy (default: 0; of samples 0.6)"))
             .addOption(valued("seed", "N", "same seed, same answers (default: 0)"))
-            .addOption(
-                valued("tolerance", "P", "hybrid: points that auto may be below explicit (1.2)"))
+            .addOption(tolerance("hybrid"))
             .addOption(flag("write-threshold", "hybrid: write it into the network's config.json")),
         CommonOptions.loading(),
         CommonOptions.general());
@@ -79,7 +81,8 @@ final class StudyCommand implements Command {
   public String notes() {
     return """
     redundancy drops parts of the written thinking; latents and stages compare networks; hybrid
-    looks at every threshold of auto, and chooses one; efficiency measures latency and tokens/s.
+    looks at every threshold of auto, and chooses one; efficiency measures latency and tokens/s;
+    geometry compares the latents of data sets, for which --data is given several times.
     """;
   }
 
@@ -107,6 +110,10 @@ final class StudyCommand implements Command {
               + String.join(", ", STUDIES)
               + ", found "
               + (what == null ? "nothing" : what));
+    }
+    if (what.equals("geometry")) {
+      GeometryStudy.run(this, arguments, console);
+      return;
     }
     DataSet data = EvalCommand.dataSet(arguments, "study");
     Path out = Path.of(EvalCommand.required(arguments, "study", "out"));
@@ -206,7 +213,8 @@ final class StudyCommand implements Command {
   }
 
   private Summary hybrid(Plan plan, Engine engine) {
-    if (engine.network() == null) {
+    Path network = engine.network();
+    if (network == null) {
       throw new FailureException("study hybrid needs a reasoning network: --network DIR");
     }
     Map<String, String> setting = setting(plan, engine, "hybrid");
@@ -214,10 +222,9 @@ final class StudyCommand implements Command {
         List.of(Cell.of(Mode.LATENT, plan.budget), Cell.of(Mode.EXPLICIT, plan.budget));
     List<Answered> all = ask(plan, engine, setting, cells);
     var hybrid = new Hybrid(of(all, cells.getFirst()), of(all, cells.getLast()));
-    Float tolerance = plan.arguments.number("tolerance", t -> t >= 0, "0 or more");
-    var calibration = hybrid.calibrate(tolerance == null ? 0.012 : tolerance / 100.0);
+    var calibration = hybrid.calibrate(tolerance(plan.arguments));
     if (plan.arguments.has("write-threshold")) {
-      write(Objects.requireNonNull(engine.network()), calibration);
+      calibration.write(network);
     }
     return finish(
         plan,
@@ -227,16 +234,14 @@ final class StudyCommand implements Command {
         List.of(hybrid.section(calibration)));
   }
 
-  private static void write(Path network, Hybrid.Calibration calibration) {
-    NetworkConfig config;
-    try (NetworkCheckpoint stored = NetworkCheckpoint.open(network)) {
-      config = stored.config();
-    }
-    CheckpointWriter.networkConfig(
-        network,
-        config.calibrated(
-            calibration.chosen().threshold(),
-            ConfidenceMeasure.valueOf(calibration.measure().name())));
+  /** The option for {@link #tolerance(Arguments)}. */
+  static Option tolerance(String what) {
+    return valued("tolerance", "P", what + ": points that auto may be below explicit (default: 1)");
+  }
+
+  static double tolerance(Arguments arguments) {
+    Float points = arguments.number("tolerance", t -> t >= 0, "0 or more");
+    return points == null ? Hybrid.TOLERANCE : points / 100.0;
   }
 
   private Summary efficiency(Plan plan, Engine engine) {

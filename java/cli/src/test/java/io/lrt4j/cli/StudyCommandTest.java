@@ -3,6 +3,7 @@ package io.lrt4j.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,6 +78,23 @@ class StudyCommandTest {
   void efficiency() throws IOException {
     String text = report("efficiency", study("efficiency", TinyModels.NETWORK));
     assertTrue(text.contains("| mode/budget | first token, ms |"), text);
+  }
+
+  @Test
+  void geometry() throws IOException {
+    Path other = folder.resolve("others.jsonl");
+    Files.write(
+        other,
+        List.of(
+            "{\"question\":\"What is 1+1?\",\"answer\":2}",
+            "{\"question\":\"Who wrote Faust?\",\"answer\":\"Goethe\"}"));
+    Run run = study("geometry", TinyModels.NETWORK, "--data", other.toString(), "--json");
+    String text = report("geometry", run);
+    assertTrue(text.contains("| data set | questions | sums | others |"), text);
+    double cosine = new ObjectMapper().readTree(run.out()).findValue("cosine").asDouble();
+    assertTrue(cosine > -1 && cosine < 1, run.out());
+    assertEquals(2, study("geometry", TinyModels.NETWORK).status());
+    assertEquals(2, study("hybrid", TinyModels.NETWORK, "--data", "x").status());
   }
 
   @Test

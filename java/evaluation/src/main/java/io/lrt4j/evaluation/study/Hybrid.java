@@ -1,5 +1,9 @@
 package io.lrt4j.evaluation.study;
 
+import io.lrt4j.checkpoint.CheckpointWriter;
+import io.lrt4j.checkpoint.ConfidenceMeasure;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.EvaluationException;
 import io.lrt4j.evaluation.Trial;
@@ -8,6 +12,7 @@ import io.lrt4j.evaluation.report.Report.Point;
 import io.lrt4j.evaluation.report.Report.Section;
 import io.lrt4j.evaluation.report.Report.Series;
 import io.lrt4j.evaluation.report.Report.Table;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -22,6 +27,9 @@ import java.util.Objects;
  * would have given.
  */
 public final class Hybrid {
+  /** How far below explicit accuracy a threshold may be, unless somebody wants it otherwise. */
+  public static final double TOLERANCE = 0.01;
+
   private static final int CURVE = 50; // points of it that are drawn
 
   /** What tells whether a latent answer is to be trusted. */
@@ -54,7 +62,17 @@ public final class Hybrid {
    * @param tested what it gives on the others
    * @param explicit accuracy of explicit answers on those
    */
-  public record Calibration(Measure measure, Setting chosen, Setting tested, double explicit) {}
+  public record Calibration(Measure measure, Setting chosen, Setting tested, double explicit) {
+    /** Writes it into a network's config.json, for {@code auto}. */
+    public void write(Path network) {
+      NetworkConfig config;
+      try (NetworkCheckpoint stored = NetworkCheckpoint.open(network)) {
+        config = stored.config();
+      }
+      CheckpointWriter.networkConfig(
+          network, config.calibrated(chosen.threshold, ConfidenceMeasure.valueOf(measure.name())));
+    }
+  }
 
   private record Pair(Trial latent, Trial explicit, double agreement) {
     double confidence(Measure measure) {
