@@ -174,11 +174,11 @@ public final class Engine implements AutoCloseable {
 
   /**
    * The latent vectors, [t][d], that the reasoning network computes for a question: what takes the
-   * place of written thinking. Null if the question's {@link Cancellation} called it off.
+   * place of written thinking. None, [0][], if the question's {@link Cancellation} called it off.
    *
    * @throws QuestionException if there is no reasoning network, or the question is too long
    */
-  public float @Nullable [][] latents(Question question) {
+  public float[][] latents(Question question) {
     return inSession(session -> session.latents(question));
   }
 

@@ -67,7 +67,7 @@ final class GeometryStudy {
             Question.of(task.prompt())
                 .options(engine.defaultOptions().withCancellation(interrupt.cancellation()));
         float[][] latents = engine.latents(question);
-        if (latents == null) {
+        if (latents.length == 0) {
           throw new FailureException("stopped");
         }
         points.add(Geometry.point(latents));

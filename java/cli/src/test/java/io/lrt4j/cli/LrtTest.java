@@ -356,7 +356,7 @@ class LrtTest {
         Arguments.of(
             "lab",
             "count steps range split seed out vocabulary hidden intermediate layers heads head-dim"
-                + " modes calibrate "
+                + " modes calibrate tolerance "
                 + loading),
         Arguments.of(
             "eval",

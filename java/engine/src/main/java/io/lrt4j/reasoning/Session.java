@@ -72,18 +72,15 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /** Encodes and reasons only: the latents, [t][d]; null if it was called off. */
-  public float @Nullable [][] latents(Question question) {
+  /** Encodes and reasons only: the latents, [t][d]; [0][] if it was called off. */
+  public float[][] latents(Question question) {
     GenerationOptions options = question.optionsOver(model.defaultOptions());
     Job job = Job.of(model.prompts().thinking(question), options, 1, new Stopwatch());
     try {
       ReasoningNetwork network = network(Mode.LATENT);
       Tensor z = encode(job, Mode.LATENT) ? reason(job, network) : null;
-      if (z == null) {
-        return null;
-      }
-      float[][] latents = new float[network.latents()][z.cols()];
-      for (int i = 0; i < latents.length; i++) {
+      float[][] latents = z == null ? new float[0][] : new float[z.rows()][z.cols()];
+      for (int i = 0; z != null && i < latents.length; i++) {
         model.transformer().backend().read(z, i, latents[i], 1);
       }
       return latents;
