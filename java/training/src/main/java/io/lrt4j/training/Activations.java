@@ -56,6 +56,10 @@ final class Activations implements AutoCloseable {
   private Layer[] layers;
   private @Nullable Tensor hidden;
   private @Nullable Gradients gradients;
+  private int pickedRows;
+  private @Nullable Memory pickedMemory;
+  private @Nullable Tensor picked;
+  private @Nullable Tensor pickedGradient;
 
   /**
    * The same on the way back, shared by all layers.
@@ -145,6 +149,28 @@ final class Activations implements AutoCloseable {
         first.inner);
   }
 
+  /** Makes room for {@code rows} rows of {@link #picked}. */
+  void ensurePicked(int rows) {
+    if (rows <= pickedRows) {
+      return;
+    }
+    closePicked();
+    Memory fresh = backend.newMemory();
+    pickedMemory = fresh;
+    picked = fresh.allocate(rows, config.queryDim());
+    pickedGradient = fresh.allocate(rows, config.queryDim());
+    pickedRows = rows;
+  }
+
+  /** The heads' outputs of those rows of the last layer that are wanted, [rows, heads headDim]. */
+  Tensor picked() {
+    return Objects.requireNonNull(picked);
+  }
+
+  Tensor pickedGradient() {
+    return Objects.requireNonNull(pickedGradient);
+  }
+
   boolean recomputes() {
     return keep == Keep.INPUTS;
   }
@@ -169,11 +195,21 @@ final class Activations implements AutoCloseable {
 
   /** Bytes in use. */
   long bytes() {
-    return memory == null ? 0 : memory.bytes();
+    return (memory == null ? 0 : memory.bytes())
+        + (pickedMemory == null ? 0 : pickedMemory.bytes());
+  }
+
+  private void closePicked() {
+    if (pickedMemory != null) {
+      pickedMemory.close();
+      pickedMemory = null;
+      pickedRows = 0;
+    }
   }
 
   @Override
   public void close() {
+    closePicked();
     if (memory != null) {
       memory.close();
       memory = null;

@@ -26,6 +26,7 @@ final class Decoder implements AutoCloseable {
   private final Heads heads;
   private @Nullable Memory ropeMemory;
   private @Nullable Tensor rope;
+  private int @Nullable [] wanted; // of the pass under way
 
   /**
    * A decoder over these weights.
@@ -60,11 +61,32 @@ final class Decoder implements AutoCloseable {
    * @param prefixes the pass that holds the batch's prefixes, or null where it has none
    */
   void forward(PackedBatch batch, Activations a, @Nullable Activations prefixes) {
+    forward(batch, a, prefixes, null);
+  }
+
+  /**
+   * The same where only some rows of the result are wanted: of the others the last layer needs keys
+   * and values alone. {@code a.hidden()} holds the wanted rows, one after another.
+   *
+   * @param wanted rows of the batch; null for all
+   */
+  void forward(
+      PackedBatch batch, Activations a, @Nullable Activations prefixes, int @Nullable [] wanted) {
     prepare(batch.positions());
+    this.wanted = wanted;
+    if (wanted != null) {
+      a.ensurePicked(wanted.length);
+    }
     for (int l = 0; l < config.layers(); l++) {
       layer(l, batch, a, prefixes, true);
     }
-    ops.norm(a.x(config.layers()), batch.rows(), weights.norm(), config.rmsNormEps(), a.hidden());
+    int rows = wanted == null ? batch.rows() : wanted.length;
+    ops.norm(a.x(config.layers()), rows, weights.norm(), config.rmsNormEps(), a.hidden());
+  }
+
+  /** Rows of layer {@code l}'s result that are wanted where not all are. */
+  private int @Nullable [] wanted(int l) {
+    return l == config.layers() - 1 ? wanted : null;
   }
 
   /** One layer: x += attention(norm(x)); x += mlp(norm(x)). */
@@ -80,8 +102,18 @@ final class Decoder implements AutoCloseable {
     ops.rotate(s.raw(), batch, heads, w.queryNorm(), w.keyNorm(), eps, rope(), s.qkv());
     Tensor prefix = prefixes == null ? null : prefixes.layer(l).qkv();
     ops.attend(s.qkv(), prefix, batch, heads, config.window(l), s.mixed(), s.logSumExp());
-    copy(x, s.middle(), rows);
-    project(s.mixed(), rows, w.output(), true, s.middle());
+    int[] picked = wanted(l);
+    Tensor mixed = s.mixed();
+    if (picked == null) {
+      copy(x, s.middle(), rows);
+    } else {
+      rows = picked.length;
+      ops.gather(x, picked, 0, rows, a.hidden()); // as x may be where the middle goes
+      backend.copyRows(a.hidden(), 0, s.middle(), 0, rows);
+      mixed = a.picked();
+      ops.gather(s.mixed(), picked, 0, rows, mixed);
+    }
+    project(mixed, rows, w.output(), true, s.middle());
     ops.norm(s.middle(), rows, w.postNorm(), eps, s.postNormed());
     project(s.postNormed(), rows, w.gateUp(), false, s.gateUp());
     ops.gate(s.gateUp(), rows, s.inner());
@@ -95,10 +127,10 @@ final class Decoder implements AutoCloseable {
    * The way back: from the gradient of the final hidden states, which may be overwritten, to that
    * of the embeddings, in {@code a.gradients().x()}; gradients of the weights are added to theirs.
    *
-   * @param dHidden [rows, hidden]; {@code a.gradients().normed()} may hold it
+   * @param dHidden as {@code a.hidden()}; {@code a.gradients().normed()} may hold it
    */
   void backward(Tensor dHidden, PackedBatch batch, Activations a, @Nullable Activations prefixes) {
-    int rows = batch.rows();
+    int rows = wanted == null ? batch.rows() : wanted.length;
     int n = config.layers();
     ops.normBackward(
         dHidden,
@@ -123,7 +155,8 @@ final class Decoder implements AutoCloseable {
     DecoderWeights.Layer g = gradients == null ? null : gradients.layers().get(l);
     Activations.Layer s = a.layer(l);
     Gradients d = a.gradients();
-    int rows = batch.rows();
+    int[] picked = wanted(l);
+    int rows = picked == null ? batch.rows() : picked.length;
     float eps = config.rmsNormEps();
 
     back(d.x(), s.inner(), rows, w.down(), g == null ? null : g.down(), d.inner());
@@ -139,7 +172,16 @@ final class Decoder implements AutoCloseable {
         d.x(),
         g == null ? null : g.postNorm());
 
-    back(d.x(), s.mixed(), rows, w.output(), g == null ? null : g.output(), d.mixed());
+    Linear output = g == null ? null : g.output();
+    if (picked == null) {
+      back(d.x(), s.mixed(), rows, w.output(), output, d.mixed());
+    } else {
+      back(d.x(), a.picked(), rows, w.output(), output, a.pickedGradient());
+      backend.copyRows(d.x(), 0, d.normed(), 0, rows);
+      spread(a.pickedGradient(), picked, batch.rows(), d.mixed());
+      spread(d.normed(), picked, batch.rows(), d.x());
+      rows = batch.rows();
+    }
     Tensor prefix = prefixes == null ? null : prefixes.layer(l).qkv();
     ops.attendBackward(
         d.mixed(),
@@ -183,6 +225,12 @@ final class Decoder implements AutoCloseable {
       ops.projectWeights(dy, x, rows, g.weight(), g.bias());
     }
     ops.projectInput(dy, rows, w.weight(), false, dx);
+  }
+
+  /** Puts rows where they were picked from; the others are 0. */
+  private void spread(Tensor from, int[] picked, int rows, Tensor to) {
+    ops.zero(to, rows);
+    ops.scatterAdd(from, picked, 0, picked.length, to);
   }
 
   private void copy(Tensor from, Tensor to, int rows) {

@@ -29,7 +29,7 @@ final class TrainableNetwork implements AutoCloseable {
   private final Decoder backbone;
   private final Activations activations;
   private final PackedBatch batch = new PackedBatch();
-  private int[] lastRows = new int[16]; // where each latent comes from
+  private int[] lastRows = {}; // where each latent comes from
   private final Buffers buffers;
 
   // Of the pass under way.
@@ -84,7 +84,7 @@ final class TrainableNetwork implements AutoCloseable {
     private @Nullable Memory memory;
     private @Nullable Tensor projected; // [rows, g], of the questions, and its gradient
     private @Nullable Tensor lastOnes; // [count, d]: hadamard's hidden states
-    private @Nullable Tensor last; // [count t, g], and its gradient
+    private @Nullable Tensor dProjected; // [count, g]: hadamard's
     private @Nullable Tensor z; // [count t, d]
 
     void ensure(int questionRows, int questions) {
@@ -100,7 +100,7 @@ final class TrainableNetwork implements AutoCloseable {
       int t = config.latents();
       projected = fresh.allocate(append ? rows : count, g);
       lastOnes = fresh.allocate(append ? 1 : count, config.baseHiddenSize());
-      last = fresh.allocate(count * t, g);
+      dProjected = fresh.allocate(append ? 1 : count, g);
       z = fresh.allocate(count * t, config.baseHiddenSize());
     }
 
@@ -127,7 +127,7 @@ final class TrainableNetwork implements AutoCloseable {
     int count = questions.runs();
     buffers.ensure(questions.rows(), count);
     batch.clear();
-    if (lastRows.length < count * t) {
+    if (lastRows.length != count * t) {
       lastRows = new int[count * t];
     }
     for (int q = 0; q < count; q++) {
@@ -159,11 +159,9 @@ final class TrainableNetwork implements AutoCloseable {
         ops.multiplyRow(projected, q, queries, t, x, batch.firstRow(q));
       }
     }
-    backbone.forward(batch, activations, null);
-    Tensor last = Objects.requireNonNull(buffers.last);
+    backbone.forward(batch, activations, null, lastRows);
     Tensor z = Objects.requireNonNull(buffers.z);
-    ops.gather(activations.hidden(), lastRows, 0, count * t, last);
-    ops.project(last, count * t, out.weight(), out.bias(), false, z);
+    ops.project(activations.hidden(), count * t, out.weight(), out.bias(), false, z);
     return z;
   }
 
@@ -175,14 +173,12 @@ final class TrainableNetwork implements AutoCloseable {
   void backward(Tensor dz) {
     PackedBatch questions = Objects.requireNonNull(this.questions);
     Tensor projected = Objects.requireNonNull(buffers.projected);
-    Tensor last = Objects.requireNonNull(buffers.last);
     Tensor dHidden = activations.gradients().normed();
     int t = config.latents();
     int count = questions.runs();
-    ops.projectWeights(dz, last, count * t, outGradient.weight(), outGradient.bias());
-    ops.projectInput(dz, count * t, out.weight(), false, last);
-    ops.zero(dHidden, batch.rows());
-    ops.scatterAdd(last, lastRows, 0, count * t, dHidden);
+    ops.projectWeights(
+        dz, activations.hidden(), count * t, outGradient.weight(), outGradient.bias());
+    ops.projectInput(dz, count * t, out.weight(), false, dHidden);
     backbone.backward(dHidden, batch, activations, null);
     Tensor dx = activations.gradients().x();
     if (append) {
@@ -196,13 +192,13 @@ final class TrainableNetwork implements AutoCloseable {
       ops.projectWeights(
           projected, hidden, questions.rows(), inGradient.weight(), inGradient.bias());
     } else {
-      // The gradient of a question's projection takes its place: it is not needed any more.
+      Tensor dProjected = Objects.requireNonNull(buffers.dProjected);
       for (int q = 0; q < count; q++) {
         ops.multiplyRowBackward(
-            dx, batch.firstRow(q), projected, q, queries, t, last, q, queriesGradient);
+            dx, batch.firstRow(q), projected, q, queries, t, dProjected, q, queriesGradient);
       }
       ops.projectWeights(
-          last,
+          dProjected,
           Objects.requireNonNull(buffers.lastOnes),
           count,
           inGradient.weight(),
