@@ -175,7 +175,7 @@ final class EvalCommand implements Command {
     Decoding decoding = Decoding.of(arguments);
     int samples = arguments.integer("samples", 1, 1, 4096);
     int batch = arguments.integer("batch", 1, 1, 1024);
-    List<Integer> budgets = budgets(arguments, 512);
+    List<Integer> budgets = budgets(arguments, "512");
     List<Mode> asked = modes(arguments);
     EngineOptions loading = CommonOptions.engine(arguments);
     Path model = CommonOptions.model(arguments, console);
@@ -260,11 +260,9 @@ final class EvalCommand implements Command {
     return modes;
   }
 
-  static List<Integer> budgets(Arguments arguments, int otherwise) {
-    String value = arguments.text("budgets");
-    if (value == null) {
-      return List.of(otherwise);
-    }
+  static List<Integer> budgets(Arguments arguments, String otherwise) {
+    String given = arguments.text("budgets");
+    String value = given == null ? otherwise : given;
     List<Integer> budgets = new ArrayList<>();
     for (String part : value.split(",", -1)) {
       if (!part.matches("[1-9]\\d{0,8}") || part.equals("1")) {

@@ -2,6 +2,7 @@ package io.lrt4j.cli;
 
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.GenerationOptions;
 import io.lrt4j.Question;
 import io.lrt4j.evaluation.Statistics.Interval;
 import io.lrt4j.evaluation.data.DataSet;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 
 /** {@code lrt study geometry}: the latents of several data sets, compared. */
 final class GeometryStudy {
@@ -27,8 +29,12 @@ final class GeometryStudy {
     for (String file : arguments.texts("data")) {
       sets.add(EvalCommand.dataSet(arguments, Path.of(file)));
     }
-    if (sets.size() < 2) {
-      throw new UsageException("study geometry needs --data at least twice");
+    if (sets.size() == 1) {
+      sets = groups(sets.getFirst());
+      if (sets.size() < 2) {
+        throw new UsageException(
+            "study geometry needs --data at least twice, or a data set with groups");
+      }
     }
     EngineOptions loading = CommonOptions.engine(arguments);
     Path model = CommonOptions.model(arguments, console);
@@ -43,7 +49,8 @@ final class GeometryStudy {
       setting.put("model", engine.model().toString());
       setting.put("network", String.valueOf(engine.network()));
       setting.put("backend", engine.backend());
-      clouds = clouds(engine, sets, interrupt);
+      clouds =
+          clouds(engine, sets, engine.defaultOptions().withCancellation(interrupt.cancellation()));
     }
     var geometry = new Geometry(clouds);
     Studies.report(
@@ -52,8 +59,23 @@ final class GeometryStudy {
     console.note(out.resolve("report.html").toString());
   }
 
-  private static List<Geometry.Cloud> clouds(
-      Engine engine, List<DataSet> sets, Interrupt interrupt) {
+  /** The groups of a data set: levels, subjects, numbers of steps. */
+  static List<DataSet> groups(DataSet data) {
+    Map<String, List<Task>> byGroup = new TreeMap<>();
+    data.tasks()
+        .forEach(task -> byGroup.computeIfAbsent(task.group(), _ -> new ArrayList<>()).add(task));
+    List<DataSet> groups = new ArrayList<>();
+    byGroup.forEach(
+        (name, tasks) -> {
+          if (tasks.size() > 1) {
+            groups.add(new DataSet(name.isEmpty() ? "others" : name, tasks));
+          }
+        });
+    return groups;
+  }
+
+  /** The network's latents for every question; what calls it off is in the options. */
+  static List<Geometry.Cloud> clouds(Engine engine, List<DataSet> sets, GenerationOptions options) {
     List<Geometry.Cloud> clouds = new ArrayList<>();
     Set<String> names = new HashSet<>();
     for (DataSet set : sets) {
@@ -63,10 +85,7 @@ final class GeometryStudy {
       }
       List<float[]> points = new ArrayList<>();
       for (Task task : set.tasks()) {
-        Question question =
-            Question.of(task.prompt())
-                .options(engine.defaultOptions().withCancellation(interrupt.cancellation()));
-        float[][] latents = engine.latents(question);
+        float[][] latents = engine.latents(Question.of(task.prompt()).options(options));
         if (latents.length == 0) {
           throw new FailureException("stopped");
         }

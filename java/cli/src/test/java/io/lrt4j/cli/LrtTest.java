@@ -365,8 +365,8 @@ class LrtTest {
                 + loading),
         Arguments.of(
             "study",
-            "data format question-field answer-field grader limit out resume networks budget"
-                + " samples batch temperature seed tolerance write-threshold "
+            "data format question-field answer-field grader limit out resume networks stages budget"
+                + " budgets samples batch temperature seed tolerance write-threshold "
                 + loading),
         Arguments.of("info", common));
   }

@@ -81,6 +81,62 @@ class StudyCommandTest {
   }
 
   @Test
+  void everyStudyInOneReport() throws IOException {
+    Path data = folder.resolve("groups.jsonl");
+    Files.write(
+        data,
+        List.of(
+            "{\"question\":\"What is 1+1?\",\"answer\":2,\"steps\":1}",
+            "{\"question\":\"What is 2+2?\",\"answer\":4,\"steps\":1}",
+            "{\"question\":\"What is 1+1+1?\",\"answer\":3,\"steps\":2}",
+            "{\"question\":\"What is 2+2+2?\",\"answer\":6,\"steps\":2}"));
+    String networks = "a=" + TinyModels.NETWORK + ",b=" + TinyModels.NETWORK;
+    String[] line = {
+      "study",
+      "all",
+      "--data",
+      data.toString(),
+      "--out",
+      folder.resolve("all").toString(),
+      "--model",
+      TinyModels.BASE.toString(),
+      "--network",
+      TinyModels.NETWORK.toString(),
+      "--budget",
+      "8",
+      "--budgets",
+      "4,8",
+      "--samples",
+      "2",
+      "--networks",
+      networks,
+      "--stages",
+      networks
+    };
+    Run run = Run.of(line);
+    String text = report("all", run);
+    for (String title :
+        List.of(
+            "Token budgets",
+            "Accuracy",
+            "Redundancy of written thinking",
+            "Hybrid reasoning",
+            "Efficiency",
+            "Number of latents",
+            "Stages of training",
+            "Geometry of latents")) {
+      assertTrue(text.contains("\n## " + title + "\n"), title + " in " + text);
+    }
+    assertTrue(text.contains("| agreement |"), text);
+    assertTrue(text.contains("| data set | questions | steps 1 | steps 2 |"), text);
+    List<String> resume = new ArrayList<>(List.of(line));
+    resume.add("--resume");
+    Run again = Run.of(resume.toArray(String[]::new));
+    assertEquals(0, again.status(), again.err());
+    assertEquals(run.out(), again.out());
+  }
+
+  @Test
   void geometry() throws IOException {
     Path other = folder.resolve("others.jsonl");
     Files.write(

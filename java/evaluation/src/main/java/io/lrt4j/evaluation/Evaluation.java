@@ -148,17 +148,20 @@ public final class Evaluation {
         || (cancellation != null && cancellation.isCancelled());
   }
 
+  /** A task as the engine is asked it, with its own seed. */
+  public Question question(Cell cell, Task task) {
+    return Question.of(task.prompt())
+        .mode(cell.mode())
+        .options(
+            options
+                .withMaxTokens(cell.budget())
+                .withBudget(cell.budget() < 2 ? 0 : cell.budget())
+                .withSeed(seed(task)));
+  }
+
   private Answered answer(Engine engine, Cell cell, Task task) {
-    Question question =
-        Question.of(task.prompt())
-            .mode(cell.mode())
-            .options(
-                options
-                    .withMaxTokens(cell.budget())
-                    .withBudget(cell.budget() < 2 ? 0 : cell.budget())
-                    .withSeed(seed(task)));
     List<Trial> trials = new ArrayList<>();
-    for (Answer answer : engine.sample(question, samples)) {
+    for (Answer answer : engine.sample(question(cell, task), samples)) {
       if (answer.finishReason() != FinishReason.CANCELLED) {
         trials.add(Trial.of(task, answer));
       }
