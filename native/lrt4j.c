@@ -463,3 +463,53 @@ int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int di
 void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]) {
   c->kernels->summarize(x + at, n, summary);
 }
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+#define READ_TASK (INT64_C(256) << 10)
+#define LINE 64
+
+typedef struct {
+  const char *data;
+  int64_t bytes;
+  int streams, ahead;
+  _Atomic int64_t sum;
+} reading;
+
+typedef int64_t words __attribute__((vector_size(LINE)));
+
+static void read_task(void *arguments, int task, int worker) {
+  (void)worker;
+  reading *j = arguments;
+  const char *from = j->data + task * READ_TASK;
+  int64_t bytes = j->bytes - task * READ_TASK;
+  bytes = bytes < READ_TASK ? bytes : READ_TASK;
+  int64_t each = bytes / j->streams / (2 * LINE) * (2 * LINE);
+  words a = {0};
+  words b = {0};
+  for (int64_t i = 0; i < each; i += 2 * LINE) {
+    for (int s = 0; s < j->streams; s++) {
+      const char *at = from + s * each + i;
+      if (j->ahead) {
+        __builtin_prefetch(at + j->ahead);
+        __builtin_prefetch(at + j->ahead + LINE);
+      }
+      words two[2];
+      memcpy(two, at, sizeof two);
+      a += two[0];
+      b += two[1];
+    }
+  }
+  a += b;
+  int64_t total = 0;
+  for (int i = 0; i < LINE / 8; i++) {
+    total += a[i];
+  }
+  j->sum += total;
+}
+
+int64_t lrt_read(lrt_context *c, const void *data, int64_t bytes, int streams, int ahead) {
+  reading j = {data, bytes, streams, ahead, 0};
+  pool_run(c->pool, read_task, &j, (int)((bytes + READ_TASK - 1) / READ_TASK));
+  return j.sum;
+}

@@ -106,4 +106,11 @@ LRT_EXPORT int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_he
  */
 LRT_EXPORT void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]);
 
+/*
+ * Reads memory and does next to nothing with it, to see how fast that goes: every worker in `streams`
+ * places at once (1, 2, 4 or 8), with prefetches `ahead` bytes before what it reads (0: none; they
+ * touch nothing, so they may lie behind the end). Whole KiB only. Returns the sum of all words.
+ */
+LRT_EXPORT int64_t lrt_read(lrt_context *c, const void *data, int64_t bytes, int streams, int ahead);
+
 #endif

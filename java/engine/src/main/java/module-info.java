@@ -22,6 +22,7 @@ module io.lrt4j.engine {
       io.lrt4j.training;
   exports io.lrt4j.compute to
       io.lrt4j.cli,
+      io.lrt4j.cuda,
       io.lrt4j.training;
   exports io.lrt4j.decode to
       io.lrt4j.training;

@@ -1,10 +1,14 @@
 package io.lrt4j.bench;
 
+import io.lrt4j.BackendException;
+import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Weight;
 import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
@@ -13,16 +17,35 @@ import java.nio.file.Path;
 /** A base model by ids, without the text around it. */
 final class BaseModel implements AutoCloseable {
   private final Checkpoint checkpoint;
+  private final Quantization quantization;
   private final Backend backend;
   private final Memory memory; // of the weights
   private final Transformer transformer;
 
-  BaseModel(Path directory, String backendName, int threads) {
+  BaseModel(Path directory, Setting setting, int threads) {
     checkpoint = Checkpoint.open(directory);
-    backend = Backends.open(backendName, threads);
-    memory = backend.newMemory();
+    quantization = setting.quantization();
+    backend = Backends.open(setting.backend(), threads);
+    try {
+      memory = newMemory(backend, quantization);
+    } catch (BackendException e) {
+      backend.close();
+      checkpoint.close();
+      throw e;
+    }
     Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
     transformer = new Transformer(checkpoint.config(), weights, backend);
+  }
+
+  /** For weights, rounded as those of this model. */
+  Memory newMemory() {
+    return newMemory(backend, quantization);
+  }
+
+  private static Memory newMemory(Backend backend, Quantization quantization) {
+    return quantization == Quantization.NONE
+        ? backend.newMemory()
+        : backend.newMemory(quantization);
   }
 
   Backend backend() {
@@ -43,9 +66,15 @@ final class BaseModel implements AutoCloseable {
         checkpoint.config().tiedEmbeddings() ? "lm_head.weight" : "model.embed_tokens.weight";
     return checkpoint.tensors().stream()
         .filter(tensor -> !tensor.name().equals(unread))
-        .map(StoredTensor::data)
-        .mapToLong(data -> data.byteSize())
+        .mapToLong(this::bytes)
         .sum();
+  }
+
+  private long bytes(StoredTensor tensor) {
+    Weight w = tensor.weight();
+    int block = DType.Q8.blockElements();
+    boolean rounded = quantization == Quantization.Q8 && w.rows() > 1 && w.cols() % block == 0;
+    return (rounded ? DType.Q8 : w.dtype()).bytes((long) w.rows() * w.cols());
   }
 
   @Override

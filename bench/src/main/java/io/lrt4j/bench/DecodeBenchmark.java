@@ -54,7 +54,7 @@ public class DecodeBenchmark {
   @Setup(Level.Trial)
   public void open() throws IOException {
     if (!Presets.names().contains(model)) {
-      loop = new Loop(new BaseModel(Path.of(model), backend, threads));
+      loop = new Loop(new BaseModel(Path.of(model), Setting.of(backend, "none"), threads));
       return;
     }
     // The mapping outlives the files. Deleting them at the end would count as the benchmark's own
@@ -62,7 +62,7 @@ public class DecodeBenchmark {
     try (TemporaryFolder folder = new TemporaryFolder()) {
       Path directory = folder.path().resolve(model);
       Initializer.model(model, directory, 1);
-      loop = new Loop(new BaseModel(directory, backend, threads));
+      loop = new Loop(new BaseModel(directory, Setting.of(backend, "none"), threads));
     }
   }
 

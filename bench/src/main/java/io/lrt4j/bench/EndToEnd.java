@@ -1,28 +1,27 @@
 package io.lrt4j.bench;
 
-import com.fasterxml.jackson.databind.node.DoubleNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.BackendException;
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkShape;
-import io.lrt4j.compute.KvCache;
-import io.lrt4j.compute.Tensor;
-import io.lrt4j.decode.Generator;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.function.DoubleSupplier;
-import java.util.function.ToDoubleFunction;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a user of one checkpoint gets: load time, prefill and decode speed, a latent reasoning job,
  * cold start and memory. Every number is the median of several repetitions after one to warm up.
+ * Several settings take turns within each repetition, so that what disturbs the machine for a while
+ * disturbs them all.
  *
  * @param model checkpoint directory
  * @param network of the model's; null makes a random one with 256 latents for the occasion
@@ -32,75 +31,20 @@ import org.jspecify.annotations.Nullable;
  */
 record EndToEnd(
     Path model, @Nullable Path network, int threads, int repetitions, @Nullable Path launcher) {
-  private static final String BACKEND = "auto";
-  private static final int[] PREFILLS = {32, 128, 256, 512};
-  private static final int CONTEXT = 256;
-  private static final int STEPS = 64;
   private static final int LATENTS = 256;
-  private static final int WIDTH = 16; // as the engine's sessions
 
-  /** Measures all; {@code limits} is what speeds are compared with. */
-  ObjectNode measure(Jmh.Limits limits) throws IOException {
-    ObjectNode result = JsonNodeFactory.instance.objectNode();
-    result.put("model", String.valueOf(model.getFileName()));
-    result.put("threads", threads);
-    result.put("load_ms", median(this::load));
-    try (BaseModel base = new BaseModel(model, BACKEND, threads)) {
-      result.put("backend", base.backend().name() + ": " + base.backend().describe());
-      prefillAndDecode(base, limits, result);
-    }
+  /** The results, one for each setting that its backend knows. */
+  ArrayNode measure(List<Setting> settings, ReadBandwidth read) throws IOException {
+    ArrayNode results = JsonNodeFactory.instance.arrayNode();
     try (TemporaryFolder folder = new TemporaryFolder()) {
       Path directory = network == null ? newNetwork(folder.path().resolve("network")) : network;
-      latentJob(directory, result.putObject("latent_job"));
-    }
-    coldStart(result);
-    return result;
-  }
-
-  private double load() {
-    EngineOptions options = EngineOptions.defaults().withBackend(BACKEND).withThreads(threads);
-    try (Engine engine = Engine.load(model, options)) {
-      return engine.loadMillis();
-    }
-  }
-
-  private void prefillAndDecode(BaseModel base, Jmh.Limits limits, ObjectNode result) {
-    try (Generator generator = new Generator(base.transformer(), WIDTH);
-        KvCache cache = base.transformer().newCache()) {
-      ObjectNode prefill = result.putObject("prefill_tokens_per_second");
-      for (int n : PREFILLS) {
-        int[] ids = Numbers.ids(n, base.config().vocabSize());
-        prefill.put(String.valueOf(n), median(() -> n / prefillSeconds(generator, cache, ids)));
-      }
-      int[] ids = Numbers.ids(CONTEXT, base.config().vocabSize());
-      double speed = median(() -> decodeSpeed(base, generator, cache, ids));
-      result.put("decode_tokens_per_second", speed);
-      double gigabytes = speed * base.bytesPerToken() * 1e-9;
-      result.put("weight_bytes_per_token", base.bytesPerToken());
-      result.put("weight_gigabytes_per_second", gigabytes);
-      if (limits.gigabytes() > 0) {
-        result.put("read_bandwidth_gigabytes_per_second", limits.gigabytes());
-        result.put("share_of_read_bandwidth", gigabytes / limits.gigabytes());
+      Map<Setting, ObjectNode> all = warm(settings, directory, read);
+      for (var entry : all.entrySet()) {
+        fresh(entry.getKey(), directory, entry.getValue());
+        results.add(entry.getValue());
       }
     }
-  }
-
-  private static double prefillSeconds(Generator generator, KvCache cache, int[] ids) {
-    cache.truncate(0);
-    long start = System.nanoTime();
-    generator.prefill(cache, ids, null);
-    return (System.nanoTime() - start) / 1e9;
-  }
-
-  /** The first token of an answer needs no step of its own, so it is not counted. */
-  private static double decodeSpeed(BaseModel base, Generator generator, KvCache cache, int[] ids) {
-    cache.truncate(0);
-    generator.prefill(cache, ids, null);
-    Tensor logits = generator.logits();
-    var answer = LatentJob.answer(base, cache, STEPS + 1);
-    long start = System.nanoTime();
-    generator.run(List.of(answer), logits);
-    return STEPS / ((System.nanoTime() - start) / 1e9);
+    return results;
   }
 
   private Path newNetwork(Path directory) {
@@ -112,88 +56,76 @@ record EndToEnd(
     return directory;
   }
 
-  private void latentJob(Path directory, ObjectNode result) throws IOException {
-    List<LatentJob.Times> all = new ArrayList<>();
-    try (BaseModel base = new BaseModel(model, BACKEND, threads);
-        LatentJob job = new LatentJob(base, directory)) {
-      result.put("question_tokens", LatentJob.QUESTION);
-      result.put("latents", job.latents());
-      result.put("answer_tokens", LatentJob.ANSWER);
-      var _ = job.run();
-      for (int i = 0; i < repetitions; i++) {
-        all.add(job.run());
+  /** What is measured in this process, once the compiler has done its work. */
+  private Map<Setting, ObjectNode> warm(
+      List<Setting> settings, Path directory, ReadBandwidth read) {
+    Map<Setting, Subject> subjects = new LinkedHashMap<>();
+    try {
+      for (Setting setting : settings) {
+        try {
+          subjects.put(setting, new Subject(model, directory, setting, threads));
+        } catch (BackendException e) {
+          System.out.println(setting + " is left out: " + e.getMessage());
+        }
       }
+      for (int i = 0; i <= repetitions; i++) {
+        for (var entry : subjects.entrySet()) {
+          entry.getValue().samples().add("load_ms", load(entry.getKey()));
+          entry.getValue().run(read);
+        }
+      }
+      Map<Setting, ObjectNode> results = new LinkedHashMap<>();
+      subjects.forEach(
+          (setting, subject) -> results.put(setting, subject.result(setting, model, threads)));
+      return results;
+    } finally {
+      subjects.values().forEach(Subject::close);
     }
-    result.put("encode_ms", median(all, LatentJob.Times::encode));
-    result.put("reason_ms", median(all, LatentJob.Times::reason));
-    result.put("prefill_ms", median(all, LatentJob.Times::prefill));
-    result.put("first_token_ms", median(all, LatentJob.Times::firstToken));
-    result.put("decode_ms", median(all, LatentJob.Times::decode));
-    result.put("total_ms", median(all, LatentJob.Times::total));
-    var fresh = FreshProcess.latentJob(model, BACKEND, threads, directory);
-    result.put("cold_start_to_end_ms", fresh.millis());
-    result.put("peak_memory_bytes", fresh.peakMemory());
-    result.put("anonymous_memory_bytes", fresh.anonymousMemory());
   }
 
-  private void coldStart(ObjectNode result) throws IOException {
-    double[] millis = new double[repetitions];
-    double[] launched = new double[repetitions];
+  private double load(Setting setting) {
+    EngineOptions options =
+        EngineOptions.defaults()
+            .withBackend(setting.backend())
+            .withQuantization(setting.quantization())
+            .withThreads(threads);
+    try (Engine engine = Engine.load(model, options)) {
+      return engine.loadMillis();
+    }
+  }
+
+  /** What only new processes show. */
+  private void fresh(Setting setting, Path directory, ObjectNode result) throws IOException {
+    var job = FreshProcess.latentJob(model, setting, threads, directory);
+    ObjectNode jobResult = result.withObject("/latent_job");
+    jobResult.put("cold_start_to_end_ms", job.millis());
+    jobResult.put("peak_memory_bytes", job.peakMemory());
+    jobResult.put("anonymous_memory_bytes", job.anonymousMemory());
+    List<Double> millis = new ArrayList<>();
+    List<Double> launched = new ArrayList<>();
     long peak = 0;
     long anonymous = 0;
     for (int i = 0; i < repetitions; i++) {
-      var outcome = FreshProcess.firstToken(model, BACKEND, threads);
-      millis[i] = outcome.millis();
+      var outcome = FreshProcess.firstToken(model, setting, threads);
+      millis.add(outcome.millis());
       peak = Math.max(peak, outcome.peakMemory());
       anonymous = Math.max(anonymous, outcome.anonymousMemory());
+      if (launcher != null) {
+        launched.add(FreshProcess.launcher(launcher, model, setting, threads));
+      }
     }
     ObjectNode cold = result.putObject("cold_start");
     cold.put("prompt_tokens", FreshProcess.PROMPT);
     cold.put("first_token_ms", Numbers.median(millis));
     if (launcher != null) {
-      for (int i = 0; i < repetitions; i++) {
-        launched[i] = FreshProcess.launcher(launcher, model, threads);
-      }
       cold.put("launcher_first_token_ms", Numbers.median(launched));
     }
     cold.put("peak_memory_bytes", peak);
     cold.put("anonymous_memory_bytes", anonymous);
   }
 
-  private double median(DoubleSupplier measurement) {
-    var _ = measurement.getAsDouble();
-    double[] values = new double[repetitions];
-    for (int i = 0; i < repetitions; i++) {
-      values[i] = measurement.getAsDouble();
-    }
-    return Numbers.median(values);
-  }
-
-  private static double median(List<LatentJob.Times> all, ToDoubleFunction<LatentJob.Times> field) {
-    return Numbers.median(all.stream().mapToDouble(field).toArray());
-  }
-
-  /** The numbers one below the other. */
-  static Table table(ObjectNode result) {
-    Table table = new Table("end to end", "");
-    addAll("", result, table);
-    return table;
-  }
-
-  private static void addAll(String prefix, ObjectNode node, Table table) {
-    for (var entry : node.properties()) {
-      String name = prefix + entry.getKey();
-      switch (entry.getValue()) {
-        case ObjectNode inner -> addAll(name + ".", inner, table);
-        case DoubleNode number ->
-            table.add(
-                name,
-                String.format(
-                    Locale.ROOT,
-                    number.doubleValue() < 100 ? "%.3g" : "%.0f",
-                    number.doubleValue()));
-        default -> table.add(name, entry.getValue().asText());
-      }
-    }
+  /** The numbers one below the other, settings side by side. */
+  static Table table(ArrayNode results) {
+    return Table.of("end to end", results);
   }
 }

@@ -31,14 +31,21 @@ final class FreshProcess {
   record Outcome(double millis, long peakMemory, long anonymousMemory) {}
 
   /** A first token after a prompt of {@link #PROMPT} tokens. */
-  static Outcome firstToken(Path model, String backend, int threads) throws IOException {
-    return start(List.of(model.toString(), backend, String.valueOf(threads)));
+  static Outcome firstToken(Path model, Setting setting, int threads) throws IOException {
+    return start(
+        List.of(model.toString(), setting.backend(), setting.quantize(), String.valueOf(threads)));
   }
 
   /** A whole {@link LatentJob}. */
-  static Outcome latentJob(Path model, String backend, int threads, Path network)
+  static Outcome latentJob(Path model, Setting setting, int threads, Path network)
       throws IOException {
-    return start(List.of(model.toString(), backend, String.valueOf(threads), network.toString()));
+    return start(
+        List.of(
+            model.toString(),
+            setting.backend(),
+            setting.quantize(),
+            String.valueOf(threads),
+            network.toString()));
   }
 
   private static Outcome start(List<String> arguments) throws IOException {
@@ -59,7 +66,8 @@ final class FreshProcess {
   }
 
   /** Milliseconds until the launcher has written the first byte of an answer. */
-  static double launcher(Path launcher, Path model, int threads) throws IOException {
+  static double launcher(Path launcher, Path model, Setting setting, int threads)
+      throws IOException {
     StringBuilder ids = new StringBuilder("1");
     for (int id = 2; id <= PROMPT; id++) {
       ids.append(',').append(id);
@@ -74,6 +82,10 @@ final class FreshProcess {
             ids.toString(),
             "--max-tokens",
             "1",
+            "--backend",
+            setting.backend(),
+            "--quantize",
+            setting.quantize(),
             "--threads",
             String.valueOf(threads));
     long start = System.nanoTime();
@@ -126,17 +138,22 @@ final class FreshProcess {
 
   public static void main(String[] args) {
     Path model = Path.of(args[0]);
-    int threads = Integer.parseInt(args[2]);
-    if (args.length == 4) {
-      try (BaseModel base = new BaseModel(model, args[1], threads);
-          LatentJob job = new LatentJob(base, Path.of(args[3]))) {
+    Setting setting = Setting.of(args[1], args[2]);
+    int threads = Integer.parseInt(args[3]);
+    if (args.length == 5) {
+      try (BaseModel base = new BaseModel(model, setting, threads);
+          LatentJob job = new LatentJob(base, Path.of(args[4]))) {
         var _ = job.run();
         System.out.println("done");
         printMemory();
       }
       return;
     }
-    EngineOptions options = EngineOptions.defaults().withBackend(args[1]).withThreads(threads);
+    EngineOptions options =
+        EngineOptions.defaults()
+            .withBackend(setting.backend())
+            .withQuantization(setting.quantization())
+            .withThreads(threads);
     int[] prompt = new int[PROMPT];
     for (int i = 0; i < PROMPT; i++) {
       prompt[i] = i + 1;

@@ -54,15 +54,10 @@ record Jmh(Effort effort, Path log) {
   record Limits(double gigabytes, double gigaflops) {
     static final Limits UNKNOWN = new Limits(0, 0);
 
-    /** The best that {@link ReadBandwidth} and {@link PeakFlops} reached. */
-    static Limits of(List<Score> scores) {
-      double gigabytes = 0;
-      double gigaflops = 0;
-      for (Score score : scores) {
-        gigabytes = Math.max(gigabytes, score.gigabytes);
-        gigaflops = Math.max(gigaflops, score.gigaflops);
-      }
-      return new Limits(gigabytes, gigaflops);
+    /** The same with the best that {@link PeakFlops} reached. */
+    Limits withFlops(List<Score> scores) {
+      double best = scores.stream().mapToDouble(Score::gigaflops).max().orElse(0);
+      return new Limits(gigabytes, best);
     }
   }
 

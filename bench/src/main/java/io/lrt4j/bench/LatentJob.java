@@ -36,7 +36,7 @@ final class LatentJob implements AutoCloseable {
   LatentJob(BaseModel model, Path networkDirectory) {
     this.model = model;
     checkpoint = NetworkCheckpoint.open(networkDirectory);
-    memory = model.backend().newMemory();
+    memory = model.newMemory();
     network = new ReasoningNetwork(checkpoint.config(), checkpoint.on(memory), model.backend());
     pass = network.newPass();
     generator = new Generator(model.transformer(), WIDTH);

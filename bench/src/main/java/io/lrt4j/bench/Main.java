@@ -11,9 +11,9 @@ import java.nio.file.Path;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -22,8 +22,11 @@ import org.openjdk.jmh.runner.RunnerException;
 /** Runs a suite of benchmarks, prints tables, writes a JSON file; see {@code bench/README.md}. */
 final class Main {
   private static final String USAGE =
-      "usage: bench/run kernels|decode|endtoend|all [--model DIR] [--network DIR] [--threads N]"
-          + " [--quick]";
+      "usage: bench/run kernels|decode|endtoend|all [--model DIR] [--network DIR]"
+          + " [--backend B,…] [--quantize none,q8] [--threads N] [--quick]";
+
+  private static final int READ_MEBIBYTES = 1024;
+  private static final int READ_MILLIS = 2000;
 
   private final Arguments arguments;
   private final Jmh jmh;
@@ -42,6 +45,7 @@ final class Main {
    * @param suite what to run
    * @param model checkpoint directory for whole-model measurements
    * @param network of the model's, or null to make one
+   * @param settings to run the model in
    * @param threads of the backend
    * @param quick to try the benchmarks out rather than to measure
    * @param results where the JSON file goes
@@ -52,6 +56,7 @@ final class Main {
       String suite,
       @Nullable Path model,
       @Nullable Path network,
+      List<Setting> settings,
       int threads,
       boolean quick,
       Path results,
@@ -66,6 +71,8 @@ final class Main {
       Path launcher = null;
       Path results = Path.of("bench/results");
       String commit = "";
+      String backends = "auto";
+      String quantizations = "none";
       int threads = Runtime.getRuntime().availableProcessors();
       boolean quick = false;
       while (!left.isEmpty()) {
@@ -73,6 +80,8 @@ final class Main {
         switch (option) {
           case "--model" -> model = Path.of(next(left, option));
           case "--network" -> network = Path.of(next(left, option));
+          case "--backend" -> backends = next(left, option);
+          case "--quantize" -> quantizations = next(left, option);
           case "--launcher" -> launcher = Path.of(next(left, option));
           case "--results" -> results = Path.of(next(left, option));
           case "--commit" -> commit = next(left, option);
@@ -84,7 +93,9 @@ final class Main {
       if (threads < 1) {
         throw new IllegalArgumentException("--threads must be at least 1, found " + threads);
       }
-      return new Arguments(suite, model, network, threads, quick, results, commit, launcher);
+      List<Setting> settings = Setting.all(backends, quantizations);
+      return new Arguments(
+          suite, model, network, settings, threads, quick, results, commit, launcher);
     }
 
     private static String next(Deque<String> left, String what) {
@@ -130,12 +141,14 @@ final class Main {
     report.put("quick", arguments.quick);
     report.set("machine", machine);
     report.set("benchmarks", scores);
-    measureLimits();
-    for (String suite : suites) {
-      switch (suite) {
-        case "kernels" -> kernels();
-        case "decode" -> decode();
-        default -> report.set("end_to_end", endToEnd());
+    try (ReadBandwidth read = new ReadBandwidth(arguments.threads, READ_MEBIBYTES)) {
+      measureLimits(read, report);
+      for (String suite : suites) {
+        switch (suite) {
+          case "kernels" -> kernels();
+          case "decode" -> decode();
+          default -> report.set("end_to_end", endToEnd(read));
+        }
       }
     }
     Path folder = arguments.quick ? jmh.log() : arguments.results; // never over a measurement
@@ -146,12 +159,17 @@ final class Main {
     System.out.println("written to " + file);
   }
 
-  private void measureLimits() throws IOException, RunnerException {
-    List<Jmh.Score> measured =
-        new ArrayList<>(jmh.run(ReadBandwidth.class, arguments.threads, Map.of()));
-    measured.addAll(jmh.run(PeakFlops.class, arguments.threads, Map.of()));
-    limits = Jmh.Limits.of(measured);
-    keep(measured);
+  private void measureLimits(ReadBandwidth read, ObjectNode report)
+      throws IOException, RunnerException {
+    ReadBandwidth.Best best = read.measure(arguments.quick ? 0 : READ_MILLIS);
+    ObjectNode bandwidth = report.putObject("read_bandwidth");
+    bandwidth.put("gigabytes_per_second", best.gigabytes());
+    bandwidth.put("how", best.how());
+    List<Jmh.Score> peak = jmh.run(PeakFlops.class, arguments.threads, Map.of());
+    limits = new Jmh.Limits(best.gigabytes(), 0).withFlops(peak);
+    System.out.printf(
+        Locale.ROOT, "memory is read at %.1f GB/s (%s)%n", best.gigabytes(), best.how());
+    keep(peak);
   }
 
   private void kernels() throws IOException, RunnerException {
@@ -188,17 +206,17 @@ final class Main {
     Jmh.table(measured, limits).print(System.out);
   }
 
-  private ObjectNode endToEnd() throws IOException {
+  private ArrayNode endToEnd(ReadBandwidth read) throws IOException {
     int repetitions = arguments.quick ? 1 : 5;
-    ObjectNode result =
+    ArrayNode results =
         new EndToEnd(
                 Objects.requireNonNull(arguments.model),
                 arguments.network,
                 arguments.threads,
                 repetitions,
                 arguments.launcher)
-            .measure(limits);
-    EndToEnd.table(result).print(System.out);
-    return result;
+            .measure(arguments.settings, read);
+    EndToEnd.table(results).print(System.out);
+    return results;
   }
 }

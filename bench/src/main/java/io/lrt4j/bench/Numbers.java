@@ -1,6 +1,6 @@
 package io.lrt4j.bench;
 
-import java.util.Arrays;
+import java.util.Collection;
 import java.util.Random;
 
 /** Inputs, and what to make of results. */
@@ -22,9 +22,8 @@ final class Numbers {
     return new Random(1).ints(n, 0, vocabSize).toArray();
   }
 
-  static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
+  static double median(Collection<Double> values) {
+    double[] sorted = values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
     int n = sorted.length;
     return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
   }

@@ -3,7 +3,8 @@ package io.lrt4j.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import io.lrt4j.checkpoint.Initializer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,14 +21,27 @@ class BenchmarkTest {
 
   @Test
   void limits() throws Exception {
-    List<Jmh.Score> read = run(ReadBandwidth.class, Map.of("mebibytes", ONE));
-    assertEquals(2, read.size());
     List<Jmh.Score> peak = run(PeakFlops.class, Map.of());
-    Jmh.Limits limits = Jmh.Limits.of(List.of(read.getFirst(), read.getLast(), peak.getFirst()));
-    assertTrue(limits.gigabytes() > 0);
+    Jmh.Limits limits = new Jmh.Limits(1, 0).withFlops(peak);
     assertTrue(limits.gigaflops() > 0);
-    assertTrue(read.getFirst().json(limits).has("share_of_read_bandwidth"));
     assertTrue(peak.getFirst().json(limits).has("share_of_peak_flops"));
+  }
+
+  @Test
+  void everyWayToReadReadsAll() {
+    try (ReadBandwidth read = new ReadBandwidth(2, 16)) {
+      for (long sum : read.sums()) {
+        assertEquals(read.expectedSum(), sum);
+      }
+      assertTrue(read.measure(0).gigabytes() > 0);
+    }
+  }
+
+  @Test
+  void settings() {
+    assertEquals(
+        List.of("native", "vector", "native q8", "vector q8"),
+        Setting.all("native,vector", "none,q8").stream().map(Setting::toString).toList());
   }
 
   @Test
@@ -58,8 +72,15 @@ class BenchmarkTest {
   void endToEnd() throws Exception {
     Path model = folder.resolve("model");
     Initializer.model("tiny", model, 1);
-    ObjectNode result = new EndToEnd(model, null, 1, 1, null).measure(new Jmh.Limits(1, 1));
+    ArrayNode results;
+    try (ReadBandwidth read = new ReadBandwidth(1, 16)) {
+      results =
+          new EndToEnd(model, null, 1, 1, null).measure(Setting.all("vector", "none,q8"), read);
+    }
+    assertEquals(1, results.size()); // vector does not quantise
+    JsonNode result = results.get(0);
     assertEquals(256, result.at("/latent_job/latents").asInt());
+    assertTrue(result.at("/share_of_read_bandwidth").asDouble() <= 1);
     for (String measured :
         List.of(
             "/load_ms",

@@ -1,16 +1,8 @@
 package io.lrt4j;
 
-import io.lrt4j.reasoning.LoadedModel;
-import io.lrt4j.reasoning.Session;
-import io.lrt4j.text.Tokenizer;
-import java.lang.ref.Cleaner;
-import java.lang.ref.Reference;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
-import java.util.function.Function;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,45 +10,13 @@ import org.jspecify.annotations.Nullable;
  * by threads; every call may be made from any thread at any time. Close it once nobody asks any
  * more: a call after that is an {@link IllegalStateException}. One that is dropped unclosed is
  * freed when the garbage collector finds it.
+ *
+ * <p>An interface so that those who use it can put something else in its place in their tests;
+ * {@link #load} gives the real one.
  */
-public final class Engine implements AutoCloseable {
-  /** Sessions kept for the next questions; more callers than that make their own. */
-  private static final int MAX_IDLE = 8;
-
-  /** More of one question at a time than this is a mistake, and would fill the memory. */
-  private static final int MAX_SAMPLES = 1 << 16;
-
-  /** Frees engines that were dropped unclosed. */
-  private static final Cleaner CLEANER = Cleaner.create();
-
-  private final LoadedModel model;
-  private final double loadMillis;
-  private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as the next two are
-  private final List<Thread> asking = new ArrayList<>(); // once for every call under way
-  private boolean closed;
-  private final Cleaner.Cleanable resources;
-
-  private Engine(LoadedModel model, double loadMillis) {
-    this.model = model;
-    this.loadMillis = loadMillis;
-    resources = CLEANER.register(this, new Resources(model, idle));
-  }
-
-  /** What an engine has outside the heap; it does not know the engine, which may be dropped. */
-  private record Resources(LoadedModel model, Deque<Session> idle) implements Runnable {
-    @Override
-    public void run() {
-      try (model) {
-        synchronized (idle) {
-          idle.forEach(Session::close);
-          idle.clear();
-        }
-      }
-    }
-  }
-
+public interface Engine extends AutoCloseable {
   /** Loads a checkpoint directory with {@link EngineOptions#defaults()}. */
-  public static Engine load(Path model) {
+  static Engine load(Path model) {
     return load(model, EngineOptions.defaults());
   }
 
@@ -68,14 +28,12 @@ public final class Engine implements AutoCloseable {
    * @throws UnsupportedModelException if it asks for something that is not run
    * @throws BackendException if the backend asked for is not available
    */
-  public static Engine load(Path model, EngineOptions options) {
-    long start = System.nanoTime();
-    LoadedModel loaded = LoadedModel.load(model, options);
-    return new Engine(loaded, (System.nanoTime() - start) / 1e6);
+  static Engine load(Path model, EngineOptions options) {
+    return LoadedEngine.load(model, options);
   }
 
   /** Answers one question. */
-  public Answer ask(String question, Mode mode) {
+  default Answer ask(String question, Mode mode) {
     return ask(Question.of(question).mode(mode));
   }
 
@@ -87,41 +45,44 @@ public final class Engine implements AutoCloseable {
    * @throws TemplateException if the model's chat template refuses the messages
    * @throws BackendException if the model computes no finite numbers, or memory runs out
    */
-  public Answer ask(Question question) {
-    return inSession(session -> session.ask(question, 1, null)).getFirst();
-  }
+  Answer ask(Question question);
 
   /** Answers one question, handing every token to {@code listener} as it comes. */
-  public Answer ask(Question question, TokenListener listener) {
-    return inSession(session -> session.ask(question, 1, listener)).getFirst();
-  }
+  Answer ask(Question question, TokenListener listener);
+
+  /**
+   * Answers one question on a thread of the engine. What {@link #ask(Question)} throws, the future
+   * fails with. Cancelling the future, or completing it in any other way (as {@code orTimeout}
+   * does), ends the answer like a {@link Cancellation}. What depends on it without {@code Async}
+   * runs on the answering thread: it must not take long, nor wait for another answer.
+   */
+  CompletableFuture<Answer> askAsync(Question question);
+
+  /** The same, handing every token to {@code listener}, on that thread, as it comes. */
+  CompletableFuture<Answer> askAsync(Question question, TokenListener listener);
+
+  /**
+   * An answer as a stream of its tokens, for reactive frameworks; asked once somebody subscribes.
+   */
+  AnswerStream stream(Question question);
 
   /**
    * {@code count} independently sampled answers, for which the question is encoded (and reasoned
    * about) once. Answer i is the one that {@link #ask} gives with seed + i; without a seed one is
    * drawn for the first.
    */
-  public List<Answer> sample(Question question, int count) {
-    if (count < 1 || count > MAX_SAMPLES) {
-      throw new QuestionException(
-          "the number of samples must be 1 to " + MAX_SAMPLES + ", found " + count);
-    }
-    return inSession(session -> session.ask(question, count, null));
-  }
+  List<Answer> sample(Question question, int count);
 
   /**
    * Plain completion of token ids, no template: {@link Answer#text()} is what follows.
    *
+   * @param options what they leave unset is as {@link #defaultOptions()} say
    * @throws QuestionException if the prompt is empty, too long, or has an id that is none
    */
-  public Answer generate(int[] prompt, GenerationOptions options) {
-    return inSession(session -> session.generate(prompt, options, null));
-  }
+  Answer generate(int[] prompt, GenerationOptions options);
 
   /** Plain completion, handing every token to {@code listener} as it comes. */
-  public Answer generate(int[] prompt, GenerationOptions options, TokenListener listener) {
-    return inSession(session -> session.generate(prompt, options, listener));
-  }
+  Answer generate(int[] prompt, GenerationOptions options, TokenListener listener);
 
   /**
    * Log-probabilities of a given sequence, and on request logits and final hidden states.
@@ -129,18 +90,10 @@ public final class Engine implements AutoCloseable {
    * @throws QuestionException if it is empty, longer than the model's context, or has an id that is
    *     none
    */
-  public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
-    return inSession(session -> session.score(ids, withLogits, withHidden));
-  }
+  Scores score(int[] ids, boolean withLogits, boolean withHidden);
 
   /** Token ids of a text; special tokens written out in it are recognised, none are added. */
-  public int[] encode(String text) {
-    try {
-      return model.tokenizer("read text").encode(text);
-    } finally {
-      Reference.reachabilityFence(this); // or it may be freed under the last call's feet
-    }
-  }
+  int[] encode(String text);
 
   /**
    * Text of token ids, special tokens included. Ids that only pad the model's vocabulary say
@@ -148,29 +101,13 @@ public final class Engine implements AutoCloseable {
    *
    * @throws QuestionException if an id is none of the model's
    */
-  public String decode(int[] ids) {
-    try {
-      Tokenizer tokenizer = model.tokenizer("write text");
-      int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
-      for (int id : ids) {
-        if (id < 0 || id >= bound) {
-          throw new QuestionException(
-              "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
-        }
-      }
-      return tokenizer.decode(ids, false);
-    } finally {
-      Reference.reachabilityFence(this); // or it may be freed under the last call's feet
-    }
-  }
+  String decode(int[] ids);
 
   /**
    * Token ids that the model is given for a question in its mode, up to where latents, thinking or
    * answer begin.
    */
-  public int[] prompt(Question question) {
-    return inSession(session -> session.prompt(question));
-  }
+  int[] prompt(Question question);
 
   /**
    * The latent vectors, [t][d], that the reasoning network computes for a question: what takes the
@@ -183,123 +120,43 @@ public final class Engine implements AutoCloseable {
   }
 
   /** Whether the checkpoint came with a tokenizer. */
-  public boolean hasTokenizer() {
-    return model.hasTokenizer();
-  }
+  boolean hasTokenizer();
 
   /**
    * The mode that a question without one is answered in: auto with a calibrated network, else
    * latent with one, else explicit if the model knows thinking, else direct.
    */
-  public Mode defaultMode() {
-    return model.defaultMode();
-  }
+  Mode defaultMode();
 
   /**
    * Whether the model's tokenizer or chat template knows thinking ({@code <think>}, {@code
    * enable_thinking}). One that does not, a plain instruct model, thinks only if a question asks
    * for explicit mode, and is asked plainly in direct mode.
    */
-  public boolean knowsThinking() {
-    return model.prompts().knowsThinking();
-  }
+  boolean knowsThinking();
 
   /** The directory that the model was loaded from. */
-  public Path model() {
-    return model.directory();
-  }
+  Path model();
 
   /** The directory that the reasoning network was loaded from, or null without one. */
-  public @Nullable Path network() {
-    return model.networkDirectory();
-  }
+  @Nullable Path network();
 
   /** Name of the compute backend in use: {@code scalar}, {@code vector}, … */
-  public String backend() {
-    return model.backend().name();
-  }
+  String backend();
 
   /**
    * What the checkpoint's {@code generation_config.json} asks for: greedy unless it says {@code
    * do_sample}, with its filters (top-k, top-p, min-p: they count once a temperature is set) and
-   * its repetition penalty; what it does not say is as in transformers, top-k 50 among it.
+   * its repetition penalty; what it does not say is as in transformers, top-k 50 among it, and what
+   * no such file says as in {@link GenerationOptions#defaults()}.
    */
-  public GenerationOptions defaultOptions() {
-    return model.defaultOptions();
-  }
+  GenerationOptions defaultOptions();
 
   /** Time that loading took, in milliseconds. */
-  public double loadMillis() {
-    return loadMillis;
-  }
+  double loadMillis();
 
   /** What was loaded, what runs it, and why. */
-  public String describe() {
-    return model.describe();
-  }
-
-  private <T> T inSession(Function<Session, T> work) {
-    Session session = borrow();
-    boolean sound = false;
-    try {
-      T result = work.apply(session);
-      sound = true;
-      return result;
-    } catch (InternalError e) {
-      throw model.changed(e);
-    } finally {
-      giveBack(session, sound);
-    }
-  }
-
-  private Session borrow() {
-    synchronized (idle) {
-      if (closed) {
-        throw new IllegalStateException("the engine is closed");
-      }
-      asking.add(Thread.currentThread());
-      if (!idle.isEmpty()) {
-        return idle.pop();
-      }
-    }
-    boolean made = false;
-    try {
-      Session session = new Session(model);
-      made = true;
-      return session;
-    } finally {
-      if (!made) {
-        release();
-      }
-    }
-  }
-
-  /**
-   * A session in which something was thrown is not used again: it may be half-way through anything.
-   */
-  private void giveBack(Session session, boolean sound) {
-    boolean keep;
-    synchronized (idle) {
-      keep = sound && !closed && idle.size() < MAX_IDLE;
-      if (keep) {
-        idle.push(session);
-      }
-    }
-    try {
-      if (!keep) {
-        session.close();
-      }
-    } finally {
-      release();
-    }
-  }
-
-  private void release() {
-    synchronized (idle) {
-      asking.remove(Thread.currentThread());
-      idle.notifyAll();
-    }
-  }
+  String describe();
 
   /**
    * Waits for the answers under way, then frees all memory and threads. Closing again does nothing.
@@ -308,28 +165,5 @@ public final class Engine implements AutoCloseable {
    *     for itself
    */
   @Override
-  public void close() {
-    boolean interrupted = false;
-    synchronized (idle) {
-      if (closed) {
-        return;
-      }
-      if (asking.contains(Thread.currentThread())) {
-        throw new IllegalStateException(
-            "an engine cannot be closed by a listener: closing waits for the answer it listens to");
-      }
-      closed = true;
-      while (!asking.isEmpty()) {
-        try {
-          idle.wait();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
-      }
-    }
-    resources.clean();
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
-  }
+  void close();
 }

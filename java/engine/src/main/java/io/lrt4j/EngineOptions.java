@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How to load an engine; immutable, every {@code with…} returns a changed copy.
+ * How to load an engine; immutable. {@link #builder} changes the defaults.
  *
  * @param network directory of the reasoning network; null looks for {@code network/} in the model's
  *     directory
@@ -59,39 +59,42 @@ public record EngineOptions(
     return DEFAULTS;
   }
 
+  /** Changes the defaults. */
+  public static Builder builder() {
+    return DEFAULTS.toBuilder();
+  }
+
+  /** Changes these options. */
+  public Builder toBuilder() {
+    return new Builder(this);
+  }
+
   public EngineOptions withNetwork(@Nullable Path network) {
-    return new EngineOptions(
-        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+    return toBuilder().network(network).build();
   }
 
   public EngineOptions withBackend(String backend) {
-    return new EngineOptions(
-        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+    return toBuilder().backend(backend).build();
   }
 
   public EngineOptions withThreads(int threads) {
-    return new EngineOptions(
-        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
-  }
-
-  public EngineOptions withMappedWeights(boolean mappedWeights) {
-    return new EngineOptions(
-        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
-  }
-
-  public EngineOptions withOutsideLinks(boolean outsideLinks) {
-    return new EngineOptions(
-        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+    return toBuilder().threads(threads).build();
   }
 
   public EngineOptions withCacheMemory(long cacheMemory) {
-    return new EngineOptions(
-        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+    return toBuilder().cacheMemory(cacheMemory).build();
+  }
+
+  public EngineOptions withMappedWeights(boolean mappedWeights) {
+    return toBuilder().mappedWeights(mappedWeights).build();
+  }
+
+  public EngineOptions withOutsideLinks(boolean outsideLinks) {
+    return toBuilder().outsideLinks(outsideLinks).build();
   }
 
   public EngineOptions withQuantization(Quantization quantization) {
-    return new EngineOptions(
-        network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+    return toBuilder().quantization(quantization).build();
   }
 
   /** {@link #cacheMemory} in bytes, the default worked out. */
@@ -99,5 +102,74 @@ public record EngineOptions(
     return cacheMemory > 0
         ? cacheMemory
         : ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize() / 2;
+  }
+
+  /** Makes options; a value that is out of range is refused by {@link #build}. */
+  public static final class Builder {
+    private @Nullable Path network;
+    private String backend;
+    private int threads;
+    private long cacheMemory;
+    private boolean mappedWeights;
+    private boolean outsideLinks;
+    private Quantization quantization;
+
+    private Builder(EngineOptions o) {
+      network = o.network;
+      backend = o.backend;
+      threads = o.threads;
+      cacheMemory = o.cacheMemory;
+      mappedWeights = o.mappedWeights;
+      outsideLinks = o.outsideLinks;
+      quantization = o.quantization;
+    }
+
+    /** See {@link EngineOptions#network}. */
+    public Builder network(@Nullable Path network) {
+      this.network = network;
+      return this;
+    }
+
+    /** See {@link EngineOptions#backend}. */
+    public Builder backend(String backend) {
+      this.backend = backend;
+      return this;
+    }
+
+    /** See {@link EngineOptions#threads}. */
+    public Builder threads(int threads) {
+      this.threads = threads;
+      return this;
+    }
+
+    /** See {@link EngineOptions#cacheMemory}. */
+    public Builder cacheMemory(long cacheMemory) {
+      this.cacheMemory = cacheMemory;
+      return this;
+    }
+
+    /** See {@link EngineOptions#mappedWeights}. */
+    public Builder mappedWeights(boolean mappedWeights) {
+      this.mappedWeights = mappedWeights;
+      return this;
+    }
+
+    /** See {@link EngineOptions#outsideLinks}. */
+    public Builder outsideLinks(boolean outsideLinks) {
+      this.outsideLinks = outsideLinks;
+      return this;
+    }
+
+    /** See {@link EngineOptions#quantization}. */
+    public Builder quantization(Quantization quantization) {
+      this.quantization = quantization;
+      return this;
+    }
+
+    /** The options as set so far. */
+    public EngineOptions build() {
+      return new EngineOptions(
+          network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+    }
   }
 }

@@ -6,71 +6,86 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How tokens are chosen and when to stop. {@link #defaults()} is greedy; {@link
- * Engine#defaultOptions()} is what the checkpoint says. Every {@code with…} returns a changed copy
- * and refuses a value out of range with a {@link QuestionException}.
+ * How tokens are chosen and when to stop; immutable. What is not set is taken from elsewhere: a
+ * question's options go over those of the checkpoint, {@link Engine#defaultOptions()}, and these
+ * over {@link #defaults()}. So unset is not greedy: many checkpoints ask to be sampled from.
  *
  * <p>Order of operations, as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
- *
- * @param maxTokens most tokens to generate, thinking included; at least 1
- * @param budget explicit mode: tokens for thinking and answer together (budget forcing, s1),
- *     instead of {@code maxTokens}; 0 takes {@code maxTokens}
- * @param temperature 0 is greedy
- * @param topK only the k most probable tokens; 0 keeps all
- * @param topP only the smallest set of most probable tokens with at least this mass; 1 keeps all
- * @param minP only tokens with at least this fraction of the largest probability; 0 keeps all
- * @param repetitionPenalty divides positive and multiplies negative logits of tokens already in the
- *     sequence; 1 is none
- * @param seed of the counter-based generator: same seed, same backend, same tokens. Null draws one
- *     for every call, and {@link Answer#seed()} says which
- * @param stop texts that end the answer, searched in all that was generated, special tokens
- *     included; they are not part of it
- * @param ignoreEos go on after an end-of-sequence token, for benchmarks
- * @param answerCue text given to the model after a thinking block that budget forcing had to close;
- *     "" gives none
- * @param cancellation a switch that ends the answer, or null
  */
-public record GenerationOptions(
-    int maxTokens,
-    int budget,
-    float temperature,
-    int topK,
-    float topP,
-    float minP,
-    float repetitionPenalty,
-    @Nullable Long seed,
-    List<String> stop,
-    boolean ignoreEos,
-    String answerCue,
-    @Nullable Cancellation cancellation) {
-
+public final class GenerationOptions {
+  private static final GenerationOptions UNSET = new Builder().build();
   private static final GenerationOptions DEFAULTS =
-      new GenerationOptions(512, 0, 0, 0, 1, 0, 1, null, List.of(), false, "Final Answer: ", null);
+      builder()
+          .maxTokens(512)
+          .budget(0)
+          .thinkingBudget(0)
+          .temperature(0f)
+          .topK(0)
+          .topP(1f)
+          .minP(0f)
+          .repetitionPenalty(1f)
+          .stop(List.of())
+          .ignoreEos(false)
+          .answerCue("Final Answer: ")
+          .build();
 
-  public GenerationOptions {
-    require(maxTokens >= 1, "max tokens", "at least 1", maxTokens);
-    require(budget == 0 || budget >= 2, "thinking budget", "0 or at least 2", budget);
-    require(
-        temperature >= 0 && temperature < Float.POSITIVE_INFINITY,
-        "temperature",
-        "0 or more",
-        temperature);
-    require(topK >= 0, "top-k", "0 (all) or more", topK);
-    require(topP > 0 && topP <= 1, "top-p", "above 0 and at most 1", topP);
-    require(minP >= 0 && minP <= 1, "min-p", "0 to 1", minP);
-    require(
-        repetitionPenalty > 0 && repetitionPenalty < Float.POSITIVE_INFINITY,
-        "repetition penalty",
-        "above 0",
-        repetitionPenalty);
-    require(stop != null && stop.stream().noneMatch(Objects::isNull), "stop text", "text", null);
-    stop = List.copyOf(stop);
-    for (String text : stop) {
-      require(!text.isEmpty(), "stop text", "not empty", "\"\"");
-      require(isUnicode(text), "stop text", "Unicode", "half a surrogate pair");
+  private final Values values;
+
+  /** What is set; null is unset. */
+  private record Values(
+      @Nullable Integer maxTokens,
+      @Nullable Integer budget,
+      @Nullable Integer thinkingBudget,
+      @Nullable Float temperature,
+      @Nullable Integer topK,
+      @Nullable Float topP,
+      @Nullable Float minP,
+      @Nullable Float repetitionPenalty,
+      @Nullable Long seed,
+      @Nullable List<String> stop,
+      @Nullable Boolean ignoreEos,
+      @Nullable String answerCue,
+      @Nullable Cancellation cancellation) {
+    private Values {
+      require(maxTokens == null || maxTokens >= 1, "max tokens", "at least 1", maxTokens);
+      require(
+          budget == null || budget == 0 || budget >= 2,
+          "thinking budget",
+          "0 or at least 2",
+          budget);
+      require(
+          thinkingBudget == null || thinkingBudget >= 0,
+          "tokens for thinking",
+          "0 (shared with the answer) or more",
+          thinkingBudget);
+      require(
+          temperature == null || (temperature >= 0 && temperature < Float.POSITIVE_INFINITY),
+          "temperature",
+          "0 or more",
+          temperature);
+      require(topK == null || topK >= 0, "top-k", "0 (all) or more", topK);
+      require(topP == null || (topP > 0 && topP <= 1), "top-p", "above 0 and at most 1", topP);
+      require(minP == null || (minP >= 0 && minP <= 1), "min-p", "0 to 1", minP);
+      require(
+          repetitionPenalty == null
+              || (repetitionPenalty > 0 && repetitionPenalty < Float.POSITIVE_INFINITY),
+          "repetition penalty",
+          "above 0",
+          repetitionPenalty);
+      if (stop != null) {
+        require(stop.stream().noneMatch(Objects::isNull), "stop text", "text", null);
+        stop = List.copyOf(stop);
+        for (String text : stop) {
+          require(!text.isEmpty(), "stop text", "not empty", "\"\"");
+          require(isUnicode(text), "stop text", "Unicode", "half a surrogate pair");
+        }
+      }
+      require(
+          answerCue == null || isUnicode(answerCue),
+          "answer cue",
+          "Unicode",
+          "half a surrogate pair");
     }
-    require(answerCue != null, "answer cue", "text, \"\" for none", null);
-    require(isUnicode(answerCue), "answer cue", "Unicode", "half a surrogate pair");
   }
 
   private static boolean isUnicode(String text) {
@@ -83,200 +98,326 @@ public record GenerationOptions(
     }
   }
 
-  /** Greedy, 512 tokens. */
+  private GenerationOptions(Values values) {
+    this.values = values;
+  }
+
+  /** Nothing set. */
+  public static GenerationOptions unset() {
+    return UNSET;
+  }
+
+  /** Everything set, whatever a checkpoint says: greedy, 512 tokens. */
   public static GenerationOptions defaults() {
     return DEFAULTS;
   }
 
+  /** Sets options; what it is not told, or told null, stays unset. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Changes these options. */
+  public Builder toBuilder() {
+    return new Builder().over(values);
+  }
+
+  /** These options, and where they are unset those of {@code others}. */
+  public GenerationOptions over(GenerationOptions others) {
+    Builder builder = new Builder().over(others.values);
+    return builder.over(values).build();
+  }
+
+  /**
+   * Most tokens to generate, at least 1. In explicit mode the thinking counts among them, unless
+   * {@link #thinkingBudget} gives it tokens of its own.
+   */
+  public int maxTokens() {
+    return set(values.maxTokens, DEFAULTS.values.maxTokens);
+  }
+
+  /**
+   * Explicit mode: tokens for thinking and answer together (budget forcing, s1), in place of {@link
+   * #maxTokens}; 0 is none.
+   */
+  public int budget() {
+    return set(values.budget, DEFAULTS.values.budget);
+  }
+
+  /**
+   * Explicit mode: most tokens of thinking, after which the block is closed for the model; {@link
+   * #maxTokens} is then for the answer alone. 0 lets both share.
+   */
+  public int thinkingBudget() {
+    return set(values.thinkingBudget, DEFAULTS.values.thinkingBudget);
+  }
+
+  /** 0 is greedy. */
+  public float temperature() {
+    return set(values.temperature, DEFAULTS.values.temperature);
+  }
+
+  /** Only the k most probable tokens; 0 keeps all. */
+  public int topK() {
+    return set(values.topK, DEFAULTS.values.topK);
+  }
+
+  /** Only the smallest set of most probable tokens with at least this mass; 1 keeps all. */
+  public float topP() {
+    return set(values.topP, DEFAULTS.values.topP);
+  }
+
+  /** Only tokens with at least this fraction of the largest probability; 0 keeps all. */
+  public float minP() {
+    return set(values.minP, DEFAULTS.values.minP);
+  }
+
+  /**
+   * Divides positive and multiplies negative logits of tokens already in the sequence; 1 is none.
+   */
+  public float repetitionPenalty() {
+    return set(values.repetitionPenalty, DEFAULTS.values.repetitionPenalty);
+  }
+
+  /**
+   * Of the counter-based generator: same seed, same backend, same tokens. Null draws one for every
+   * call, and {@link Answer#seed()} says which.
+   */
+  public @Nullable Long seed() {
+    return values.seed;
+  }
+
+  /**
+   * Texts that end the answer, searched in all that was generated, special tokens included; they
+   * are not part of it.
+   */
+  public List<String> stop() {
+    return set(values.stop, DEFAULTS.values.stop);
+  }
+
+  /** Go on after an end-of-sequence token, for benchmarks. */
+  public boolean ignoreEos() {
+    return set(values.ignoreEos, DEFAULTS.values.ignoreEos);
+  }
+
+  /** Text given to the model after a thinking block that had to be closed; "" gives none. */
+  public String answerCue() {
+    return set(values.answerCue, DEFAULTS.values.answerCue);
+  }
+
+  /** A switch that ends the answer, or null. */
+  public @Nullable Cancellation cancellation() {
+    return values.cancellation;
+  }
+
+  /** A value, or where it is unset the default, which never is. */
+  private static <T> T set(@Nullable T value, @Nullable T orElse) {
+    return value != null ? value : Objects.requireNonNull(orElse);
+  }
+
   public GenerationOptions withMaxTokens(int maxTokens) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().maxTokens(maxTokens).build();
   }
 
   public GenerationOptions withBudget(int budget) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().budget(budget).build();
+  }
+
+  public GenerationOptions withThinkingBudget(int thinkingBudget) {
+    return toBuilder().thinkingBudget(thinkingBudget).build();
   }
 
   public GenerationOptions withTemperature(float temperature) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().temperature(temperature).build();
   }
 
   public GenerationOptions withTopK(int topK) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().topK(topK).build();
   }
 
   public GenerationOptions withTopP(float topP) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().topP(topP).build();
   }
 
   public GenerationOptions withMinP(float minP) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().minP(minP).build();
   }
 
   public GenerationOptions withRepetitionPenalty(float repetitionPenalty) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().repetitionPenalty(repetitionPenalty).build();
   }
 
   public GenerationOptions withSeed(long seed) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().seed(seed).build();
   }
 
   public GenerationOptions withStop(List<String> stop) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    require(stop != null, "stop text", "text", null);
+    return toBuilder().stop(stop).build();
   }
 
   public GenerationOptions withIgnoreEos(boolean ignoreEos) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().ignoreEos(ignoreEos).build();
   }
 
   public GenerationOptions withAnswerCue(String answerCue) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    require(answerCue != null, "answer cue", "text, \"\" for none", null);
+    return toBuilder().answerCue(answerCue).build();
   }
 
   public GenerationOptions withCancellation(@Nullable Cancellation cancellation) {
-    return new GenerationOptions(
-        maxTokens,
-        budget,
-        temperature,
-        topK,
-        topP,
-        minP,
-        repetitionPenalty,
-        seed,
-        stop,
-        ignoreEos,
-        answerCue,
-        cancellation);
+    return toBuilder().cancellation(cancellation).build();
+  }
+
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof GenerationOptions options && values.equals(options.values);
+  }
+
+  @Override
+  public int hashCode() {
+    return values.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return "GenerationOptions" + values.toString().substring(Values.class.getSimpleName().length());
+  }
+
+  /**
+   * Makes options. A value that is out of range is refused by {@link #build} with a {@link
+   * QuestionException}; null is unset.
+   */
+  public static final class Builder {
+    private @Nullable Integer maxTokens;
+    private @Nullable Integer budget;
+    private @Nullable Integer thinkingBudget;
+    private @Nullable Float temperature;
+    private @Nullable Integer topK;
+    private @Nullable Float topP;
+    private @Nullable Float minP;
+    private @Nullable Float repetitionPenalty;
+    private @Nullable Long seed;
+    private @Nullable List<String> stop;
+    private @Nullable Boolean ignoreEos;
+    private @Nullable String answerCue;
+    private @Nullable Cancellation cancellation;
+
+    private Builder() {}
+
+    /** Takes what is set, and keeps its own where nothing is. */
+    private Builder over(Values v) {
+      maxTokens = v.maxTokens != null ? v.maxTokens : maxTokens;
+      budget = v.budget != null ? v.budget : budget;
+      thinkingBudget = v.thinkingBudget != null ? v.thinkingBudget : thinkingBudget;
+      temperature = v.temperature != null ? v.temperature : temperature;
+      topK = v.topK != null ? v.topK : topK;
+      topP = v.topP != null ? v.topP : topP;
+      minP = v.minP != null ? v.minP : minP;
+      repetitionPenalty = v.repetitionPenalty != null ? v.repetitionPenalty : repetitionPenalty;
+      seed = v.seed != null ? v.seed : seed;
+      stop = v.stop != null ? v.stop : stop;
+      ignoreEos = v.ignoreEos != null ? v.ignoreEos : ignoreEos;
+      answerCue = v.answerCue != null ? v.answerCue : answerCue;
+      cancellation = v.cancellation != null ? v.cancellation : cancellation;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#maxTokens}. */
+    public Builder maxTokens(@Nullable Integer maxTokens) {
+      this.maxTokens = maxTokens;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#budget}. */
+    public Builder budget(@Nullable Integer budget) {
+      this.budget = budget;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#thinkingBudget}. */
+    public Builder thinkingBudget(@Nullable Integer thinkingBudget) {
+      this.thinkingBudget = thinkingBudget;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#temperature}. */
+    public Builder temperature(@Nullable Float temperature) {
+      this.temperature = temperature;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#topK}. */
+    public Builder topK(@Nullable Integer topK) {
+      this.topK = topK;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#topP}. */
+    public Builder topP(@Nullable Float topP) {
+      this.topP = topP;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#minP}. */
+    public Builder minP(@Nullable Float minP) {
+      this.minP = minP;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#repetitionPenalty}. */
+    public Builder repetitionPenalty(@Nullable Float repetitionPenalty) {
+      this.repetitionPenalty = repetitionPenalty;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#seed}. */
+    public Builder seed(@Nullable Long seed) {
+      this.seed = seed;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#stop}. */
+    public Builder stop(@Nullable List<String> stop) {
+      this.stop = stop;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#ignoreEos}. */
+    public Builder ignoreEos(@Nullable Boolean ignoreEos) {
+      this.ignoreEos = ignoreEos;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#answerCue}. */
+    public Builder answerCue(@Nullable String answerCue) {
+      this.answerCue = answerCue;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#cancellation}. */
+    public Builder cancellation(@Nullable Cancellation cancellation) {
+      this.cancellation = cancellation;
+      return this;
+    }
+
+    /** The options as set so far. */
+    public GenerationOptions build() {
+      return new GenerationOptions(
+          new Values(
+              maxTokens,
+              budget,
+              thinkingBudget,
+              temperature,
+              topK,
+              topP,
+              minP,
+              repetitionPenalty,
+              seed,
+              stop,
+              ignoreEos,
+              answerCue,
+              cancellation));
+    }
   }
 }

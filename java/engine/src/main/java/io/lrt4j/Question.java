@@ -4,27 +4,26 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What to ask and how to answer it; immutable, every method returns a changed copy. Settings that a
- * question does not make are the checkpoint's, {@link Engine#defaultOptions()}: many ask to be
- * sampled from. {@link #options} makes all of them.
+ * What to ask and how to answer it; immutable, every method that changes something returns a
+ * changed copy. Options that a question does not set are the checkpoint's, {@link
+ * Engine#defaultOptions()}: many ask to be sampled from.
  */
 public final class Question {
   private final List<Message> messages;
   private final @Nullable Mode mode;
-  private final UnaryOperator<GenerationOptions> settings;
+  private final GenerationOptions options;
   private final boolean specialTokens;
 
   /**
    * One turn of a conversation.
    *
-   * @param role {@code system}, {@code user} or {@code assistant}
+   * @param role whose turn it is
    * @param content its text
    */
-  public record Message(String role, String content) {
+  public record Message(Role role, String content) {
     public Message {
       Objects.requireNonNull(role, "role");
       Objects.requireNonNull(content, "content");
@@ -34,11 +33,11 @@ public final class Question {
   private Question(
       List<Message> messages,
       @Nullable Mode mode,
-      UnaryOperator<GenerationOptions> settings,
+      GenerationOptions options,
       boolean specialTokens) {
     this.messages = List.copyOf(messages);
     this.mode = mode;
-    this.settings = settings;
+    this.options = options;
     this.specialTokens = specialTokens;
     if (messages.isEmpty()) {
       throw new QuestionException("a question needs at least one message, found none");
@@ -47,12 +46,12 @@ public final class Question {
 
   /** One user message. */
   public static Question of(String text) {
-    return of(List.of(new Message("user", text)));
+    return of(List.of(new Message(Role.USER, text)));
   }
 
   /** A whole conversation, the question last. */
   public static Question of(List<Message> messages) {
-    return new Question(messages, null, UnaryOperator.identity(), false);
+    return new Question(messages, null, GenerationOptions.unset(), false);
   }
 
   /** The conversation in order, the question last. */
@@ -70,21 +69,26 @@ public final class Question {
     return specialTokens;
   }
 
+  /** The options that the question sets. */
+  public GenerationOptions options() {
+    return options;
+  }
+
   /** Sampling and limits, where the question does not say them those of {@code defaults}. */
   public GenerationOptions optionsOver(GenerationOptions defaults) {
-    return settings.apply(defaults);
+    return options.over(defaults);
   }
 
   /** A system message in front of the others. */
   public Question system(String text) {
     List<Message> all = new ArrayList<>();
-    all.add(new Message("system", text));
+    all.add(new Message(Role.SYSTEM, text));
     all.addAll(messages);
-    return new Question(all, mode, settings, specialTokens);
+    return new Question(all, mode, options, specialTokens);
   }
 
   public Question mode(@Nullable Mode mode) {
-    return new Question(messages, mode, settings, specialTokens);
+    return new Question(messages, mode, options, specialTokens);
   }
 
   /**
@@ -94,59 +98,56 @@ public final class Question {
    * that only you wrote.
    */
   public Question allowSpecialTokens(boolean allowed) {
-    return new Question(messages, mode, settings, allowed);
+    return new Question(messages, mode, options, allowed);
   }
 
-  /** Sets all options, whatever the checkpoint says. */
+  /** Sets these options, in place of all that are set so far. */
   public Question options(GenerationOptions options) {
-    Objects.requireNonNull(options, "options");
-    return new Question(messages, mode, defaults -> options, specialTokens);
+    return new Question(messages, mode, Objects.requireNonNull(options, "options"), specialTokens);
   }
 
   public Question maxTokens(int maxTokens) {
-    return with(o -> o.withMaxTokens(maxTokens));
+    return options(options.withMaxTokens(maxTokens));
   }
 
   public Question budget(int budget) {
-    return with(o -> o.withBudget(budget));
+    return options(options.withBudget(budget));
+  }
+
+  public Question thinkingBudget(int thinkingBudget) {
+    return options(options.withThinkingBudget(thinkingBudget));
   }
 
   public Question temperature(float temperature) {
-    return with(o -> o.withTemperature(temperature));
+    return options(options.withTemperature(temperature));
   }
 
   public Question topK(int topK) {
-    return with(o -> o.withTopK(topK));
+    return options(options.withTopK(topK));
   }
 
   public Question topP(float topP) {
-    return with(o -> o.withTopP(topP));
+    return options(options.withTopP(topP));
   }
 
   public Question minP(float minP) {
-    return with(o -> o.withMinP(minP));
+    return options(options.withMinP(minP));
   }
 
   public Question repetitionPenalty(float repetitionPenalty) {
-    return with(o -> o.withRepetitionPenalty(repetitionPenalty));
+    return options(options.withRepetitionPenalty(repetitionPenalty));
   }
 
   public Question seed(long seed) {
-    return with(o -> o.withSeed(seed));
+    return options(options.withSeed(seed));
   }
 
   public Question stop(String... stop) {
     List<String> texts = Arrays.asList(stop.clone());
-    return with(o -> o.withStop(texts));
+    return options(options.withStop(texts));
   }
 
   public Question cancelledBy(Cancellation cancellation) {
-    return with(o -> o.withCancellation(cancellation));
-  }
-
-  private Question with(UnaryOperator<GenerationOptions> change) {
-    var _ = change.apply(GenerationOptions.defaults()); // refuses a value out of range now
-    return new Question(
-        messages, mode, defaults -> change.apply(settings.apply(defaults)), specialTokens);
+    return options(options.withCancellation(cancellation));
   }
 }

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 record Decoding(
     int maxTokens,
     int budget,
+    @Nullable Integer thinkingBudget,
     boolean ignoreEos,
     @Nullable Float temperature,
     @Nullable Float topP,
@@ -36,6 +37,12 @@ record Decoding(
     return new Options()
         .addOption(valued("max-tokens", "N", "most tokens to generate (default: 512)"))
         .addOption(valued("budget", "N", "explicit mode: tokens for thinking and answer together"))
+        .addOption(
+            valued(
+                "thinking-budget",
+                "N",
+                "explicit mode: most tokens of thinking; --max-tokens is then for the answer"
+                    + " alone"))
         .addOption(flag("ignore-eos", "go on after the end-of-sequence token"))
         .addOption(valued("temperature", "T", "0 is greedy"))
         .addOption(valued("top-p", "P", "sample from the most probable tokens with this mass"))
@@ -56,6 +63,9 @@ record Decoding(
     return new Decoding(
         arguments.integer("max-tokens", Math.max(512, budget), 1, Integer.MAX_VALUE),
         budget,
+        arguments.has("thinking-budget")
+            ? arguments.integer("thinking-budget", 1, 1, Integer.MAX_VALUE)
+            : null,
         arguments.has("ignore-eos"),
         arguments.number("temperature", t -> t >= 0, "0 (greedy) or more"),
         arguments.number("top-p", p -> p > 0 && p <= 1, "above 0 and at most 1"),
@@ -83,20 +93,22 @@ record Decoding(
    */
   GenerationOptions over(
       GenerationOptions checkpoint, boolean sampling, Cancellation cancellation) {
-    float warmth = checkpoint.temperature() > 0 ? checkpoint.temperature() : 1;
-    GenerationOptions options =
-        checkpoint
-            .withMaxTokens(maxTokens)
-            .withBudget(budget)
-            .withIgnoreEos(ignoreEos)
-            .withTemperature(!sampling ? 0 : temperature == null ? warmth : temperature)
-            .withTopP(topP == null ? checkpoint.topP() : topP)
-            .withTopK(topK == null ? checkpoint.topK() : topK)
-            .withMinP(minP == null ? checkpoint.minP() : minP)
-            .withRepetitionPenalty(
-                repetitionPenalty == null ? checkpoint.repetitionPenalty() : repetitionPenalty)
-            .withStop(stop)
-            .withCancellation(cancellation);
-    return seed == null ? options : options.withSeed(seed);
+    Float warmth = checkpoint.temperature() > 0 ? checkpoint.temperature() : 1;
+    GenerationOptions given =
+        GenerationOptions.builder()
+            .maxTokens(maxTokens)
+            .budget(budget)
+            .thinkingBudget(thinkingBudget)
+            .ignoreEos(ignoreEos)
+            .temperature(!sampling ? Float.valueOf(0) : temperature == null ? warmth : temperature)
+            .topP(topP)
+            .topK(topK)
+            .minP(minP)
+            .repetitionPenalty(repetitionPenalty)
+            .seed(seed)
+            .stop(stop)
+            .cancellation(cancellation)
+            .build();
+    return given.over(checkpoint);
   }
 }

@@ -31,6 +31,10 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code lrt eval}: accuracy on a data set, by mode and budget. */
 final class EvalCommand implements Command {
+  /** What {@code --budgets} says instead, and what no measurement wants. */
+  private static final List<String> NOT_HERE =
+      List.of("budget", "thinking-budget", "max-tokens", "ignore-eos");
+
   @Override
   public String name() {
     return "eval";
@@ -55,7 +59,7 @@ final class EvalCommand implements Command {
   public Options options() {
     Options decoding = new Options();
     Decoding.options().getOptions().stream()
-        .filter(o -> !List.of("budget", "max-tokens", "ignore-eos").contains(o.getLongOpt()))
+        .filter(o -> !NOT_HERE.contains(o.getLongOpt()))
         .forEach(decoding::addOption);
     return Arguments.together(
         data(),

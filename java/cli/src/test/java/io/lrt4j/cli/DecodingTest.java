@@ -101,19 +101,19 @@ class DecodingTest {
                 "-b")
             .over(QWEN3, true, cancellation);
     assertEquals(
-        new GenerationOptions(
-            7,
-            5,
-            0.5f,
-            3,
-            0.25f,
-            0.125f,
-            1.5f,
-            -9L,
-            List.of("\"a\"", "-b"),
-            true,
-            QWEN3.answerCue(),
-            cancellation),
+        QWEN3.toBuilder()
+            .maxTokens(7)
+            .budget(5)
+            .ignoreEos(true)
+            .temperature(0.5f)
+            .topP(0.25f)
+            .topK(3)
+            .minP(0.125f)
+            .repetitionPenalty(1.5f)
+            .seed(-9L)
+            .stop(List.of("\"a\"", "-b"))
+            .cancellation(cancellation)
+            .build(),
         options);
   }
 

@@ -337,7 +337,8 @@ class LrtTest {
     var common = "json verbose help";
     var loading = "model network device backend threads quantize outside-links " + common;
     var decoding =
-        "max-tokens budget ignore-eos temperature top-p top-k min-p repetition-penalty seed stop ";
+        "max-tokens budget thinking-budget ignore-eos temperature top-p top-k min-p"
+            + " repetition-penalty seed stop ";
     return Stream.of(
         Arguments.of("ask", "mode samples compare allow-special-tokens " + decoding + loading),
         Arguments.of("generate", "prompt ids " + decoding + loading),

@@ -32,6 +32,7 @@ public final class Sequence {
   private final @Nullable TokenListener listener;
   private final int limit; // tokens, of both phases
   private final int thinkingLimit; // tokens; 0 to answer at once
+  private final int answerLimit; // tokens
   private final int[] close; // what ends a thinking block that has used up its share
   private final boolean streaming;
   private final @Nullable StreamingDecoder reasoningText;
@@ -76,6 +77,8 @@ public final class Sequence {
     this.listener = listener;
     this.limit = limit;
     this.thinkingLimit = thinkingLimit;
+    boolean apart = thinkingLimit > 0 && options.thinkingBudget() > 0;
+    answerLimit = apart ? options.maxTokens() : limit;
     this.close = close.clone();
     boolean greedy = options.temperature() == 0 && options.repetitionPenalty() == 1;
     sampler = greedy ? null : new Sampler(options, vocabulary.size());
@@ -128,7 +131,7 @@ public final class Sequence {
     Phase tokenPhase = phase;
     String text = phase == Phase.REASONING ? think(id) : answer(id, logprob, summary);
     if (finished == null) {
-      if (count == limit) {
+      if (count == limit || count - reasoningCount == answerLimit) {
         finished = FinishReason.LENGTH;
       } else if (isCancelled(options)) {
         finished = FinishReason.CANCELLED;

@@ -200,12 +200,13 @@ public final class LoadedModel implements AutoCloseable {
   /** What the checkpoint asks for, see {@link io.lrt4j.Engine#defaultOptions()}. */
   public GenerationOptions defaultOptions() {
     GenerationDefaults d = checkpoint.generation();
-    return GenerationOptions.defaults()
-        .withTemperature(d.doSample() ? d.temperature() : 0)
-        .withTopK(d.topK())
-        .withTopP(d.topP())
-        .withMinP(d.minP())
-        .withRepetitionPenalty(d.repetitionPenalty());
+    return GenerationOptions.defaults().toBuilder()
+        .temperature(d.doSample() ? d.temperature() : 0)
+        .topK(d.topK())
+        .topP(d.topP())
+        .minP(d.minP())
+        .repetitionPenalty(d.repetitionPenalty())
+        .build();
   }
 
   /** How many ids the model takes. */

@@ -2,6 +2,7 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.Question;
 import io.lrt4j.QuestionException;
+import io.lrt4j.Role;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.MessageGuard;
 import io.lrt4j.text.Tokenizer;
@@ -91,15 +92,15 @@ public record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate temp
       MessageGuard guard = null;
       if (!question.allowsSpecialTokens()) {
         List<String> texts = new ArrayList<>();
-        question.messages().forEach(m -> texts.addAll(List.of(m.role(), m.content())));
+        question.messages().forEach(m -> texts.add(m.content()));
         guard = tokenizer.guard(texts);
       }
       List<Map<String, String>> maps = new ArrayList<>();
       for (Question.Message message : question.messages()) {
         // What the model said itself stays as it is: templates look for </think> in it.
-        MessageGuard foreign = message.role().equals("assistant") ? null : guard;
+        MessageGuard foreign = message.role() == Role.ASSISTANT ? null : guard;
         Map<String, String> map = new LinkedHashMap<>(); // a template may print it whole
-        map.put("role", foreign == null ? message.role() : foreign.guard(message.role()));
+        map.put("role", message.role().key());
         map.put("content", foreign == null ? message.content() : foreign.guard(message.content()));
         maps.add(map);
       }

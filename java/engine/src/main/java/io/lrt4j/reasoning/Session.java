@@ -99,10 +99,11 @@ public final class Session implements AutoCloseable {
   /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
-    if (!options.stop().isEmpty() && !model.hasTokenizer()) {
+    GenerationOptions all = options.over(model.defaultOptions());
+    if (!all.stop().isEmpty() && !model.hasTokenizer()) {
       model.tokenizer("search for a stop text");
     }
-    Job job = Job.of(prompt.clone(), options, 1, new Stopwatch());
+    Job job = Job.of(prompt.clone(), all, 1, new Stopwatch());
     try {
       if (!encode(job, Mode.DIRECT)) {
         return cancelled(job, Mode.DIRECT).getFirst();
@@ -139,7 +140,7 @@ public final class Session implements AutoCloseable {
   private int least(Mode mode, GenerationOptions options) {
     return switch (mode) {
       case DIRECT -> 1;
-      case EXPLICIT -> closing(options).length + Math.min(2, budget(options));
+      case EXPLICIT -> closing(options).length + Math.min(2, ThinkingBudget.total(options));
       case LATENT -> {
         NetworkConfig network = network(mode).config();
         yield network.latents() + model.prompts().encode(network.close()).length + 1;
@@ -322,8 +323,10 @@ public final class Session implements AutoCloseable {
     boolean thinks = mode == Mode.EXPLICIT;
     int[] close = thinks ? closing(options) : new int[0];
     int room = model.transformer().config().maxPositions() - cache.length() - close.length;
-    int limit = Math.min(room, thinks ? budget(options) : options.maxTokens());
-    int thinking = thinks ? ThinkingBudget.of(limit).thinking() : 0;
+    ThinkingBudget budget =
+        thinks
+            ? ThinkingBudget.of(options, room)
+            : new ThinkingBudget(Math.min(room, options.maxTokens()), 0);
     var event = new Events.Decode();
     event.begin();
     List<Sequence> sequences = new ArrayList<>();
@@ -337,7 +340,14 @@ public final class Session implements AutoCloseable {
         }
         GenerationOptions seeded = options.withSeed(seed);
         Sequence sequence =
-            new Sequence(own, seeded, model.vocabulary(), limit, thinking, close, listener);
+            new Sequence(
+                own,
+                seeded,
+                model.vocabulary(),
+                budget.total(),
+                budget.thinking(),
+                close,
+                listener);
         sequence.seen(job.prompt, job.prompt.length);
         if (own != cache) {
           sequence.ownsCache();
@@ -426,11 +436,6 @@ public final class Session implements AutoCloseable {
               + ": name its directory, or ask in explicit or direct mode");
     }
     return network;
-  }
-
-  /** Tokens for thinking and answer together. */
-  private static int budget(GenerationOptions options) {
-    return options.budget() > 0 ? options.budget() : options.maxTokens();
   }
 
   /** What closes a thinking block that has used up its share, and leads over to the answer. */

@@ -8,6 +8,7 @@ import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 
@@ -46,6 +47,11 @@ final class EmbeddingExample {
             enough.cancel();
           }
         });
+  }
+
+  /** Without waiting: the engine's own threads answer, and cancelling a future ends its answer. */
+  static CompletableFuture<String> later(Engine engine, String question) {
+    return engine.askAsync(Question.of(question).maxTokens(64)).thenApply(Answer::text);
   }
 
   /** Sampling: several answers to one question, which is read and thought about only once. */

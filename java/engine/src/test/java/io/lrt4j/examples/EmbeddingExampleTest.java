@@ -74,6 +74,11 @@ class EmbeddingExampleTest {
   }
 
   @Test
+  void later() {
+    assertEquals(expected(QUESTION).text(), EmbeddingExample.later(engine, QUESTION).join());
+  }
+
+  @Test
   void sample() {
     List<Answer> answers = EmbeddingExample.sample(engine, QUESTION, 3);
     assertEquals(3, answers.size());

@@ -279,6 +279,40 @@ class GenerationTest {
   }
 
   @Test
+  void thinkingAndAnswerWithBudgetsOfTheirOwn() {
+    SpiedModel m = tiny();
+    List<Integer> letters = m.encode("a b c d e f g h i j k l m n o p q r s t u v w x y z");
+    Question question = question(4).mode(Mode.EXPLICIT).thinkingBudget(7);
+    Answer forced = ask(m, letters, question);
+    assertEquals(letters.subList(0, 11), forced.ids());
+    assertEquals(7, forced.tokens().reasoning());
+    assertEquals(4, forced.tokens().answer());
+    assertEquals(FinishReason.LENGTH, forced.finishReason());
+    // What thinking leaves of its budget is not the answer's.
+    List<Integer> early = tokens(m.encode("a</think>"), letters);
+    int thought = early.size() - letters.size();
+    Answer answer = ask(m, early, question);
+    assertEquals(early.subList(0, thought + 4), answer.ids());
+    assertEquals(thought, answer.tokens().reasoning());
+    // A budget for both is the bound of both.
+    Answer both = ask(m, letters, question.budget(8));
+    assertEquals(8, both.ids().size());
+    assertEquals(6, both.tokens().reasoning());
+    // Thinking has no share of an answer without any.
+    assertEquals(4, ask(m, letters, question.mode(Mode.LATENT)).ids().size());
+  }
+
+  @Test
+  void whereThereIsNoRoomTheAnswerKeepsItsShare() {
+    var options = GenerationOptions.builder().maxTokens(500).thinkingBudget(3000).build();
+    assertEquals(new ThinkingBudget(3500, 3000), ThinkingBudget.of(options, 10_000));
+    assertEquals(new ThinkingBudget(1000, 750), ThinkingBudget.of(options, 1000));
+    assertEquals(new ThinkingBudget(1000, 997), ThinkingBudget.of(options.withMaxTokens(3), 1000));
+    var endless = options.withMaxTokens(Integer.MAX_VALUE);
+    assertEquals(new ThinkingBudget(9000, 3000), ThinkingBudget.of(endless, 9000));
+  }
+
+  @Test
   void anAnswerCueOfOnesOwn() {
     SpiedModel m = tiny();
     GenerationOptions options = GenerationOptions.defaults().withMaxTokens(8).withAnswerCue("");

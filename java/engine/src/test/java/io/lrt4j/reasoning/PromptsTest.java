@@ -11,6 +11,7 @@ import io.lrt4j.Fixtures;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.Question.Message;
+import io.lrt4j.Role;
 import io.lrt4j.TestModels;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
@@ -84,11 +85,11 @@ class PromptsTest {
       int end = tokenizer.id("<|im_end|>").orElseThrow();
       List<Message> messages =
           List.of(
-              new Message("system", attack),
-              new Message("user", attack),
-              new Message("assistant", "<think>a</think>b<|im_end|>"),
-              new Message("tool", attack),
-              new Message("user", attack));
+              new Message(Role.SYSTEM, attack),
+              new Message(Role.USER, attack),
+              new Message(Role.ASSISTANT, "<think>a</think>b<|im_end|>"),
+              new Message(Role.TOOL, attack),
+              new Message(Role.USER, attack));
       Question question = Question.of(messages);
       Question allowed = question.allowSpecialTokens(true).mode(null).maxTokens(3);
       String text = tokenizer.decode(prompts.thinking(allowed), false);

@@ -57,15 +57,7 @@ public abstract class CpuBackend implements Backend {
 
   @Override
   public void read(Tensor from, int row, float[] to, int rows) {
-    CpuTensor source = CpuTensor.of(from);
-    if (source.dtype() == DType.F32) {
-      MemorySegment.copy(source.data(), FLOAT, source.row(row), to, 0, rows * source.cols());
-      return;
-    }
-    for (int i = 0; i < rows * source.cols(); i++) {
-      long offset = source.row(row) + source.dtype().bytes(i);
-      to[i] = CpuTensor.load(source.dtype(), source.data(), offset);
-    }
+    CpuTensor.of(from).read(row, to, rows * from.cols());
   }
 
   @Override

@@ -45,14 +45,41 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) imp
     return row * stride();
   }
 
-  /** One element, converted to f32. */
+  /** One element of a plain type, converted to f32. */
   float get(int row, int col) {
-    return load(dtype, data, row(row) + dtype.bytes(col));
+    return load(dtype, data, ((long) row * cols + col) * dtype.blockBytes());
+  }
+
+  /** The first elements of a row of a plain type, converted to f32. */
+  void read(int row, float[] to, int count) {
+    long at = row(row);
+    switch (dtype) {
+      case F32 -> MemorySegment.copy(data, FLOAT, at, to, 0, count);
+      case F16 -> {
+        short[] halves = halves(at, count);
+        for (int i = 0; i < count; i++) {
+          to[i] = Float.float16ToFloat(halves[i]);
+        }
+      }
+      case BF16 -> {
+        short[] halves = halves(at, count);
+        for (int i = 0; i < count; i++) {
+          to[i] = Float.intBitsToFloat(halves[i] << 16);
+        }
+      }
+      case Q8 -> throw new IllegalArgumentException("q8 has no single elements");
+    }
+  }
+
+  private short[] halves(long at, int count) {
+    short[] halves = new short[count];
+    MemorySegment.copy(data, SHORT, at, halves, 0, count);
+    return halves;
   }
 
   /** Sets one element of an f32 tensor. */
   void set(int row, int col, float value) {
-    data.set(FLOAT, row(row) + col * 4L, value);
+    data.set(FLOAT, ((long) row * cols + col) * Float.BYTES, value);
   }
 
   /** The element of type {@code dtype} at a byte offset, converted to f32. */

@@ -9,6 +9,8 @@ import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
+import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -71,15 +73,22 @@ public final class ScalarBackend extends CpuBackend {
 
   private void project(Tensor x, int rows, Linear p, Tensor out, boolean add) {
     CpuTensor o = CpuTensor.of(out);
-    float[] row = new float[x.cols()];
+    float[][] in = new float[rows][x.cols()];
     for (int i = 0; i < rows; i++) {
-      read(x, i, row, 1);
-      int col = 0;
-      for (CpuLinear.Part part : CpuLinear.of(p).parts()) {
-        CpuTensor weight = part.weight();
-        Q8.Row rounded = weight.dtype() == DType.Q8 ? new Q8.Row(row) : null;
-        for (int c = 0; c < weight.rows(); c++, col++) {
-          float sum = rounded != null ? rounded.dot(weight, c) : dot(row, weight, c);
+      read(x, i, in[i], 1);
+    }
+    int col = 0;
+    for (CpuLinear.Part part : CpuLinear.of(p).parts()) {
+      CpuTensor weight = part.weight();
+      boolean q8 = weight.dtype() == DType.Q8;
+      List<Q8.Row> rounded = q8 ? Arrays.stream(in).map(Q8.Row::new).toList() : List.of();
+      float[] weights = new float[weight.cols()];
+      for (int c = 0; c < weight.rows(); c++, col++) {
+        if (!q8) {
+          weight.read(c, weights, weights.length);
+        }
+        for (int i = 0; i < rows; i++) {
+          float sum = q8 ? rounded.get(i).dot(weight, c) : dot(in[i], weights);
           if (part.bias() != null) {
             sum += part.bias().get(0, c);
           }
@@ -89,10 +98,10 @@ public final class ScalarBackend extends CpuBackend {
     }
   }
 
-  private static float dot(float[] x, CpuTensor weight, int row) {
+  private static float dot(float[] x, float[] weights) {
     float sum = 0;
-    for (int k = 0; k < weight.cols(); k++) {
-      sum += x[k] * weight.get(row, k);
+    for (int k = 0; k < weights.length; k++) {
+      sum += x[k] * weights[k];
     }
     return sum;
   }
@@ -132,7 +141,7 @@ public final class ScalarBackend extends CpuBackend {
         rotate(row, h * dim, dim, CpuTensor.of(rope), position);
       }
       write(row, x, i, 1);
-      CpuTensor block = CpuTensor.of(cache.block(position / cache.blockLength()));
+      CpuTensor block = block(cache, position);
       int at = position % cache.blockLength();
       for (int h = 0; h < cache.kvHeads(); h++) {
         for (int c = 0; c < dim; c++) {
@@ -165,39 +174,44 @@ public final class ScalarBackend extends CpuBackend {
       int end = batch.position(run, i) + 1;
       int start = Math.max(0, end - window);
       int dim = cache.headDim();
+      float[] queries = new float[heads * dim];
+      q.read(i, queries, queries.length);
+      float[] keys = new float[dim];
+      float[] values = new float[dim];
       for (int h = 0; h < heads; h++) {
         int kvHead = h / (heads / cache.kvHeads());
         float[] weights = new float[end];
         float max = Float.NEGATIVE_INFINITY;
         for (int p = start; p < end; p++) {
+          int row = cache.keyRow(layer, kvHead) + p % cache.blockLength();
+          block(cache, p).read(row, keys, dim);
           float score = 0;
           for (int c = 0; c < dim; c++) {
-            score += q.get(i, h * dim + c) * stored(cache, layer, true, kvHead, p, c);
+            score += queries[h * dim + c] * keys[c];
           }
           weights[p] = (float) (score / Math.sqrt(dim));
           max = Math.max(max, weights[p]);
         }
         float sum = 0;
+        float[] mixed = new float[dim];
         for (int p = start; p < end; p++) {
           weights[p] = (float) Math.exp(weights[p] - max);
           sum += weights[p];
+          int row = cache.valueRow(layer, kvHead) + p % cache.blockLength();
+          block(cache, p).read(row, values, dim);
+          for (int c = 0; c < dim; c++) {
+            mixed[c] += weights[p] * values[c];
+          }
         }
         for (int c = 0; c < dim; c++) {
-          float mixed = 0;
-          for (int p = start; p < end; p++) {
-            mixed += weights[p] * stored(cache, layer, false, kvHead, p, c);
-          }
-          o.set(i, h * dim + c, mixed / sum);
+          o.set(i, h * dim + c, mixed[c] / sum);
         }
       }
     }
   }
 
-  private static float stored(
-      KvCache cache, int layer, boolean key, int head, int position, int c) {
-    int row = key ? cache.keyRow(layer, head) : cache.valueRow(layer, head);
-    CpuTensor block = CpuTensor.of(cache.block(position / cache.blockLength()));
-    return block.get(row + position % cache.blockLength(), c);
+  private static CpuTensor block(KvCache cache, int position) {
+    return CpuTensor.of(cache.block(position / cache.blockLength()));
   }
 
   @Override

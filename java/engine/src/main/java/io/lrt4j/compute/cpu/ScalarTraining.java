@@ -45,9 +45,7 @@ final class ScalarTraining implements TrainingBackend {
   private static float[] row(Tensor x, int row) {
     CpuTensor from = CpuTensor.of(x);
     float[] values = new float[from.cols()];
-    for (int c = 0; c < values.length; c++) {
-      values[c] = from.get(row, c);
-    }
+    from.read(row, values, values.length);
     return values;
   }
 
@@ -300,10 +298,13 @@ final class ScalarTraining implements TrainingBackend {
     return Arrays.copyOfRange(all, Math.max(0, n - Math.min(n, window)), n);
   }
 
-  private static float at(Tensor qkv, @Nullable Tensor prefix, int row, int col) {
-    return row < 0 && prefix != null
-        ? CpuTensor.of(prefix).get(-1 - row, col)
-        : CpuTensor.of(qkv).get(row, col);
+  /** Where {@link #context} says a row is. */
+  private static float[] at(float[][] qkv, float[][] prefix, int row) {
+    return row < 0 ? prefix[-1 - row] : qkv[row];
+  }
+
+  private static float[][] matrix(@Nullable Tensor x) {
+    return x == null ? new float[0][] : matrix(x, x.rows());
   }
 
   /** First column of the keys that query head {@code h} attends to; the values' is further on. */
@@ -311,13 +312,12 @@ final class ScalarTraining implements TrainingBackend {
     return (heads.heads() + h / (heads.heads() / heads.kvHeads())) * heads.headDim();
   }
 
-  private static double score(
-      Tensor qkv, @Nullable Tensor prefix, int row, int other, Heads heads, int h) {
+  private static double score(float[] qkv, float[] other, Heads heads, int h) {
     double dot = 0;
+    int query = h * heads.headDim();
     int key = keyColumn(heads, h);
     for (int c = 0; c < heads.headDim(); c++) {
-      float query = CpuTensor.of(qkv).get(row, h * heads.headDim() + c);
-      dot += (double) query * at(qkv, prefix, other, key + c);
+      dot += (double) qkv[query + c] * other[key + c];
     }
     return dot / Math.sqrt(heads.headDim());
   }
@@ -332,13 +332,15 @@ final class ScalarTraining implements TrainingBackend {
       Tensor out,
       Tensor logSumExp) {
     int dim = heads.headDim();
+    float[][] rows = matrix(qkv, batch.rows());
+    float[][] before = matrix(prefix);
     for (int i = 0; i < batch.rows(); i++) {
       int[] context = context(batch, i, window);
       for (int h = 0; h < heads.heads(); h++) {
         double[] scores = new double[context.length];
         double max = Double.NEGATIVE_INFINITY;
         for (int j = 0; j < context.length; j++) {
-          scores[j] = score(qkv, prefix, i, context[j], heads, h);
+          scores[j] = score(rows[i], at(rows, before, context[j]), heads, h);
           max = Math.max(max, scores[j]);
         }
         double sum = 0;
@@ -348,13 +350,16 @@ final class ScalarTraining implements TrainingBackend {
         double normaliser = max + Math.log(sum);
         CpuTensor.of(logSumExp).set(i, h, (float) normaliser);
         int value = keyColumn(heads, h) + heads.kvHeads() * dim;
-        for (int c = 0; c < dim; c++) {
-          double mixed = 0;
-          for (int j = 0; j < context.length; j++) {
-            double p = Math.exp(scores[j] - normaliser);
-            mixed += p * at(qkv, prefix, context[j], value + c);
+        double[] mixed = new double[dim];
+        for (int j = 0; j < context.length; j++) {
+          double p = Math.exp(scores[j] - normaliser);
+          float[] other = at(rows, before, context[j]);
+          for (int c = 0; c < dim; c++) {
+            mixed[c] += p * other[value + c];
           }
-          CpuTensor.of(out).set(i, h * dim + c, (float) mixed);
+        }
+        for (int c = 0; c < dim; c++) {
+          CpuTensor.of(out).set(i, h * dim + c, (float) mixed[c]);
         }
       }
     }
@@ -374,6 +379,10 @@ final class ScalarTraining implements TrainingBackend {
     int dim = heads.headDim();
     double[][] d = new double[batch.rows()][heads.columns()];
     double scale = 1 / Math.sqrt(dim);
+    float[][] rows = matrix(qkv, batch.rows());
+    float[][] before = matrix(prefix);
+    float[][] g = matrix(dOut, batch.rows());
+    float[][] y = matrix(out, batch.rows());
     for (int i = 0; i < batch.rows(); i++) {
       int[] context = context(batch, i, window);
       for (int h = 0; h < heads.heads(); h++) {
@@ -382,25 +391,23 @@ final class ScalarTraining implements TrainingBackend {
         int value = key + heads.kvHeads() * dim;
         double delta = 0;
         for (int c = 0; c < dim; c++) {
-          double g = CpuTensor.of(dOut).get(i, query + c);
-          delta += g * CpuTensor.of(out).get(i, query + c);
+          delta += (double) g[i][query + c] * y[i][query + c];
         }
-        for (int other : context) {
-          double score = score(qkv, prefix, i, other, heads, h);
-          double p = Math.exp(score - CpuTensor.of(logSumExp).get(i, h));
+        for (int j : context) {
+          float[] other = at(rows, before, j);
+          double p = Math.exp(score(rows[i], other, heads, h) - CpuTensor.of(logSumExp).get(i, h));
           double dp = 0;
           for (int c = 0; c < dim; c++) {
-            double g = CpuTensor.of(dOut).get(i, query + c);
-            dp += g * at(qkv, prefix, other, value + c);
-            if (other >= 0) {
-              d[other][value + c] += p * g;
+            dp += (double) g[i][query + c] * other[value + c];
+            if (j >= 0) {
+              d[j][value + c] += p * g[i][query + c];
             }
           }
           double dScore = p * (dp - delta) * scale;
           for (int c = 0; c < dim; c++) {
-            d[i][query + c] += dScore * at(qkv, prefix, other, key + c);
-            if (other >= 0) {
-              d[other][key + c] += dScore * CpuTensor.of(qkv).get(i, query + c);
+            d[i][query + c] += dScore * other[key + c];
+            if (j >= 0) {
+              d[j][key + c] += dScore * rows[i][query + c];
             }
           }
         }

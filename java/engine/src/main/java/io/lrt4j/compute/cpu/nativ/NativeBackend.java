@@ -245,6 +245,24 @@ public final class NativeBackend extends CpuBackend {
     }
   }
 
+  /**
+   * Reads memory and does next to nothing with it, with all threads: how fast that goes is the
+   * limit of decoding.
+   *
+   * @param data whole KiB
+   * @param streams places that a thread reads at once: 1, 2, 4 or 8
+   * @param ahead distance of prefetches in bytes; 0 for none
+   * @return the sum of all its 64-bit words
+   */
+  public long read(MemorySegment data, int streams, int ahead) {
+    begin();
+    try {
+      return NativeCalls.read(context, data, data.byteSize(), streams, ahead);
+    } finally {
+      turn.unlock();
+    }
+  }
+
   @Override
   public void close() {
     turn.lock();

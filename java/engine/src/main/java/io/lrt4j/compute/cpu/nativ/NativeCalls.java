@@ -71,6 +71,8 @@ final class NativeCalls {
           ADDRESS);
   private static final MethodHandle SUMMARIZE =
       procedure("lrt_summarize", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS);
+  private static final MethodHandle READ =
+      function("lrt_read", JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT);
 
   private NativeCalls() {}
 
@@ -236,6 +238,14 @@ final class NativeCalls {
       MemorySegment context, MemorySegment x, long at, int n, MemorySegment summary) {
     try {
       SUMMARIZE.invokeExact(context, x, at, n, summary);
+    } catch (Throwable t) {
+      throw thrown(t);
+    }
+  }
+
+  static long read(MemorySegment context, MemorySegment data, long bytes, int streams, int ahead) {
+    try {
+      return (long) READ.invokeExact(context, data, bytes, streams, ahead);
     } catch (Throwable t) {
       throw thrown(t);
     }

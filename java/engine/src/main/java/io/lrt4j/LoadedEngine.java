@@ -1,0 +1,337 @@
+package io.lrt4j;
+
+import io.lrt4j.reasoning.LoadedModel;
+import io.lrt4j.reasoning.Session;
+import io.lrt4j.text.Tokenizer;
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** An engine that computes in this process; sessions are kept for the next questions. */
+final class LoadedEngine implements Engine {
+  /** Sessions kept for the next questions; more callers than that make their own. */
+  private static final int MAX_IDLE = 8;
+
+  /** Asynchronous answers under way at a time; more wait for one to end. */
+  private static final int MAX_THREADS = 64;
+
+  /** More of one question at a time than this is a mistake, and would fill the memory. */
+  private static final int MAX_SAMPLES = 1 << 16;
+
+  /** Frees engines that were dropped unclosed. */
+  private static final Cleaner CLEANER = Cleaner.create();
+
+  private final LoadedModel model;
+  private final double loadMillis;
+  private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as the next two are
+  private final List<Thread> asking = new ArrayList<>(); // once for every call under way
+  private boolean closed;
+  private final ThreadPoolExecutor asynchronous = newPool();
+  private final Cleaner.Cleanable resources;
+
+  private LoadedEngine(LoadedModel model, double loadMillis) {
+    this.model = model;
+    this.loadMillis = loadMillis;
+    resources = CLEANER.register(this, new Resources(model, idle));
+  }
+
+  /** Threads for those who do not want to wait on their own; they end when there is none. */
+  private static ThreadPoolExecutor newPool() {
+    var pool =
+        new ThreadPoolExecutor(
+            MAX_THREADS,
+            MAX_THREADS,
+            1,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            Thread.ofPlatform().daemon().name("lrt4j-answer-", 0).factory());
+    pool.allowCoreThreadTimeOut(true);
+    return pool;
+  }
+
+  /** What an engine has outside the heap; it does not know the engine, which may be dropped. */
+  private record Resources(LoadedModel model, Deque<Session> idle) implements Runnable {
+    @Override
+    public void run() {
+      try (model) {
+        synchronized (idle) {
+          idle.forEach(Session::close);
+          idle.clear();
+        }
+      }
+    }
+  }
+
+  static Engine load(Path model, EngineOptions options) {
+    long start = System.nanoTime();
+    LoadedModel loaded = LoadedModel.load(model, options);
+    return new LoadedEngine(loaded, (System.nanoTime() - start) / 1e6);
+  }
+
+  @Override
+  public Answer ask(Question question) {
+    return inSession(session -> session.ask(question, 1, null)).getFirst();
+  }
+
+  @Override
+  public Answer ask(Question question, TokenListener listener) {
+    return inSession(session -> session.ask(question, 1, listener)).getFirst();
+  }
+
+  @Override
+  public CompletableFuture<Answer> askAsync(Question question) {
+    return askAsync(question, null);
+  }
+
+  @Override
+  public CompletableFuture<Answer> askAsync(Question question, @Nullable TokenListener listener) {
+    Cancellation cancellation = Cancellation.with(question.options().cancellation());
+    CompletableFuture<Answer> answer = new CompletableFuture<>();
+    answer(question.cancelledBy(cancellation), cancellation, listener, answer);
+    return answer;
+  }
+
+  @Override
+  public AnswerStream stream(Question question) {
+    return new TokenPublisher(this, question);
+  }
+
+  /**
+   * Completes {@code answer} with the answer, on another thread.
+   *
+   * @param cancellation of the question; thrown when {@code answer} is completed by somebody else
+   */
+  @SuppressWarnings("FutureReturnValueIgnored") // the other end of the future is the caller's
+  void answer(
+      Question question,
+      Cancellation cancellation,
+      @Nullable TokenListener listener,
+      CompletableFuture<Answer> answer) {
+    answer.whenComplete((result, failure) -> cancellation.cancel());
+    try {
+      asynchronous.execute(() -> complete(question, listener, answer));
+    } catch (RejectedExecutionException e) {
+      answer.completeExceptionally(closed());
+    }
+  }
+
+  private void complete(
+      Question question, @Nullable TokenListener listener, CompletableFuture<Answer> answer) {
+    if (answer.isDone()) {
+      return; // cancelled before it began
+    }
+    Answer done;
+    try {
+      done = inSession(session -> session.ask(question, 1, listener)).getFirst();
+    } catch (RuntimeException | Error e) {
+      answer.completeExceptionally(e);
+      return;
+    }
+    answer.complete(done);
+  }
+
+  @Override
+  public List<Answer> sample(Question question, int count) {
+    if (count < 1 || count > MAX_SAMPLES) {
+      throw new QuestionException(
+          "the number of samples must be 1 to " + MAX_SAMPLES + ", found " + count);
+    }
+    return inSession(session -> session.ask(question, count, null));
+  }
+
+  @Override
+  public Answer generate(int[] prompt, GenerationOptions options) {
+    return inSession(session -> session.generate(prompt, options, null));
+  }
+
+  @Override
+  public Answer generate(int[] prompt, GenerationOptions options, TokenListener listener) {
+    return inSession(session -> session.generate(prompt, options, listener));
+  }
+
+  @Override
+  public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
+    return inSession(session -> session.score(ids, withLogits, withHidden));
+  }
+
+  @Override
+  public int[] encode(String text) {
+    try {
+      return model.tokenizer("read text").encode(text);
+    } finally {
+      Reference.reachabilityFence(this); // or it may be freed under the last call's feet
+    }
+  }
+
+  @Override
+  public String decode(int[] ids) {
+    try {
+      Tokenizer tokenizer = model.tokenizer("write text");
+      int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
+      for (int id : ids) {
+        if (id < 0 || id >= bound) {
+          throw new QuestionException(
+              "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
+        }
+      }
+      return tokenizer.decode(ids, false);
+    } finally {
+      Reference.reachabilityFence(this); // or it may be freed under the last call's feet
+    }
+  }
+
+  @Override
+  public int[] prompt(Question question) {
+    return inSession(session -> session.prompt(question));
+  }
+
+  @Override
+  public boolean hasTokenizer() {
+    return model.hasTokenizer();
+  }
+
+  @Override
+  public Mode defaultMode() {
+    return model.defaultMode();
+  }
+
+  @Override
+  public boolean knowsThinking() {
+    return model.prompts().knowsThinking();
+  }
+
+  @Override
+  public Path model() {
+    return model.directory();
+  }
+
+  @Override
+  public @Nullable Path network() {
+    return model.networkDirectory();
+  }
+
+  @Override
+  public String backend() {
+    return model.backend().name();
+  }
+
+  @Override
+  public GenerationOptions defaultOptions() {
+    return model.defaultOptions();
+  }
+
+  @Override
+  public double loadMillis() {
+    return loadMillis;
+  }
+
+  @Override
+  public String describe() {
+    return model.describe();
+  }
+
+  private <T> T inSession(Function<Session, T> work) {
+    Session session = borrow();
+    boolean sound = false;
+    try {
+      T result = work.apply(session);
+      sound = true;
+      return result;
+    } catch (InternalError e) {
+      throw model.changed(e);
+    } finally {
+      giveBack(session, sound);
+    }
+  }
+
+  private static IllegalStateException closed() {
+    return new IllegalStateException("the engine is closed");
+  }
+
+  private Session borrow() {
+    synchronized (idle) {
+      if (closed) {
+        throw closed();
+      }
+      asking.add(Thread.currentThread());
+      if (!idle.isEmpty()) {
+        return idle.pop();
+      }
+    }
+    boolean made = false;
+    try {
+      Session session = new Session(model);
+      made = true;
+      return session;
+    } finally {
+      if (!made) {
+        release();
+      }
+    }
+  }
+
+  /**
+   * A session in which something was thrown is not used again: it may be half-way through anything.
+   */
+  private void giveBack(Session session, boolean sound) {
+    boolean keep;
+    synchronized (idle) {
+      keep = sound && !closed && idle.size() < MAX_IDLE;
+      if (keep) {
+        idle.push(session);
+      }
+    }
+    try {
+      if (!keep) {
+        session.close();
+      }
+    } finally {
+      release();
+    }
+  }
+
+  private void release() {
+    synchronized (idle) {
+      asking.remove(Thread.currentThread());
+      idle.notifyAll();
+    }
+  }
+
+  @Override
+  public void close() {
+    boolean interrupted = false;
+    synchronized (idle) {
+      if (closed) {
+        return;
+      }
+      if (asking.contains(Thread.currentThread())) {
+        throw new IllegalStateException(
+            "an engine cannot be closed by a listener: closing waits for the answer it listens to");
+      }
+      closed = true;
+      while (!asking.isEmpty()) {
+        try {
+          idle.wait();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    asynchronous.shutdown(); // what waits in it finds the engine closed
+    resources.clean();
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
