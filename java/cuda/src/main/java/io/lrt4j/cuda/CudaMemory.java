@@ -111,7 +111,7 @@ final class CudaMemory implements Memory {
       case F32 -> data.get(FLOAT, 4L * i);
       case F16 -> Float.float16ToFloat(data.get(SHORT, 2L * i));
       case BF16 -> Float.intBitsToFloat(data.get(SHORT, 2L * i) << 16);
-      case Q8 -> throw new IllegalArgumentException("q8 has no single elements");
+      case Q8, Q4 -> throw new IllegalArgumentException("rounded weights have no single elements");
     };
   }
 

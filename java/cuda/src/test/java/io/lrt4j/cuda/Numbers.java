@@ -54,7 +54,8 @@ final class Numbers {
                 ValueLayout.JAVA_SHORT_UNALIGNED,
                 2L * i,
                 (short) (Float.floatToRawIntBits(values[i]) >>> 16));
-        case Q8 -> throw new IllegalArgumentException("q8 has no single elements");
+        case Q8, Q4 ->
+            throw new IllegalArgumentException("rounded weights have no single elements");
       }
     }
     return new Weight(dtype, rows, cols, data);
