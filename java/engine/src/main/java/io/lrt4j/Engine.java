@@ -115,9 +115,7 @@ public interface Engine extends AutoCloseable {
    *
    * @throws QuestionException if there is no reasoning network, or the question is too long
    */
-  public float[][] latents(Question question) {
-    return inSession(session -> session.latents(question));
-  }
+  float[][] latents(Question question);
 
   /** Whether the checkpoint came with a tokenizer. */
   boolean hasTokenizer();
