@@ -1,5 +1,5 @@
 /** The lrt4j library: load a reasoning model, ask it, latently or explicitly. */
-@SuppressWarnings("module") // io.lrt4j.cli, cuda and training are compiled after this module
+@SuppressWarnings("module") // those that something is exported to are compiled after this module
 module io.lrt4j.engine {
   requires static jdk.incubator.vector;
   requires static transitive org.jspecify;
@@ -18,6 +18,7 @@ module io.lrt4j.engine {
   exports io.lrt4j;
   exports io.lrt4j.checkpoint to
       io.lrt4j.cli,
+      io.lrt4j.evaluation,
       io.lrt4j.training;
   exports io.lrt4j.compute to
       io.lrt4j.cli,

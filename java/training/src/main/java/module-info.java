@@ -3,7 +3,7 @@
 module io.lrt4j.training {
   requires transitive io.lrt4j.engine;
   requires static transitive org.jspecify;
-  requires io.lrt4j.evaluation;
+  requires transitive io.lrt4j.evaluation;
   requires com.fasterxml.jackson.databind;
 
   exports io.lrt4j.training to

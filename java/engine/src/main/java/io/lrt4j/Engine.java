@@ -109,6 +109,14 @@ public interface Engine extends AutoCloseable {
    */
   int[] prompt(Question question);
 
+  /**
+   * The latent vectors, [t][d], that the reasoning network computes for a question: what takes the
+   * place of written thinking. None, [0][], if the question's {@link Cancellation} called it off.
+   *
+   * @throws QuestionException if there is no reasoning network, or the question is too long
+   */
+  float[][] latents(Question question);
+
   /** Whether the checkpoint came with a tokenizer. */
   boolean hasTokenizer();
 

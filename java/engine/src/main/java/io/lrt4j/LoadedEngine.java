@@ -166,6 +166,11 @@ final class LoadedEngine implements Engine {
   }
 
   @Override
+  public float[][] latents(Question question) {
+    return inSession(session -> session.latents(question));
+  }
+
+  @Override
   public int[] encode(String text) {
     try {
       return model.tokenizer("read text").encode(text);

@@ -54,7 +54,8 @@ class EngineConformanceTest {
     JsonNode expected = Fixtures.json(network.resolve("expected.json"));
     JsonNode config = Fixtures.json(network.resolve("config.json"));
     Path base = network.resolveSibling(config.get("base_model").asText());
-    try (Engine engine = TestModels.engine(base, network, backend)) {
+    try (Engine engine = TestModels.engine(base, network, backend);
+        Safetensors tensors = Safetensors.open(network.resolve("expected.safetensors"))) {
       for (int i = 0; i < QUESTIONS.size(); i++) {
         Question question =
             Question.of(QUESTIONS.get(i))
@@ -65,6 +66,8 @@ class EngineConformanceTest {
 
         Answer answer = engine.ask(question);
 
+        float[] latents = flat(engine.latents(question));
+        assertClose(Fixtures.floats(tensors, "case" + i + ".latents"), latents, "latents");
         assertEquals(ids(expected.get("greedy").get(i)), answer.ids());
         assertEquals(Mode.LATENT, answer.mode());
         assertEquals(FinishReason.LENGTH, answer.finishReason());

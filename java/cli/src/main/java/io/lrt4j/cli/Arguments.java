@@ -27,8 +27,6 @@ final class Arguments {
           .setStripLeadingAndTrailingQuotes(false)
           .get();
 
-  private static final Set<String> REPEATABLE = Set.of("stop");
-
   private final CommandLine line;
 
   private Arguments(CommandLine line) {
@@ -51,7 +49,7 @@ final class Arguments {
     }
     Set<String> seen = new HashSet<>();
     for (Option option : line.getOptions()) {
-      if (!seen.add(option.getLongOpt()) && !REPEATABLE.contains(option.getLongOpt())) {
+      if (!seen.add(option.getLongOpt()) && !command.repeatable().contains(option.getLongOpt())) {
         throw usage(command, dashes(option) + " is given twice");
       }
     }

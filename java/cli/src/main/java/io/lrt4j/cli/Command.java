@@ -1,6 +1,7 @@
 package io.lrt4j.cli;
 
 import java.io.IOException;
+import java.util.Set;
 import org.apache.commons.cli.Options;
 
 /** One command of {@code lrt}. */
@@ -20,6 +21,11 @@ interface Command {
   /** Most operands that it takes. */
   default int operands() {
     return 0;
+  }
+
+  /** Names of the options that may be given several times. */
+  default Set<String> repeatable() {
+    return Set.of("stop");
   }
 
   /** What else a reader of its help should know; "" for nothing. */

@@ -146,6 +146,14 @@ final class EvalCommand implements Command {
 
   static DataSet dataSet(Arguments arguments, String command) {
     String file = required(arguments, command, "data");
+    if (arguments.texts("data").size() > 1) {
+      throw new UsageException("--data is given twice; only study geometry takes several");
+    }
+    return dataSet(arguments, Path.of(file));
+  }
+
+  /** A file, read as the options say. */
+  static DataSet dataSet(Arguments arguments, Path file) {
     String format = arguments.choice("format", "auto", "gsm8k", "math", "agieval", "gpqa", "plain");
     String grader = arguments.choice("grader", "auto", "number", "math", "choice", "text");
     var reading =
@@ -155,7 +163,7 @@ final class EvalCommand implements Command {
             arguments.text("answer-field"),
             arguments.has("grader") ? Grader.valueOf(grader.toUpperCase(Locale.ROOT)) : null);
     int limit = arguments.integer("limit", Integer.MAX_VALUE, 1, Integer.MAX_VALUE);
-    return DataSet.read(Path.of(file), reading).first(limit);
+    return DataSet.read(file, reading).first(limit);
   }
 
   private static Summary grade(Path file, DataSet data, Path out) throws IOException {
@@ -171,7 +179,7 @@ final class EvalCommand implements Command {
     Decoding decoding = Decoding.of(arguments);
     int samples = arguments.integer("samples", 1, 1, 4096);
     int batch = arguments.integer("batch", 1, 1, 1024);
-    List<Integer> budgets = budgets(arguments, 512);
+    List<Integer> budgets = budgets(arguments, "512");
     List<Mode> asked = modes(arguments);
     EngineOptions loading = CommonOptions.engine(arguments);
     Path model = CommonOptions.model(arguments, console);
@@ -256,11 +264,9 @@ final class EvalCommand implements Command {
     return modes;
   }
 
-  static List<Integer> budgets(Arguments arguments, int otherwise) {
-    String value = arguments.text("budgets");
-    if (value == null) {
-      return List.of(otherwise);
-    }
+  static List<Integer> budgets(Arguments arguments, String otherwise) {
+    String given = arguments.text("budgets");
+    String value = given == null ? otherwise : given;
     List<Integer> budgets = new ArrayList<>();
     for (String part : value.split(",", -1)) {
       if (!part.matches("[1-9]\\d{0,8}") || part.equals("1")) {

@@ -49,6 +49,7 @@ final class LabCommand implements Command {
             .addOption(
                 valued("count", "N", "how many problems (default: 10; exam: 167 of every length)"))
             .addOption(flag("calibrate", "exam: set the threshold of auto mode first"))
+            .addOption(StudyCommand.tolerance("calibrate"))
             .addOption(valued("modes", "M,…", "exam: which modes (default: all four)"))
             .addOption(valued("steps", "A-B", "steps of a problem (default: 1-6)"))
             .addOption(range())
@@ -137,6 +138,7 @@ final class LabCommand implements Command {
         modes.add(mode);
       }
     }
+    double tolerance = StudyCommand.tolerance(arguments);
     Path model = CommonOptions.model(arguments, console);
     if (arguments.has("calibrate")) {
       try (Engine engine = Engine.load(model, CommonOptions.engine(arguments))) {
@@ -147,15 +149,20 @@ final class LabCommand implements Command {
         var found =
             LabExam.calibrate(
                 engine,
-                network,
-                new LabExam.Paper(range, steps.least, steps.most, seed + CALIBRATION_SEED, count));
+                new LabExam.Paper(
+                    range, steps.least, steps.most, seed + CALIBRATION_SEED, 2 * count),
+                tolerance);
+        found.write(network);
         console.note(
             String.format(
                 Locale.ROOT,
-                "auto keeps a latent answer from %s %.4f on: %.1f %% of them",
+                "auto keeps a latent answer from %s %.4f on: on other problems than this was chosen"
+                    + " with, %.1f %% of them, right %.1f %%, explicit %.1f %%",
                 found.measure().name().toLowerCase(Locale.ROOT),
-                found.threshold(),
-                100 * found.kept()));
+                found.chosen().threshold(),
+                100 * found.tested().kept(),
+                100 * found.tested().accuracy(),
+                100 * found.explicit()));
       }
     }
     try (Engine engine = Engine.load(model, CommonOptions.engine(arguments))) {

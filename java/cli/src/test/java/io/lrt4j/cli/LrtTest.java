@@ -368,7 +368,7 @@ class LrtTest {
         Arguments.of(
             "lab",
             "count steps range split seed out vocabulary hidden intermediate layers heads head-dim"
-                + " modes calibrate "
+                + " modes calibrate tolerance "
                 + loading),
         Arguments.of(
             "eval",
@@ -377,8 +377,8 @@ class LrtTest {
                 + loading),
         Arguments.of(
             "study",
-            "data format question-field answer-field grader limit out resume networks budget"
-                + " samples batch temperature seed tolerance write-threshold "
+            "data format question-field answer-field grader limit out resume networks stages budget"
+                + " budgets samples batch temperature seed tolerance write-threshold "
                 + loading),
         Arguments.of(
             "serve",

@@ -3,6 +3,7 @@ package io.lrt4j.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,6 +78,79 @@ class StudyCommandTest {
   void efficiency() throws IOException {
     String text = report("efficiency", study("efficiency", TinyModels.NETWORK));
     assertTrue(text.contains("| mode/budget | first token, ms |"), text);
+  }
+
+  @Test
+  void everyStudyInOneReport() throws IOException {
+    Path data = folder.resolve("groups.jsonl");
+    Files.write(
+        data,
+        List.of(
+            "{\"question\":\"What is 1+1?\",\"answer\":2,\"steps\":1}",
+            "{\"question\":\"What is 2+2?\",\"answer\":4,\"steps\":1}",
+            "{\"question\":\"What is 1+1+1?\",\"answer\":3,\"steps\":2}",
+            "{\"question\":\"What is 2+2+2?\",\"answer\":6,\"steps\":2}"));
+    String networks = "a=" + TinyModels.NETWORK + ",b=" + TinyModels.NETWORK;
+    String[] line = {
+      "study",
+      "all",
+      "--data",
+      data.toString(),
+      "--out",
+      folder.resolve("all").toString(),
+      "--model",
+      TinyModels.BASE.toString(),
+      "--network",
+      TinyModels.NETWORK.toString(),
+      "--budget",
+      "8",
+      "--budgets",
+      "4,8",
+      "--samples",
+      "2",
+      "--networks",
+      networks,
+      "--stages",
+      networks
+    };
+    Run run = Run.of(line);
+    String text = report("all", run);
+    for (String title :
+        List.of(
+            "Token budgets",
+            "Accuracy",
+            "Redundancy of written thinking",
+            "Hybrid reasoning",
+            "Efficiency",
+            "Number of latents",
+            "Stages of training",
+            "Geometry of latents")) {
+      assertTrue(text.contains("\n## " + title + "\n"), title + " in " + text);
+    }
+    assertTrue(text.contains("| agreement |"), text);
+    assertTrue(text.contains("| data set | questions | steps 1 | steps 2 |"), text);
+    List<String> resume = new ArrayList<>(List.of(line));
+    resume.add("--resume");
+    Run again = Run.of(resume.toArray(String[]::new));
+    assertEquals(0, again.status(), again.err());
+    assertEquals(run.out(), again.out());
+  }
+
+  @Test
+  void geometry() throws IOException {
+    Path other = folder.resolve("others.jsonl");
+    Files.write(
+        other,
+        List.of(
+            "{\"question\":\"What is 1+1?\",\"answer\":2}",
+            "{\"question\":\"Who wrote Faust?\",\"answer\":\"Goethe\"}"));
+    Run run = study("geometry", TinyModels.NETWORK, "--data", other.toString(), "--json");
+    String text = report("geometry", run);
+    assertTrue(text.contains("| data set | questions | sums | others |"), text);
+    double cosine = new ObjectMapper().readTree(run.out()).findValue("cosine").asDouble();
+    assertTrue(cosine > -1 && cosine < 1, run.out());
+    assertEquals(2, study("geometry", TinyModels.NETWORK).status());
+    assertEquals(2, study("hybrid", TinyModels.NETWORK, "--data", "x").status());
   }
 
   @Test

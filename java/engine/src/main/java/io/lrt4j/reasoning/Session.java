@@ -72,6 +72,23 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** Encodes and reasons only: the latents, [t][d]; [0][] if it was called off. */
+  public float[][] latents(Question question) {
+    GenerationOptions options = question.optionsOver(model.defaultOptions());
+    Job job = Job.of(model.prompts().thinking(question), options, 1, new Stopwatch());
+    try {
+      ReasoningNetwork network = network(Mode.LATENT);
+      Tensor z = encode(job, Mode.LATENT) ? reason(job, network) : null;
+      float[][] latents = z == null ? new float[0][] : new float[z.rows()][z.cols()];
+      for (int i = 0; z != null && i < latents.length; i++) {
+        model.transformer().backend().read(z, i, latents[i], 1);
+      }
+      return latents;
+    } finally {
+      closeCache();
+    }
+  }
+
   /** What a question's mode puts before latents, thinking or answer. */
   public int[] prompt(Question question) {
     Mode mode = Objects.requireNonNullElse(question.mode(), model.defaultMode());
@@ -184,6 +201,22 @@ public final class Session implements AutoCloseable {
         .toList();
   }
 
+  /** The network's pass over the encoded question: its latents, [t, d]; null if called off. */
+  private @Nullable Tensor reason(Job job, ReasoningNetwork network) {
+    var event = new Events.Reason();
+    event.begin();
+    if (pass == null) {
+      pass = network.newPass();
+    }
+    BooleanSupplier calledOff = () -> Sequence.isCancelled(job.options);
+    Tensor z =
+        pass.run(Objects.requireNonNull(hidden), job.prompt.length, generator.turn(calledOff));
+    event.tokens = network.latents();
+    event.commit();
+    job.watch.reason = job.watch.lap();
+    return z;
+  }
+
   /** Reason, and put latents and closing text behind the question; then answer. */
   private List<Answer> latent(Job job, @Nullable TokenListener listener) {
     ReasoningNetwork network = network(Mode.LATENT);
@@ -191,16 +224,8 @@ public final class Session implements AutoCloseable {
     int n = job.prompt.length;
     int t = network.latents();
     int[] close = model.prompts().encode(network.config().close());
-    var reason = new Events.Reason();
-    reason.begin();
-    if (pass == null) {
-      pass = network.newPass();
-    }
     BooleanSupplier calledOff = () -> Sequence.isCancelled(job.options);
-    Tensor z = pass.run(Objects.requireNonNull(hidden), n, generator.turn(calledOff));
-    reason.tokens = t;
-    reason.commit();
-    job.watch.reason = job.watch.lap();
+    Tensor z = reason(job, network);
     if (z == null) {
       return cancelled(job, Mode.LATENT);
     }

@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -57,7 +58,9 @@ public final class AnswerFile implements AutoCloseable {
               folder + ": was begun with another setting: expected " + before + ", found " + now);
         }
       } else {
-        Files.writeString(settings, MAPPER.writeValueAsString(setting) + "\n");
+        Path begun = folder.resolve("setting.json.tmp"); // it is there whole, or not at all
+        Files.writeString(begun, MAPPER.writeValueAsString(setting) + "\n");
+        Files.move(begun, settings, StandardCopyOption.ATOMIC_MOVE);
       }
       FileChannel out =
           FileChannel.open(

@@ -1,5 +1,6 @@
 package io.lrt4j.evaluation;
 
+import java.io.Serializable;
 import java.util.List;
 
 /**
@@ -11,7 +12,8 @@ import java.util.List;
  * @param truth the right answer
  * @param trials at least one
  */
-public record Answered(String cell, String id, String group, String truth, List<Trial> trials) {
+public record Answered(String cell, String id, String group, String truth, List<Trial> trials)
+    implements Serializable {
   public Answered {
     trials = List.copyOf(trials);
   }

@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation;
 
 import io.lrt4j.Mode;
+import java.io.Serializable;
 import java.util.Locale;
 
 /**
@@ -10,7 +11,7 @@ import java.util.Locale;
  * @param mode how to answer; {@link Mode#AUTO} included
  * @param budget most tokens, thinking and answer together
  */
-public record Cell(String label, Mode mode, int budget) {
+public record Cell(String label, Mode mode, int budget) implements Serializable {
   /** A mode under its own name. */
   public static Cell of(Mode mode, int budget) {
     return new Cell(mode.name().toLowerCase(Locale.ROOT), mode, budget);

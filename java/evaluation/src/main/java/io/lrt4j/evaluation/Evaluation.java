@@ -15,6 +15,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -70,22 +71,51 @@ public final class Evaluation {
   public void run(
       Cell cell, AnswerFile answers, Progress progress, Function<Task, Answered> answerer) {
     List<Task> open = new ArrayList<>();
-    double right = 0;
-    int done = 0;
+    var tally = new Tally();
     for (Task task : data.tasks()) {
       Answered before = answers.get(cell.key(), task.id());
       if (before == null) {
         open.add(task);
       } else {
-        right += before.accuracy();
-        done++;
+        tally.add(before);
       }
     }
+    each(
+        open,
+        answerer,
+        answered -> {
+          answers.add(answered);
+          tally.add(answered);
+          progress.onAnswered(cell, tally.done, data.tasks().size(), tally.right / tally.done);
+        });
+  }
+
+  /** What is answered so far. */
+  private static final class Tally {
+    private int done;
+    private double right;
+
+    void add(Answered answered) {
+      done++;
+      right += answered.accuracy();
+    }
+  }
+
+  /** Answers everything, and keeps it in memory only. */
+  public List<Answered> run(Engine engine, Cell cell) {
+    List<Answered> all = new ArrayList<>();
+    each(data.tasks(), task -> answer(engine, cell, task), all::add);
+    return all;
+  }
+
+  /** Hands on every answer, in the order of the questions, however many are under way. */
+  private void each(
+      List<Task> tasks, Function<Task, Answered> answerer, Consumer<Answered> consumer) {
     try (ExecutorService pool = Executors.newFixedThreadPool(batch)) {
       List<Future<Answered>> futures = new ArrayList<>();
-      for (int next = 0, taken = 0; taken < open.size(); taken++) {
-        while (next < open.size() && next - taken < 2 * batch) {
-          Task task = open.get(next++);
+      for (int next = 0, taken = 0; taken < tasks.size(); taken++) {
+        while (next < tasks.size() && next - taken < 2 * batch) {
+          Task task = tasks.get(next++);
           futures.add(pool.submit(() -> answerer.apply(task)));
         }
         Answered answered = futures.get(taken).get();
@@ -93,9 +123,7 @@ public final class Evaluation {
           futures.forEach(f -> f.cancel(true));
           return;
         }
-        answers.add(answered); // in the order of the questions, however many are under way
-        right += answered.accuracy();
-        progress.onAnswered(cell, ++done, data.tasks().size(), right / done);
+        consumer.accept(answered);
       }
     } catch (ExecutionException e) {
       if (e.getCause() instanceof RuntimeException cause) {
@@ -120,17 +148,20 @@ public final class Evaluation {
         || (cancellation != null && cancellation.isCancelled());
   }
 
+  /** A task as the engine is asked it, with its own seed. */
+  public Question question(Cell cell, Task task) {
+    return Question.of(task.prompt())
+        .mode(cell.mode())
+        .options(
+            options
+                .withMaxTokens(cell.budget())
+                .withBudget(cell.budget() < 2 ? 0 : cell.budget())
+                .withSeed(seed(task)));
+  }
+
   private Answered answer(Engine engine, Cell cell, Task task) {
-    Question question =
-        Question.of(task.prompt())
-            .mode(cell.mode())
-            .options(
-                options
-                    .withMaxTokens(cell.budget())
-                    .withBudget(cell.budget() < 2 ? 0 : cell.budget())
-                    .withSeed(seed(task)));
     List<Trial> trials = new ArrayList<>();
-    for (Answer answer : engine.sample(question, samples)) {
+    for (Answer answer : engine.sample(question(cell, task), samples)) {
       if (answer.finishReason() != FinishReason.CANCELLED) {
         trials.add(Trial.of(task, answer));
       }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import io.lrt4j.Answer;
 import io.lrt4j.evaluation.data.Task;
+import java.io.Serializable;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -42,7 +43,8 @@ public record Trial(
     @Nullable Double margin,
     double firstTokenMs,
     double decodeMs,
-    double totalMs) {
+    double totalMs)
+    implements Serializable {
 
   /** Grades an answer of the engine. */
   public static Trial of(Task task, Answer answer) {

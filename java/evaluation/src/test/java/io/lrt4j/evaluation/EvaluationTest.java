@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lrt4j.Cancellation;
 import io.lrt4j.Engine;
@@ -24,6 +25,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -103,6 +105,79 @@ class EvaluationTest {
       }
       assertNotEquals(
           alone.getFirst().trials().getFirst().text(), alone.getFirst().trials().getLast().text());
+    }
+  }
+
+  /** A process of its own: answers two questions, and is killed in the middle of the rest. */
+  public static void main(String[] args) throws InterruptedException {
+    try (Engine engine = engine();
+        AnswerFile file = AnswerFile.open(Path.of(args[0]), SETTING, false)) {
+      var evaluation = new Evaluation(data(5), 2, sampled(), 1);
+      evaluation.run(
+          engine,
+          CELLS.getFirst(),
+          file,
+          (_, done, _, _) -> {
+            if (done == 2) {
+              System.out.println("two are answered");
+              LockSupport.park();
+            }
+          });
+    }
+    Thread.sleep(Long.MAX_VALUE);
+  }
+
+  @Test
+  void aKilledProcessIsGoneOnWith() throws IOException, InterruptedException {
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                EvaluationTest.class.getName(),
+                folder.resolve("killed").toString())
+            .redirectErrorStream(true)
+            .start();
+    try (var lines = process.inputReader()) {
+      String line;
+      do {
+        line = lines.readLine();
+      } while (line != null && !line.equals("two are answered"));
+      assertEquals("two are answered", line);
+    } finally {
+      process.destroyForcibly().waitFor(); // SIGKILL
+    }
+    assertEquals(2, Files.readAllLines(folder.resolve("killed/answers.jsonl")).size());
+    try (Engine engine = engine()) {
+      DataSet data = data(5);
+      Summary undisturbed = Summary.of(data, SETTING, run(engine, "whole", data, 1, false));
+      Summary resumed = Summary.of(data, SETTING, run(engine, "killed", data, 1, true));
+      assertEquals(timeless(undisturbed), timeless(resumed));
+    }
+  }
+
+  private static String timeless(Summary summary) {
+    return Summaries.json(summary).replaceAll("\"(first_token|total)_ms\":[\\d.E-]+", "");
+  }
+
+  /** /dev/full takes nothing, as a disk that is full. */
+  @Test
+  void aFullDiskIsSaidInOneSentence() throws IOException {
+    Path full = Path.of("/dev/full");
+    assumeTrue(Files.isWritable(full), "only Linux has it");
+    Files.createSymbolicLink(folder.resolve("answers.jsonl"), full);
+    try (Engine engine = engine();
+        AnswerFile file = AnswerFile.open(folder, SETTING, false)) {
+      var evaluation = new Evaluation(data(2), 1, sampled(), 1);
+      var e =
+          assertThrows(
+              EvaluationException.class,
+              () -> evaluation.run(engine, CELLS.getFirst(), file, NOBODY));
+      String message = String.valueOf(e.getMessage());
+      assertTrue(message.contains("answers.jsonl: cannot be written (No space"), message);
     }
   }
 

@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation.data;
 
 import io.lrt4j.evaluation.grade.Grader;
+import java.io.Serializable;
 
 /**
  * One question of a data set.
@@ -11,4 +12,5 @@ import io.lrt4j.evaluation.grade.Grader;
  * @param grader how answers are compared with it
  * @param group what it is counted with: its level, subject or number of steps; "" for none
  */
-public record Task(String id, String prompt, String truth, Grader grader, String group) {}
+public record Task(String id, String prompt, String truth, Grader grader, String group)
+    implements Serializable {}

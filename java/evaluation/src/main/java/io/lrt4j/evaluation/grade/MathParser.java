@@ -17,8 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Reads LaTeX and plain formulas by recursive descent, to a limited depth. */
@@ -26,40 +24,6 @@ final class MathParser {
   private static final int MAX_LENGTH = 2_000; // so a formula is never deeper than a stack
   private static final int MAX_DEPTH = 120;
   private static final int MAX_DIGITS = 400;
-
-  private static final Pattern TOKEN =
-      Pattern.compile(
-          "\\s*+(?:(?<number>(?:\\d++(?:\\.\\d*+)?|\\.\\d++)(?:[eE][+-]?\\d{1,3}(?![\\d.]))?)"
-              + "|(?<command>\\\\(?:[a-zA-Z]++|.))|(?<letters>[a-zA-Z]++)|(?<other>\\S))",
-          Pattern.DOTALL);
-
-  private static final Map<String, String> SYMBOLS =
-      Map.of(
-          "\\pi",
-          "π",
-          "pi",
-          "π",
-          "π",
-          "π",
-          "\\infty",
-          "∞",
-          "infty",
-          "∞",
-          "infinity",
-          "∞",
-          "∞",
-          "∞",
-          "\\emptyset",
-          "∅",
-          "\\varnothing",
-          "∅",
-          "\\mathbb",
-          "ℝ");
-
-  private static final Set<String> FUNCTIONS =
-      Set.of(
-          "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh",
-          "tanh", "ln", "log", "exp");
 
   private static final Set<String> GREEK =
       Set.of(
@@ -104,161 +68,83 @@ final class MathParser {
           Map.entry("\\approx", "≈"),
           Map.entry("≈", "≈"));
 
-  /** The text is not a formula that is understood. */
-  private static final class Unreadable extends Exception {
-    private static final long serialVersionUID = 1L;
-
-    Unreadable() {
-      super(null, null, false, false);
-    }
-  }
-
-  private final List<String> tokens = new ArrayList<>();
-  private int at;
+  private final Tokens in;
   private int depth;
 
-  private MathParser() {}
+  private MathParser(Tokens in) {
+    this.in = in;
+  }
 
   /** What a text means, or null if it is not understood as mathematics. */
   static @Nullable Value parse(String text) {
     if (text.length() > MAX_LENGTH) {
       return null;
     }
-    var parser = new MathParser();
     try {
-      parser.tokenize(Spelling.plain(text));
-      Value value = parser.list();
-      return parser.at == parser.tokens.size() ? value : null;
-    } catch (Unreadable e) {
+      Tokens tokens = Tokens.of(Spelling.plain(text));
+      Value value = new MathParser(tokens).list();
+      return tokens.ended() ? value : null;
+    } catch (Tokens.Unreadable e) {
       return null;
     }
   }
 
-  private void tokenize(String text) throws Unreadable {
-    Matcher m = TOKEN.matcher(text);
-    int end = 0;
-    while (end < text.length() && m.find(end) && m.start() == end) {
-      end = m.end();
-      String token = m.group().strip();
-      if (m.group("letters") != null) {
-        letters(token);
-      } else {
-        tokens.add(token);
-      }
-    }
-    if (!text.substring(end).isBlank() || tokens.isEmpty()) {
-      throw new Unreadable();
-    }
-    for (int i = 0; i + 1 < tokens.size(); i++) {
-      String next = tokens.get(i + 1);
-      if (tokens.get(i).equals("\\frac") && next.matches("\\d\\d+")) { // \frac12
-        tokens.set(i + 1, next.substring(0, 1));
-        tokens.add(i + 2, next.substring(1));
-      }
-      String pair = tokens.get(i) + next;
-      String joined =
-          switch (pair) {
-            case "<=" -> "≤";
-            case ">=" -> "≥";
-            case "!=" -> "≠";
-            case "**" -> "^";
-            default -> "";
-          };
-      if (!joined.isEmpty()) {
-        tokens.set(i, joined);
-        tokens.remove(i + 1);
-      }
-    }
-  }
-
-  /** A known name stays whole; other letters are variables, one each; long words are none. */
-  private void letters(String run) throws Unreadable {
-    int n = tokens.size();
-    boolean environment =
-        n > 1
-            && tokens.get(n - 1).equals("{")
-            && (tokens.get(n - 2).equals("\\begin") || tokens.get(n - 2).equals("\\end"));
-    if (environment || FUNCTIONS.contains(run) || SYMBOLS.containsKey(run) || run.equals("sqrt")) {
-      tokens.add(run);
-    } else if (run.length() <= 3) {
-      run.chars().forEach(c -> tokens.add(String.valueOf((char) c)));
-    } else {
-      throw new Unreadable();
-    }
-  }
-
-  private String peek() {
-    return at < tokens.size() ? tokens.get(at) : "";
-  }
-
-  private boolean take(String token) {
-    boolean is = peek().equals(token);
-    at += is ? 1 : 0;
-    return is;
-  }
-
-  private void expect(String token) throws Unreadable {
-    if (!take(token)) {
-      throw new Unreadable();
-    }
-  }
-
-  private void deeper() throws Unreadable {
+  private void deeper() throws Tokens.Unreadable {
     if (++depth > MAX_DEPTH) {
-      throw new Unreadable();
+      throw new Tokens.Unreadable();
     }
   }
 
   /** Items between commas; one alone is itself. */
-  private Value list() throws Unreadable {
+  private Value list() throws Tokens.Unreadable {
     List<Value> items = items();
     return items.size() == 1 ? items.getFirst() : new Unordered(items);
   }
 
-  private List<Value> items() throws Unreadable {
+  private List<Value> items() throws Tokens.Unreadable {
     List<Value> items = new ArrayList<>();
     do {
       items.add(union());
-    } while (take(",") || take(";"));
+    } while (in.take(",") || in.take(";"));
     return items;
   }
 
-  private Value union() throws Unreadable {
+  private Value union() throws Tokens.Unreadable {
     List<Value> parts = new ArrayList<>();
     do {
       parts.add(item());
-    } while (take("\\cup") || take("∪"));
+    } while (in.take("\\cup") || in.take("∪"));
     return parts.size() == 1 ? parts.getFirst() : new Union(parts);
   }
 
   /** A formula with relations, or something in brackets that is more than one. */
-  private Value item() throws Unreadable {
+  private Value item() throws Tokens.Unreadable {
     deeper();
     try {
-      int start = at;
+      int start = in.at();
       Value bracketed = brackets();
       if (bracketed != null) {
         return bracketed;
       }
-      at = start;
+      in.back(start);
       List<Expr> terms = new ArrayList<>();
       var relations = new StringBuilder();
       Expr first = sum();
-      if (first instanceof Sym && (take("\\in") || take("∈"))) {
+      if (first instanceof Sym && (in.take("\\in") || in.take("∈"))) {
         return union();
       }
       terms.add(first);
       boolean percent = percent();
       boolean rounded = false;
-      while (RELATIONS.containsKey(peek())) {
-        String relation = Objects.requireNonNull(RELATIONS.get(tokens.get(at++)));
-        int before = at;
+      while (RELATIONS.containsKey(in.peek())) {
+        String relation = Objects.requireNonNull(RELATIONS.get(in.next()));
+        int before = in.at();
         Expr next = sumOrNull();
         if (next == null) { // x = (1, 2)
-          at = before;
+          in.back(before);
           Value whole = relation.equals("=") && first instanceof Sym ? brackets() : null;
           if (whole == null) {
-            throw new Unreadable();
+            throw new Tokens.Unreadable();
           }
           return whole;
         }
@@ -279,39 +165,40 @@ final class MathParser {
   }
 
   private boolean percent() {
-    return take("%") || take("\\%");
+    return in.take("%") || in.take("\\%");
   }
 
   private @Nullable Expr sumOrNull() {
     try {
       return sum();
-    } catch (Unreadable e) {
+    } catch (Tokens.Unreadable e) {
       return null;
     }
   }
 
   /** A tuple, interval, set or matrix that nothing follows; null for what is a formula. */
-  private @Nullable Value brackets() throws Unreadable {
-    if (take("\\begin")) {
+  private @Nullable Value brackets() throws Tokens.Unreadable {
+    if (in.take("\\begin")) {
       return matrix();
     }
-    boolean set = peek().equals("\\{");
-    String open = peek();
+    boolean set = in.peek().equals("\\{");
+    String open = in.peek();
     if (!set && !open.equals("(") && !open.equals("[")) {
       return null;
     }
-    at++;
+    in.skip();
     List<Value> items;
     try {
       items = items();
-    } catch (Unreadable e) {
+    } catch (Tokens.Unreadable e) {
       return null;
     }
-    String close = peek();
-    at++;
+    String close = in.peek();
+    in.skip();
     boolean ended =
-        at >= tokens.size()
-            || Set.of(",", ";", "\\cup", "∪", ")", "]", "\\}", "}", "&", "\\\\").contains(peek());
+        in.ended()
+            || Set.of(",", ";", "\\cup", "∪", ")", "]", "\\}", "}", "&", "\\\\")
+                .contains(in.peek());
     if (set && close.equals("\\}") && ended) {
       return new Unordered(items);
     }
@@ -324,48 +211,36 @@ final class MathParser {
     return null;
   }
 
-  private String group() throws Unreadable {
-    expect("{");
-    var text = new StringBuilder();
-    while (!take("}")) {
-      if (at >= tokens.size()) {
-        throw new Unreadable();
-      }
-      text.append(tokens.get(at++));
-    }
-    return text.toString();
-  }
-
-  private Matrix matrix() throws Unreadable {
-    String kind = group();
+  private Matrix matrix() throws Tokens.Unreadable {
+    String kind = in.group();
     if (!kind.endsWith("matrix") && !kind.equals("array")) {
-      throw new Unreadable();
+      throw new Tokens.Unreadable();
     }
-    if (kind.equals("array") && peek().equals("{")) {
-      group();
+    if (kind.equals("array") && in.peek().equals("{")) {
+      in.group();
     }
     List<List<Value>> rows = new ArrayList<>();
-    while (!take("\\end")) {
+    while (!in.take("\\end")) {
       List<Value> row = new ArrayList<>();
       do {
         row.add(item());
-      } while (take("&"));
+      } while (in.take("&"));
       rows.add(row);
-      if (!take("\\\\") && !peek().equals("\\end")) {
-        throw new Unreadable();
+      if (!in.take("\\\\") && !in.peek().equals("\\end")) {
+        throw new Tokens.Unreadable();
       }
     }
-    group();
+    in.group();
     return new Matrix(rows);
   }
 
-  private Expr sum() throws Unreadable {
+  private Expr sum() throws Tokens.Unreadable {
     deeper();
     try {
       Expr left = product();
       while (true) {
         Operator operator =
-            switch (peek()) {
+            switch (in.peek()) {
               case "+" -> Operator.PLUS;
               case "-", "−", "–" -> Operator.MINUS;
               case "\\pm", "±" -> Operator.PLUS_MINUS;
@@ -375,7 +250,7 @@ final class MathParser {
         if (operator == null) {
           return left;
         }
-        at++;
+        in.skip();
         left = new Binary(operator, left, product());
       }
     } finally {
@@ -383,23 +258,23 @@ final class MathParser {
     }
   }
 
-  private Expr product() throws Unreadable {
+  private Expr product() throws Tokens.Unreadable {
     Expr left = signed();
     while (true) {
-      switch (peek()) {
+      switch (in.peek()) {
         case "*", "\\cdot", "\\times", "×", "·", "\\ast" -> {
-          at++;
+          in.skip();
           left = new Binary(Operator.TIMES, left, signed());
         }
         case "/", "\\div", "÷" -> {
-          at++;
+          in.skip();
           left = new Binary(Operator.OVER, left, signed());
         }
         default -> {
-          if (!startsFactor(peek())) {
+          if (!startsFactor(in.peek())) {
             return left;
           }
-          boolean mixed = isWhole(left) && isNumber(tokens.get(at - 1)) && fractionAhead();
+          boolean mixed = isWhole(left) && Tokens.isNumber(in.last()) && in.fractionAhead();
           Expr right = power();
           left = new Binary(mixed ? Operator.PLUS : Operator.TIMES, left, right);
         }
@@ -411,65 +286,40 @@ final class MathParser {
     return e instanceof Num n && !n.decimal();
   }
 
-  private static boolean isNumber(String token) {
-    char c = token.charAt(0);
-    return (c >= '0' && c <= '9') || (c == '.' && token.length() > 1);
-  }
-
-  /** Whether {@code \frac} of two whole numbers follows: 1 \frac{1}{2} is one and a half. */
-  private boolean fractionAhead() {
-    if (!peek().equals("\\frac")) {
-      return false;
-    }
-    int next = at + 1;
-    for (int i = 0; i < 2; i++) {
-      boolean braced = next < tokens.size() && tokens.get(next).equals("{");
-      next += braced ? 1 : 0;
-      if (next >= tokens.size() || !tokens.get(next).matches("\\d+")) {
-        return false;
-      }
-      next++;
-      if (braced && (next >= tokens.size() || !tokens.get(next++).equals("}"))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
   private boolean startsFactor(String token) {
     if (token.isEmpty()) {
       return false;
     }
     char c = token.charAt(0);
     return Character.isLetterOrDigit(c)
-        || SYMBOLS.containsKey(token)
+        || Tokens.SYMBOLS.containsKey(token)
         || GREEK.contains(token)
         || token.equals("(")
         || token.equals("[")
         || token.equals("{")
-        || isNumber(token)
+        || Tokens.isNumber(token)
         || token.equals("\\frac")
         || token.equals("\\sqrt")
         || token.equals("\\binom")
-        || (c == '\\' && FUNCTIONS.contains(token.substring(1)))
+        || (c == '\\' && Tokens.FUNCTIONS.contains(token.substring(1)))
         || token.equals("\\lfloor")
         || token.equals("\\lceil");
   }
 
-  private Expr signed() throws Unreadable {
+  private Expr signed() throws Tokens.Unreadable {
     deeper();
     try {
-      return switch (peek()) {
+      return switch (in.peek()) {
         case "-", "−", "–" -> {
-          at++;
+          in.skip();
           yield new Call("neg", signed());
         }
         case "+" -> {
-          at++;
+          in.skip();
           yield signed();
         }
         case "\\pm", "±" -> {
-          at++;
+          in.skip();
           yield new Binary(Operator.PLUS_MINUS, new Num(Rational.of(0), false), signed());
         }
         default -> power();
@@ -479,50 +329,47 @@ final class MathParser {
     }
   }
 
-  private Expr power() throws Unreadable {
+  private Expr power() throws Tokens.Unreadable {
     Expr base = atom();
     while (true) {
-      if (take("!")) {
+      if (in.take("!")) {
         base = new Call("factorial", base);
-      } else if (take("^")) {
-        return new Binary(Operator.POWER, base, take("-") ? new Call("neg", atom()) : atom());
+      } else if (in.take("^")) {
+        return new Binary(Operator.POWER, base, in.take("-") ? new Call("neg", atom()) : atom());
       } else {
         return base;
       }
     }
   }
 
-  private static Expr number(String digits) throws Unreadable {
+  private static Expr number(String digits) throws Tokens.Unreadable {
     if (digits.length() > MAX_DIGITS) {
-      throw new Unreadable();
+      throw new Tokens.Unreadable();
     }
     boolean decimal = digits.matches(".*[.eE].*");
     Rational value = Rational.of(new BigDecimal(digits.endsWith(".") ? digits + "0" : digits));
     if (value == null) {
-      throw new Unreadable();
+      throw new Tokens.Unreadable();
     }
     return new Num(value, decimal);
   }
 
   /** A number, a name, a function, or something in brackets. */
-  private Expr atom() throws Unreadable {
+  private Expr atom() throws Tokens.Unreadable {
     deeper();
     try {
-      if (at >= tokens.size()) {
-        throw new Unreadable();
+      String token = in.next();
+      if (Tokens.isNumber(token)) {
+        return in.peek().equals("_") ? subscripted(token) : number(token);
       }
-      String token = tokens.get(at++);
-      if (isNumber(token)) {
-        return peek().equals("_") ? subscripted(token) : number(token);
-      }
-      if (SYMBOLS.containsKey(token)) {
+      if (Tokens.SYMBOLS.containsKey(token)) {
         if (token.equals("\\mathbb")) {
-          return new Sym("ℝ" + group());
+          return new Sym("ℝ" + in.group());
         }
-        return new Sym(Objects.requireNonNull(SYMBOLS.get(token)));
+        return new Sym(Objects.requireNonNull(Tokens.SYMBOLS.get(token)));
       }
       String name = token.startsWith("\\") ? token.substring(1) : token;
-      if (FUNCTIONS.contains(name)) {
+      if (Tokens.FUNCTIONS.contains(name)) {
         return function(name);
       }
       return switch (token) {
@@ -547,9 +394,9 @@ final class MathParser {
         default -> {
           if (GREEK.contains(token)
               || (token.length() == 1 && Character.isLetter(token.charAt(0)))) {
-            yield peek().equals("_") ? subscripted(token) : new Sym(token);
+            yield in.peek().equals("_") ? subscripted(token) : new Sym(token);
           }
-          throw new Unreadable();
+          throw new Tokens.Unreadable();
         }
       };
     } finally {
@@ -557,14 +404,14 @@ final class MathParser {
     }
   }
 
-  private Expr closed(String end) throws Unreadable {
+  private Expr closed(String end) throws Tokens.Unreadable {
     Expr inner = sum();
-    expect(end);
+    in.expect(end);
     return inner;
   }
 
-  private Expr root() throws Unreadable {
-    if (!take("[")) {
+  private Expr root() throws Tokens.Unreadable {
+    if (!in.take("[")) {
       return new Call("sqrt", atom());
     }
     Expr degree = closed("]");
@@ -573,21 +420,18 @@ final class MathParser {
   }
 
   /** {@code x_1}, {@code a_{n}}, and {@code 52_8}, a number in another base: names of their own. */
-  private Expr subscripted(String token) throws Unreadable {
-    expect("_");
-    if (at >= tokens.size()) {
-      throw new Unreadable();
-    }
-    return new Sym(token + "_" + (peek().equals("{") ? group() : tokens.get(at++)));
+  private Expr subscripted(String token) throws Tokens.Unreadable {
+    in.expect("_");
+    return new Sym(token + "_" + (in.peek().equals("{") ? in.group() : in.next()));
   }
 
-  private Expr function(String name) throws Unreadable {
+  private Expr function(String name) throws Tokens.Unreadable {
     Expr base = null;
     Expr exponent = null;
-    if (name.equals("log") && take("_")) {
+    if (name.equals("log") && in.take("_")) {
       base = atom();
     }
-    if (take("^")) {
+    if (in.take("^")) {
       exponent = atom();
     }
     Expr argument = signedProduct();
@@ -599,18 +443,18 @@ final class MathParser {
   }
 
   /** What a function without brackets is of: {@code \sin 2x}, but not beyond another function. */
-  private Expr signedProduct() throws Unreadable {
-    if (peek().equals("(") || peek().equals("{")) {
+  private Expr signedProduct() throws Tokens.Unreadable {
+    if (in.peek().equals("(") || in.peek().equals("{")) {
       return power();
     }
     Expr left = signed();
-    while (startsFactor(peek()) && !isFunction(peek()) && !peek().equals("(")) {
+    while (startsFactor(in.peek()) && !isFunction(in.peek()) && !in.peek().equals("(")) {
       left = new Binary(Operator.TIMES, left, power());
     }
     return left;
   }
 
   private static boolean isFunction(String token) {
-    return FUNCTIONS.contains(token.startsWith("\\") ? token.substring(1) : token);
+    return Tokens.FUNCTIONS.contains(token.startsWith("\\") ? token.substring(1) : token);
   }
 }

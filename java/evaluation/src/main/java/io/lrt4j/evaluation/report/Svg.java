@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
 final class Svg {
   private static final int WIDTH = 420;
   private static final int HEIGHT = 260;
-  private static final int LEFT = 44;
+  private static final int LEFT = 52;
   private static final int RIGHT = 12;
   private static final int TOP = 10;
   private static final int BOTTOM = 40;
@@ -144,13 +144,29 @@ final class Svg {
     }
   }
 
+  /** A mark of the series' own form and colour: neither alone tells it to everybody. */
   private static String dot(int i, double x, double y) {
-    return String.format(
-        Locale.ROOT,
-        "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" style=\"fill:var(--s%d)\"/>",
-        x,
-        y,
-        i % COLOURS);
+    String form =
+        switch (i % 4) {
+          case 0 -> ""; // a circle
+          case 1 -> "-3 -3 6 0 0 6 -6 0"; // a square
+          case 2 -> "0 -4.4 4 7.2 -8 0"; // a triangle
+          default -> "0 -4.5 4.5 4.5 -4.5 4.5 -4.5 -4.5"; // a diamond
+        };
+    return form.isEmpty()
+        ? String.format(
+            Locale.ROOT,
+            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" style=\"fill:var(--s%d)\"/>",
+            x,
+            y,
+            i % COLOURS)
+        : String.format(
+            Locale.ROOT,
+            "<path d=\"M%.1f %.1fm%sz\" style=\"fill:var(--s%d)\"/>",
+            x,
+            y,
+            form,
+            i % COLOURS);
   }
 
   private static double[] all(Chart chart, boolean vertical) {

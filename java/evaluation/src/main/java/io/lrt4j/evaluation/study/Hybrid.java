@@ -1,13 +1,21 @@
 package io.lrt4j.evaluation.study;
 
+import io.lrt4j.checkpoint.CheckpointWriter;
+import io.lrt4j.checkpoint.ConfidenceMeasure;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.EvaluationException;
+import io.lrt4j.evaluation.Statistics;
+import io.lrt4j.evaluation.Statistics.Interval;
 import io.lrt4j.evaluation.Trial;
+import io.lrt4j.evaluation.grade.Grader;
 import io.lrt4j.evaluation.report.Report.Chart;
 import io.lrt4j.evaluation.report.Report.Point;
 import io.lrt4j.evaluation.report.Report.Section;
 import io.lrt4j.evaluation.report.Report.Series;
 import io.lrt4j.evaluation.report.Report.Table;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -22,6 +30,9 @@ import java.util.Objects;
  * would have given.
  */
 public final class Hybrid {
+  /** How far below explicit accuracy a threshold may be, unless somebody wants it otherwise. */
+  public static final double TOLERANCE = 0.01;
+
   private static final int CURVE = 50; // points of it that are drawn
 
   /** What tells whether a latent answer is to be trusted. */
@@ -30,7 +41,7 @@ public final class Hybrid {
     MEAN_LOGPROB,
     /** Smallest difference between the two largest logits. */
     SMALLEST_MARGIN,
-    /** Part of the samples that agree with the first one; needs several. */
+    /** Part of k samples that agree with the answer; they are to be paid for. */
     AGREEMENT
   }
 
@@ -54,9 +65,47 @@ public final class Hybrid {
    * @param tested what it gives on the others
    * @param explicit accuracy of explicit answers on those
    */
-  public record Calibration(Measure measure, Setting chosen, Setting tested, double explicit) {}
+  public record Calibration(Measure measure, Setting chosen, Setting tested, double explicit) {
+    /** Writes it into a network's config.json, for {@code auto}. */
+    public void write(Path network) {
+      NetworkConfig config;
+      try (NetworkCheckpoint stored = NetworkCheckpoint.open(network)) {
+        config = stored.config();
+      }
+      CheckpointWriter.networkConfig(
+          network, config.calibrated(chosen.threshold, ConfidenceMeasure.valueOf(measure.name())));
+    }
+  }
 
-  private record Pair(Trial latent, Trial explicit, double agreement) {
+  /**
+   * Both answers to a question.
+   *
+   * @param agreement part of the samples that agree with the latent answer
+   * @param sampledTokens what they took
+   * @param sampledMillis what they took
+   */
+  private record Pair(
+      Trial latent, Trial explicit, double agreement, double sampledTokens, double sampledMillis) {
+    static Pair of(Trial latent, Trial explicit, List<Trial> samples) {
+      double agree =
+          samples.stream().filter(t -> Grader.AUTO.agree(latent.found(), t.found())).count();
+      return new Pair(
+          latent,
+          explicit,
+          samples.isEmpty() ? 1 : agree / samples.size(),
+          samples.stream().mapToInt(Trial::generated).sum(),
+          samples.stream().mapToDouble(Trial::totalMs).max().orElse(0)); // side by side
+    }
+
+    /** Tokens before it is known whether the latent answer stands. */
+    double tokens(Measure measure) {
+      return latent.generated() + (measure == Measure.AGREEMENT ? sampledTokens : 0);
+    }
+
+    double millis(Measure measure) {
+      return latent.totalMs() + (measure == Measure.AGREEMENT ? sampledMillis : 0);
+    }
+
     double confidence(Measure measure) {
       Double value =
           switch (measure) {
@@ -71,23 +120,36 @@ public final class Hybrid {
   private final List<Pair> pairs = new ArrayList<>();
   private final boolean sampled;
 
-  /** From both modes' answers to the same questions; of several samples the first is the answer. */
+  /** From both modes' answers to the same questions. */
   public Hybrid(List<Answered> latent, List<Answered> explicit) {
+    this(latent, explicit, List.of());
+  }
+
+  /**
+   * The same, with samples for {@link Measure#AGREEMENT}.
+   *
+   * @param samples several latent answers to every question, or none at all
+   */
+  public Hybrid(List<Answered> latent, List<Answered> explicit, List<Answered> samples) {
     Map<String, Answered> other = new LinkedHashMap<>();
     explicit.forEach(a -> other.put(a.id(), a));
+    Map<String, List<Trial>> drawn = new LinkedHashMap<>();
+    samples.forEach(a -> drawn.put(a.id(), a.trials()));
     for (Answered a : latent) {
       Answered b = other.get(a.id());
       if (b != null) {
-        Trial first = a.trials().getFirst();
-        long agree = a.trials().stream().filter(t -> t.found().equals(first.found())).count();
-        pairs.add(new Pair(first, b.trials().getFirst(), (double) agree / a.trials().size()));
+        pairs.add(
+            Pair.of(
+                a.trials().getFirst(),
+                b.trials().getFirst(),
+                drawn.getOrDefault(a.id(), List.of())));
       }
     }
     if (pairs.size() < 2) {
       throw new EvaluationException(
           "a threshold needs at least two questions answered in both modes, found " + pairs.size());
     }
-    sampled = latent.stream().anyMatch(a -> a.trials().size() > 1);
+    sampled = !samples.isEmpty();
   }
 
   /** The measures that there is something to see of. */
@@ -111,8 +173,8 @@ public final class Hybrid {
     double millis = 0;
     for (Pair p : sorted) {
       right += p.latent.right() ? 1 : 0;
-      tokens += p.latent.generated();
-      millis += p.latent.totalMs();
+      tokens += p.tokens(measure);
+      millis += p.millis(measure);
     }
     List<Setting> curve = new ArrayList<>();
     curve.add(new Setting(-Double.MAX_VALUE, right / n, 1, tokens / n, millis / n));
@@ -143,8 +205,8 @@ public final class Hybrid {
       boolean keep = p.confidence(measure) >= threshold;
       kept += keep ? 1 : 0;
       right += (keep ? p.latent : p.explicit).right() ? 1 : 0;
-      tokens += p.latent.generated() + (keep ? 0 : p.explicit.generated());
-      millis += p.latent.totalMs() + (keep ? 0 : p.explicit.totalMs());
+      tokens += p.tokens(measure) + (keep ? 0 : p.explicit.generated());
+      millis += p.millis(measure) + (keep ? 0 : p.explicit.totalMs());
     }
     int n = pairs.size();
     return new Setting(threshold, right / n, kept / n, tokens / n, millis / n);
@@ -188,21 +250,23 @@ public final class Hybrid {
     for (Measure measure : measures()) {
       List<Setting> curve = curve(measure);
       String name = measure.name().toLowerCase(Locale.ROOT).replace('_', ' ');
-      int every = Math.max(1, curve.size() / CURVE);
       List<Point> points = new ArrayList<>();
-      for (int i = 0; i < curve.size(); i++) {
-        if (i % every == 0 || i == curve.size() - 1) {
-          Setting s = curve.get(i);
+      int last = curve.size() - 1;
+      for (int i = 0, drawn = -1; i <= CURVE; i++) { // closer where little is given up
+        int at = Math.round((float) last * i * i / (CURVE * CURVE));
+        if (at > drawn) {
+          Setting s = curve.get(at);
           points.add(new Point(s.tokens, 100 * s.accuracy, null, null));
+          drawn = at;
         }
       }
       series.add(new Series(name, true, points));
       for (int tenth = 0; tenth <= 10; tenth += 2) {
-        rows.add(row(name, curve.get(tenth * (curve.size() - 1) / 10)));
+        rows.add(row(name, curve.get(tenth * (curve.size() - 1) / 10), pairs.size()));
       }
     }
-    rows.add(row("chosen, on its half", calibration.chosen));
-    rows.add(row("chosen, on the other half", calibration.tested));
+    rows.add(row("chosen, on its half", calibration.chosen, (pairs.size() + 1) / 2));
+    rows.add(row("chosen, on the other half", calibration.tested, pairs.size() / 2));
     String text =
         String.format(
             Locale.ROOT,
@@ -218,7 +282,15 @@ public final class Hybrid {
         "Hybrid reasoning",
         text,
         new Table(
-            List.of("confidence", "threshold", "right, %", "latent kept, %", "tokens", "ms"), rows),
+            List.of(
+                "confidence",
+                "threshold",
+                "right, %",
+                "95 % interval",
+                "latent kept, %",
+                "tokens",
+                "ms"),
+            rows),
         List.of(
             new Chart(
                 "Accuracy against cost, over all thresholds",
@@ -227,7 +299,8 @@ public final class Hybrid {
                 series)));
   }
 
-  private static List<String> row(String name, Setting s) {
+  private static List<String> row(String name, Setting s, int questions) {
+    Interval right = Statistics.proportion(s.accuracy, questions);
     boolean open = Math.abs(s.threshold) == Double.MAX_VALUE;
     return List.of(
         name,
@@ -235,6 +308,7 @@ public final class Hybrid {
             ? (s.threshold < 0 ? "none given up" : "all given up")
             : String.format(Locale.ROOT, "%.5g", s.threshold),
         Sections.percent(s.accuracy),
+        Sections.percent(right.low()) + " to " + Sections.percent(right.high()),
         Sections.percent(s.kept),
         Sections.number(s.tokens),
         Sections.number(s.millis));

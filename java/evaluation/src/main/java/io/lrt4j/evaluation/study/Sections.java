@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation.study;
 
 import io.lrt4j.evaluation.Answered;
+import io.lrt4j.evaluation.Statistics;
 import io.lrt4j.evaluation.Statistics.Interval;
 import io.lrt4j.evaluation.Summaries;
 import io.lrt4j.evaluation.Summary;
@@ -138,8 +139,12 @@ public final class Sections {
         List.of());
   }
 
-  /** Latency and tokens a second, with and without counting latents as tokens. */
-  public static Section efficiency(List<Answered> answered) {
+  /**
+   * Latency and tokens a second, with and without counting latents as tokens.
+   *
+   * @param peaks largest memory of the process in MiB, by cell; may lack some or all
+   */
+  public static Section efficiency(List<Answered> answered, Map<String, Double> peaks) {
     Map<String, List<Trial>> byCell = new LinkedHashMap<>();
     answered.forEach(
         a -> byCell.computeIfAbsent(a.cell(), _ -> new ArrayList<>()).addAll(a.trials()));
@@ -155,13 +160,14 @@ public final class Sections {
               List.of(
                   cell,
                   number(sum(trials, Trial::firstTokenMs) / trials.size()),
-                  number(1000 * seconds / trials.size()),
+                  milliseconds(trials),
                   number(times[times.length / 2]),
                   number(times[(int) (0.95 * (times.length - 1))]),
                   number(written / trials.size()),
                   number(latents / trials.size()),
                   number(written / seconds),
-                  number((written + latents) / seconds)));
+                  number((written + latents) / seconds),
+                  peaks.containsKey(cell) ? number(peaks.getOrDefault(cell, 0.0)) : "–"));
           List<Point> points = new ArrayList<>();
           for (int p = 0; p <= 100; p += 5) {
             points.add(new Point(p, times[p * (times.length - 1) / 100], null, null));
@@ -172,18 +178,20 @@ public final class Sections {
         "Efficiency",
         "Time of one answer, alone or with the batch that the command asked for: mean to the first"
             + " token of the answer, mean, median and 95th percentile to its end; tokens a second"
-            + " with and without latents counted as tokens.",
+            + " with and without latents counted as tokens; the largest memory that the process,"
+            + " Java's heap included, had while it answered.",
         new Table(
             List.of(
                 "mode/budget",
                 "first token, ms",
-                "mean, ms",
+                "mean, ms (95 % interval)",
                 "median, ms",
                 "95 %, ms",
                 "tokens",
                 "latents",
                 "tokens/s",
-                "with latents"),
+                "with latents",
+                "peak memory, MiB"),
             rows),
         List.of(
             new Chart(
@@ -191,6 +199,36 @@ public final class Sections {
                 "percentile of the questions",
                 "ms",
                 series(series))));
+  }
+
+  private static String milliseconds(List<Trial> trials) {
+    Interval mean = Statistics.bootstrap(trials.stream().mapToDouble(Trial::totalMs).toArray(), 0);
+    return number(mean.value()) + " (" + number(mean.low()) + " to " + number(mean.high()) + ")";
+  }
+
+  /** Networks after different stages of training, each less the first. */
+  public static Section stages(Summary summary) {
+    Result first = summary.cells().getFirst();
+    List<List<String>> rows = new ArrayList<>();
+    for (Result r : summary.cells()) {
+      rows.add(
+          List.of(
+              r.cell(),
+              percent(r.passAt1()),
+              percent(r.low()) + " to " + percent(r.high()),
+              r.cell().equals(first.cell())
+                  ? "–"
+                  : points(Summaries.compare(first, r).difference()),
+              number(r.generated()),
+              number(r.totalMs())));
+    }
+    return new Section(
+        "Stages of training",
+        "Networks after different training; the difference is to the first, question by question,"
+            + " in percentage points with the paired bootstrap's 95 % interval.",
+        new Table(
+            List.of("network", "pass@1 %", "95 % interval", "difference", "tokens", "ms"), rows),
+        List.of());
   }
 
   /** Accuracy over a number that is different in every cell. */

@@ -71,6 +71,29 @@ class StudyTest {
     assertThrows(EvaluationException.class, () -> new Hybrid(List.of(), List.of()));
   }
 
+  /** Of two samples as good as the answers: what they cost counts, and what they agree on. */
+  @Test
+  void agreementIsAMeasureThatIsPaidFor() {
+    List<Answered> latent = new ArrayList<>();
+    List<Answered> explicit = new ArrayList<>();
+    List<Answered> samples = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      latent.add(answered("latent", i, i > 0, 2, -0.5, 1));
+      explicit.add(answered("explicit", i, true, 30, 0, 0));
+      Trial trial = latent.getLast().trials().getFirst();
+      Trial other = Trial.of(new Task("q", "?", "1", Grader.AUTO, ""), "b");
+      samples.add(new Answered("s/9", "q" + i, "", "1", List.of(trial, i > 0 ? trial : other)));
+    }
+    var hybrid = new Hybrid(latent, explicit, samples);
+    assertEquals(3, hybrid.measures().size());
+    var curve = hybrid.curve(Measure.AGREEMENT);
+    assertEquals(3, curve.size());
+    double drawn = (3 * 4 + 2) / 4.0;
+    assertEquals(2 + drawn, curve.getFirst().tokens());
+    assertEquals(new Hybrid.Setting(0.75, 1, 0.75, 2 + drawn + 7.5, 2 + 2 + 7.5), curve.get(1));
+    assertEquals(2, hybrid().measures().size());
+  }
+
   private static Report report() {
     List<Answered> answers = new ArrayList<>();
     List<Task> tasks = new ArrayList<>();
@@ -81,7 +104,7 @@ class StudyTest {
     }
     Summary summary = Summary.of(new DataSet("<d>", tasks), Map.of(), answers);
     List<Report.Section> sections = new ArrayList<>(Sections.accuracy(summary));
-    sections.add(Sections.efficiency(answers));
+    sections.add(Sections.efficiency(answers, Map.of("latent/9", 123.4)));
     sections.add(Sections.curve("Curve", "…", "x", summary, r -> r.generated()));
     sections.add(hybrid().section(hybrid().calibrate(0)));
     return new Report("A & <b>", Map.of("command", "lrt \"x\""), sections);
