@@ -43,6 +43,7 @@ compile() { # NAME SOURCE FLAGS…
 }
 compile pool pool.c
 compile lrt4j lrt4j.c
+compile attend attend.c
 compile kernels_0 kernels.c -DLEVEL=0
 if [ "$arch" = x86_64 ]; then
   avx2="-mavx2 -mfma -mf16c"

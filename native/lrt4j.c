@@ -1,35 +1,15 @@
-/* The operations that Java calls: each is one or two jobs for the crew. */
+/* The operations that Java calls: each is one or two jobs for the crew. Attention: attend.c. */
 #include "lrt4j.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "kernels.h"
-#include "pool.h"
+#include "context.h"
 
 #define LARGE_PAGE (INT64_C(2) << 20)
-#define TASK_PANELS 4  /* of a product */
-#define BLOCK_QUERIES 32 /* of attention, unless one row has more */
-
-/* Working memory that grows to the largest size asked for. */
-typedef struct {
-  void *data;
-  int64_t bytes;
-} scratch;
-
-struct lrt_context {
-  const lrt_kernels *kernels;
-  pool *pool;
-  scratch input;
-  scratch attention; /* of all workers */
-};
-
-static int64_t up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-static int smaller(int a, int b) { return a < b ? a : b; }
+#define TASK_PANELS 4 /* of a product */
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -56,8 +36,7 @@ void *lrt_allocate(int64_t bytes) {
 
 void lrt_free(void *p, int64_t bytes) { munmap(p, (size_t)up(bytes, LARGE_PAGE)); }
 
-/* At least `bytes` bytes; what was there before may be gone. */
-static void *ensure(scratch *s, int64_t bytes) {
+void *lrt_ensure(scratch *s, int64_t bytes) {
   if (s->bytes < bytes) {
     if (s->data) {
       lrt_free(s->data, s->bytes);
@@ -136,11 +115,12 @@ void lrt_close(lrt_context *c) {
 static int panels_of(int out) { return (out + LRT_PANEL - 1) / LRT_PANEL; }
 
 int64_t lrt_packed_bytes(int dtype, int out, int in) {
-  if (dtype == LRT_DTYPE_Q8) {
-    return (int64_t)panels_of(out) * LRT_PANEL * (in / LRT_BLOCK) * LRT_Q8_BYTES;
+  if (dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4) {
+    int bytes = dtype == LRT_DTYPE_Q8 ? LRT_Q8_BYTES : LRT_Q4_BYTES;
+    return (int64_t)panels_of(out) * LRT_PANEL * (in / LRT_BLOCK) * bytes;
   }
   int64_t bytes = dtype == LRT_DTYPE_F32 ? 4 : 2;
-  int64_t width = dtype == LRT_DTYPE_BF16 ? up(in, 2) : in;
+  int64_t width = dtype == LRT_DTYPE_BF16 || dtype == LRT_DTYPE_BF16_ROUNDED ? up(in, 2) : in;
   return (int64_t)panels_of(out) * LRT_PANEL * width * bytes;
 }
 
@@ -214,8 +194,8 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   int tasks = 0;
   int64_t out = 0;
   for (int i = 0; i < count; i++) {
-    split |= c->kernels->splits && parts[i].dtype == LRT_DTYPE_BF16;
-    quantized |= parts[i].dtype == LRT_DTYPE_Q8;
+    split |= c->kernels->splits && (parts[i].dtype == LRT_DTYPE_BF16 || parts[i].dtype == LRT_DTYPE_BF16_ROUNDED);
+    quantized |= parts[i].dtype == LRT_DTYPE_Q8 || parts[i].dtype == LRT_DTYPE_Q4;
     tasks += tasks_of(&parts[i]);
     out += parts[i].out;
   }
@@ -224,7 +204,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   int64_t blocks = (int64_t)rows * stride / LRT_BLOCK;
   int64_t split_bytes = split ? bytes : 0;
   int64_t q8_bytes = quantized ? blocks * (LRT_BLOCK + 8) : 0;
-  char *room = ensure(&c->input, bytes + split_bytes + q8_bytes);
+  char *room = lrt_ensure(&c->input, bytes + split_bytes + q8_bytes);
   if (!room) {
     return 1;
   }
@@ -239,8 +219,8 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
     p.input.scales = (float *)(p.input.bytes + blocks * LRT_BLOCK);
     p.input.begin = (int32_t *)(p.input.scales + blocks);
   }
-  pool_run(c->pool, prepare_row, &p, rows);
-  pool_run(c->pool, product_task, &p, tasks);
+  run(c, prepare_row, &p, rows, (int64_t)rows * in * ROW_WORK);
+  run(c, product_task, &p, tasks, (int64_t)rows * in * out);
   return 0;
 }
 
@@ -265,7 +245,7 @@ static void norm_row(void *arguments, int task, int worker) {
 void lrt_norm(lrt_context *c, const float *x, int rows, int n, const float *weight, float eps,
               float *out) {
   norming j = {c->kernels, x, n, weight, eps, out};
-  pool_run(c->pool, norm_row, &j, rows);
+  run(c, norm_row, &j, rows, (int64_t)rows * n * ROW_WORK);
 }
 
 /* --- rope ------------------------------------------------------------------------------------ */
@@ -314,148 +294,8 @@ static void rope_row(void *arguments, int task, int worker) {
 void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, const float *query_norm,
               const float *key_norm, float eps, const float *rope, const lrt_run *runs, int count) {
   rotation j = {c->kernels, qkv, heads, kv_heads, dim, query_norm, key_norm, eps, rope, runs};
-  pool_run(c->pool, rope_row, &j, runs[count - 1].first_row + runs[count - 1].rows);
-}
-
-/* --- attention ------------------------------------------------------------------------------- */
-
-typedef struct {
-  const lrt_kernels *kernels;
-  const float *qkv;
-  int heads, kv_heads, dim, group, window;
-  int block_rows;
-  int width;   /* dim, padded */
-  int queries; /* of a block, at most */
-  const lrt_run *runs;
-  char *rooms;
-  int64_t room_bytes;
-  float *out;
-} attention;
-
-static int blocks_of(const attention *j, const lrt_run *run) {
-  return (run->rows + j->block_rows - 1) / j->block_rows;
-}
-
-static lrt_block block_of(const attention *j, const lrt_run *run, int block, int head) {
-  int row = block * j->block_rows;
-  int64_t width = (int64_t)(j->heads + 2 * j->kv_heads) * j->dim;
-  return (lrt_block){
-      .queries = j->qkv + (run->first_row + row) * width + (int64_t)head * j->group * j->dim,
-      .row = width,
-      .rows = smaller(j->block_rows, run->rows - row),
-      .group = j->group,
-      .dim = j->dim,
-      .position = run->position + row,
-      .window = j->window,
-      .head = head,
-      .run = run,
-  };
-}
-
-static int first_chunk(const lrt_block *b) {
-  int64_t first = (int64_t)b->position + 1 - b->window;
-  return first > 0 ? (int)(first / CHUNK) : 0;
-}
-
-static int chunks_of(const lrt_block *b) {
-  return (b->position + b->rows - 1) / CHUNK + 1 - first_chunk(b);
-}
-
-static int64_t room_floats(const attention *j) {
-  int64_t q = j->queries;
-  return (int64_t)j->dim * CHUNK + (int64_t)j->width * CHUNK + q * CHUNK + 2 * q * j->width + 6 * q;
-}
-
-/* A worker's room; total is what lies behind it: [queries, width], then largest and sums. */
-static lrt_attention_room room_of(const attention *j, int worker, float **total) {
-  float *at = (float *)(j->rooms + worker * j->room_bytes);
-  int64_t q = j->queries;
-  lrt_attention_room room;
-  room.keys = at;
-  room.values = room.keys + (int64_t)j->dim * CHUNK;
-  room.scores = room.values + (int64_t)j->width * CHUNK;
-  room.partial = room.scores + q * CHUNK;
-  *total = room.partial + q * j->width;
-  room.rows = (const float **)(*total + q * j->width); /* two floats each */
-  room.largest = *total + q * j->width + 2 * q;
-  room.sums = room.largest + q;
-  return room;
-}
-
-/* Writes one query's result. */
-static void put(const attention *j, const lrt_block *b, int block, int q, const float *o, float s) {
-  int64_t row = b->run->first_row + block * j->block_rows + q / j->group;
-  float *to = j->out + (row * j->heads + b->head * j->group + q % j->group) * j->dim;
-  j->kernels->divide(o, s, j->dim, to);
-}
-
-/* One block and head, chunk by chunk. */
-static void attend_task(void *arguments, int task, int worker) {
-  const attention *j = arguments;
-  int head = task % j->kv_heads;
-  int block = task / j->kv_heads;
-  const lrt_run *run = j->runs;
-  while (block >= blocks_of(j, run)) {
-    block -= blocks_of(j, run++);
-  }
-  lrt_block b = block_of(j, run, block, head);
-  float *total;
-  lrt_attention_room room = room_of(j, worker, &total);
-  float *largest = room.sums + j->queries;
-  float *sums = largest + j->queries;
-  int queries = b.rows * b.group;
-  int first = first_chunk(&b);
-  int end = first + chunks_of(&b);
-  for (int q = 0; q < queries; q++) {
-    largest[q] = -INFINITY;
-  }
-  for (int chunk = first; chunk < end; chunk++) {
-    j->kernels->attend(&b, chunk, &room);
-    for (int q = 0; q < queries; q++) {
-      if (room.largest[q] == -INFINITY) {
-        continue;
-      }
-      float *o = total + (int64_t)q * j->width;
-      const float *partial = room.partial + (int64_t)q * j->width;
-      if (largest[q] == -INFINITY) {
-        largest[q] = room.largest[q];
-        sums[q] = room.sums[q];
-        memcpy(o, partial, (size_t)j->dim * sizeof(float));
-      } else {
-        j->kernels->merge(&largest[q], &sums[q], o, room.largest[q], room.sums[q], partial, j->dim);
-      }
-    }
-  }
-  for (int q = 0; q < queries; q++) {
-    put(j, &b, block, q, total + (int64_t)q * j->width, sums[q]);
-  }
-}
-
-int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim, int window,
-               const lrt_run *runs, int count, float *out) {
-  attention j = {.kernels = c->kernels,
-                 .qkv = qkv,
-                 .heads = heads,
-                 .kv_heads = kv_heads,
-                 .dim = dim,
-                 .group = heads / kv_heads,
-                 .window = window,
-                 .width = (int)up(dim, LRT_PANEL),
-                 .runs = runs,
-                 .out = out};
-  j.block_rows = j.group < BLOCK_QUERIES ? BLOCK_QUERIES / j.group : 1;
-  j.queries = j.block_rows * j.group;
-  j.room_bytes = up(room_floats(&j) * (int64_t)sizeof(float), 64);
-  j.rooms = ensure(&c->attention, j.room_bytes * pool_size(c->pool));
-  if (!j.rooms) {
-    return 1;
-  }
-  int tasks = 0;
-  for (int i = 0; i < count; i++) {
-    tasks += blocks_of(&j, &runs[i]) * kv_heads;
-  }
-  pool_run(c->pool, attend_task, &j, tasks);
-  return 0;
+  int rows = runs[count - 1].first_row + runs[count - 1].rows;
+  run(c, rope_row, &j, rows, (int64_t)rows * (heads + 2 * kv_heads) * dim * ROW_WORK);
 }
 
 /* --- logits ---------------------------------------------------------------------------------- */

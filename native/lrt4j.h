@@ -19,8 +19,16 @@ enum lrt_level {
   LRT_LEVELS = 5
 };
 
-/* Element types, in the order of Java's DType. */
-enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2, LRT_DTYPE_Q8 = 3 };
+/* What weights are, and what they are multiplied by. */
+enum lrt_dtype {
+  LRT_DTYPE_F32 = 0,
+  LRT_DTYPE_F16 = 1,
+  LRT_DTYPE_BF16 = 2,         /* an input to 16 bits of mantissa, at least */
+  LRT_DTYPE_Q8 = 3,           /* an input rounded to bytes */
+  LRT_DTYPE_BF16_ROUNDED = 4, /* an input rounded to bf16, where that is faster */
+  LRT_DTYPE_Q4 = 5,           /* likewise as q8 */
+  LRT_DTYPES = 6
+};
 
 /*
  * A q8 row is a run of blocks of 32 elements: an f16 scale, then 32 signed bytes; an element is scale
@@ -29,6 +37,9 @@ enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2, LRT_D
 #define LRT_BLOCK 32
 #define LRT_Q8_BYTES (2 + LRT_BLOCK)
 
+/* Likewise q4: an f16 scale, then 16 bytes with elements i (low bits) and i + 16, each 8 too many. */
+#define LRT_Q4_BYTES (2 + LRT_BLOCK / 2)
+
 /* Outputs that lie side by side in a packed weight. */
 #define LRT_PANEL 16
 
@@ -36,7 +47,7 @@ enum lrt_dtype { LRT_DTYPE_F32 = 0, LRT_DTYPE_F16 = 1, LRT_DTYPE_BF16 = 2, LRT_D
  * A packed weight [out, in]: panels of 16 outputs, one after the other; in a panel, all 16 outputs'
  * element k, then k + 1 (f32, f16), or their pairs of elements 2 k, 2 k + 1 (bf16). What is missing
  * to whole panels and pairs is zero. q8: in a panel, of block after block, all 16 outputs' bytes 4 k
- * … 4 k + 3, each 128 more than it is, so that they are unsigned; then the blocks' 16 scales.
+ * … 4 k + 3, each 128 more than it is, so that they are unsigned; then the blocks' 16 scales. q4: likewise bytes 4 k … 4 k + 3 of its rows.
  */
 typedef struct {
   const void *weight;

@@ -1,5 +1,5 @@
 /** The lrt4j library: load a reasoning model, ask it, latently or explicitly. */
-@SuppressWarnings("module") // io.lrt4j.cli and io.lrt4j.training are compiled after this module
+@SuppressWarnings("module") // io.lrt4j.cli, cuda and training are compiled after this module
 module io.lrt4j.engine {
   requires static jdk.incubator.vector;
   requires static transitive org.jspecify;
@@ -21,6 +21,7 @@ module io.lrt4j.engine {
       io.lrt4j.training;
   exports io.lrt4j.compute to
       io.lrt4j.cli,
+      io.lrt4j.cuda,
       io.lrt4j.training;
   exports io.lrt4j.decode to
       io.lrt4j.training;

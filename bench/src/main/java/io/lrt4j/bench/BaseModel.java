@@ -9,6 +9,7 @@ import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Weight;
+import io.lrt4j.compute.cpu.Rounding;
 import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
@@ -72,9 +73,8 @@ final class BaseModel implements AutoCloseable {
 
   private long bytes(StoredTensor tensor) {
     Weight w = tensor.weight();
-    int block = DType.Q8.blockElements();
-    boolean rounded = quantization == Quantization.Q8 && w.rows() > 1 && w.cols() % block == 0;
-    return (rounded ? DType.Q8 : w.dtype()).bytes((long) w.rows() * w.cols());
+    DType kept = w.rows() > 1 ? Rounding.type(quantization, w) : w.dtype();
+    return kept.bytes((long) w.rows() * w.cols());
   }
 
   @Override

@@ -23,7 +23,7 @@ import org.openjdk.jmh.runner.RunnerException;
 final class Main {
   private static final String USAGE =
       "usage: bench/run kernels|decode|endtoend|all [--model DIR] [--network DIR]"
-          + " [--backend B,…] [--quantize none,q8] [--threads N] [--quick]";
+          + " [--backend B,…] [--quantize none,bf16,q8,q4] [--threads N] [--quick]";
 
   private static final int READ_MEBIBYTES = 1024;
   private static final int READ_MILLIS = 2000;

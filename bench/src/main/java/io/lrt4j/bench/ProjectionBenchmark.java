@@ -89,7 +89,7 @@ public class ProjectionBenchmark {
         case F16 -> data.setAtIndex(shorts, i, Float.floatToFloat16(value));
         case BF16 ->
             data.setAtIndex(shorts, i, (short) (Float.floatToRawIntBits(value) >>> Short.SIZE));
-        case Q8 -> throw new IllegalArgumentException("q8 is made of other types");
+        case Q8, Q4 -> throw new IllegalArgumentException(dtype + " is made of other types");
       }
     }
     return data;

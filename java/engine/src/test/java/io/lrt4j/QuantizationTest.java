@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -32,14 +33,22 @@ class QuantizationTest {
 
   @ParameterizedTest
   @MethodSource("backends")
-  void q8IsNear(String backend) {
-    try (Engine exact = engine(backend, Quantization.NONE);
-        Engine q8 = engine(backend, Quantization.Q8)) {
-      assertFalse(exact.describe().contains("weights q8"));
-      assertTrue(q8.describe().contains("weights q8"), q8.describe());
+  void roundedOnesAreNear(String backend) {
+    try (Engine exact = engine(backend, Quantization.NONE)) {
+      assertFalse(exact.describe().contains("weights"));
       float[] expected = logits(exact, IDS);
-      float[] got = logits(q8, IDS);
-      Accuracy.assertClose(expected, got, 0.1, 3e-3, backend);
+      near(backend, Quantization.Q8, expected, 0.1, 3e-3);
+      near(backend, Quantization.Q4, expected, 1, 0.3);
+    }
+  }
+
+  private static void near(
+      String backend, Quantization quantization, float[] expected, double largest, double mean) {
+    try (Engine rounded = engine(backend, quantization)) {
+      String name = quantization.name().toLowerCase(Locale.ROOT);
+      assertTrue(rounded.describe().contains("weights " + name), rounded.describe());
+      float[] got = logits(rounded, IDS);
+      Accuracy.assertClose(expected, got, largest, mean, backend);
       assertFalse(Arrays.equals(expected, got), "nothing was rounded");
     }
   }
@@ -47,15 +56,21 @@ class QuantizationTest {
   /** One token after the other gives what all of them at once do. */
   @ParameterizedTest
   @MethodSource("backends")
-  void q8DoesNotDependOnCompany(String backend) {
-    try (Engine q8 = engine(backend, Quantization.Q8)) {
-      float[] all = logits(q8, IDS);
+  void roundedOnesDoNotDependOnCompany(String backend) {
+    doesNotDependOnCompany(backend, Quantization.Q8);
+    doesNotDependOnCompany(backend, Quantization.Q4);
+    doesNotDependOnCompany(backend, Quantization.BF16);
+  }
+
+  private static void doesNotDependOnCompany(String backend, Quantization quantization) {
+    try (Engine rounded = engine(backend, quantization)) {
+      float[] all = logits(rounded, IDS);
       int vocabulary = all.length / IDS.length;
       for (int n = 1; n < IDS.length; n++) {
         Accuracy.assertSameBits(
-            Arrays.copyOf(all, n * vocabulary), logits(q8, Arrays.copyOf(IDS, n)), backend);
+            Arrays.copyOf(all, n * vocabulary), logits(rounded, Arrays.copyOf(IDS, n)), backend);
       }
-      Answer answer = q8.ask(Question.of("What is 12+30?").mode(Mode.LATENT).maxTokens(4));
+      Answer answer = rounded.ask(Question.of("What is 12+30?").mode(Mode.LATENT).maxTokens(4));
       assertEquals(4, answer.tokens().answer());
     }
   }

@@ -3,13 +3,13 @@ package io.lrt4j.cli;
 import static io.lrt4j.cli.Arguments.flag;
 import static io.lrt4j.cli.Arguments.valued;
 
-import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backends;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
@@ -46,8 +46,9 @@ final class CommonOptions {
         .addOption(
             valued(
                 "quantize",
-                "none|q8|q4",
-                "weights rounded at load (default: none; q4 is not there yet)"));
+                "none|bf16|q8|q4",
+                "weights rounded at load; bf16: activations only, where that is faster (default:"
+                    + " none)"));
   }
 
   /** Of commands that read a checkpoint. */
@@ -65,10 +66,7 @@ final class CommonOptions {
     if (backend.equals(Backends.AUTO)) {
       backend = backend(device, Backends.survey());
     }
-    String quantize = arguments.choice("quantize", "none", "q8", "q4");
-    if (quantize.equals("q4")) {
-      throw new BackendException("--quantize q4 is not available in this version: use q8, or none");
-    }
+    String quantize = arguments.choice("quantize", "none", "bf16", "q8", "q4");
     int threads = arguments.integer("threads", 0, 1, 1024);
     String network = arguments.text("network");
     return EngineOptions.defaults()
@@ -76,7 +74,7 @@ final class CommonOptions {
         .withBackend(backend)
         .withThreads(threads)
         .withOutsideLinks(arguments.has(OUTSIDE_LINKS))
-        .withQuantization(quantize.equals("q8") ? Quantization.Q8 : Quantization.NONE);
+        .withQuantization(Quantization.valueOf(quantize.toUpperCase(Locale.ROOT)));
   }
 
   /** The backend that stands for a device: of the CPU's, the fastest that is available. */

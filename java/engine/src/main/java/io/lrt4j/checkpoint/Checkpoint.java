@@ -170,7 +170,15 @@ public final class Checkpoint implements AutoCloseable {
 
   /** Its parameters as {@code memory} takes them in; they live as long as both. */
   public Weights.Source on(Memory memory) {
-    return tensors.on(memory);
+    return tensors.on(memory, false);
+  }
+
+  /**
+   * The same, and what {@code memory} has copied is given up: such a tensor of a checkpoint that
+   * was read is no longer here.
+   */
+  public Weights.Source handOver(Memory memory) {
+    return tensors.on(memory, true);
   }
 
   public boolean has(String name) {

@@ -95,7 +95,9 @@ public final class CheckpointWriter {
               case F32 -> chunk.set(FLOAT, i * 4L, all[first + i]);
               case BF16 -> chunk.set(SHORT, i * 2L, RandomWeights.bf16(all[first + i]));
               case F16 -> chunk.set(SHORT, i * 2L, Float.floatToFloat16(all[first + i]));
-              case Q8 -> throw new IllegalArgumentException("q8 is not stored in checkpoints");
+              case Q8, Q4 ->
+                  throw new IllegalArgumentException(
+                      "rounded weights are not stored in checkpoints");
             }
           }
         });

@@ -68,7 +68,12 @@ public final class NetworkCheckpoint implements AutoCloseable {
 
   /** Its parameters as {@code memory} takes them in; they live as long as both. */
   public Weights.Source on(Memory memory) {
-    return tensors.on(memory);
+    return tensors.on(memory, false);
+  }
+
+  /** The same, and what {@code memory} has copied is given up, as in {@link Checkpoint}. */
+  public Weights.Source handOver(Memory memory) {
+    return tensors.on(memory, true);
   }
 
   public boolean has(String name) {

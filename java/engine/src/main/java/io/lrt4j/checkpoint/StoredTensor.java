@@ -95,7 +95,8 @@ public record StoredTensor(
       case F32 -> Float.intBitsToFloat(data.get(INT, at));
       case F16 -> Float.float16ToFloat(data.get(SHORT, at));
       case BF16 -> Float.intBitsToFloat(data.get(SHORT, at) << Short.SIZE);
-      case Q8 -> throw new IllegalStateException("q8 is not stored in checkpoints");
+      case Q8, Q4 ->
+          throw new IllegalStateException("rounded weights are not stored in checkpoints");
     };
   }
 }

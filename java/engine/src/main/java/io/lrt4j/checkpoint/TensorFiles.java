@@ -3,8 +3,10 @@ package io.lrt4j.checkpoint;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Weights;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -13,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -243,11 +246,18 @@ final class TensorFiles implements AutoCloseable {
     return tensor;
   }
 
-  /** What {@code memory} makes of the tensors. */
-  Weights.Source on(Memory memory) {
+  /**
+   * What {@code memory} makes of the tensors.
+   *
+   * @param giveUp whether those that it has copied go, so that no weight is in memory twice
+   */
+  Weights.Source on(Memory memory, boolean giveUp) {
     return new Weights.Source() {
+      private final Set<String> kept = new HashSet<>(); // used where they lie, perhaps
+
       @Override
       public Tensor tensor(String name) {
+        kept.add(aliases.getOrDefault(name, name));
         return memory.weight(require(name).weight());
       }
 
@@ -260,9 +270,27 @@ final class TensorFiles implements AutoCloseable {
                   require(name + ".weight").weight(),
                   bias ? require(name + ".bias").weight() : null));
         }
-        return memory.linear(parts);
+        Linear linear = memory.linear(parts);
+        if (giveUp) {
+          for (int i = 0; i < names.length; i++) {
+            String stored = aliases.getOrDefault(names[i] + ".weight", names[i] + ".weight");
+            if (memory.copies(parts.get(i).weight()) && !kept.contains(stored)) {
+              TensorFiles.this.giveUp(stored);
+            }
+          }
+        }
+        return linear;
       }
     };
+  }
+
+  /** Gives a tensor's memory back; of one that is mapped nothing need be held anyway. */
+  private void giveUp(String name) {
+    MemorySegment data = require(name).data();
+    if (!data.isMapped()) {
+      SystemMemory.release(data);
+      tensors.keySet().removeIf(other -> aliases.getOrDefault(other, other).equals(name));
+    }
   }
 
   /** All placed tensors, in the order of the files. */

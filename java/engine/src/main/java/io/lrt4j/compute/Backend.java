@@ -24,16 +24,18 @@ public interface Backend extends AutoCloseable {
   Memory newMemory();
 
   /**
-   * Memory that quantises projections as it takes them in.
+   * Memory that quantises projections as it takes them in. {@link Quantization#BF16} is a leave to
+   * round activations, no duty.
    *
    * @throws BackendException if this backend has no kernels for that
    */
   default Memory newMemory(Quantization quantization) {
-    if (quantization != Quantization.NONE) {
-      throw new BackendException(
-          "backend " + name() + " does not quantize: use --backend native or scalar");
-    }
-    return newMemory();
+    return switch (quantization) {
+      case NONE, BF16 -> newMemory();
+      case Q8, Q4 ->
+          throw new BackendException(
+              "backend " + name() + " does not quantize: use --backend native or scalar");
+    };
   }
 
   /** x[i, :] = table[ids[offset + i], :] for i in 0 … rows-1. */

@@ -11,7 +11,13 @@ public enum DType {
   BF16(1, 2),
 
   /** 32 elements: an f16 scale, then signed bytes; an element is scale times byte. */
-  Q8(32, 34);
+  Q8(32, 34),
+
+  /**
+   * 32 elements: an f16 scale, then 16 bytes; byte i holds element i in its low four bits, element
+   * i + 16 in its high ones, each 8 more than it is; an element is scale times that.
+   */
+  Q4(32, 18);
 
   private final int blockElements;
   private final int blockBytes;

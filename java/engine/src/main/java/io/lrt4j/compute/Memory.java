@@ -30,6 +30,14 @@ public interface Memory extends AutoCloseable {
    */
   record Part(Weight weight, @Nullable Weight bias) {}
 
+  /**
+   * Whether a projection made of this weight does without it from then on, having a form of its
+   * own: packed, rounded, uploaded.
+   */
+  default boolean copies(Weight weight) {
+    return false;
+  }
+
   /** Bytes allocated so far. */
   long bytes();
 

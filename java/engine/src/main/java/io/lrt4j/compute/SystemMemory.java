@@ -36,12 +36,25 @@ public final class SystemMemory {
     return calls == null ? arena.allocate(bytes, alignment) : calls.allocate(bytes, arena);
   }
 
+  /**
+   * Gives the pages of a part of such a block back to the system, as far as it has whole ones; what
+   * was in them is lost. Elsewhere than on Linux nothing happens.
+   */
+  public static void release(MemorySegment part) {
+    Calls calls = Calls.get();
+    if (calls != null) {
+      calls.release(part);
+    }
+  }
+
   /** The system's calls; there are none where they are not known or not allowed. */
   private record Calls(
       MethodHandle mmap, MethodHandle munmap, @Nullable MethodHandle madvise, int anonymous) {
     private static final int READ_WRITE = 3;
     private static final int PRIVATE = 2;
     private static final int HUGE_PAGES = 14; // MADV_HUGEPAGE
+    private static final int NOT_NEEDED = 4; // MADV_DONTNEED
+    private static final int PAGE = 4096;
 
     private static final class Found {
       static final @Nullable Calls CALLS = find();
@@ -91,7 +104,7 @@ public final class SystemMemory {
       MemorySegment all = mapped.reinterpret(size, arena, this::unmap);
       MemorySegment block = all.asSlice(slack == 0 ? 0 : -all.address() & (HUGE_PAGE - 1), bytes);
       if (slack > 0) {
-        advise(block.asSlice(0, bytes & -HUGE_PAGE));
+        advise(block.asSlice(0, bytes & -HUGE_PAGE), HUGE_PAGES);
       }
       return block;
     }
@@ -113,13 +126,21 @@ public final class SystemMemory {
       }
     }
 
+    void release(MemorySegment part) {
+      long first = -part.address() & (PAGE - 1);
+      long bytes = (part.byteSize() - first) & -PAGE;
+      if (bytes > 0) {
+        advise(part.asSlice(first, bytes), NOT_NEEDED);
+      }
+    }
+
     /** Only a hint: a kernel that knows no large pages says so, and that is all right. */
-    private void advise(MemorySegment pages) {
+    private void advise(MemorySegment pages, int advice) {
       if (madvise == null) {
         return;
       }
       try {
-        int _ = (int) madvise.invokeExact(pages, pages.byteSize(), HUGE_PAGES);
+        int _ = (int) madvise.invokeExact(pages, pages.byteSize(), advice);
       } catch (Throwable e) {
         throw new AssertionError("a C function throws nothing", e);
       }

@@ -69,7 +69,7 @@ public final class LoadedModel implements AutoCloseable {
       memory =
           quantization == Quantization.NONE ? backend.newMemory() : backend.newMemory(quantization);
       closers.push(memory::close);
-      Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
+      Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.handOver(memory));
       cacheMemory = new CacheMemory(options.cacheLimit());
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
@@ -147,7 +147,7 @@ public final class LoadedModel implements AutoCloseable {
               + expected);
     }
     ReasoningNetwork network =
-        new ReasoningNetwork(stored.config(), stored.on(memory), backend, cacheMemory);
+        new ReasoningNetwork(stored.config(), stored.handOver(memory), backend, cacheMemory);
     closers.push(network::close);
     return network;
   }

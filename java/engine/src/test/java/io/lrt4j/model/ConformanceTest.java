@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lrt4j.Accuracy;
 import io.lrt4j.Fixtures;
+import io.lrt4j.TestModels;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.Safetensors;
@@ -58,7 +59,7 @@ class ConformanceTest {
   }
 
   static Stream<String> backends() {
-    return Backends.survey().stream().filter(Backends.Status::available).map(Backends.Status::name);
+    return TestModels.backends();
   }
 
   @ParameterizedTest(name = "{0} on {1}")

@@ -64,12 +64,18 @@ public final class CpuMemory implements Memory {
   }
 
   private Weight quantized(Weight weight) {
-    if (quantization == Quantization.NONE || !Q8.fits(weight)) {
+    DType type = Rounding.type(quantization, weight);
+    if (type == weight.dtype()) {
       return weight;
     }
-    long size = DType.Q8.bytes((long) weight.rows() * weight.cols());
+    long size = type.bytes((long) weight.rows() * weight.cols());
     bytes += size;
-    return Q8.quantize(weight, arena.allocate(size, ALIGNMENT));
+    return Rounding.round(weight, type, arena.allocate(size, ALIGNMENT));
+  }
+
+  @Override
+  public boolean copies(Weight weight) {
+    return Rounding.type(quantization, weight) != weight.dtype();
   }
 
   @Override

@@ -67,7 +67,7 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) imp
           to[i] = Float.intBitsToFloat(halves[i] << 16);
         }
       }
-      case Q8 -> throw new IllegalArgumentException("q8 has no single elements");
+      case Q8, Q4 -> throw new IllegalArgumentException(dtype + " has no single elements");
     }
   }
 
@@ -88,7 +88,7 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) imp
       case F32 -> data.get(FLOAT, offset);
       case F16 -> Float.float16ToFloat(data.get(SHORT, offset));
       case BF16 -> Float.intBitsToFloat(data.get(SHORT, offset) << 16);
-      case Q8 -> throw new IllegalArgumentException("q8 has no single elements");
+      case Q8, Q4 -> throw new IllegalArgumentException(dtype + " has no single elements");
     };
   }
 }

@@ -2,7 +2,6 @@ package io.lrt4j.compute.cpu;
 
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.Batch;
-import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
@@ -80,15 +79,16 @@ public final class ScalarBackend extends CpuBackend {
     int col = 0;
     for (CpuLinear.Part part : CpuLinear.of(p).parts()) {
       CpuTensor weight = part.weight();
-      boolean q8 = weight.dtype() == DType.Q8;
-      List<Q8.Row> rounded = q8 ? Arrays.stream(in).map(Q8.Row::new).toList() : List.of();
+      boolean rounds = RoundedRow.suits(weight.dtype());
+      List<RoundedRow> rounded =
+          rounds ? Arrays.stream(in).map(RoundedRow::new).toList() : List.of();
       float[] weights = new float[weight.cols()];
       for (int c = 0; c < weight.rows(); c++, col++) {
-        if (!q8) {
+        if (!rounds) {
           weight.read(c, weights, weights.length);
         }
         for (int i = 0; i < rows; i++) {
-          float sum = q8 ? rounded.get(i).dot(weight, c) : dot(in[i], weights);
+          float sum = rounds ? rounded.get(i).dot(weight, c) : dot(in[i], weights);
           if (part.bias() != null) {
             sum += part.bias().get(0, c);
           }

@@ -58,7 +58,7 @@ final class Numbers {
       case F16 -> data.set(CpuTensor.SHORT, i * 2L, Float.floatToFloat16(value));
       case BF16 ->
           data.set(CpuTensor.SHORT, i * 2L, (short) (Float.floatToRawIntBits(value) >>> 16));
-      case Q8 -> throw new IllegalArgumentException("q8 has no single elements");
+      case Q8, Q4 -> throw new IllegalArgumentException(tensor.dtype() + " has no single elements");
     }
   }
 

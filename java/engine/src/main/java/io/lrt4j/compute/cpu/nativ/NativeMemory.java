@@ -8,7 +8,7 @@ import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.CpuMemory;
 import io.lrt4j.compute.cpu.CpuTensor;
-import io.lrt4j.compute.cpu.Q8;
+import io.lrt4j.compute.cpu.Rounding;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class NativeMemory implements Memory {
   private static final long LARGE = 1 << 20; // from here on, in pages of its own
   private static final int ALIGNMENT = 64;
+  private static final int BF16_ROUNDED = 4; // as in lrt4j.h: multiplied by rounded activations
 
   private final NativeBackend backend;
   private final Quantization quantization;
@@ -64,14 +65,16 @@ final class NativeMemory implements Memory {
   }
 
   private NativeLinear.Part part(Weight w, @Nullable CpuTensor bias) {
-    if (quantization == Quantization.NONE || !Q8.fits(w)) {
-      return new NativeLinear.Part(number(w.dtype()), w.rows(), pack(w), bias);
+    DType type = Rounding.type(quantization, w);
+    if (type == w.dtype()) {
+      boolean rounded = type == DType.BF16 && quantization == Quantization.BF16;
+      return new NativeLinear.Part(rounded ? BF16_ROUNDED : number(type), w.rows(), pack(w), bias);
     }
     try (Arena rows = Arena.ofShared()) {
-      long size = DType.Q8.bytes((long) w.rows() * w.cols());
-      Weight q8 = Q8.quantize(w, rows.allocate(size, ALIGNMENT));
+      long size = type.bytes((long) w.rows() * w.cols());
+      Weight rounded = Rounding.round(w, type, rows.allocate(size, ALIGNMENT));
       unload(w);
-      return new NativeLinear.Part(number(DType.Q8), w.rows(), pack(q8), bias);
+      return new NativeLinear.Part(number(type), w.rows(), pack(rounded), bias);
     }
   }
 
@@ -89,6 +92,7 @@ final class NativeMemory implements Memory {
       case F16 -> 1;
       case BF16 -> 2;
       case Q8 -> 3;
+      case Q4 -> 5;
     };
   }
 
@@ -109,6 +113,11 @@ final class NativeMemory implements Memory {
       throw new BackendException("no memory for weights of " + bytes + " bytes");
     }
     return data.reinterpret(bytes, arena, freed -> NativeCalls.free(freed, bytes));
+  }
+
+  @Override
+  public boolean copies(Weight weight) {
+    return true;
   }
 
   @Override

@@ -1,0 +1,28 @@
+package io.lrt4j.cuda;
+
+import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Linear;
+import java.util.List;
+
+/** A projection on the device. */
+record CudaLinear(int in, int out, List<Part> parts, CudaMemory memory) implements Linear {
+
+  /**
+   * Some outputs whose weights are of one type.
+   *
+   * @param weights address of [out, padded], zeros behind column {@code in}
+   * @param padded elements of a row: a multiple of eight
+   * @param bias address of [out] f32; 0 without one
+   */
+  record Part(DType dtype, int out, long weights, int padded, long bias) {}
+
+  CudaLinear {
+    parts = List.copyOf(parts);
+  }
+
+  static CudaLinear of(Linear linear) {
+    CudaLinear l = (CudaLinear) linear;
+    l.memory.checkOpen();
+    return l;
+  }
+}

@@ -1,0 +1,87 @@
+package io.lrt4j.cuda;
+
+import io.lrt4j.BackendException;
+import io.lrt4j.compute.DType;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+
+/** Our kernels, loaded into a context; what each does stands in the folder {@code kernels}. */
+final class Kernels implements AutoCloseable {
+  /** Most rows that a product takes together, by instance. */
+  static final int[] PROJECT_ROWS = {1, 2, 4, 8};
+
+  private final CUmodule module = new CUmodule();
+  private final Device device;
+  final CUfunction norm;
+  final CUfunction gate;
+  final CUfunction ropeAndStore;
+  final CUfunction attend;
+  final CUfunction summarize;
+  final Map<DType, CUfunction> copy = new EnumMap<>(DType.class);
+  final Map<DType, CUfunction> embed = new EnumMap<>(DType.class);
+  final Map<DType, CUfunction> multiply = new EnumMap<>(DType.class);
+
+  /** By type, then as in {@link #PROJECT_ROWS}. */
+  final Map<DType, CUfunction[]> project = new EnumMap<>(DType.class);
+
+  Kernels(Device device) {
+    this.device = device;
+    int code = JCudaDriver.cuModuleLoadData(module, Driver.kernels());
+    if (code == CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU
+        || code == CUresult.CUDA_ERROR_INVALID_IMAGE
+        || code == CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION
+        || code == CUresult.CUDA_ERROR_INVALID_PTX) {
+      throw new BackendException(
+          "the CUDA kernels of this build are not for "
+              + device.describe()
+              + ": build lrt4j with an nvcc that knows "
+              + device.architecture()
+              + " ("
+              + Driver.text(code)
+              + ")");
+    }
+    device.check(code, "loading kernels");
+    boolean complete = false;
+    try {
+      norm = find("rms_norm");
+      gate = find("gate");
+      ropeAndStore = find("rope_and_store");
+      attend = find("attend");
+      summarize = find("summarize");
+      for (DType type : List.of(DType.F32, DType.F16, DType.BF16)) {
+        String suffix = "_" + type.name().toLowerCase(Locale.ROOT);
+        copy.put(type, find("copy" + suffix));
+        embed.put(type, find("embed" + suffix));
+        multiply.put(type, find("multiply" + suffix));
+        CUfunction[] products = new CUfunction[PROJECT_ROWS.length];
+        for (int i = 0; i < products.length; i++) {
+          products[i] = find("project" + suffix + "_" + PROJECT_ROWS[i]);
+        }
+        project.put(type, products);
+      }
+      complete = true;
+    } finally {
+      if (!complete) {
+        close();
+      }
+    }
+  }
+
+  private CUfunction find(String name) {
+    var function = new CUfunction();
+    device.check(
+        JCudaDriver.cuModuleGetFunction(function, module, name), "finding the kernel " + name);
+    return function;
+  }
+
+  @Override
+  public void close() {
+    int _ = JCudaDriver.cuModuleUnload(module);
+  }
+}

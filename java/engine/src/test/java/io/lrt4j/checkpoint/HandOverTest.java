@@ -1,0 +1,79 @@
+package io.lrt4j.checkpoint;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.CheckpointException;
+import io.lrt4j.Quantization;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.SystemMemory;
+import io.lrt4j.compute.cpu.ScalarBackend;
+import io.lrt4j.compute.cpu.nativ.NativeBackend;
+import io.lrt4j.model.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Weights that a backend has copied are not kept a second time; all others are. */
+class HandOverTest {
+  private static final String DOWN = "model.layers.0.mlp.down_proj.weight";
+  private static final String EMBEDDING = "model.embed_tokens.weight"; // the head too
+
+  @TempDir Path folder;
+
+  @Test
+  void whatIsCopiedIsGivenUp() {
+    Path model = folder.resolve("model");
+    Initializer.model("tiny", model, 1);
+    try (Backend scalar = new ScalarBackend()) {
+      check(model, scalar, Quantization.NONE, false);
+      check(model, scalar, Quantization.Q8, true);
+    }
+    if (NativeBackend.missing().isEmpty()) {
+      try (Backend nativ = new NativeBackend(2)) {
+        check(model, nativ, Quantization.NONE, true);
+      }
+    }
+  }
+
+  private static void check(
+      Path model, Backend backend, Quantization quantization, boolean copies) {
+    try (Checkpoint stored = Checkpoint.open(model);
+        Checkpoint read = Checkpoint.open(ModelFiles.of(model), Access.READ);
+        Memory memory = backend.newMemory(quantization)) {
+      assertTrue(read.config().tiedEmbeddings());
+      var _ = Weights.of(read.config(), "model.", read.handOver(memory));
+      if (copies) {
+        assertThrows(CheckpointException.class, () -> read.tensor(DOWN));
+      } else {
+        same(stored, read, DOWN);
+      }
+      same(stored, read, EMBEDDING);
+      same(stored, read, "model.norm.weight");
+    }
+  }
+
+  private static void same(Checkpoint stored, Checkpoint read, String name) {
+    assertEquals(-1, stored.tensor(name).data().mismatch(read.tensor(name).data()), name);
+  }
+
+  /** Whole pages go, and what shares a page with something else stays. */
+  @Test
+  void memoryIsGivenBackInWholePages() {
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment block = SystemMemory.allocate(4 << 20, 64, arena).fill((byte) 1);
+      SystemMemory.release(block.asSlice(4000, 20_000));
+      for (int i = 0; i < 4000; i++) {
+        assertEquals(1, block.get(ValueLayout.JAVA_BYTE, i));
+      }
+      for (int i = 24_576; i < 40_000; i++) {
+        assertEquals(1, block.get(ValueLayout.JAVA_BYTE, i));
+      }
+    }
+  }
+}

@@ -1,0 +1,221 @@
+/* Attention: scores and weighted sums of a block of queries over a chunk of positions. */
+#ifndef ATTENTION_H
+#define ATTENTION_H
+
+#include "vectors.h"
+
+
+#if W == 16
+/* Columns of 16 rows: rows[p * dim + c] to columns[c * CHUNK + p], both 16 × 16. */
+INLINE void transpose16(const float *rows, int64_t dim, float *columns) {
+  __m512 a[16];
+  __m512 b[16];
+  UNROLL for (int i = 0; i < 16; i++) { a[i] = _mm512_loadu_ps(rows + i * dim); }
+  UNROLL for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+  }
+  UNROLL for (int i = 0; i < 16; i += 4) { /* a[i + j]: column 4 l + j of rows i … i+3 in lane l */
+    UNROLL for (int j = 0; j < 2; j++) {
+      a[i + 2 * j] = (__m512)_mm512_unpacklo_pd((__m512d)b[i + j], (__m512d)b[i + 2 + j]);
+      a[i + 2 * j + 1] = (__m512)_mm512_unpackhi_pd((__m512d)b[i + j], (__m512d)b[i + 2 + j]);
+    }
+  }
+  UNROLL for (int j = 0; j < 4; j++) {
+    __m512 low = _mm512_shuffle_f32x4(a[j], a[4 + j], 0x88);    /* columns j, 8 + j */
+    __m512 high = _mm512_shuffle_f32x4(a[j], a[4 + j], 0xDD);   /* columns 4 + j, 12 + j */
+    __m512 low2 = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0x88);
+    __m512 high2 = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0xDD);
+    _mm512_storeu_ps(columns + j * CHUNK, _mm512_shuffle_f32x4(low, low2, 0x88));
+    _mm512_storeu_ps(columns + (8 + j) * CHUNK, _mm512_shuffle_f32x4(low, low2, 0xDD));
+    _mm512_storeu_ps(columns + (4 + j) * CHUNK, _mm512_shuffle_f32x4(high, high2, 0x88));
+    _mm512_storeu_ps(columns + (12 + j) * CHUNK, _mm512_shuffle_f32x4(high, high2, 0xDD));
+  }
+}
+#endif
+
+/* columns[:, 0 … n-1] = the transpose of rows [n, dim]; columns are CHUNK wide. */
+static void transpose(const float *rows, int n, int dim, float *columns) {
+  int body = 0;
+  int even_dim = 0;
+#if W == 16
+  body = n / 16 * 16;
+  even_dim = dim / 16 * 16;
+  for (int p = 0; p < body; p += 16) {
+    for (int c = 0; c < even_dim; c += 16) {
+      transpose16(rows + (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
+    }
+  }
+#endif
+  for (int p = 0; p < n; p++) {
+    for (int c = p < body ? even_dim : 0; c < dim; c++) {
+      columns[c * CHUNK + p] = rows[(int64_t)p * dim + c];
+    }
+  }
+}
+
+/* y (rows × vectors) += x w, or = where `begin`: row k of w is w_step further. */
+INLINE void accumulate(const int rows, const int vectors, const float *const *x, int n,
+                       const float *w, int64_t w_step, float *y, int64_t y_stride, int begin) {
+  vec sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
+      sums[r][v] = begin ? all(0) : load(y + r * y_stride + v * W);
+    }
+  }
+  for (int k = 0; k < n; k++) {
+    vec weight[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) { weight[v] = load(w + k * w_step + v * W); }
+    UNROLL for (int r = 0; r < rows; r++) {
+      vec a = all(x[r][k]);
+      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(a, weight[v], sums[r][v]); }
+    }
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) { store(y + r * y_stride + v * W, sums[r][v]); }
+  }
+}
+
+/* All columns of y, `width` of them, a multiple of a panel; `rows` is a constant. */
+INLINE void accumulate_columns(const int rows, const float *const *x, int n, const float *w,
+                               int64_t w_step, int width, float *y, int64_t y_stride, int begin) {
+  int c = 0;
+  for (; c + TILE_PANELS * LRT_PANEL <= width; c += TILE_PANELS * LRT_PANEL) {
+    accumulate(rows, TILE_PANELS * PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
+  }
+  for (; c < width; c += LRT_PANEL) {
+    accumulate(rows, PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
+  }
+}
+
+static void accumulate_all(int queries, const float *const *x, int n, const float *w, int64_t w_step,
+                           int width, float *y, int64_t y_stride, int begin) {
+  int r = 0;
+  for (; r + TILE_ROWS <= queries; r += TILE_ROWS) {
+    accumulate_columns(TILE_ROWS, x + r, n, w, w_step, width, y + r * y_stride, y_stride, begin);
+  }
+  for (; r + 2 <= queries; r += 2) {
+    accumulate_columns(2, x + r, n, w, w_step, width, y + r * y_stride, y_stride, begin);
+  }
+  if (r < queries) {
+    accumulate_columns(1, x + r, n, w, w_step, width, y + r * y_stride, y_stride, begin);
+  }
+}
+
+/* Turns scores [0, width) of a query, of which it sees [from, to), into exp(score - largest). */
+INLINE void soften(float *scores, int width, int from, int to, float scale, float *largest,
+                   float *total) {
+  const vec nothing = all(-INFINITY);
+  ivec lane = {0};
+  for (int i = 0; i < W; i++) {
+    lane[i] = i;
+  }
+  vec most = nothing;
+  for (int p = 0; p < width; p += W) {
+    ivec at = lane + p;
+    vec s = choose((at >= from) & (at < to), load(scores + p) * all(scale), nothing);
+    store(scores + p, s);
+    most = larger(s, most);
+  }
+  float max = greatest(most);
+  if (!(max > -INFINITY)) {
+    max = NAN; /* what is wrong with the numbers shows */
+  }
+  vec sums = all(0);
+  for (int p = 0; p < width; p += W) {
+    vec e = exponential(load(scores + p) - all(max));
+    store(scores + p, e);
+    sums += e;
+  }
+  *largest = max;
+  *total = sum(sums);
+}
+
+static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room) {
+  int dim = b->dim;
+  int width = (dim + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
+  int start = chunk * CHUNK;
+  int queries = b->rows * b->group;
+  int64_t first = (int64_t)b->position + 1 - b->window;
+  int low = first > start ? (int)first - start : 0; /* of the chunk, whatever any row sees */
+  int high = b->position + b->rows - start < CHUNK ? b->position + b->rows - start : CHUNK;
+  for (int s = 0; s < b->run->spans; s++) {
+    const lrt_span *span = b->run->span + s;
+    int from = span->from > start + low ? span->from : start + low;
+    int to = span->to < start + high ? span->to : start + high;
+    if (from < to) {
+      const float *keys = span->keys + b->head * span->head + (int64_t)(from - span->from) * dim;
+      transpose(keys, to - from, dim, room->keys + from - start);
+    }
+  }
+  for (int q = 0; q < queries; q++) {
+    room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
+  }
+  int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
+  int aligned = low / LRT_PANEL * LRT_PANEL;
+  accumulate_all(queries, room->rows, dim, room->keys + aligned, CHUNK, columns - aligned,
+                 room->scores + aligned, CHUNK, 1);
+  float scale = (float)(1 / sqrt((double)dim));
+  for (int q = 0; q < queries; q++) {
+    int end = b->position + q / b->group + 1;
+    int64_t begin = (int64_t)end - b->window;
+    int from = begin > start ? (int)begin - start : 0;
+    int to = end - start < CHUNK ? end - start : CHUNK;
+    if (from >= to) { /* sees nothing here */
+      room->largest[q] = -INFINITY;
+      memset(room->scores + q * CHUNK + aligned, 0, (size_t)(columns - aligned) * sizeof(float));
+      continue;
+    }
+    soften(room->scores + q * CHUNK + aligned, columns - aligned, from - aligned, to - aligned, scale,
+           &room->largest[q], &room->sums[q]);
+  }
+  int begun = 0;
+  for (int s = 0; s < b->run->spans; s++) {
+    const lrt_span *span = b->run->span + s;
+    int from = span->from > start + low ? span->from : start + low;
+    int to = span->to < start + high ? span->to : start + high;
+    if (from >= to) {
+      continue;
+    }
+    const float *values = span->values + b->head * span->head + (int64_t)(from - span->from) * dim;
+    int64_t step = dim;
+    if (width != dim) {
+      for (int p = 0; p < to - from; p++) {
+        memcpy(room->values + p * width, values + (int64_t)p * dim, (size_t)dim * sizeof(float));
+        memset(room->values + p * width + dim, 0, (size_t)(width - dim) * sizeof(float));
+      }
+      values = room->values;
+      step = width;
+    }
+    for (int q = 0; q < queries; q++) {
+      room->rows[q] = room->scores + q * CHUNK + from - start;
+    }
+    accumulate_all(queries, room->rows, to - from, values, step, width, room->partial, width, !begun);
+    begun = 1;
+  }
+}
+
+static void merge(float *m, float *s, float *o, float chunk_m, float chunk_s, const float *chunk_o,
+                  int dim) {
+  float largest = *m > chunk_m ? *m : chunk_m;
+  float mine = exponential(all(*m - largest))[0];
+  float theirs = exponential(all(chunk_m - largest))[0];
+  int i = 0;
+  for (; i + W <= dim; i += W) {
+    store(o + i, fused(load(o + i), all(mine), load(chunk_o + i) * all(theirs)));
+  }
+  for (; i < dim; i++) {
+    o[i] = fused(all(o[i]), all(mine), all(chunk_o[i]) * all(theirs))[0];
+  }
+  *m = largest;
+  *s = *s * mine + chunk_s * theirs;
+}
+
+static void divide(const float *o, float s, int dim, float *out) {
+  float scale = 1 / s;
+  for (int i = 0; i < dim; i++) {
+    out[i] = o[i] * scale;
+  }
+}
+
+#endif

@@ -1,0 +1,328 @@
+/* Products of some rows and some panels: tiles of outputs that stay in registers, for every type of weights. */
+#ifndef PRODUCTS_H
+#define PRODUCTS_H
+
+#include "vectors.h"
+
+
+/* What one tile writes: n outputs of each row, with bias and what is there; sums are `width` apart. */
+static void finish_tile(int rows, int width, const float *sums, const float *bias, int n, float *y,
+                        int64_t y_stride, int add) {
+  n = n < width ? n : width;
+  for (int r = 0; r < rows; r++) {
+    float *to = y + r * y_stride;
+    const float *from = sums + r * width;
+    for (int i = 0; i < n; i += W) {
+      int left = n - i < W ? n - i : W;
+      vec s = load(from + i);
+      if (left == W) {
+        s = bias ? s + load(bias + i) : s;
+        store(to + i, add ? load(to + i) + s : s);
+      } else {
+        s = bias ? s + load_some(bias + i, left) : s;
+        store_some(to + i, add ? load_some(to + i, left) + s : s, left);
+      }
+    }
+  }
+}
+
+#define FINISH(ROWS, VECTORS)                                                                      \
+  float tile[TILE_ROWS * TILE_VECTORS * W];\
+  UNROLL for (int r = 0; r < ROWS; r++) {                                                          \
+    UNROLL for (int v = 0; v < VECTORS; v++) { store(tile + (r * (VECTORS) + v) * W, (vec)sums[r][v]); }          \
+  }                                                                                                \
+  int first_out = panel * LRT_PANEL;                                                               \
+  finish_tile(ROWS, VECTORS * W, tile, part->bias ? part->bias + first_out : NULL,           \
+              part->out - first_out, y + first_out, y_stride, add)
+
+INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int row, int in,
+                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  const int vectors = panels * PARTS;
+  vec sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
+  }
+  const float *a = x->plain + (int64_t)row * x->stride;
+  const float *w = (const float *)part->weight + (int64_t)panel * LRT_PANEL * in;
+  int64_t next = (int64_t)LRT_PANEL * in;
+  for (int k = 0; k < in; k++) {
+    vec weight[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) {
+      weight[v] = load(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+      vec b = all(a[(int64_t)r * x->stride + k]);
+      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+    }
+  }
+  FINISH(rows, vectors);
+}
+
+INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int row, int in,
+                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  const int vectors = panels * PARTS;
+  vec sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
+  }
+  const float *a = x->plain + (int64_t)row * x->stride;
+  const uint16_t *w = (const uint16_t *)part->weight + (int64_t)panel * LRT_PANEL * in;
+  int64_t next = (int64_t)LRT_PANEL * in;
+  for (int k = 0; k < in; k++) {
+    vec weight[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) {
+      weight[v] = halves(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+      vec b = all(a[(int64_t)r * x->stride + k]);
+      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+    }
+  }
+  FINISH(rows, vectors);
+}
+
+#if LEVEL >= 4
+/*
+ * Pairs of weights against both bf16 parts of the input, which takes as many instructions as f32
+ * would, or against the first part alone.
+ */
+INLINE void tile_pairs(const int parts, const int rows, const int panels, const lrt_input *x, int row,
+                       int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  int pairs = (in + 1) / 2;
+  __m512 sums[TILE_ROWS][TILE_PANELS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int p = 0; p < panels; p++) { sums[r][p] = _mm512_setzero_ps(); }
+  }
+  const int32_t *a = (const int32_t *)(x->split + (int64_t)row * 2 * x->stride);
+  int stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
+  const __m512i *w = (const __m512i *)part->weight + (int64_t)panel * pairs;
+  for (int k = 0; k < pairs; k++) {
+    __m512bh weight[TILE_PANELS];
+    UNROLL for (int p = 0; p < panels; p++) {
+      weight[p] = (__m512bh)_mm512_loadu_si512(w + (int64_t)p * pairs + k);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+      if (parts > 1) {
+        __m512bh second = (__m512bh)_mm512_set1_epi32(a[(int64_t)r * stride + stride / 2 + k]);
+        UNROLL for (int p = 0; p < panels; p++) {
+          sums[r][p] = _mm512_dpbf16_ps(sums[r][p], weight[p], second);
+        }
+      }
+      __m512bh first = (__m512bh)_mm512_set1_epi32(a[(int64_t)r * stride + k]);
+      UNROLL for (int p = 0; p < panels; p++) {
+        sums[r][p] = _mm512_dpbf16_ps(sums[r][p], weight[p], first);
+      }
+    }
+  }
+  FINISH(rows, panels);
+}
+
+INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int row, int in,
+                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  tile_pairs(2, rows, panels, x, row, in, part, panel, y, y_stride, add);
+}
+
+INLINE void tile_rounded(const int rows, const int panels, const lrt_input *x, int row, int in,
+                         const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  tile_pairs(1, rows, panels, x, row, in, part, panel, y, y_stride, add);
+}
+#else
+INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int row, int in,
+                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  const int vectors = panels * PARTS;
+  int pairs = (in + 1) / 2;
+  vec sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
+  }
+  const float *a = x->plain + (int64_t)row * x->stride;
+  const uint16_t *w = (const uint16_t *)part->weight + (int64_t)panel * LRT_PANEL * 2 * pairs;
+  int64_t next = (int64_t)LRT_PANEL * 2 * pairs;
+  for (int k = 0; k < pairs; k++) {
+    vec weight[TILE_VECTORS];
+    const uint16_t *at = w + (int64_t)k * LRT_PANEL * 2;
+    UNROLL for (int v = 0; v < vectors; v++) {
+      weight[v] = even(at + v / PARTS * next + v % PARTS * 2 * W);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+      vec b = all(a[(int64_t)r * x->stride + 2 * k]);
+      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+    }
+    UNROLL for (int v = 0; v < vectors; v++) {
+      weight[v] = odd(at + v / PARTS * next + v % PARTS * 2 * W);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+      vec b = all(a[(int64_t)r * x->stride + 2 * k + 1]);
+      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+    }
+  }
+  FINISH(rows, vectors);
+}
+#endif
+
+/* whole += four unsigned bytes of every lane times four of each row, which are a_step apart. */
+INLINE void multiply_bytes(const int rows, const int vectors, ivec whole[TILE_ROWS][TILE_VECTORS],
+                           const ivec *weight, const int8_t *a, int64_t a_step) {
+  UNROLL for (int r = 0; r < rows; r++) {
+    const int8_t *four = a + r * a_step;
+#if LEVEL >= 3
+    int32_t bytes;
+    memcpy(&bytes, four, 4);
+    UNROLL for (int v = 0; v < vectors; v++) {
+      whole[r][v] = (ivec)_mm512_dpbusd_epi32((__m512i)whole[r][v], (__m512i)weight[v],
+                                              _mm512_set1_epi32(bytes));
+    }
+#else
+    UNROLL for (int v = 0; v < vectors; v++) {
+      for (int byte = 0; byte < 4; byte++) {
+        whole[r][v] += (weight[v] >> 8 * byte & 255) * (int32_t)four[byte];
+      }
+    }
+#endif
+  }
+}
+
+/*
+ * Weights of 8 or 4 bits, unsigned, against bytes: whole sums of a block, which begin with what makes
+ * up for the weights' 128 or 8 too many, then scaled.
+ */
+INLINE void tile_blocks(const int bits, const int rows, const int panels, const lrt_input *x, int row,
+                        int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  const int vectors = panels * PARTS;
+  const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
+  int blocks = in / LRT_BLOCK;
+  vec sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
+  }
+  int row_blocks = x->stride / LRT_BLOCK;
+  const int8_t *a = x->bytes + (int64_t)row * x->stride;
+  const float *scale = x->scales + (int64_t)row * row_blocks;
+  const int32_t *begin = x->begin + (int64_t)row * row_blocks;
+  int64_t next = (int64_t)blocks * LRT_PANEL * (bytes + 2);
+  const uint8_t *w = (const uint8_t *)part->weight + panel * next;
+  const uint8_t *w_scales = w + (int64_t)blocks * bytes * LRT_PANEL;
+  for (int block = 0; block < blocks; block++) {
+    ivec whole[TILE_ROWS][TILE_VECTORS];
+    UNROLL for (int r = 0; r < rows; r++) {
+      int32_t first = begin[(int64_t)r * row_blocks + block];
+      UNROLL for (int v = 0; v < vectors; v++) {
+        whole[r][v] = (bits == 8 ? first : first / 16) - (ivec){0};
+      }
+    }
+    for (int k = 0; k < bytes / 4; k++) {
+      ivec weight[TILE_VECTORS];
+      UNROLL for (int v = 0; v < vectors; v++) {
+        memcpy(&weight[v], w + v / PARTS * next + ((int64_t)block * (bytes / 4) + k) * LRT_PANEL * 4 + v % PARTS * 4 * W, sizeof(ivec));
+      }
+      if (rows <= 2) { /* panels are too short for the processor to see what comes: the next ones */
+        UNROLL for (int p = 0; p < panels; p++) {
+          const uint8_t *ahead = w + (panels + p) * next;
+          __builtin_prefetch(ahead + ((int64_t)block * (bytes / 4) + k) * LRT_PANEL * 4, 0, 2);
+        }
+      }
+      const int8_t *at = a + block * LRT_BLOCK + k * 4;
+      if (bits == 8) {
+        multiply_bytes(rows, vectors, whole, weight, at, x->stride);
+        continue;
+      }
+      ivec half[TILE_VECTORS];
+      UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] & 0x0F0F0F0F; }
+      multiply_bytes(rows, vectors, whole, half, at, x->stride);
+      UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] >> 4 & 0x0F0F0F0F; }
+      multiply_bytes(rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
+    }
+    vec w_scale[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) {
+      w_scale[v] = halves((const uint16_t *)(w_scales + v / PARTS * next) + block * LRT_PANEL + v % PARTS * W);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+      vec s = all(scale[(int64_t)r * row_blocks + block]);
+      UNROLL for (int v = 0; v < vectors; v++) {
+        sums[r][v] = fused(__builtin_convertvector(whole[r][v], vec) * s, w_scale[v], sums[r][v]);
+      }
+    }
+  }
+  FINISH(rows, vectors);
+}
+
+INLINE void tile_q8(const int rows, const int panels, const lrt_input *x, int row, int in,
+                    const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  tile_blocks(8, rows, panels, x, row, in, part, panel, y, y_stride, add);
+}
+
+INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int row, int in,
+                    const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  tile_blocks(4, rows, panels, x, row, in, part, panel, y, y_stride, add);
+}
+
+#define ROWS_CASE(NAME, R, P)                                                       \
+  case R:                                                                           \
+    NAME(R, P, x, row, in, part, panel, y + row * y_stride, y_stride, add);         \
+    break;
+
+/* The function NAME: `panels` (a constant) panels from `panel` on, for all rows, tile by tile. */
+#if TILE_ROWS == 6
+#define ALL_ROWS(NAME, P) \
+  ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P) ROWS_CASE(NAME, 3, P) ROWS_CASE(NAME, 4, P) ROWS_CASE(NAME, 5, P) ROWS_CASE(NAME, 6, P)
+#else
+#define ALL_ROWS(NAME, P) ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P)
+#endif
+
+#define PRODUCT(NAME, P)                                                                    \
+  static void NAME##_##P(const lrt_input *x, int rows, int in, const lrt_part *part,        \
+                         int panel, float *y, int64_t y_stride, int add) {                  \
+    for (int row = 0; row < rows; row += TILE_ROWS) {                                       \
+      switch (rows - row < TILE_ROWS ? rows - row : TILE_ROWS) { ALL_ROWS(NAME, P) }        \
+    }                                                                                       \
+  }
+
+#if LEVEL >= 4
+#define PRODUCTS(P)                                                                         \
+  PRODUCT(tile_f32, P) PRODUCT(tile_f16, P) PRODUCT(tile_bf16, P) PRODUCT(tile_q8, P)       \
+  PRODUCT(tile_q4, P)  \
+  PRODUCT(tile_rounded, P)
+#else /* without instructions for it, rounding would gain nothing */
+#define tile_rounded_1 tile_bf16_1
+#define tile_rounded_2 tile_bf16_2
+#define tile_rounded_4 tile_bf16_4
+#define PRODUCTS(P) \
+  PRODUCT(tile_f32, P) PRODUCT(tile_f16, P) PRODUCT(tile_bf16, P) PRODUCT(tile_q8, P) \
+  PRODUCT(tile_q4, P)
+#endif
+
+PRODUCTS(1)
+#if TILE_VECTORS / PARTS >= 2
+PRODUCTS(2)
+#endif
+#if TILE_VECTORS / PARTS >= 4
+PRODUCTS(4)
+#endif
+
+typedef void (*product_function)(const lrt_input *, int, int, const lrt_part *, int, float *, int64_t,
+                                 int);
+
+#define OF_TYPES(P) {tile_f32_##P, tile_f16_##P, tile_bf16_##P, tile_q8_##P, tile_rounded_##P, tile_q4_##P}
+
+static void product(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
+                    float *y, int64_t y_stride, int add) {
+  static const product_function functions[][LRT_DTYPES] = {
+      OF_TYPES(1),
+#if TILE_VECTORS / PARTS >= 2
+      OF_TYPES(2),
+#endif
+#if TILE_VECTORS / PARTS >= 4
+      OF_TYPES(4),
+#endif
+  };
+  /* q8 and q4 have two sums for each output: half as many panels fit the registers. */
+  int blocks = part->dtype == LRT_DTYPE_Q8 || part->dtype == LRT_DTYPE_Q4;
+  int most = blocks && rows > 2 ? (TILE_PANELS + 1) / 2 : TILE_PANELS;
+  for (int size = most; size > 0; size /= 2) {
+    for (; panels >= size; panel += size, panels -= size) {
+      functions[size / 2][part->dtype](x, rows, in, part, panel, y, y_stride, add);
+    }
+  }
+}
+
+#endif

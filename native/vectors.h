@@ -1,0 +1,165 @@
+/* Vectors of a level: W floats; a panel is 16 / W of them. Like the headers beside it, a part of kernels.c. */
+#ifndef VECTORS_H
+#define VECTORS_H
+
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
+
+#if defined __AVX512F__
+#define W 16
+#define TILE_ROWS 6
+#define TILE_VECTORS 4
+#elif defined __AVX2__
+#define W 8
+#define TILE_ROWS 6
+#define TILE_VECTORS 2
+#else
+#define W 4
+#define TILE_ROWS 2
+#define TILE_VECTORS 4
+#endif
+
+#define PARTS (LRT_PANEL / W) /* vectors of a panel */
+#define TILE_PANELS (TILE_VECTORS < PARTS ? 1 : TILE_VECTORS / PARTS)
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+typedef float vec __attribute__((vector_size(4 * W)));
+typedef int32_t ivec __attribute__((vector_size(4 * W)));
+typedef uint32_t uvec __attribute__((vector_size(4 * W)));
+
+INLINE vec load(const float *p) {
+  vec v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
+
+INLINE vec all(float x) { return x - (vec){0}; }
+
+INLINE vec choose(ivec mask, vec yes, vec no) {
+  return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
+INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+
+INLINE vec fused(vec a, vec b, vec c) {
+#if W == 16
+  return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif W == 8
+  return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined __aarch64__
+  vec r;
+  for (int i = 0; i < W; i++) {
+    r[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  }
+  return r;
+#else
+  return a * b + c;
+#endif
+}
+
+/* The sum of all lanes, pairwise. */
+INLINE float sum(vec v) {
+  float lane[W];
+  memcpy(lane, &v, sizeof v);
+  for (int half = W / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) {
+      lane[i] += lane[i + half];
+    }
+  }
+  return lane[0];
+}
+
+INLINE float greatest(vec v) {
+  float most = v[0];
+  for (int i = 1; i < W; i++) {
+    most = v[i] > most ? v[i] : most;
+  }
+  return most;
+}
+
+/* The first n elements, 0 behind them. */
+INLINE vec load_some(const float *p, int n) {
+  if (n == W) {
+    return load(p);
+  }
+  float lane[W] = {0};
+  memcpy(lane, p, (size_t)n * sizeof(float));
+  return load(lane);
+}
+
+INLINE void store_some(float *p, vec v, int n) {
+  if (n == W) {
+    store(p, v);
+    return;
+  }
+  float lane[W];
+  store(lane, v);
+  memcpy(p, lane, (size_t)n * sizeof(float));
+}
+
+/* Even and odd elements of W pairs of bf16. */
+INLINE vec even(const uint16_t *p) {
+  uvec v;
+  memcpy(&v, p, sizeof v);
+  return (vec)(v << 16);
+}
+
+INLINE vec odd(const uint16_t *p) {
+  uvec v;
+  memcpy(&v, p, sizeof v);
+  return (vec)(v & 0xFFFF0000u);
+}
+
+/* f16 in f32's clothes: 2^112 makes up for the difference of the biases, subnormals included. */
+INLINE vec halves(const uint16_t *p) {
+#if W == 16
+  return (vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+#elif W == 8
+  return (vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#else
+  uvec v = {0};
+  for (int i = 0; i < W; i++) {
+    v[i] = p[i];
+  }
+  vec magnitude = (vec)((v & 0x7FFF) << 13) * 0x1p112f;
+  ivec special = (v & 0x7C00) == 0x7C00;
+  uvec bits = ((uvec)special & (((v & 0x3FF) << 13) | 0x7F800000u)) | (~(uvec)special & (uvec)magnitude);
+  return (vec)(bits | ((v & 0x8000) << 16));
+#endif
+}
+
+/*
+ * e^x for x up to 88 (a larger one is taken as 88); 0 below -87.3; NaN for NaN. e^x = 2^k e^r, with
+ * Cody and Waite's two-part ln 2, then a polynomial (Cephes expf coefficients).
+ */
+INLINE vec exponential(vec x) {
+  const vec smallest = all(-87.33654f);
+  const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
+  vec clamped = choose(x < smallest, smallest, x);
+  clamped = choose(clamped > all(88.02f), all(88.02f), clamped);
+  vec shifted = clamped * all(1.442695f) + magic;
+  vec k = shifted - magic;
+  vec r = fused(k, all(-0.6933594f), clamped);
+  r = fused(k, all(0.00021219444f), r);
+  vec p = fused(r, all(0.00019875691f), all(0.0013981999f));
+  p = fused(p, r, all(0.008333452f));
+  p = fused(p, r, all(0.041665796f));
+  p = fused(p, r, all(0.16666666f));
+  p = fused(p, r, all(0.5f));
+  p = fused(p, r * r, r) + all(1.f);
+  /* k sits in the low bits of `shifted`; moved to the exponent's place it multiplies by 2^k. */
+  vec result = (vec)((ivec)p + ((ivec)shifted << 23));
+  result = choose(x < smallest, all(0.f), result);
+  return choose(x != x, x, result);
+}
+
+#endif
