@@ -1,8 +1,9 @@
 package io.lrt4j;
 
-import io.lrt4j.decode.Cutoff;
 import io.lrt4j.reasoning.LoadedModel;
 import io.lrt4j.reasoning.Session;
+import io.lrt4j.schedule.Admission;
+import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.Tokenizer;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;

@@ -10,6 +10,7 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.StreamingDecoder;
 import io.lrt4j.text.Tokenizer;
 import java.util.ArrayList;

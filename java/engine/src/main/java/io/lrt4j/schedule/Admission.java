@@ -1,16 +1,16 @@
-package io.lrt4j;
+package io.lrt4j.schedule;
 
-import io.lrt4j.decode.Cutoff;
+import io.lrt4j.OverloadedException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
 /** Who may have something computed: so many at a time, and so many more who wait in a line. */
-final class Admission {
+public final class Admission {
   /** Between two looks at whether somebody who waits still wants it. */
   private static final long PATIENCE_MILLIS = 20;
 
   /** A place, to be closed. */
-  interface Place extends AutoCloseable {
+  public interface Place extends AutoCloseable {
     @Override
     void close();
   }
@@ -21,14 +21,19 @@ final class Admission {
   private int free;
   private long inside; // those who wait included
 
-  Admission(int concurrency, int queue) {
+  /** Room for {@code concurrency} at a time and {@code queue} who wait. */
+  public Admission(int concurrency, int queue) {
     this.concurrency = concurrency;
     this.queue = queue;
     free = concurrency;
   }
 
-  /** Somebody comes, to wait for a place; whoever has entered leaves. */
-  synchronized void enter() {
+  /**
+   * Somebody comes, to wait for a place; whoever has entered leaves.
+   *
+   * @throws OverloadedException if there are too many already
+   */
+  public synchronized void enter() {
     if (inside == (long) concurrency + queue) {
       throw new OverloadedException(
           "the engine is busy: it has "
@@ -40,12 +45,13 @@ final class Admission {
     inside++;
   }
 
-  synchronized void leave() {
+  /** Somebody goes. */
+  public synchronized void leave() {
     inside--;
   }
 
   /** Waits for a place. Whoever is cut off needs none: nothing will be computed for him. */
-  synchronized Place place(Cutoff cutoff) {
+  public synchronized Place place(Cutoff cutoff) {
     Object ticket = new Object();
     line.add(ticket);
     try {

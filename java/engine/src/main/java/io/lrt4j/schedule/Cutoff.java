@@ -1,4 +1,4 @@
-package io.lrt4j.decode;
+package io.lrt4j.schedule;
 
 import io.lrt4j.Cancellation;
 import io.lrt4j.FinishReason;
