@@ -113,8 +113,7 @@ final class StudyCommand implements Command {
     int samples = arguments.integer("samples", 1, 1, 4096);
     Float temperature = arguments.number("temperature", t -> t >= 0, "0 (greedy) or more");
     var bar = new EvalProgress(console);
-    // Every question is read anew: its times are those of one that nobody asked before.
-    EngineOptions loading = CommonOptions.engine(arguments).withPrefixReuse(false);
+    EngineOptions loading = CommonOptions.engine(arguments);
     Path model = CommonOptions.model(arguments, console);
     try (var interrupt = new Interrupt()) {
       var plan =

@@ -171,6 +171,11 @@ public final class Sequence {
     }
   }
 
+  /** Whether somebody wants an answer with these options to end, on this thread. */
+  public static boolean isCancelled(GenerationOptions options) {
+    return new Cutoff(options.withTimeout(null), 0).isReached();
+  }
+
   private String think(int id) {
     reasoningCount++;
     boolean ended = isEnd(id);

@@ -225,7 +225,7 @@ public final class Session implements AutoCloseable {
     if (pass == null) {
       pass = network.newPass();
     }
-    BooleanSupplier calledOff = job.cutoff::isReached;
+    BooleanSupplier calledOff = () -> Sequence.isCancelled(job.options);
     Tensor z = pass.run(Objects.requireNonNull(hidden), n, generator.turn(calledOff));
     reason.tokens = t;
     reason.commit();
