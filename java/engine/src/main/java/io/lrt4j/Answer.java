@@ -39,8 +39,15 @@ public record Answer(
    * @param latent latent vectors that took the place of thinking
    * @param reasoning generated as thinking
    * @param answer generated as answer
+   * @param cached of the prompt, those that an earlier question had begun with too, so that they
+   *     were not read again
    */
-  public record TokenCounts(int prompt, int latent, int reasoning, int answer) {}
+  public record TokenCounts(int prompt, int latent, int reasoning, int answer, int cached) {
+    /** Nothing cached. */
+    public TokenCounts(int prompt, int latent, int reasoning, int answer) {
+      this(prompt, latent, reasoning, answer, 0);
+    }
+  }
 
   /**
    * How sure the model was of the answer's tokens.

@@ -42,6 +42,8 @@ public interface Engine extends AutoCloseable {
    * stays interrupted.
    *
    * @throws QuestionException if it cannot be answered as asked
+   * @throws OverloadedException if too many are asking already, see {@link EngineOptions#queue}
+   * @throws CacheMemoryException if all answers under way need more memory than they may
    * @throws TemplateException if the model's chat template refuses the messages
    * @throws BackendException if the model computes no finite numbers, or memory runs out
    */
@@ -87,6 +89,7 @@ public interface Engine extends AutoCloseable {
   /**
    * Log-probabilities of a given sequence, and on request logits and final hidden states.
    *
+   * @throws java.util.concurrent.CancellationException if the thread is interrupted; it stays so
    * @throws QuestionException if it is empty, longer than the model's context, or has an id that is
    *     none
    */

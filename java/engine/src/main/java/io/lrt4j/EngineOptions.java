@@ -29,6 +29,13 @@ import org.jspecify.annotations.Nullable;
  *     else must not make this process read what lies elsewhere
  * @param quantization of the base model and of the network; a backend that has no kernels for it is
  *     an error
+ * @param concurrency most answers under way at a time; more callers wait for their turn, first come
+ *     first served. A listener that asks its own engine counts for itself
+ * @param queue most callers that may wait for their turn; one more is refused with an {@link
+ *     OverloadedException}. 0 refuses whoever would have to wait
+ * @param prefixReuse whether beginnings of questions are kept (system prompts, conversations), so
+ *     that a question that begins alike is not read again from its first token. They take up to a
+ *     quarter of {@code cacheMemory}, 1 GiB at most, which answers under way get when they need it
  */
 public record EngineOptions(
     @Nullable Path network,
@@ -37,9 +44,13 @@ public record EngineOptions(
     long cacheMemory,
     boolean mappedWeights,
     boolean outsideLinks,
-    Quantization quantization) {
+    Quantization quantization,
+    int concurrency,
+    int queue,
+    boolean prefixReuse) {
   private static final EngineOptions DEFAULTS =
-      new EngineOptions(null, "auto", 0, 0, false, false, Quantization.NONE);
+      new EngineOptions(
+          null, "auto", 0, 0, false, false, Quantization.NONE, 64, Integer.MAX_VALUE, true);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -48,6 +59,13 @@ public record EngineOptions(
     if (cacheMemory < 0) {
       throw new BackendException(
           "cache memory must be 0 (half of the machine's) or more bytes, found " + cacheMemory);
+    }
+    if (concurrency < 1 || queue < 0) {
+      throw new BackendException(
+          "concurrency must be at least 1 and queue at least 0, found "
+              + concurrency
+              + " and "
+              + queue);
     }
   }
 
@@ -97,6 +115,18 @@ public record EngineOptions(
     return toBuilder().quantization(quantization).build();
   }
 
+  public EngineOptions withConcurrency(int concurrency) {
+    return toBuilder().concurrency(concurrency).build();
+  }
+
+  public EngineOptions withQueue(int queue) {
+    return toBuilder().queue(queue).build();
+  }
+
+  public EngineOptions withPrefixReuse(boolean prefixReuse) {
+    return toBuilder().prefixReuse(prefixReuse).build();
+  }
+
   /** {@link #cacheMemory} in bytes, the default worked out. */
   public long cacheLimit() {
     return cacheMemory > 0
@@ -113,6 +143,9 @@ public record EngineOptions(
     private boolean mappedWeights;
     private boolean outsideLinks;
     private Quantization quantization;
+    private int concurrency;
+    private int queue;
+    private boolean prefixReuse;
 
     private Builder(EngineOptions o) {
       network = o.network;
@@ -122,6 +155,9 @@ public record EngineOptions(
       mappedWeights = o.mappedWeights;
       outsideLinks = o.outsideLinks;
       quantization = o.quantization;
+      concurrency = o.concurrency;
+      queue = o.queue;
+      prefixReuse = o.prefixReuse;
     }
 
     /** See {@link EngineOptions#network}. */
@@ -166,10 +202,37 @@ public record EngineOptions(
       return this;
     }
 
+    /** See {@link EngineOptions#concurrency}. */
+    public Builder concurrency(int concurrency) {
+      this.concurrency = concurrency;
+      return this;
+    }
+
+    /** See {@link EngineOptions#queue}. */
+    public Builder queue(int queue) {
+      this.queue = queue;
+      return this;
+    }
+
+    /** See {@link EngineOptions#prefixReuse}. */
+    public Builder prefixReuse(boolean prefixReuse) {
+      this.prefixReuse = prefixReuse;
+      return this;
+    }
+
     /** The options as set so far. */
     public EngineOptions build() {
       return new EngineOptions(
-          network, backend, threads, cacheMemory, mappedWeights, outsideLinks, quantization);
+          network,
+          backend,
+          threads,
+          cacheMemory,
+          mappedWeights,
+          outsideLinks,
+          quantization,
+          concurrency,
+          queue,
+          prefixReuse);
     }
   }
 }

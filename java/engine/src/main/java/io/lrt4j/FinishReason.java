@@ -7,5 +7,7 @@ public enum FinishReason {
   /** The token limit, or the model's context, was reached. */
   LENGTH,
   /** {@link Cancellation#cancel()} was called, or the thread was interrupted. */
-  CANCELLED
+  CANCELLED,
+  /** The time that it may take, {@link GenerationOptions#timeout}, was over. */
+  TIMEOUT
 }

@@ -1,6 +1,7 @@
 package io.lrt4j;
 
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +46,8 @@ public final class GenerationOptions {
       @Nullable List<String> stop,
       @Nullable Boolean ignoreEos,
       @Nullable String answerCue,
-      @Nullable Cancellation cancellation) {
+      @Nullable Cancellation cancellation,
+      @Nullable Duration timeout) {
     private Values {
       require(maxTokens == null || maxTokens >= 1, "max tokens", "at least 1", maxTokens);
       require(
@@ -80,6 +82,11 @@ public final class GenerationOptions {
           require(isUnicode(text), "stop text", "Unicode", "half a surrogate pair");
         }
       }
+      require(
+          timeout == null || !(timeout.isNegative() || timeout.isZero()),
+          "timeout",
+          "above 0",
+          timeout);
       require(
           answerCue == null || isUnicode(answerCue),
           "answer cue",
@@ -210,6 +217,14 @@ public final class GenerationOptions {
     return values.cancellation;
   }
 
+  /**
+   * How long the answer may take, from the call on; then it ends with what there is of it, and
+   * {@link FinishReason#TIMEOUT}. Null is as long as it takes.
+   */
+  public @Nullable Duration timeout() {
+    return values.timeout;
+  }
+
   /** A value, or where it is unset the default, which never is. */
   private static <T> T set(@Nullable T value, @Nullable T orElse) {
     return value != null ? value : Objects.requireNonNull(orElse);
@@ -269,6 +284,10 @@ public final class GenerationOptions {
     return toBuilder().cancellation(cancellation).build();
   }
 
+  public GenerationOptions withTimeout(@Nullable Duration timeout) {
+    return toBuilder().timeout(timeout).build();
+  }
+
   @Override
   public boolean equals(@Nullable Object other) {
     return other instanceof GenerationOptions options && values.equals(options.values);
@@ -302,6 +321,7 @@ public final class GenerationOptions {
     private @Nullable Boolean ignoreEos;
     private @Nullable String answerCue;
     private @Nullable Cancellation cancellation;
+    private @Nullable Duration timeout;
 
     private Builder() {}
 
@@ -320,6 +340,7 @@ public final class GenerationOptions {
       ignoreEos = v.ignoreEos != null ? v.ignoreEos : ignoreEos;
       answerCue = v.answerCue != null ? v.answerCue : answerCue;
       cancellation = v.cancellation != null ? v.cancellation : cancellation;
+      timeout = v.timeout != null ? v.timeout : timeout;
       return this;
     }
 
@@ -401,6 +422,12 @@ public final class GenerationOptions {
       return this;
     }
 
+    /** See {@link GenerationOptions#timeout}. */
+    public Builder timeout(@Nullable Duration timeout) {
+      this.timeout = timeout;
+      return this;
+    }
+
     /** The options as set so far. */
     public GenerationOptions build() {
       return new GenerationOptions(
@@ -417,7 +444,8 @@ public final class GenerationOptions {
               stop,
               ignoreEos,
               answerCue,
-              cancellation));
+              cancellation,
+              timeout));
     }
   }
 }

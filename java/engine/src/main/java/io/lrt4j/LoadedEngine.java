@@ -2,6 +2,8 @@ package io.lrt4j;
 
 import io.lrt4j.reasoning.LoadedModel;
 import io.lrt4j.reasoning.Session;
+import io.lrt4j.schedule.Admission;
+import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.Tokenizer;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
@@ -23,9 +25,6 @@ final class LoadedEngine implements Engine {
   /** Sessions kept for the next questions; more callers than that make their own. */
   private static final int MAX_IDLE = 8;
 
-  /** Asynchronous answers under way at a time; more wait for one to end. */
-  private static final int MAX_THREADS = 64;
-
   /** More of one question at a time than this is a mistake, and would fill the memory. */
   private static final int MAX_SAMPLES = 1 << 16;
 
@@ -37,21 +36,24 @@ final class LoadedEngine implements Engine {
   private final Deque<Session> idle = new ArrayDeque<>(); // guarded by itself, as the next two are
   private final List<Thread> asking = new ArrayList<>(); // once for every call under way
   private boolean closed;
-  private final ThreadPoolExecutor asynchronous = newPool();
+  private final Admission admission;
+  private final ThreadPoolExecutor asynchronous;
   private final Cleaner.Cleanable resources;
 
-  private LoadedEngine(LoadedModel model, double loadMillis) {
+  private LoadedEngine(LoadedModel model, EngineOptions options, double loadMillis) {
     this.model = model;
+    admission = new Admission(options.concurrency(), options.queue());
+    asynchronous = newPool(options.concurrency());
     this.loadMillis = loadMillis;
     resources = CLEANER.register(this, new Resources(model, idle));
   }
 
   /** Threads for those who do not want to wait on their own; they end when there is none. */
-  private static ThreadPoolExecutor newPool() {
+  private static ThreadPoolExecutor newPool(int threads) {
     var pool =
         new ThreadPoolExecutor(
-            MAX_THREADS,
-            MAX_THREADS,
+            threads,
+            threads,
             1,
             TimeUnit.SECONDS,
             new LinkedBlockingQueue<>(),
@@ -76,17 +78,33 @@ final class LoadedEngine implements Engine {
   static Engine load(Path model, EngineOptions options) {
     long start = System.nanoTime();
     LoadedModel loaded = LoadedModel.load(model, options);
-    return new LoadedEngine(loaded, (System.nanoTime() - start) / 1e6);
+    return new LoadedEngine(loaded, options, (System.nanoTime() - start) / 1e6);
   }
 
   @Override
   public Answer ask(Question question) {
-    return inSession(session -> session.ask(question, 1, null)).getFirst();
+    return answer(question, 1, null).getFirst();
   }
 
   @Override
   public Answer ask(Question question, TokenListener listener) {
-    return inSession(session -> session.ask(question, 1, listener)).getFirst();
+    return answer(question, 1, listener).getFirst();
+  }
+
+  private List<Answer> answer(Question question, int count, @Nullable TokenListener listener) {
+    long asked = System.nanoTime();
+    Cutoff cutoff = new Cutoff(question.options(), asked);
+    return admitted(cutoff, session -> session.ask(question, count, listener, asked));
+  }
+
+  /** Work for a session, once it is its turn. */
+  private <T> T admitted(Cutoff cutoff, Function<Session, T> work) {
+    admission.enter();
+    try (var _ = admission.place(cutoff)) {
+      return inSession(work);
+    } finally {
+      admission.leave();
+    }
   }
 
   @Override
@@ -119,24 +137,34 @@ final class LoadedEngine implements Engine {
       @Nullable TokenListener listener,
       CompletableFuture<Answer> answer) {
     answer.whenComplete((result, failure) -> cancellation.cancel());
+    long asked = System.nanoTime();
     try {
-      asynchronous.execute(() -> complete(question, listener, answer));
+      admission.enter();
+    } catch (OverloadedException e) {
+      answer.completeExceptionally(e);
+      return;
+    }
+    try {
+      asynchronous.execute(() -> complete(question, listener, asked, answer));
     } catch (RejectedExecutionException e) {
+      admission.leave();
       answer.completeExceptionally(closed());
     }
   }
 
   private void complete(
-      Question question, @Nullable TokenListener listener, CompletableFuture<Answer> answer) {
-    if (answer.isDone()) {
-      return; // cancelled before it began
-    }
+      Question question,
+      @Nullable TokenListener listener,
+      long asked,
+      CompletableFuture<Answer> answer) {
     Answer done;
-    try {
-      done = inSession(session -> session.ask(question, 1, listener)).getFirst();
+    try (var _ = admission.place(new Cutoff(question.options(), asked))) {
+      done = inSession(session -> session.ask(question, 1, listener, asked)).getFirst();
     } catch (RuntimeException | Error e) {
       answer.completeExceptionally(e);
       return;
+    } finally {
+      admission.leave();
     }
     answer.complete(done);
   }
@@ -147,22 +175,30 @@ final class LoadedEngine implements Engine {
       throw new QuestionException(
           "the number of samples must be 1 to " + MAX_SAMPLES + ", found " + count);
     }
-    return inSession(session -> session.ask(question, count, null));
+    return answer(question, count, null);
   }
 
   @Override
   public Answer generate(int[] prompt, GenerationOptions options) {
-    return inSession(session -> session.generate(prompt, options, null));
+    return complete(prompt, options, null);
   }
 
   @Override
   public Answer generate(int[] prompt, GenerationOptions options, TokenListener listener) {
-    return inSession(session -> session.generate(prompt, options, listener));
+    return complete(prompt, options, listener);
+  }
+
+  private Answer complete(
+      int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
+    long asked = System.nanoTime();
+    Cutoff cutoff = new Cutoff(options, asked);
+    return admitted(cutoff, session -> session.generate(prompt, options, listener, asked));
   }
 
   @Override
   public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
-    return inSession(session -> session.score(ids, withLogits, withHidden));
+    Cutoff interrupt = new Cutoff(GenerationOptions.unset(), 0);
+    return admitted(interrupt, session -> session.score(ids, withLogits, withHidden));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.lrt4j;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -145,6 +146,10 @@ public final class Question {
   public Question stop(String... stop) {
     List<String> texts = Arrays.asList(stop.clone());
     return options(options.withStop(texts));
+  }
+
+  public Question timeout(Duration timeout) {
+    return options(options.withTimeout(timeout));
   }
 
   public Question cancelledBy(Cancellation cancellation) {

@@ -34,7 +34,14 @@ class AsynchronousTest {
           .mode(Mode.DIRECT)
           .options(GenerationOptions.defaults().withMaxTokens(450).withIgnoreEos(true));
 
-  private final Engine engine = TestModels.engine("scalar");
+  private final Engine engine =
+      Engine.load(
+          Fixtures.dir(TestModels.BASE),
+          EngineOptions.builder()
+              .network(Fixtures.dir(TestModels.APPEND))
+              .backend("scalar")
+              .threads(1)
+              .build());
 
   @AfterEach
   void close() {
@@ -152,12 +159,12 @@ class AsynchronousTest {
 
   @Test
   void aStreamGivesWhatIsAskedFor() throws InterruptedException {
-    AnswerStream stream = engine.stream(LONG.maxTokens(300));
+    AnswerStream stream = engine.stream(LONG.maxTokens(100));
     Reader reader = new Reader();
     stream.subscribe(reader);
     // The answer does not wait for one who reads slowly.
     Answer answer = stream.answer().join();
-    assertEquals(300, answer.ids().size());
+    assertEquals(100, answer.ids().size());
     Flow.Subscription subscription = reader.subscription.join();
     subscription.request(2);
     reader.read.acquire(2);
@@ -165,7 +172,7 @@ class AsynchronousTest {
     subscription.request(Long.MAX_VALUE);
     assertNull(reader.end.join());
     assertEquals(answer.ids(), reader.ids);
-    assertEquals(engine.ask(LONG.maxTokens(300)).ids(), answer.ids());
+    assertEquals(engine.ask(LONG.maxTokens(100)).ids(), answer.ids());
   }
 
   @Test

@@ -87,7 +87,10 @@ final class AskCommand implements Command {
       throw new UsageException("--compare goes with neither --mode nor --samples");
     }
     // Mapped: it answers and ends.
-    EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
+    EngineOptions options =
+        CommonOptions.engine(arguments)
+            .withMappedWeights(true)
+            .withPrefixReuse(false); // --compare asks the same again, and times it
     Path model = CommonOptions.model(arguments, console);
     String text = question(arguments.operand(), console);
     boolean json = arguments.has("json");

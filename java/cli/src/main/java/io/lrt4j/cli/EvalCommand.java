@@ -181,7 +181,8 @@ final class EvalCommand implements Command {
     int batch = arguments.integer("batch", 1, 1, 1024);
     List<Integer> budgets = budgets(arguments, "512");
     List<Mode> asked = modes(arguments);
-    EngineOptions loading = CommonOptions.engine(arguments);
+    // Every question is read anew: its times are those of one that nobody asked before.
+    EngineOptions loading = CommonOptions.engine(arguments).withPrefixReuse(false);
     Path model = CommonOptions.model(arguments, console);
     try (Engine engine = Engine.load(model, loading);
         var interrupt = new Interrupt()) {

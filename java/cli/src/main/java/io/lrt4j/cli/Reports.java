@@ -71,7 +71,8 @@ final class Reports {
         .put("prompt", tokens.prompt())
         .put("latent", tokens.latent())
         .put("reasoning", tokens.reasoning())
-        .put("answer", tokens.answer());
+        .put("answer", tokens.answer())
+        .put("cached", tokens.cached());
     var ids = json.putArray("ids");
     answer.ids().forEach(ids::add);
     json.put("seed", answer.seed());

@@ -62,7 +62,8 @@ class ReportsTest {
             "backend",
             "model"),
         names(json));
-    assertEquals(List.of("prompt", "latent", "reasoning", "answer"), names(json.get("tokens")));
+    assertEquals(
+        List.of("prompt", "latent", "reasoning", "answer", "cached"), names(json.get("tokens")));
     assertEquals(
         List.of("load", "encode", "reason", "prefill", "first_token", "decode", "total"),
         names(json.get("timings_ms")));

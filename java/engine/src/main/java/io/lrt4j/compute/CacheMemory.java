@@ -9,6 +9,7 @@ import java.util.Locale;
 public final class CacheMemory {
   private final long limit;
   private final List<KvStore> stores = new ArrayList<>(); // guarded by this, as all is
+  private final List<PrefixCache> prefixes = new ArrayList<>();
   private long used;
 
   /** At most {@code limit} bytes. */
@@ -35,6 +36,14 @@ public final class CacheMemory {
     stores.add(store);
   }
 
+  synchronized void add(PrefixCache cache) {
+    prefixes.add(cache);
+  }
+
+  synchronized void remove(PrefixCache cache) {
+    prefixes.remove(cache);
+  }
+
   synchronized void remove(KvStore store) {
     stores.remove(store);
   }
@@ -45,10 +54,7 @@ public final class CacheMemory {
    * @throws CacheMemoryException if they are too many, even without what stores keep in reserve
    */
   synchronized void take(long bytes) {
-    if (used + bytes > limit) {
-      stores.forEach(KvStore::trim);
-    }
-    if (used + bytes > limit) {
+    if (!offer(bytes)) {
       throw new CacheMemoryException(
           String.format(
               Locale.ROOT,
@@ -57,7 +63,23 @@ public final class CacheMemory {
               used / 0x1p20,
               limit / 0x1p20));
     }
+  }
+
+  /** Counts {@code bytes} in, unless they are too many even without what is kept in reserve. */
+  synchronized boolean offer(long bytes) {
+    if (used + bytes > limit) {
+      stores.forEach(KvStore::trim);
+    }
+    for (int i = 0; i < prefixes.size(); i++) {
+      while (used + bytes > limit && prefixes.get(i).evict()) {
+        stores.forEach(KvStore::trim);
+      }
+    }
+    if (used + bytes > limit) {
+      return false;
+    }
     used += bytes;
+    return true;
   }
 
   synchronized void give(long bytes) {

@@ -2,6 +2,7 @@ package io.lrt4j.compute;
 
 import io.lrt4j.CacheMemoryException;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Keys and values of one sequence: a table of blocks of a {@link KvStore}. It grows as it is
@@ -31,6 +32,25 @@ public final class KvCache implements AutoCloseable {
     shared = true;
     store.share(fork.blocks, fork.count);
     return fork;
+  }
+
+  /** Begins an empty sequence with full blocks that others have written. */
+  void adopt(List<KvStore.Block> full) {
+    checkOpen();
+    if (count > 0) {
+      throw new IllegalStateException("expected an empty sequence, found " + length + " positions");
+    }
+    blocks = full.toArray(new KvStore.Block[Math.max(1, full.size())]);
+    count = full.size();
+    length = count * store.blockLength();
+    store.share(blocks, count);
+  }
+
+  /** Block {@code i}, which is full, with one more owner. */
+  KvStore.Block share(int i) {
+    checkOpen();
+    store.share(new KvStore.Block[] {blocks[i]}, 1);
+    return blocks[i];
   }
 
   /** Positions stored: the position of the next token. */

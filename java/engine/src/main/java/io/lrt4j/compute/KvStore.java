@@ -79,6 +79,11 @@ public final class KvStore implements AutoCloseable {
     return headDim;
   }
 
+  /** Bytes of a block. */
+  long blockBytes() {
+    return blockBytes;
+  }
+
   /** How many sequences of {@code positions} positions the whole memory could hold. */
   public long capacity(int positions) {
     long blocks = Math.ceilDiv(positions, blockLength);

@@ -9,6 +9,7 @@ import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
+import io.lrt4j.schedule.Rows;
 import io.lrt4j.schedule.Scheduler;
 import io.lrt4j.schedule.Turn;
 import java.util.List;
@@ -31,7 +32,7 @@ public final class Generator implements AutoCloseable {
   private final Batch batch;
   private final LogitSummary summary = new LogitSummary();
   private final int[] ids = new int[Transformer.CHUNK];
-  private final float[] host; // one row of logits, for sampling
+  private Sampler.Buffers buffers = Sampler.Buffers.NONE; // until something is sampled
   private final int width;
 
   /** A loop that has the model to itself; see the other constructor. */
@@ -54,7 +55,6 @@ public final class Generator implements AutoCloseable {
     model = scheduler.model();
     ops = model.backend();
     batch = new Batch(width);
-    host = new float[model.config().vocabSize()];
     w = model.newWorkspace(Transformer.CHUNK, width); // last: nothing can fail once it is there
   }
 
@@ -79,33 +79,20 @@ public final class Generator implements AutoCloseable {
    */
   public boolean prefill(
       KvCache cache, int[] tokens, @Nullable Tensor hidden, BooleanSupplier calledOff) {
+    return prefill(cache, tokens, 0, hidden, calledOff);
+  }
+
+  /** The same from token {@code from} on: those before are in the cache, and in {@code hidden}. */
+  public boolean prefill(
+      KvCache cache, int[] tokens, int from, @Nullable Tensor hidden, BooleanSupplier calledOff) {
     checkIds(tokens);
-    Turn turn = turn(calledOff);
-    for (int at = 0; at < tokens.length; at += w.rows) {
-      int from = at;
-      int rows = Math.min(w.rows, tokens.length - at);
-      boolean done =
-          turn.take(
-              () -> {
-                model.embed(tokens, from, rows, w);
-                append(cache, rows, hidden, from);
-              });
-      if (!done) {
-        return false;
-      }
-    }
-    return true;
+    Rows rest = new Prompt(tokens, from, null, hidden);
+    return turn(calledOff).read(model, w, cache, tokens.length - from, rest);
   }
 
   /** Turns at the model, between the steps of those who decode, until it is called off. */
   public Turn turn(BooleanSupplier calledOff) {
-    return piece -> {
-      if (calledOff.getAsBoolean()) {
-        return false;
-      }
-      scheduler.inTurn(piece);
-      return true;
-    };
+    return scheduler.turn(calledOff);
   }
 
   /** Appends {@code n} embeddings, [n, hidden], to a cache. */
@@ -115,28 +102,43 @@ public final class Generator implements AutoCloseable {
 
   /** The same, unless it is called off on the way. */
   public boolean prefill(KvCache cache, Tensor embeddings, int n, BooleanSupplier calledOff) {
-    Turn turn = turn(calledOff);
-    for (int at = 0; at < n; at += w.rows) {
-      int from = at;
-      int rows = Math.min(w.rows, n - at);
-      boolean done =
-          turn.take(
-              () -> {
-                ops.copyRows(embeddings, from, w.x, 0, rows);
-                append(cache, rows, null, 0);
-              });
-      if (!done) {
-        return false;
-      }
-    }
-    return true;
+    return turn(calledOff).read(model, w, cache, n, new Prompt(new int[n], 0, embeddings, null));
   }
 
-  private void append(KvCache cache, int rows, @Nullable Tensor hidden, int at) {
-    model.forward(batch.clear().add(cache, rows), w);
-    ops.copyRows(w.hidden, rows - 1, w.headInput, 0, 1);
-    if (hidden != null) {
-      ops.copyRows(w.hidden, 0, hidden, at, rows);
+  /** What a cache is filled with: tokens, or embeddings in their place. */
+  private final class Prompt implements Rows {
+    private final int[] tokens;
+    private final int begin; // of them that are to be read
+    private final @Nullable Tensor embeddings;
+    private final @Nullable Tensor hiddenStates; // for all of them, or null
+
+    Prompt(int[] tokens, int begin, @Nullable Tensor embeddings, @Nullable Tensor hiddenStates) {
+      this.tokens = tokens;
+      this.begin = begin;
+      this.embeddings = embeddings;
+      this.hiddenStates = hiddenStates;
+    }
+
+    @Override
+    public void write(Tensor x, int at, int from, int rows) {
+      if (embeddings != null) {
+        ops.copyRows(embeddings, from, x, at, rows);
+        return;
+      }
+      model.embed(tokens, begin + from, rows, w);
+      if (!x.equals(w.x)) {
+        ops.copyRows(w.x, 0, x, at, rows);
+      }
+    }
+
+    @Override
+    public void take(Tensor hidden, int at, int from, int rows) {
+      if (begin + from + rows == tokens.length) {
+        ops.copyRows(hidden, at + rows - 1, w.headInput, 0, 1);
+      }
+      if (hiddenStates != null) {
+        ops.copyRows(hidden, at, hiddenStates, begin + from, rows);
+      }
     }
   }
 
@@ -169,7 +171,7 @@ public final class Generator implements AutoCloseable {
 
   /** Logits after what was appended last, [1, vocab]; good until the next call. */
   public Tensor logits() {
-    model.logits(1, w);
+    scheduler.inTurn(() -> model.logits(1, w));
     return w.logits;
   }
 
@@ -178,8 +180,11 @@ public final class Generator implements AutoCloseable {
    * #width}.
    */
   public Tensor logits(Tensor hidden, int from, int rows) {
-    ops.copyRows(hidden, from, w.headInput, 0, rows);
-    model.logits(rows, w);
+    scheduler.inTurn(
+        () -> {
+          ops.copyRows(hidden, from, w.headInput, 0, rows);
+          model.logits(rows, w);
+        });
     return w.logits;
   }
 
@@ -188,8 +193,11 @@ public final class Generator implements AutoCloseable {
    * cache's end gave.
    */
   public void run(List<Sequence> sequences, Tensor firstLogits) {
+    if (buffers.logits.length == 0 && sequences.stream().anyMatch(Sequence::samples)) {
+      buffers = new Sampler.Buffers(model.config().vocabSize());
+    }
     for (int i = 0; i < sequences.size(); i++) {
-      sequences.get(i).take(ops, firstLogits, 0, summary, host);
+      sequences.get(i).take(ops, firstLogits, 0, summary, buffers);
     }
     Sequence[] open = sequences.toArray(new Sequence[0]);
     // Samples whose turn has not come hold no memory of their own.
@@ -242,7 +250,7 @@ public final class Generator implements AutoCloseable {
     }
     client.step();
     for (int i = from; i < to; i++) {
-      open[i].take(ops, w.logits, i - from, summary, host);
+      open[i].take(ops, w.logits, i - from, summary, buffers);
     }
     return to;
   }

@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Chooses tokens from logits, as transformers does: repetition penalty ({@link #penalize}),
  * temperature, top-k, top-p, min-p, then a draw from what is left. Scores are float, probabilities
- * double. All buffers are made once, a call allocates nothing. For one thread.
+ * double. All buffers are made once, a call allocates nothing. For one thread, all samplers of
+ * which may share {@link Buffers}.
  */
 public final class Sampler {
   /** Of the histogram over distances from the largest score. */
@@ -20,13 +21,13 @@ public final class Sampler {
 
   private final GenerationOptions options;
   private final @Nullable CounterRandom random; // null: no seed, greedy only
-  private final float[] scores; // [vocab] logits / temperature
-  private final double[] weights; // [vocab] exp(score - largest score), of the kept tokens
-  private final int[] kept; // [vocab] token ids, ascending
-  private final long[] keys; // [vocab] tokens of one bucket, to be ranked
-  private final double[] masses = new double[BUCKETS];
-  private final boolean[] wasSeen; // [vocab]
-  private final int[] seen; // [vocab] the tokens of wasSeen
+  private float[] scores; // [vocab] logits / temperature
+  private double[] weights; // [vocab] exp(score - largest score), of the kept tokens
+  private int[] kept; // [vocab] token ids, ascending
+  private long[] keys; // [vocab] tokens of one bucket, to be ranked
+  private double[] masses; // [BUCKETS]
+  private final boolean[] wasSeen; // [vocab], or empty without a penalty
+  private final int[] seen; // the tokens of wasSeen
   private int seenCount;
 
   /**
@@ -34,14 +35,51 @@ public final class Sampler {
    * @param vocabSize most logits that will ever come
    */
   public Sampler(GenerationOptions options, int vocabSize) {
+    this(options, vocabSize, new Buffers(vocabSize));
+  }
+
+  /** With buffers that others have too. */
+  Sampler(GenerationOptions options, int vocabSize, Buffers buffers) {
     this.options = options;
     this.random = options.seed() == null ? null : new CounterRandom(options.seed());
-    this.scores = new float[vocabSize];
-    this.weights = new double[vocabSize];
-    this.kept = new int[vocabSize];
-    this.keys = new long[vocabSize];
-    this.wasSeen = new boolean[vocabSize];
-    this.seen = new int[vocabSize];
+    int penalized = options.repetitionPenalty() == 1 ? 0 : vocabSize;
+    this.wasSeen = new boolean[penalized];
+    this.seen = new int[penalized];
+    scores = buffers.scores;
+    weights = buffers.weights;
+    kept = buffers.kept;
+    keys = buffers.keys;
+    masses = buffers.masses;
+  }
+
+  /** What one choice needs and the next one need not find again: some MB for a large vocabulary. */
+  static final class Buffers {
+    /** No room for any logits. */
+    static final Buffers NONE = new Buffers(0);
+
+    final float[] logits; // [vocab] for whoever has them elsewhere
+    private final float[] scores;
+    private final double[] weights;
+    private final int[] kept;
+    private final long[] keys;
+    private final double[] masses = new double[BUCKETS];
+
+    Buffers(int vocabSize) {
+      logits = new float[vocabSize];
+      scores = new float[vocabSize];
+      weights = new double[vocabSize];
+      kept = new int[vocabSize];
+      keys = new long[vocabSize];
+    }
+  }
+
+  /** Takes other buffers, for the calls that follow. */
+  void use(Buffers buffers) {
+    scores = buffers.scores;
+    weights = buffers.weights;
+    kept = buffers.kept;
+    keys = buffers.keys;
+    masses = buffers.masses;
   }
 
   /** Adds a token of the sequence, prompt or answer, to those that {@link #penalize} holds down. */

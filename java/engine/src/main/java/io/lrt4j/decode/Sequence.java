@@ -1,7 +1,6 @@
 package io.lrt4j.decode;
 
 import io.lrt4j.Answer.Confidence;
-import io.lrt4j.Cancellation;
 import io.lrt4j.FinishReason;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Token;
@@ -11,6 +10,7 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.StreamingDecoder;
 import io.lrt4j.text.Tokenizer;
 import java.util.ArrayList;
@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 public final class Sequence {
   private final KvCache cache;
   private final GenerationOptions options;
+  private final Cutoff cutoff;
   private final Vocabulary vocabulary;
   private final @Nullable Sampler sampler; // null: greedy on the logits as they are
   private final @Nullable TokenListener listener;
@@ -71,6 +72,28 @@ public final class Sequence {
       int thinkingLimit,
       int[] close,
       @Nullable TokenListener listener) {
+    this(
+        cache,
+        options,
+        vocabulary,
+        limit,
+        thinkingLimit,
+        close,
+        listener,
+        new Cutoff(options, System.nanoTime()));
+  }
+
+  /** The same, of an answer that was begun earlier. */
+  public Sequence(
+      KvCache cache,
+      GenerationOptions options,
+      Vocabulary vocabulary,
+      int limit,
+      int thinkingLimit,
+      int[] close,
+      @Nullable TokenListener listener,
+      Cutoff cutoff) {
+    this.cutoff = cutoff;
     this.cache = cache;
     this.options = options;
     this.vocabulary = vocabulary;
@@ -81,7 +104,7 @@ public final class Sequence {
     answerLimit = apart ? options.maxTokens() : limit;
     this.close = close.clone();
     boolean greedy = options.temperature() == 0 && options.repetitionPenalty() == 1;
-    sampler = greedy ? null : new Sampler(options, vocabulary.size());
+    sampler = greedy ? null : new Sampler(options, vocabulary.size(), Sampler.Buffers.NONE);
     ids = new int[limit];
     logprobs = new float[limit];
     feed = new int[1 + close.length];
@@ -109,11 +132,13 @@ public final class Sequence {
   }
 
   /** Takes the token that follows from one row of logits, and decides what comes next. */
-  void take(Backend ops, Tensor logits, int row, LogitSummary summary, float[] host) {
+  void take(Backend ops, Tensor logits, int row, LogitSummary summary, Sampler.Buffers buffers) {
     Generator.summarize(ops, logits, row, cache.length(), summary);
     int id = summary.argmax;
     float logit = summary.max;
     if (sampler != null) {
+      float[] host = buffers.logits;
+      sampler.use(buffers);
       ops.read(logits, row, host, 1);
       sampler.penalize(host, host.length);
       id = sampler.sample(host, host.length, 0, count);
@@ -133,24 +158,22 @@ public final class Sequence {
     if (finished == null) {
       if (count == limit || count - reasoningCount == answerLimit) {
         finished = FinishReason.LENGTH;
-      } else if (isCancelled(options)) {
-        finished = FinishReason.CANCELLED;
+      } else {
+        finished = cutoff.reached();
       }
     }
     if (listener != null) {
       listener.onToken(
           new Token(id, finished == null ? text : text + flush(tokenPhase), logprob, tokenPhase));
-      if (finished == null && isCancelled(options)) { // by the listener: it hears no more
-        finished = FinishReason.CANCELLED;
+      if (finished == null) { // it hears no more if it has called the answer off
+        finished = cutoff.reached();
       }
     }
   }
 
   /** Whether somebody wants an answer with these options to end, on this thread. */
   public static boolean isCancelled(GenerationOptions options) {
-    Cancellation cancellation = options.cancellation();
-    return (cancellation != null && cancellation.isCancelled())
-        || Thread.currentThread().isInterrupted();
+    return new Cutoff(options.withTimeout(null), 0).isReached();
   }
 
   private String think(int id) {
@@ -243,6 +266,11 @@ public final class Sequence {
     return ended == Phase.REASONING
         ? Objects.requireNonNull(reasoningText).finish()
         : trimHead(Objects.requireNonNull(answerText).finish());
+  }
+
+  /** Whether it needs room to choose in. */
+  boolean samples() {
+    return sampler != null;
   }
 
   boolean isFinished() {

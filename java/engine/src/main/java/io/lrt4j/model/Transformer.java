@@ -150,14 +150,20 @@ public final class Transformer implements AutoCloseable {
     ops.project(w.headInput, rows, head, w.logits);
   }
 
-  /**
-   * w.logits = head of every run's last row: what follows each sequence, in the order of the batch.
-   */
+  /** w.logits = head of every run's last row. */
   public void logitsOfLastRows(Batch batch, Workspace w) {
-    for (int run = 0; run < batch.runs(); run++) {
+    logitsOfLastRows(batch, batch.runs(), w);
+  }
+
+  /**
+   * w.logits = head of the last row of each of the first {@code runs} runs: what follows those
+   * sequences, in the order of the batch.
+   */
+  public void logitsOfLastRows(Batch batch, int runs, Workspace w) {
+    for (int run = 0; run < runs; run++) {
       ops.copyRows(w.hidden, batch.firstRow(run + 1) - 1, w.headInput, run, 1);
     }
-    logits(batch.runs(), w);
+    logits(runs, w);
   }
 
   @Override

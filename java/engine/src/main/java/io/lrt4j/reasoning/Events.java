@@ -33,7 +33,11 @@ final class Events {
 
   @Name("io.lrt4j.Encode")
   @Label("Encode the question")
-  static final class Encode extends Stage {}
+  static final class Encode extends Stage {
+    @Label("Cached")
+    @Description("Tokens that an earlier question had begun with too")
+    int cached;
+  }
 
   @Name("io.lrt4j.Reason")
   @Label("Reasoning network")

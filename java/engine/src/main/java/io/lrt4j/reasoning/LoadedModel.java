@@ -14,6 +14,7 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.PrefixCache;
 import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
@@ -35,6 +36,9 @@ public final class LoadedModel implements AutoCloseable {
   /** Where a model's own network lies, beside its other files. */
   private static final String NETWORK_DIRECTORY = "network";
 
+  /** Bytes that beginnings of questions may take. */
+  private static final long MOST_PREFIXES = 1L << 30;
+
   private static final System.Logger LOG = System.getLogger(LoadedModel.class.getName());
 
   private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
@@ -45,6 +49,7 @@ public final class LoadedModel implements AutoCloseable {
   private final Quantization quantization;
   private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
+  private final PrefixCache prefixes;
   private final Scheduler scheduler;
   private final @Nullable ReasoningNetwork network;
   private final @Nullable Path networkDirectory;
@@ -77,6 +82,10 @@ public final class LoadedModel implements AutoCloseable {
           networkDirectory == null
               ? null
               : openNetwork(ModelFiles.of(networkDirectory, options.outsideLinks()));
+      long kept = options.prefixReuse() ? Math.min(options.cacheLimit() / 4, MOST_PREFIXES) : 0;
+      int states = network == null ? 0 : checkpoint.config().hiddenSize();
+      prefixes = new PrefixCache(backend, transformer.store(), cacheMemory, states, kept);
+      closers.push(prefixes::close);
       tokenizer = Tokenizer.find(files).orElse(null);
       if (tokenizer != null) {
         closers.push(tokenizer::close);
@@ -183,6 +192,10 @@ public final class LoadedModel implements AutoCloseable {
 
   Transformer transformer() {
     return transformer;
+  }
+
+  PrefixCache prefixes() {
+    return prefixes;
   }
 
   Scheduler scheduler() {

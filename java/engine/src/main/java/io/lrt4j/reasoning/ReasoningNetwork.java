@@ -3,7 +3,6 @@ package io.lrt4j.reasoning;
 import io.lrt4j.checkpoint.Fusion;
 import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.compute.Backend;
-import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
@@ -12,6 +11,7 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
 import io.lrt4j.model.Workspace;
+import io.lrt4j.schedule.Rows;
 import io.lrt4j.schedule.Turn;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -92,7 +92,6 @@ public final class ReasoningNetwork implements AutoCloseable {
     private final Tensor projected; // [1, g]
     private final Tensor last; // [t, g]
     private final Tensor z; // [t, d]
-    private final Batch batch = new Batch(1);
 
     private Pass() {
       try {
@@ -122,40 +121,66 @@ public final class ReasoningNetwork implements AutoCloseable {
      */
     public @Nullable Tensor run(Tensor hidden, int n, Turn turn) {
       boolean append = config.fusion() == Fusion.APPEND;
-      // Question and queries in separate steps: their inputs come from different places.
       try (KvCache cache = backbone.newCache()) {
-        boolean done = true;
-        for (int at = 0; append && done && at < n; at += Transformer.CHUNK) {
-          int from = at;
-          int rows = Math.min(Transformer.CHUNK, n - at);
-          done = turn.take(() -> read(cache, hidden, from, rows));
-        }
-        for (int at = 0; done && at < latents(); at += Transformer.CHUNK) {
-          int from = at;
-          int rows = Math.min(Transformer.CHUNK, latents() - at);
-          done = turn.take(() -> ask(cache, hidden, n, from, rows));
-        }
-        return done && turn.take(() -> ops.project(last, latents(), out, z)) ? z : null;
+        boolean done =
+            (!append || turn.read(backbone, w, cache, n, new Asked(hidden)))
+                && turn.read(backbone, w, cache, latents(), new Queries(hidden, n))
+                && turn.take(() -> ops.project(last, latents(), out, z));
+        return done ? z : null;
       }
     }
 
-    /** Rows of the question. */
-    private void read(KvCache cache, Tensor hidden, int from, int rows) {
-      ops.copyRows(hidden, from, question, 0, rows);
-      ops.project(question, rows, in, w.x);
-      backbone.forward(batch.clear().add(cache, rows), w);
+    /** The question: H W_in^T + b_in. */
+    private final class Asked implements Rows {
+      private final Tensor hidden;
+
+      Asked(Tensor hidden) {
+        this.hidden = hidden;
+      }
+
+      @Override
+      public void write(Tensor x, int at, int from, int rows) {
+        ops.copyRows(hidden, from, question, 0, rows);
+        ops.project(question, rows, in, w.x);
+        copy(x, at, rows);
+      }
+
+      @Override
+      public void take(Tensor hidden, int at, int from, int rows) {}
     }
 
-    /** Rows of the queries. */
-    private void ask(KvCache cache, Tensor hidden, int n, int from, int rows) {
-      ops.copyRows(queries, from, w.x, 0, rows);
-      if (config.fusion() == Fusion.HADAMARD) {
-        ops.copyRows(hidden, n - 1, question, 0, 1);
-        ops.project(question, 1, in, projected);
-        ops.multiplyRow(projected, 0, w.x, rows, w.x);
+    /** The queries, which the question's last state multiplies in the hadamard fusion. */
+    private final class Queries implements Rows {
+      private final Tensor hidden;
+      private final int n;
+
+      Queries(Tensor hidden, int n) {
+        this.hidden = hidden;
+        this.n = n;
       }
-      backbone.forward(batch.clear().add(cache, rows), w);
-      ops.copyRows(w.hidden, 0, last, from, rows);
+
+      @Override
+      public void write(Tensor x, int at, int from, int rows) {
+        ops.copyRows(queries, from, w.x, 0, rows);
+        if (config.fusion() == Fusion.HADAMARD) {
+          ops.copyRows(hidden, n - 1, question, 0, 1);
+          ops.project(question, 1, in, projected);
+          ops.multiplyRow(projected, 0, w.x, rows, w.x);
+        }
+        copy(x, at, rows);
+      }
+
+      @Override
+      public void take(Tensor states, int at, int from, int rows) {
+        ops.copyRows(states, at, last, from, rows);
+      }
+    }
+
+    /** From this pass's own rows to those of a step that it may share. */
+    private void copy(Tensor x, int at, int rows) {
+      if (!x.equals(w.x)) {
+        ops.copyRows(w.x, 0, x, at, rows);
+      }
     }
 
     @Override

@@ -15,14 +15,17 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.PrefixCache;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.decode.Generator;
 import io.lrt4j.decode.Sequence;
+import io.lrt4j.schedule.Cutoff;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
@@ -41,6 +44,7 @@ public final class Session implements AutoCloseable {
   private final Generator generator;
   private ReasoningNetwork.@Nullable Pass pass; // made for the first latent answer
   private @Nullable KvCache cache; // of the question under way
+  private int cached; // of its tokens, those that were known
   private @Nullable Memory hiddenMemory;
   private @Nullable Tensor hidden; // final hidden states of the question, [at least n, d]
 
@@ -51,9 +55,19 @@ public final class Session implements AutoCloseable {
 
   /** {@code count} answers to one question, which is encoded once for all of them. */
   public List<Answer> ask(Question question, int count, @Nullable TokenListener listener) {
+    return ask(question, count, listener, System.nanoTime());
+  }
+
+  /**
+   * The same.
+   *
+   * @param asked when somebody asked, {@link System#nanoTime}; the answers' times count from then
+   */
+  public List<Answer> ask(
+      Question question, int count, @Nullable TokenListener listener, long asked) {
     Mode mode = Objects.requireNonNullElse(question.mode(), model.defaultMode());
     double threshold = mode == Mode.AUTO ? threshold() : Double.NaN;
-    Stopwatch watch = new Stopwatch();
+    Stopwatch watch = new Stopwatch(asked);
     Prompts prompts = model.prompts();
     int[] prompt = mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
     GenerationOptions options = question.optionsOver(model.defaultOptions());
@@ -99,11 +113,17 @@ public final class Session implements AutoCloseable {
   /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
+    return generate(prompt, options, listener, System.nanoTime());
+  }
+
+  /** The same, asked for then, {@link System#nanoTime}. */
+  public Answer generate(
+      int[] prompt, GenerationOptions options, @Nullable TokenListener listener, long asked) {
     GenerationOptions all = options.over(model.defaultOptions());
     if (!all.stop().isEmpty() && !model.hasTokenizer()) {
       model.tokenizer("search for a stop text");
     }
-    Job job = Job.of(prompt.clone(), all, 1, new Stopwatch());
+    Job job = Job.of(prompt.clone(), all, 1, new Stopwatch(asked));
     try {
       if (!encode(job, Mode.DIRECT)) {
         return cancelled(job, Mode.DIRECT).getFirst();
@@ -120,7 +140,8 @@ public final class Session implements AutoCloseable {
    * @param seeds one for each answer wanted
    */
   @SuppressWarnings("ArrayRecordComponent") // private, and nobody changes it
-  private record Job(int[] prompt, GenerationOptions options, long[] seeds, Stopwatch watch) {
+  private record Job(
+      int[] prompt, GenerationOptions options, long[] seeds, Stopwatch watch, Cutoff cutoff) {
     private static final long MAX_DRAWN_SEED = 1L << 52; // exact in any JSON reader
 
     /** The seed that answer {@code i} was sampled with; null of a greedy one. */
@@ -132,7 +153,7 @@ public final class Session implements AutoCloseable {
       Long given = options.seed();
       long first = given == null ? ThreadLocalRandom.current().nextLong(MAX_DRAWN_SEED) : given;
       long[] seeds = LongStream.range(0, count).map(i -> first + i).toArray();
-      return new Job(prompt, options, seeds, watch);
+      return new Job(prompt, options, seeds, watch, new Cutoff(options, watch.start));
     }
   }
 
@@ -173,17 +194,25 @@ public final class Session implements AutoCloseable {
     var event = new Events.Encode();
     event.begin();
     KvCache cache = emptyCache();
-    boolean encoded =
-        generator.prefill(
-            cache, job.prompt, reasons ? hidden(n) : null, () -> Sequence.isCancelled(job.options));
-    event.tokens = cache.length();
+    PrefixCache prefixes = model.prefixes();
+    // Questions that need no hidden states leave them for those that do.
+    Tensor states = reasons || prefixes.keepsHidden() ? hidden(n) : null;
+    cached = prefixes.restore(job.prompt, cache, states);
+    boolean encoded = generator.prefill(cache, job.prompt, cached, states, job.cutoff::isReached);
+    if (encoded) {
+      prefixes.keep(job.prompt, cache, states);
+    }
+    event.tokens = cache.length() - cached;
+    event.cached = cached;
     event.commit();
     job.watch.encode = job.watch.lap();
     return encoded;
   }
 
   /** Answers without a token. */
-  private static List<Answer> cancelled(Job job, Mode mode) {
+  private List<Answer> cancelled(Job job, Mode mode) {
+    FinishReason reached = job.cutoff.reached();
+    FinishReason reason = reached == null ? FinishReason.CANCELLED : reached;
     return IntStream.range(0, job.seeds.length)
         .mapToObj(
             i ->
@@ -191,8 +220,8 @@ public final class Session implements AutoCloseable {
                     "",
                     "",
                     mode,
-                    FinishReason.CANCELLED,
-                    new Answer.TokenCounts(job.prompt.length, 0, 0, 0),
+                    reason,
+                    new Answer.TokenCounts(job.prompt.length, 0, 0, 0, cached),
                     List.of(),
                     List.of(),
                     new Answer.Confidence(Double.NaN, Double.NaN),
@@ -254,18 +283,19 @@ public final class Session implements AutoCloseable {
     int[] doubtful =
         IntStream.range(0, answers.size())
             .filter(i -> answers.get(i).finishReason() != FinishReason.CANCELLED)
+            .filter(i -> answers.get(i).finishReason() != FinishReason.TIMEOUT)
             .filter(i -> !(confidence(answers.get(i)) >= threshold)) // nor is NaN enough
             .toArray();
     if (doubtful.length == 0) {
       if (listener != null) {
-        replay(heard, listener, job.options);
+        replay(heard, listener, job.cutoff);
       }
       return answers;
     }
     int n = job.prompt.length;
     Objects.requireNonNull(cache).truncate(n);
     long[] seeds = Arrays.stream(doubtful).mapToLong(i -> job.seeds[i]).toArray();
-    Job again = new Job(job.prompt, job.options, seeds, job.watch);
+    Job again = new Job(job.prompt, job.options, seeds, job.watch, job.cutoff);
     // What follows the question is in its last hidden state: nothing is run again.
     Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1);
     List<Answer> explicit = decode(again, Mode.EXPLICIT, n, 0, logits, listener);
@@ -276,10 +306,10 @@ public final class Session implements AutoCloseable {
   }
 
   /** The answer is there already: a listener that cancels only hears no more of it. */
-  private static void replay(List<Token> heard, TokenListener listener, GenerationOptions options) {
+  private static void replay(List<Token> heard, TokenListener listener, Cutoff cutoff) {
     for (Token token : heard) {
       listener.onToken(token);
-      if (Sequence.isCancelled(options)) {
+      if (cutoff.reached() == FinishReason.CANCELLED) {
         return;
       }
     }
@@ -347,7 +377,8 @@ public final class Session implements AutoCloseable {
                 budget.total(),
                 budget.thinking(),
                 close,
-                listener);
+                listener,
+                job.cutoff);
         sequence.seen(job.prompt, job.prompt.length);
         if (own != cache) {
           sequence.ownsCache();
@@ -366,11 +397,10 @@ public final class Session implements AutoCloseable {
         .toList();
   }
 
-  private static Answer answer(
-      Sequence s, Job job, int i, Mode mode, int promptTokens, int latents) {
+  private Answer answer(Sequence s, Job job, int i, Mode mode, int promptTokens, int latents) {
     var tokens =
         new Answer.TokenCounts(
-            promptTokens + s.forcedCount(), latents, s.reasoningCount(), s.answerCount());
+            promptTokens + s.forcedCount(), latents, s.reasoningCount(), s.answerCount(), cached);
     return new Answer(
         s.answer(),
         s.reasoning(),
@@ -396,8 +426,10 @@ public final class Session implements AutoCloseable {
     }
     Backend ops = model.transformer().backend();
     int vocab = model.transformer().config().vocabSize();
+    Thread caller = Thread.currentThread();
+    boolean read;
     try {
-      generator.prefill(emptyCache(), ids.clone(), hidden(n));
+      read = generator.prefill(emptyCache(), ids.clone(), hidden(n), caller::isInterrupted);
     } finally {
       closeCache();
     }
@@ -409,6 +441,9 @@ public final class Session implements AutoCloseable {
     float[] row = new float[vocab];
     LogitSummary summary = new LogitSummary();
     for (int at = 0; at < n; at += WIDTH) {
+      if (!read || caller.isInterrupted()) {
+        throw new CancellationException("scoring was interrupted");
+      }
       int rows = Math.min(WIDTH, n - at);
       Tensor block = generator.logits(hidden, at, rows);
       for (int i = at; i < at + rows; i++) {

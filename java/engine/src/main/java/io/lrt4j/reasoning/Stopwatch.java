@@ -6,12 +6,23 @@ import io.lrt4j.Answer;
 final class Stopwatch {
   private static final double NANOS = 1e6;
 
-  private final long start = System.nanoTime();
-  private long last = start;
+  final long start; // System.nanoTime
+  private long last;
   double encode;
   double reason;
   double prefill;
   double decode;
+
+  /** Of what begins now. */
+  Stopwatch() {
+    this(System.nanoTime());
+  }
+
+  /** Of what was begun then, {@link System#nanoTime}. */
+  Stopwatch(long start) {
+    this.start = start;
+    last = start;
+  }
 
   /** Time since the last lap. */
   double lap() {

@@ -2,52 +2,97 @@ package io.lrt4j.schedule;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.KvCache;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Shares one model among all callers of an engine. Whoever decodes hands in its sequences' next
- * rows; one of the callers then runs a step for all that are waiting, so that weights are read once
- * for them together. There is no thread of its own: a caller alone runs its steps itself, at once.
- * Everything longer than a step (a chunk of prefill, of the reasoning network) has its turn between
- * two steps, one after another, so that a long question holds up those who are decoding by no more
- * than a chunk. As a row's result does not depend on what is computed with it, an answer in company
- * is the answer alone, bit for bit.
+ * Shares an engine's models among all its callers. Whoever wants something computed hands it in and
+ * waits; one of those who wait leads: it runs a step with the rows of all of them, so that weights
+ * are read once for them together, and hands on the lead when its own are done. There is no thread
+ * of its own: a caller alone runs its steps itself, at once.
  *
- * <p>A step waits a moment for callers that are still busy with their last token, but not again for
+ * <p>A step belongs to one model: the base model or a reasoning network. Rows that decode go first;
+ * beside them questions (latents, a network's input) are read, no more than {@link #READ_BESIDE}
+ * rows at a time, so that a long question holds up those who are decoding by no more than that, and
+ * shares them evenly with other questions, so that a short one does not wait for a long one. Whose
+ * client has waited longest chooses the model. As a row's result does not depend on what is
+ * computed with it, an answer in company is the answer alone, bit for bit.
+ *
+ * <p>A step waits a moment for callers that are still busy with their last one, but not again for
  * one that made it wait in vain, until that one comes back. Steps allocate nothing.
  */
 public final class Scheduler implements AutoCloseable {
-  /** Sequences of one step. */
+  /** Sequences that decode in one step. */
   public static final int SLOTS = 64;
+
+  /** Rows that are read in a step in which somebody decodes. */
+  public static final int READ_BESIDE = 64;
+
+  /** Questions that are read in one step. */
+  private static final int READERS = 8;
 
   private static final long SHORTEST_WAIT = 1_000_000; // ns
 
   private enum State {
-    /** With its caller, who is looking at the last step's logits. */
+    /** With its caller, who is busy with what the last step gave. */
     AWAY,
     WAITING,
     RUNNING
   }
 
-  /** One caller's sequences that decode. */
+  /** What all who want something of one model have in common. */
+  private static final class Lane {
+    final Transformer model;
+    final List<Client> clients = new ArrayList<>(); // guarded by the scheduler
+    final Batch shared = new Batch(SLOTS + READERS);
+    final int[] ids = new int[Transformer.CHUNK];
+    @Nullable Workspace workspace; // made for the first step that is shared
+
+    Lane(Transformer model) {
+      this.model = model;
+    }
+  }
+
+  /** One caller's part in the steps of a model: sequences that decode, or rows that are read. */
   public final class Client implements AutoCloseable {
-    private final Workspace w;
-    private final Batch batch;
-    private final int[] ids;
+    private final @Nullable Lane lane; // null: any computation, that shares nothing
+    private final @Nullable Runnable piece; // that computation
+    private final @Nullable Workspace w;
+    private final @Nullable Batch batch; // of what decodes, or of what is read next
+    private final int[] ids; // of what decodes
+    private final @Nullable Rows input; // what is read; null if something decodes
+    private final @Nullable KvCache cache; // where to
+    private int done; // rows that have been read
+    private int left; // and those that have not
+    private int rows; // in the step under way
+
     private State state = State.AWAY;
     private boolean late; // made a step wait in vain
+    private @Nullable Thread thread; // that waits
     private @Nullable Throwable failure;
 
-    private Client(Workspace w, Batch batch, int[] ids) {
+    private Client(
+        @Nullable Lane lane,
+        @Nullable Runnable piece,
+        @Nullable Workspace w,
+        @Nullable Batch batch,
+        int[] ids,
+        @Nullable KvCache cache,
+        @Nullable Rows input) {
+      this.lane = lane;
+      this.piece = piece;
       this.w = w;
       this.batch = batch;
       this.ids = ids;
+      this.cache = cache;
+      this.input = input;
     }
 
     /**
@@ -55,33 +100,40 @@ public final class Scheduler implements AutoCloseable {
      * follows each sequence, in the order of the batch.
      */
     public void step() {
-      Scheduler.this.step(this);
+      Scheduler.this.run(this);
     }
 
-    /** Its caller decodes no more. */
+    /** Its caller wants nothing more. */
     @Override
     public void close() {
       leave(this);
     }
+
+    private Lane lane() {
+      return Objects.requireNonNull(lane);
+    }
+
+    private Workspace w() {
+      return Objects.requireNonNull(w);
+    }
+
+    private Batch batch() {
+      return Objects.requireNonNull(batch);
+    }
   }
 
   private final Transformer model;
-  private final Batch shared = new Batch(SLOTS);
-  private final int[] sharedIds = new int[Transformer.CHUNK];
-  private @Nullable Workspace sharedWorkspace; // made for the first step that is shared
 
   // All of what follows is guarded by this.
-  private final List<Client> clients = new ArrayList<>();
-  private final Deque<Client> waiting = new ArrayDeque<>(); // in the order of their coming
-  private final Client[] group = new Client[SLOTS]; // of the step under way
-  private int groupSize;
-  private boolean leading; // somebody gathers or runs a step
-  private boolean stepWaits; // for its turn
-  private boolean busy; // a step or a chunk is being computed
-  private boolean chunksTurn; // the last was a step
-  private long chunksCome;
-  private long chunksBegun;
+  private final List<Lane> lanes = new ArrayList<>();
+  private final List<Client> waiting = new ArrayList<>(); // in the order of their coming
+  private @Nullable Client leader;
   private long stepNanos; // of the last step
+
+  // The step under way: the leader's alone.
+  private final Client[] group = new Client[SLOTS + READERS];
+  private int groupSize;
+  private int decoding; // of them, those that decode: the first
 
   public Scheduler(Transformer model) {
     this.model = model;
@@ -99,209 +151,326 @@ public final class Scheduler implements AutoCloseable {
    * @param ids the tokens of its rows
    */
   public Client join(Workspace w, Batch batch, int[] ids) {
-    Client client = new Client(w, batch, ids);
-    synchronized (this) {
-      clients.add(client);
-    }
+    return join(new Client(lane(model), null, w, batch, ids, null, null));
+  }
+
+  private synchronized Client join(Client client) {
+    client.lane().clients.add(client);
     return client;
   }
 
-  private synchronized void leave(Client client) {
-    clients.remove(client);
-    notifyAll(); // a step need not wait for it
-  }
-
-  private void step(Client client) {
-    boolean interrupted = false;
-    Throwable failure = null; // of a step that was run here
-    synchronized (this) {
-      client.failure = null;
-      client.state = State.WAITING;
-      client.late = false;
-      waiting.add(client);
-      if (leading) {
-        notifyAll(); // it may have been the last that was missing
+  private synchronized Lane lane(Transformer model) {
+    for (Lane lane : lanes) {
+      if (lane.model == model) {
+        return lane;
       }
     }
-    while (true) {
-      synchronized (this) {
-        while (client.state == State.RUNNING || (client.state == State.WAITING && leading)) {
-          interrupted |= await(0);
+    Lane lane = new Lane(model);
+    lanes.add(lane);
+    return lane;
+  }
+
+  private synchronized void leave(Client client) {
+    client.lane().clients.remove(client);
+    wakeLeader(); // a step need not wait for it
+  }
+
+  /** Turns between the steps of others, until it is called off. */
+  public Turn turn(BooleanSupplier calledOff) {
+    return new Turn() {
+      @Override
+      public boolean take(Runnable piece) {
+        if (calledOff.getAsBoolean()) {
+          return false;
         }
+        inTurn(piece);
+        return true;
+      }
+
+      @Override
+      public boolean read(Transformer model, Workspace w, KvCache cache, int n, Rows input) {
+        return Scheduler.this.read(model, w, cache, n, input, calledOff);
+      }
+    };
+  }
+
+  /** Runs a computation of about as much as a chunk's, when it has its turn. */
+  public void inTurn(Runnable piece) {
+    run(new Client(null, piece, null, null, new int[0], null, null));
+  }
+
+  private boolean read(
+      Transformer model, Workspace w, KvCache cache, int n, Rows input, BooleanSupplier calledOff) {
+    Client client = new Client(lane(model), null, w, new Batch(1), new int[0], cache, input);
+    client.left = n;
+    try (Client _ = join(client)) {
+      while (client.left > 0) {
+        if (calledOff.getAsBoolean()) {
+          return false;
+        }
+        // Here, where a lack of memory is this caller's alone.
+        cache.reserve(Math.min(client.left, Transformer.CHUNK));
+        run(client);
+      }
+    }
+    return true;
+  }
+
+  /** Waits until the client's rows (of what is read, some of them) have been through a step. */
+  private void run(Client client) {
+    synchronized (this) {
+      client.thread = Thread.currentThread();
+      client.failure = null;
+      client.late = false;
+      client.state = State.WAITING;
+      waiting.add(client);
+      if (leader == null) {
+        leader = client;
+      } else {
+        wakeLeader(); // it may have been the last that was missing
+      }
+    }
+    boolean interrupted = false;
+    while (true) {
+      boolean leads;
+      synchronized (this) {
         if (client.state == State.AWAY) {
           break;
         }
-        leading = true;
-        interrupted |= gather();
-        formGroup();
+        leads = client.equals(leader);
       }
-      failure = null;
-      long start = System.nanoTime();
-      try {
-        run();
-      } catch (RuntimeException | Error e) {
-        failure = e;
-      }
-      synchronized (this) {
-        stepNanos = System.nanoTime() - start;
-        for (int i = 0; i < groupSize; i++) {
-          group[i].state = State.AWAY;
-          group[i].failure = failure;
-        }
-        groupSize = 0;
-        leading = false;
-        busy = false;
-        chunksTurn = true;
-        notifyAll();
+      if (leads) {
+        interrupted |= lead(client);
+      } else {
+        LockSupport.park(this);
+        interrupted |= Thread.interrupted(); // what is under way ends soon: whoever called looks
       }
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    Throwable failed = client.failure;
-    if (failed != null) {
-      if (failed.equals(failure) && failed instanceof RuntimeException here) {
-        throw here;
-      }
-      throw new BackendException("a step that this answer shared failed: " + failed, failed);
+    switch (client.failure) {
+      case null -> {}
+      case RuntimeException e -> throw e;
+      case Error e -> throw e;
+      case Throwable e -> throw new IllegalStateException(e);
     }
   }
 
-  /** Waits for the step's turn, and a moment for those that are soon to come. */
-  private boolean gather() {
-    boolean interrupted = false;
-    stepWaits = true;
-    long start = 0;
-    while (true) {
-      if (busy || (chunksTurn && chunksCome > chunksBegun)) {
-        interrupted |= await(0);
-        continue;
-      }
-      if (!someMissing()) {
-        break;
-      }
-      long now = System.nanoTime();
-      start = start == 0 ? now : start;
-      long left = start + Math.max(SHORTEST_WAIT, stepNanos / 4) - now;
-      if (left <= 0) {
-        break;
-      }
-      interrupted |= await(Math.max(1, left / 1_000_000));
+  private void wakeLeader() {
+    if (leader != null) {
+      LockSupport.unpark(leader.thread);
     }
-    stepWaits = false;
-    busy = true;
+  }
+
+  /**
+   * Runs one step, and hands on the lead if it was the leader's own; whether it was interrupted.
+   */
+  private boolean lead(Client client) {
+    boolean interrupted = false;
+    long begun = 0;
+    while (true) {
+      long left = 0;
+      synchronized (this) {
+        Lane lane = waiting.getFirst().lane;
+        if (lane != null && someMissing(lane)) {
+          long now = System.nanoTime();
+          begun = begun == 0 ? now : begun;
+          left = begun + Math.max(SHORTEST_WAIT, stepNanos / 4) - now;
+        }
+        if (left <= 0) {
+          formGroup(lane);
+          break;
+        }
+      }
+      LockSupport.parkNanos(this, left);
+      interrupted |= Thread.interrupted();
+    }
+    long start = System.nanoTime();
+    Throwable failure = null;
+    try {
+      compute();
+    } catch (RuntimeException | Error e) {
+      failure = e;
+    }
+    synchronized (this) {
+      stepNanos = System.nanoTime() - start;
+      for (int i = 0; i < groupSize; i++) {
+        end(group[i], client, failure);
+      }
+      groupSize = 0;
+      if (client.state == State.AWAY) {
+        leader = waiting.isEmpty() ? null : waiting.getFirst();
+        wakeLeader();
+      }
+    }
     return interrupted;
   }
 
-  private boolean someMissing() {
-    for (int i = 0; i < clients.size(); i++) {
-      if (clients.get(i).state == State.AWAY && !clients.get(i).late) {
+  private void end(Client member, Client leader, @Nullable Throwable failure) {
+    member.state = State.AWAY;
+    if (failure == null) {
+      member.done += member.rows;
+      member.left -= member.rows;
+    } else {
+      member.failure =
+          groupSize == 1 || member.equals(leader)
+              ? failure
+              : new BackendException("a step that this answer shared failed: " + failure, failure);
+    }
+    if (!member.equals(leader)) {
+      LockSupport.unpark(member.thread);
+    }
+  }
+
+  private static boolean someMissing(Lane lane) {
+    for (int i = 0; i < lane.clients.size(); i++) {
+      Client client = lane.clients.get(i);
+      if (client.state == State.AWAY && !client.late) {
         return true;
       }
     }
     return false;
   }
 
-  /** Takes those that have waited longest, as many as fit. */
-  private void formGroup() {
-    for (int i = 0; i < clients.size(); i++) {
-      clients.get(i).late = clients.get(i).state == State.AWAY;
+  /** Those that decode, as many as fit, and beside them some of what is to be read. */
+  private void formGroup(@Nullable Lane lane) {
+    if (lane == null) {
+      enlist(waiting.getFirst(), 0);
+      waiting.removeFirst();
+      decoding = 0;
+      return;
+    }
+    for (int i = 0; i < lane.clients.size(); i++) {
+      lane.clients.get(i).late = lane.clients.get(i).state == State.AWAY;
     }
     int runs = 0;
     int rows = 0;
-    while (!waiting.isEmpty()) {
-      Client next = waiting.peek();
-      runs += next.batch.runs();
-      rows += next.batch.rows();
-      if (groupSize > 0 && (runs > SLOTS || rows > sharedIds.length)) {
-        return;
+    for (int i = 0; i < waiting.size(); i++) {
+      Client next = waiting.get(i);
+      if (!lane.equals(next.lane) || next.input != null) {
+        continue;
       }
-      next.state = State.RUNNING;
-      group[groupSize++] = next;
-      waiting.remove();
+      int more = next.batch().rows();
+      if (groupSize > 0 && (runs + next.batch().runs() > SLOTS || rows + more > lane.ids.length)) {
+        break;
+      }
+      runs += next.batch().runs();
+      rows += more;
+      enlist(next, 0);
+    }
+    decoding = groupSize;
+    int room = lane.ids.length - rows;
+    addReaders(lane, rows == 0 ? room : Math.min(room, READ_BESIDE));
+    int kept = 0;
+    for (int i = 0; i < waiting.size(); i++) {
+      if (waiting.get(i).state == State.WAITING) {
+        waiting.set(kept++, waiting.get(i));
+      }
+    }
+    while (waiting.size() > kept) {
+      waiting.removeLast();
     }
   }
 
+  /** Shares {@code room} rows among what is to be read; what one does not need others get. */
+  private void addReaders(Lane lane, int room) {
+    int first = groupSize;
+    for (int i = 0; i < waiting.size() && groupSize < first + READERS; i++) {
+      Client next = waiting.get(i);
+      if (lane.equals(next.lane) && next.input != null && groupSize - first < room) {
+        enlist(next, 0);
+      }
+    }
+    for (int left = groupSize - first; left > 0 && room > 0; ) {
+      int share = Math.max(1, room / left);
+      left = 0;
+      for (int i = first; i < groupSize && room > 0; i++) {
+        Client reader = group[i];
+        int more = Math.min(share, Math.min(room, reader.left - reader.rows));
+        reader.rows += more;
+        room -= more;
+        left += reader.rows < reader.left ? 1 : 0;
+      }
+    }
+  }
+
+  private void enlist(Client client, int rows) {
+    client.state = State.RUNNING;
+    client.rows = rows;
+    group[groupSize++] = client;
+  }
+
   /** The step of the group. Nobody else touches what is in it meanwhile. */
-  private void run() {
-    if (groupSize == 1) {
-      Client only = group[0];
-      model.embed(only.ids, 0, only.batch.rows(), only.w);
-      model.forward(only.batch, only.w);
-      model.logitsOfLastRows(only.batch, only.w);
-      return;
+  private void compute() {
+    Client first = group[0];
+    if (first.piece != null) {
+      first.piece.run();
+    } else if (groupSize > 1) {
+      together(first.lane());
+    } else if (first.input == null) {
+      Transformer model = first.lane().model;
+      model.embed(first.ids, 0, first.batch().rows(), first.w());
+      model.forward(first.batch(), first.w());
+      model.logitsOfLastRows(first.batch(), first.batch().runs(), first.w());
+    } else {
+      Workspace w = first.w();
+      first.input.write(w.x, 0, first.done, first.rows);
+      Batch batch = first.batch().clear().add(Objects.requireNonNull(first.cache), first.rows);
+      first.lane().model.forward(batch, w);
+      first.input.take(w.hidden, 0, first.done, first.rows);
     }
-    Workspace w = sharedWorkspace;
+  }
+
+  private void together(Lane lane) {
+    Transformer model = lane.model;
+    Workspace w = lane.workspace;
     if (w == null) {
-      w = model.newWorkspace(sharedIds.length, SLOTS);
-      sharedWorkspace = w;
+      w = model.newWorkspace(lane.ids.length, SLOTS);
+      lane.workspace = w;
     }
-    shared.clear();
-    for (int i = 0; i < groupSize; i++) {
-      Batch own = group[i].batch;
-      System.arraycopy(group[i].ids, 0, sharedIds, shared.rows(), own.rows());
+    Batch shared = lane.shared.clear();
+    for (int i = 0; i < decoding; i++) {
+      Batch own = group[i].batch();
+      System.arraycopy(group[i].ids, 0, lane.ids, shared.rows(), own.rows());
       for (int run = 0; run < own.runs(); run++) {
         shared.add(own.cache(run), own.firstRow(run + 1) - own.firstRow(run));
       }
     }
-    model.embed(sharedIds, 0, shared.rows(), w);
+    int sequences = shared.runs();
+    if (sequences > 0) {
+      model.embed(lane.ids, 0, shared.rows(), w);
+    }
+    for (int i = decoding; i < groupSize; i++) {
+      Client reader = group[i];
+      Objects.requireNonNull(reader.input).write(w.x, shared.rows(), reader.done, reader.rows);
+      shared.add(Objects.requireNonNull(reader.cache), reader.rows);
+    }
     model.forward(shared, w);
-    model.logitsOfLastRows(shared, w);
+    if (sequences > 0) {
+      model.logitsOfLastRows(shared, sequences, w);
+    }
     int at = 0;
-    for (int i = 0; i < groupSize; i++) {
-      int runs = group[i].batch.runs();
-      model.backend().copyRows(w.logits, at, group[i].w.logits, 0, runs);
+    for (int i = 0; i < decoding; i++) {
+      int runs = group[i].batch().runs();
+      model.backend().copyRows(w.logits, at, group[i].w().logits, 0, runs);
       at += runs;
     }
-  }
-
-  /**
-   * Runs a piece of something longer, of at most {@link Transformer#CHUNK} rows, when it has its
-   * turn.
-   */
-  public void inTurn(Runnable piece) {
-    boolean interrupted = false;
-    synchronized (this) {
-      long number = chunksCome++;
-      while (busy || number != chunksBegun || (stepWaits && !chunksTurn)) {
-        interrupted |= await(0);
-      }
-      chunksBegun++;
-      chunksTurn = false;
-      busy = true;
-    }
-    try {
-      piece.run();
-    } finally {
-      synchronized (this) {
-        busy = false;
-        notifyAll();
-      }
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
-  }
-
-  /**
-   * Waits to be notified, for so many milliseconds at most (0: without limit); whether it was
-   * interrupted. What is under way ends soon, and whoever called looks for interrupts then.
-   */
-  @SuppressWarnings("WaitNotInLoop") // its callers loop
-  private synchronized boolean await(long millis) {
-    try {
-      wait(millis);
-      return false;
-    } catch (InterruptedException e) {
-      return true;
+    for (int i = decoding; i < groupSize; i++) {
+      Client reader = group[i];
+      int from = shared.firstRow(sequences + i - decoding);
+      Objects.requireNonNull(reader.input).take(w.hidden, from, reader.done, reader.rows);
     }
   }
 
   /** Frees its buffers; nobody may be decoding any more. */
   @Override
-  public void close() {
-    if (sharedWorkspace != null) {
-      sharedWorkspace.close();
+  public synchronized void close() {
+    for (Lane lane : lanes) {
+      if (lane.workspace != null) {
+        lane.workspace.close();
+        lane.workspace = null;
+      }
     }
   }
 }

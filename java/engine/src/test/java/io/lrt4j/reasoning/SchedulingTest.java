@@ -13,14 +13,18 @@ import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.TestModels;
 import io.lrt4j.TokenListener;
+import io.lrt4j.schedule.Scheduler;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -166,5 +170,109 @@ class SchedulingTest {
                 }));
     assertEquals(expected.getFirst().ids(), m.ask(question(0)).ids());
     assertEquals(expected.getLast().ids(), m.ask(question(3)).ids());
+  }
+
+  /** Each caller asks in a session of its own; during a step all others wait for the next one. */
+  private List<Answer> askInStep(List<Question> questions) throws InterruptedException {
+    List<Thread> threads = new ArrayList<>();
+    Answer[] answers = new Answer[questions.size()];
+    for (int i = 0; i < answers.length; i++) {
+      int caller = i;
+      threads.add(
+          new Thread(
+              () -> {
+                try (Session session = new Session(m.model)) {
+                  answers[caller] = session.ask(questions.get(caller), 1, null).getFirst();
+                }
+              }));
+    }
+    m.spy.beforeStep(
+        step -> {
+          for (Thread thread : threads) {
+            while (!thread.equals(Thread.currentThread())
+                && thread.isAlive()
+                && !m.model.scheduler().equals(LockSupport.getBlocker(thread))) {
+              Thread.onSpinWait();
+            }
+          }
+        });
+    threads.forEach(Thread::start);
+    for (Thread thread : threads) {
+      thread.join();
+    }
+    m.spy.beforeStep(step -> {});
+    return List.of(answers);
+  }
+
+  /** A long question is read beside those who decode, a little at a time. */
+  @Test
+  void readingDoesNotHoldUpDecoding() throws InterruptedException {
+    Question question = Question.of("a b c d e f g h ".repeat(80)).mode(Mode.DIRECT).maxTokens(1);
+    List<Question> questions = List.of(question, question(9).mode(Mode.DIRECT));
+    List<Answer> expected = questions.stream().map(m::ask).toList();
+    m.spy.takeSteps();
+
+    List<Answer> answers = askInStep(questions);
+
+    int mixed = 0;
+    int read = 0;
+    for (SpyBackend.Step step : m.spy.takeSteps()) {
+      int rows = step.runs().stream().mapToInt(SpyBackend.Run::rows).sum();
+      boolean decodes = step.runs().stream().anyMatch(r -> r.rows() == 1 && r.start() > 0);
+      if (decodes && rows > 1) {
+        mixed++;
+        assertTrue(rows <= 1 + Scheduler.READ_BESIDE, () -> "found " + step);
+      }
+      read += rows;
+    }
+    assertTrue(mixed > 0);
+    int once = 0; // every row once, and no row for the last token
+    for (Answer answer : answers) {
+      once += answer.tokens().prompt() + answer.tokens().answer() - 1;
+    }
+    assertEquals(once, read);
+    for (int i = 0; i < 2; i++) {
+      assertEquals(expected.get(i).ids(), answers.get(i).ids());
+      assertEquals(expected.get(i).logprobs(), answers.get(i).logprobs());
+    }
+  }
+
+  /** The questions' rows share passes of the base model, and passes of the network. */
+  @Test
+  void questionsAreReadAndThoughtAboutTogether() throws InterruptedException {
+    List<Question> questions = IntStream.range(0, 5).mapToObj(SchedulingTest::question).toList();
+    List<Answer> expected = questions.stream().map(m::ask).toList();
+    m.spy.takeSteps();
+
+    List<Answer> answers = askInStep(questions);
+
+    List<SpyBackend.Step> steps = m.spy.takeSteps();
+    for (int layers : new int[] {2, 3}) {
+      assertTrue(
+          steps.stream()
+              .anyMatch(
+                  s ->
+                      s.layers() == layers
+                          && s.runs().stream().filter(r -> r.rows() > 1).count() > 1),
+          () -> layers + " layers: " + steps);
+    }
+    for (int i = 0; i < 5; i++) {
+      assertEquals(expected.get(i).ids(), answers.get(i).ids());
+      assertEquals(expected.get(i).logprobs(), answers.get(i).logprobs());
+    }
+  }
+
+  @Test
+  void scoringEndsWithTheChunkUnderWay() {
+    int[] ids = new int[700];
+    m.spy.beforeStep(
+        step -> {
+          if (step == 1) {
+            Thread.currentThread().interrupt();
+          }
+        });
+    assertThrows(CancellationException.class, () -> m.session.score(ids, false, false));
+    assertTrue(Thread.interrupted());
+    assertEquals(2, m.spy.takeSteps().size());
   }
 }

@@ -21,10 +21,21 @@ final class SpiedModel implements AutoCloseable {
   }
 
   SpiedModel(Path directory, @Nullable Path network, String backend) {
-    spy = new SpyBackend(Backends.open(backend, 2));
-    EngineOptions options = EngineOptions.defaults().withNetwork(network);
+    // Steps are what is looked at: every question is read.
+    this(
+        spyOn(backend),
+        directory,
+        EngineOptions.builder().network(network).prefixReuse(false).build());
+  }
+
+  SpiedModel(SpyBackend spy, Path directory, EngineOptions options) {
+    this.spy = spy;
     model = LoadedModel.load(directory, options, spy.backend());
     session = new Session(model);
+  }
+
+  static SpyBackend spyOn(String backend) {
+    return new SpyBackend(Backends.open(backend, 2));
   }
 
   Answer ask(Question question) {

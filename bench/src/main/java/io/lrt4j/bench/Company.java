@@ -1,0 +1,226 @@
+package io.lrt4j.bench;
+
+import io.lrt4j.Answer;
+import io.lrt4j.Cancellation;
+import io.lrt4j.Engine;
+import io.lrt4j.EngineOptions;
+import io.lrt4j.FinishReason;
+import io.lrt4j.GenerationOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Several callers on one engine. {@code throughput BACKEND MODEL}: how fast 1, 4 and 16 of them are
+ * answered, in turns in one process. {@code soak BACKEND MODEL QUESTIONS}: mixed questions from 8
+ * threads, every answer compared with the one given alone, and the memory that the process takes.
+ */
+final class Company {
+  private static final int PROMPT = 128;
+  private static final int ANSWER = 64;
+  private static final int ROUNDS = 3;
+  private static final int[] CALLERS = {1, 4, 16};
+  private static final int SOAKING = 8;
+  private static final int KINDS = 60;
+
+  private Company() {}
+
+  /** See the class. */
+  public static void main(String[] args) throws Exception {
+    Path model = Path.of(args[2]);
+    EngineOptions options = EngineOptions.builder().backend(args[1]).build();
+    switch (args[0]) {
+      case "throughput" -> {
+        try (Engine engine = Engine.load(model, options.withPrefixReuse(false))) {
+          throughput(engine);
+        }
+      }
+      case "soak" -> {
+        try (Engine engine = Engine.load(model, options)) {
+          soak(engine, Integer.parseInt(args[3]));
+        }
+      }
+      default -> throw new IllegalArgumentException("expected throughput or soak: " + args[0]);
+    }
+  }
+
+  private static void throughput(Engine engine) throws Exception {
+    System.out.println(engine.describe());
+    System.out.println("callers  decoded/s  of one  answered/s (tokens, questions read too)");
+    answer(engine, 4, 1); // the compiler
+    for (int round = 0; round < ROUNDS; round++) {
+      double one = 0;
+      for (int callers : CALLERS) {
+        double[] rates = answer(engine, callers, round);
+        one = callers == 1 ? rates[0] : one;
+        System.out.printf(
+            Locale.ROOT,
+            "%7d  %9.1f  %6.2f  %10.1f%n",
+            callers,
+            rates[0],
+            rates[0] / one,
+            rates[1]);
+      }
+    }
+  }
+
+  /**
+   * Tokens per second of all callers together: while they decode, which they begin together, and
+   * from the first row of the first question on.
+   */
+  private static double[] answer(Engine engine, int callers, int seed) throws Exception {
+    long[] begun = new long[1];
+    CyclicBarrier barrier = new CyclicBarrier(callers, () -> begun[0] = System.nanoTime());
+    GenerationOptions options =
+        GenerationOptions.builder().temperature(0f).maxTokens(ANSWER + 1).ignoreEos(true).build();
+    List<Callable<Answer>> tasks = new ArrayList<>();
+    for (int c = 0; c < callers; c++) {
+      SplittableRandom random = new SplittableRandom(100L * seed + c);
+      int[] prompt = random.ints(PROMPT, 10, 300).toArray();
+      AtomicInteger heard = new AtomicInteger();
+      tasks.add(
+          () ->
+              engine.generate(
+                  prompt,
+                  options,
+                  token -> {
+                    if (heard.getAndIncrement() == 0) {
+                      await(barrier);
+                    }
+                  }));
+    }
+    long start = System.nanoTime();
+    try (var threads = Executors.newFixedThreadPool(callers)) {
+      for (Future<Answer> answer : threads.invokeAll(tasks)) {
+        if (answer.get().ids().size() != ANSWER + 1) {
+          throw new IllegalStateException("an answer ended early");
+        }
+      }
+    }
+    long end = System.nanoTime();
+    double tokens = (double) callers * ANSWER;
+    return new double[] {tokens / (end - begun[0]) * 1e9, tokens / (end - start) * 1e9};
+  }
+
+  private static void await(CyclicBarrier barrier) {
+    try {
+      barrier.await();
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static Question question(int kind) {
+    List<Mode> modes = List.of(Mode.LATENT, Mode.DIRECT, Mode.EXPLICIT, Mode.AUTO);
+    String text =
+        "Tom has %d apples. He doubles them. He buys %d more. How many are there?"
+            .formatted(1 + kind % 10, kind % 7);
+    Question question =
+        Question.of(text)
+            .mode(modes.get(kind % 4))
+            .maxTokens(8 + kind * 7 % 90)
+            .temperature(kind % 3 == 0 ? 0 : 0.8f)
+            .seed(kind);
+    return kind % 5 < 3 ? question : question.system("Be careful and brief. ".repeat(kind % 5 * 4));
+  }
+
+  private static void soak(Engine engine, int questions)
+      throws IOException, InterruptedException, ExecutionException {
+    System.out.println(engine.describe());
+    List<Answer> alone = new ArrayList<>();
+    for (int kind = 0; kind < KINDS; kind++) {
+      alone.add(engine.ask(question(kind)));
+    }
+    System.out.println(
+        "questions  cancelled  cached tokens  resident MiB  heap MiB after a collection");
+    int[] totals = new int[2];
+    int done = 0;
+    for (int until : new int[] {questions / 10, questions / 2, questions}) {
+      AtomicInteger next = new AtomicInteger(done);
+      List<Callable<int[]>> tasks = new ArrayList<>();
+      for (int c = 0; c < SOAKING; c++) {
+        SplittableRandom random = new SplittableRandom(31L * until + c);
+        tasks.add(() -> ask(engine, alone, random, next, until));
+      }
+      try (var threads = Executors.newFixedThreadPool(SOAKING)) {
+        for (Future<int[]> each : threads.invokeAll(tasks)) {
+          int[] counts = each.get();
+          Arrays.setAll(totals, i -> totals[i] + counts[i]);
+        }
+      }
+      done = until;
+      System.gc();
+      Runtime runtime = Runtime.getRuntime();
+      System.out.printf(
+          Locale.ROOT,
+          "%9d  %9d  %13d  %12d  %8d%n",
+          done,
+          totals[0],
+          totals[1],
+          resident() >> 20,
+          (runtime.totalMemory() - runtime.freeMemory()) >> 20);
+    }
+  }
+
+  private static int[] ask(
+      Engine engine, List<Answer> alone, SplittableRandom random, AtomicInteger next, int until) {
+    int cancelled = 0;
+    int cached = 0;
+    while (next.getAndIncrement() < until) {
+      int kind = random.nextInt(KINDS);
+      Answer expected = alone.get(kind);
+      Cancellation switchedOff = new Cancellation();
+      int most = random.nextInt(8) == 0 ? random.nextInt(12) : Integer.MAX_VALUE;
+      AtomicInteger heard = new AtomicInteger();
+      Answer answer =
+          engine.ask(
+              question(kind).cancelledBy(switchedOff),
+              token -> {
+                if (heard.incrementAndGet() > most) {
+                  switchedOff.cancel();
+                }
+              });
+      cached += answer.tokens().cached();
+      if (answer.finishReason() == FinishReason.CANCELLED) {
+        cancelled++;
+        int n = answer.ids().size();
+        if (answer.mode() == expected.mode()
+            && !answer.ids().equals(expected.ids().subList(0, n))) {
+          throw new IllegalStateException("question " + kind + " began otherwise in company");
+        }
+      } else if (!answer.ids().equals(expected.ids())
+          || !answer.logprobs().equals(expected.logprobs())
+          || !answer.text().equals(expected.text())) {
+        throw new IllegalStateException("question " + kind + " was answered otherwise in company");
+      }
+    }
+    return new int[] {cancelled, cached};
+  }
+
+  /** Bytes of memory that this process has, on Linux; else 0. */
+  private static long resident() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    if (!Files.isReadable(status)) {
+      return 0;
+    }
+    for (String line : Files.readAllLines(status)) {
+      if (line.startsWith("VmRSS:")) {
+        return Long.parseLong(line.replaceAll("[^0-9]", "")) << 10;
+      }
+    }
+    return 0;
+  }
+}

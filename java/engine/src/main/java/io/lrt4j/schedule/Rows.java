@@ -1,0 +1,17 @@
+package io.lrt4j.schedule;
+
+import io.lrt4j.compute.Tensor;
+
+/**
+ * What a model is to read: rows of its input, and what becomes of their final hidden states. Called
+ * on the thread that runs the step, in the order of the rows.
+ */
+public interface Rows {
+  /**
+   * Puts the input's rows {@code from … from + rows - 1} into {@code x}, from row {@code at} on.
+   */
+  void write(Tensor x, int at, int from, int rows);
+
+  /** Is given the same rows' final hidden states, from row {@code at} of {@code hidden} on. */
+  void take(Tensor hidden, int at, int from, int rows);
+}

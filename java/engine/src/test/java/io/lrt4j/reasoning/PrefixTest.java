@@ -1,0 +1,185 @@
+package io.lrt4j.reasoning;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.Answer;
+import io.lrt4j.EngineOptions;
+import io.lrt4j.Fixtures;
+import io.lrt4j.GenerationOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
+import io.lrt4j.Question.Message;
+import io.lrt4j.Role;
+import io.lrt4j.TestModels;
+import io.lrt4j.compute.KvStore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Questions that begin alike: what was read is not read again, and nothing else changes. */
+class PrefixTest {
+  private static final String SYSTEM = "You are a helpful and careful assistant. ".repeat(8);
+  private static final int BLOCK = KvStore.BLOCK;
+
+  @TempDir Path temporary;
+
+  private static Question question(String text, Mode mode) {
+    return Question.of(text)
+        .system(SYSTEM)
+        .mode(mode)
+        .options(GenerationOptions.defaults().withMaxTokens(6).withIgnoreEos(true));
+  }
+
+  private SpiedModel model(String backend, boolean reuse, long cacheMemory) {
+    Path network = temporary.resolve("network");
+    if (!Files.exists(network)) {
+      TestModels.calibrated(network, -4, "mean_logprob");
+    }
+    var options =
+        EngineOptions.builder()
+            .network(network)
+            .prefixReuse(reuse)
+            .cacheMemory(cacheMemory)
+            .build();
+    return new SpiedModel(SpiedModel.spyOn(backend), Fixtures.dir(TestModels.BASE), options);
+  }
+
+  private static void assertSame(Answer expected, Answer answer) {
+    assertEquals(expected.ids(), answer.ids());
+    assertEquals(expected.logprobs(), answer.logprobs());
+    assertEquals(expected.mode(), answer.mode());
+    assertEquals(expected.confidence(), answer.confidence());
+    assertEquals(0, expected.tokens().cached());
+  }
+
+  /** In all modes, each of them after each: the same bits as without. */
+  @ParameterizedTest
+  @MethodSource("io.lrt4j.TestModels#backends")
+  void theSameBitsAsWithout(String backend) {
+    Map<Mode, Answer> expected = new EnumMap<>(Mode.class);
+    try (SpiedModel fresh = model(backend, false, 0)) {
+      for (Mode mode : Mode.values()) {
+        expected.put(mode, fresh.ask(question("How many apples?", mode)));
+      }
+    }
+    for (Mode first : List.of(Mode.DIRECT, Mode.LATENT)) {
+      try (SpiedModel m = model(backend, true, 0)) {
+        assertEquals(0, m.ask(question("What is 1+2?", first)).tokens().cached());
+        for (Mode mode : Mode.values()) {
+          Answer answer = m.ask(question("How many apples?", mode));
+          assertSame(Objects.requireNonNull(expected.get(mode)), answer);
+          assertTrue(answer.tokens().cached() >= 3 * BLOCK, "" + answer.tokens());
+          assertEquals(0, answer.tokens().cached() % BLOCK);
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatIsKnownIsNotReadAgain() {
+    try (SpiedModel m = model("scalar", true, 0)) {
+      Question question = question("What is 1+2?", Mode.DIRECT);
+      int n = m.ask(question).tokens().prompt();
+      m.spy.takeSteps();
+      Answer again = m.ask(question);
+      int cached = again.tokens().cached();
+      assertEquals((n - 1) / BLOCK * BLOCK, cached);
+      assertEquals(
+          List.of(new SpyBackend.Run(cached, n - cached)), m.spy.takeSteps().getFirst().runs());
+    }
+  }
+
+  /** A whole number of blocks: the last one is read again, for what follows it. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Mode.class,
+      names = {"DIRECT", "LATENT"})
+  void somethingIsAlwaysRead(Mode mode) {
+    try (SpiedModel m = model("scalar", true, 0);
+        SpiedModel fresh = model("scalar", false, 0)) {
+      Question question = question("", mode);
+      for (int pad = 1; m.session.prompt(question).length % BLOCK != 0; pad++) {
+        question = question("1".repeat(pad), mode);
+      }
+      int n = m.session.prompt(question).length;
+      m.ask(question);
+      Answer again = m.ask(question);
+      assertEquals(n - BLOCK, again.tokens().cached());
+      assertSame(fresh.ask(question), again);
+    }
+  }
+
+  @Test
+  void aConversationGoesOn() {
+    try (SpiedModel m = model("scalar", true, 0);
+        SpiedModel fresh = model("scalar", false, 0)) {
+      Message system = new Message(Role.SYSTEM, SYSTEM);
+      Message user = new Message(Role.USER, "What is 12+30? ".repeat(5));
+      Message said = new Message(Role.ASSISTANT, "42");
+      Message more = new Message(Role.USER, "And twice that?");
+      m.ask(Question.of(List.of(system, user)).mode(Mode.DIRECT).maxTokens(2));
+      Question next = Question.of(List.of(system, user, said, more)).mode(Mode.DIRECT).maxTokens(8);
+      Answer answer = m.ask(next);
+      assertSame(fresh.ask(next), answer);
+      assertTrue(answer.tokens().cached() > 3 * BLOCK, "" + answer.tokens());
+    }
+  }
+
+  /** Questions that differ from the first token of the system's message on. */
+  private static Question numbered(int i, String text, Mode mode) {
+    return Question.of(text)
+        .system(i + " " + SYSTEM)
+        .mode(mode)
+        .options(GenerationOptions.defaults().withMaxTokens(4).withIgnoreEos(true));
+  }
+
+  /** Under a small cap the oldest beginnings go first, and answers under way before any of them. */
+  @Test
+  void theLeastRecentlyUsedGoFirst() {
+    try (SpiedModel probe = model("scalar", true, 0)) {
+      probe.ask(question("x", Mode.DIRECT));
+      int blocks = probe.model.prefixes().size();
+      var config = probe.model.transformer().config();
+      long each = 2L * 4 * config.layers() * config.kvDim() * BLOCK;
+      try (SpiedModel m = model("scalar", true, 4 * 2 * (blocks + 1) * each);
+          SpiedModel fresh = model("scalar", false, 0)) {
+        int most = 0;
+        for (int i = 0; i < 6; i++) {
+          Question question = numbered(i, "x", Mode.LATENT);
+          assertSame(fresh.ask(question), m.ask(question));
+          most = Math.max(most, m.model.prefixes().size());
+        }
+        assertTrue(most > blocks && most < 3 * (blocks + 1), most + " of " + blocks);
+        assertTrue(m.ask(numbered(5, "y", Mode.LATENT)).tokens().cached() > 0);
+        assertEquals(0, m.ask(numbered(0, "y", Mode.LATENT)).tokens().cached());
+      }
+      // As much as one answer needs and no more: nothing can be kept, and nothing fails.
+      try (SpiedModel m = model("scalar", true, (blocks + 2) * each);
+          SpiedModel fresh = model("scalar", false, 0)) {
+        for (int i = 0; i < 3; i++) {
+          Question question = numbered(i, "x", Mode.DIRECT);
+          assertSame(fresh.ask(question), m.ask(question));
+        }
+      }
+    }
+  }
+
+  @Test
+  void nothingIsLeft() {
+    SpiedModel m = model("scalar", true, 0);
+    m.ask(question("What is 1+2?", Mode.LATENT));
+    m.ask(question("What is 2+2?", Mode.EXPLICIT));
+    assertTrue(m.model.prefixes().size() > 0);
+    m.close();
+    assertEquals(0, m.spy.openMemories());
+  }
+}
