@@ -1,5 +1,4 @@
 /** An engine behind OpenAI's HTTP interface. */
-@SuppressWarnings("module") // io.lrt4j.cli is compiled after this module
 module io.lrt4j.server {
   requires transitive io.lrt4j.engine;
   requires static transitive org.jspecify;

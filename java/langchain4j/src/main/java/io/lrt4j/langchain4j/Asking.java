@@ -60,11 +60,11 @@ record Asking(
 
   /** A request in the engine's terms. */
   Question question(ChatRequest request) {
-    ChatRequestParameters parameters = defaults.overrideWith(request.parameters());
+    LrtChatRequestParameters parameters = defaults.overrideWith(request.parameters());
     checkSupported(parameters);
     Question question = Question.of(request.messages().stream().map(Asking::message).toList());
     try {
-      return options(question, (LrtChatRequestParameters) parameters);
+      return options(question, parameters);
     } catch (QuestionException e) {
       throw translated(e);
     }

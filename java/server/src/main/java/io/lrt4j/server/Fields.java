@@ -111,7 +111,7 @@ record Fields(ObjectNode node, String path) {
       }
       texts.add(text.textValue());
     }
-    return texts;
+    return List.copyOf(texts);
   }
 
   @Nullable Fields object(String name) {
@@ -136,7 +136,7 @@ record Fields(ObjectNode node, String path) {
       }
       objects.add(new Fields(object, path + name + "[" + objects.size() + "]."));
     }
-    return objects;
+    return List.copyOf(objects);
   }
 
   private ArrayNode array(String name, int most) {

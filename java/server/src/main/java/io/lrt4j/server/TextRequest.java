@@ -27,10 +27,8 @@ record TextRequest(
   static TextRequest of(ObjectNode body, Engine engine) {
     Fields fields = Fields.of(body);
     Common.check(fields, FIELDS);
-    for (String name : Set.of("suffix")) {
-      if (fields.has(name)) {
-        throw ApiException.unsupported(name, name + " is not supported");
-      }
+    if (fields.has("suffix")) {
+      throw ApiException.unsupported("suffix", "suffix is not supported");
     }
     if (fields.flag("echo")) {
       throw ApiException.unsupported("echo", "echo is not supported");
