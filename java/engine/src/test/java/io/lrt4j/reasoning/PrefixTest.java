@@ -150,7 +150,7 @@ class PrefixTest {
       int blocks = probe.model.prefixes().size();
       var config = probe.model.transformer().config();
       long each = 2L * 4 * config.layers() * config.kvDim() * BLOCK;
-      try (SpiedModel m = model("scalar", true, 4 * 2 * (blocks + 1) * each);
+      try (SpiedModel m = model("scalar", true, 4L * 2 * (blocks + 1) * each);
           SpiedModel fresh = model("scalar", false, 0)) {
         int most = 0;
         for (int i = 0; i < 6; i++) {
