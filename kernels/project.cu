@@ -6,23 +6,22 @@ constexpr int OUTPUTS = 4; // of a warp: as many loads are in flight, and x is r
 
 // Adds up N values, a power of two, over the lanes of a warp: each lane is left with the sum of value lane / (32 / N).
 // The order is that of warpSum, whatever N is.
-template <int N> __device__ __forceinline__ float sumOver(float *v) {
-  unsigned lane = threadIdx.x % 32;
-  int lanes = 16;
+template <int N, int LANES = 16> __device__ __forceinline__ float sumOver(float *v) {
+  if constexpr (N > 1) {
+    bool upper = threadIdx.x & LANES;
 #pragma unroll
-  for (int n = N; n > 1; n /= 2, lanes /= 2) {
-    bool upper = lane & lanes;
-#pragma unroll
-    for (int i = 0; i < n / 2; i++) {
-      float mine = upper ? v[n / 2 + i] : v[i];
-      float given = upper ? v[i] : v[n / 2 + i];
-      v[i] = mine + __shfl_xor_sync(ALL_LANES, given, lanes);
+    for (int i = 0; i < N / 2; i++) {
+      float mine = upper ? v[N / 2 + i] : v[i];
+      float given = upper ? v[i] : v[N / 2 + i];
+      v[i] = mine + __shfl_xor_sync(ALL_LANES, given, LANES);
     }
+    return sumOver<N / 2, LANES / 2>(v);
+  } else {
+    for (int lanes = LANES; lanes > 0; lanes /= 2) {
+      v[0] += __shfl_xor_sync(ALL_LANES, v[0], lanes);
+    }
+    return v[0];
   }
-  for (; lanes > 0; lanes /= 2) {
-    v[0] += __shfl_xor_sync(ALL_LANES, v[0], lanes);
-  }
-  return v[0];
 }
 
 // The input: rows `stride` floats apart, multiplied by `norm` and divided by their root mean square unless that is null.

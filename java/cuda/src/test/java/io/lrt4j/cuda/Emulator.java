@@ -10,7 +10,10 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
-/** What the emulated driver lets tests see and do; see {@code native/cuda-emulator}. */
+/**
+ * What the emulated driver lets tests see and do; see {@code native/cuda-emulator}. On a real one
+ * (see {@code bench/gpu/run.sh}), which has nothing of that, nothing is seen or done.
+ */
 @SuppressWarnings("restricted") // the build enables native access for tests
 final class Emulator {
   private static final SymbolLookup LIBRARY = library();
@@ -28,6 +31,11 @@ final class Emulator {
     }
   }
 
+  /** Whether the driver is the emulated one. */
+  static boolean isThere() {
+    return LIBRARY.find("emulator_used").isPresent();
+  }
+
   private static Object call(String name, FunctionDescriptor type, Object... arguments) {
     MethodHandle function = Linker.nativeLinker().downcallHandle(LIBRARY.findOrThrow(name), type);
     try {
@@ -38,7 +46,13 @@ final class Emulator {
   }
 
   private static long number(String name) {
-    return (long) call(name, FunctionDescriptor.of(ValueLayout.JAVA_LONG));
+    return !isThere() ? 0 : (long) call(name, FunctionDescriptor.of(ValueLayout.JAVA_LONG));
+  }
+
+  private static void act(String name, FunctionDescriptor type, Object... arguments) {
+    if (isThere()) {
+      call(name, type, arguments);
+    }
   }
 
   /** Bytes allocated on the device. */
@@ -61,18 +75,18 @@ final class Emulator {
 
   /** How much memory the device has. */
   static void memory(long bytes) {
-    call("emulator_memory", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG), bytes);
+    act("emulator_memory", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG), bytes);
   }
 
   /** Blocks and threads take turns in an order drawn with this seed; 0 is as they are numbered. */
   static void order(long seed) {
-    call("emulator_order", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG), seed);
+    act("emulator_order", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG), seed);
   }
 
   /** Lets a function of the driver fail once, with this code, after so many more calls. */
   static void fail(String function, int calls, int code) {
     try (var arena = Arena.ofConfined()) {
-      call(
+      act(
           "emulator_fail",
           FunctionDescriptor.ofVoid(
               ValueLayout.ADDRESS, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT),
@@ -84,12 +98,15 @@ final class Emulator {
 
   /** Forgets what went wrong, and failures that are still to come. */
   static void reset() {
-    call("emulator_reset", FunctionDescriptor.ofVoid());
+    act("emulator_reset", FunctionDescriptor.ofVoid());
   }
 
   /** No kernel did anything wrong, and nothing was written around any allocation. */
   static void check(String what) {
-    var fault = (MemorySegment) call("emulator_fault", FunctionDescriptor.of(ValueLayout.ADDRESS));
-    assertEquals("", fault.reinterpret(Long.MAX_VALUE).getString(0), what);
+    if (isThere()) {
+      var fault =
+          (MemorySegment) call("emulator_fault", FunctionDescriptor.of(ValueLayout.ADDRESS));
+      assertEquals("", fault.reinterpret(Long.MAX_VALUE).getString(0), what);
+    }
   }
 }
