@@ -150,7 +150,7 @@ class PrefixTest {
       int blocks = probe.model.prefixes().size();
       var config = probe.model.transformer().config();
       long each = 2L * 4 * config.layers() * config.kvDim() * BLOCK;
-      try (SpiedModel m = model("scalar", true, 4L * 2 * (blocks + 1) * each);
+      try (SpiedModel m = model("scalar", true, 8L * (blocks + 1) * each);
           SpiedModel fresh = model("scalar", false, 0)) {
         int most = 0;
         for (int i = 0; i < 6; i++) {
@@ -163,7 +163,7 @@ class PrefixTest {
         assertEquals(0, m.ask(numbered(0, "y", Mode.LATENT)).tokens().cached());
       }
       // As much as one answer needs and no more: nothing can be kept, and nothing fails.
-      try (SpiedModel m = model("scalar", true, (blocks + 2) * each);
+      try (SpiedModel m = model("scalar", true, (blocks + 2L) * each);
           SpiedModel fresh = model("scalar", false, 0)) {
         for (int i = 0; i < 3; i++) {
           Question question = numbered(i, "x", Mode.DIRECT);
