@@ -80,8 +80,12 @@ public final class AnswerFile implements AutoCloseable {
 
   /** Reads whole lines, and cuts off what follows the last of them. */
   private void read() throws IOException {
-    byte[] bytes = Files.readAllBytes(file);
-    int end = bytes.length;
+    byte[] bytes = new byte[Math.toIntExact(out.size())];
+    ByteBuffer into = ByteBuffer.wrap(bytes);
+    while (into.hasRemaining() && out.read(into) >= 0) {
+      // until all is there
+    }
+    int end = into.position();
     while (end > 0 && bytes[end - 1] != '\n') {
       end--;
     }
