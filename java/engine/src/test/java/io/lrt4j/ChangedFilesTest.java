@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -112,7 +111,8 @@ class ChangedFilesTest {
     Path base = TestModels.copy(TestModels.BASE, temporary.resolve("base"));
     Path network = TestModels.copy(TestModels.APPEND, temporary.resolve("network"));
     assertEquals(
-        ROUNDS + " rounds\n", run(Main.class, base.toString(), network.toString(), "vector"));
+        ROUNDS + " rounds\n",
+        ChildJvm.run(ChildJvm.USUAL, Main.class, base.toString(), network.toString(), "vector"));
   }
 
   /** Interpreted, because compiled code may have to be killed by the system. */
@@ -121,35 +121,6 @@ class ChangedFilesTest {
     Path base = TestModels.copy(TestModels.BASE, temporary.resolve("base"));
     assertEquals(
         base + ": a file of mapped weights was changed while it was in use\n",
-        run("-Xint", Mapped.class, base.toString()));
-  }
-
-  private static String run(Class<?> main, String... arguments) throws Exception {
-    return run("-Xshare:auto", main, arguments);
-  }
-
-  private static String run(String option, Class<?> main, String... arguments) throws Exception {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--add-modules",
-                "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
-                "-XX:-CreateCoredumpOnCrash",
-                "-Xmx512m",
-                option,
-                "-cp",
-                System.getProperty("java.class.path"),
-                main.getName()));
-    command.addAll(List.of(arguments));
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String printed;
-    try (var output = process.getInputStream()) {
-      printed = new String(output.readAllBytes(), StandardCharsets.UTF_8);
-    }
-    assertEquals(0, process.waitFor(), printed);
-    return printed.replace("WARNING: Using incubator modules: jdk.incubator.vector\n", "");
+        ChildJvm.run(ChildJvm.with("-Xint"), Mapped.class, base.toString()));
   }
 }

@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,8 +15,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.EnabledOnOs;
-import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -220,67 +216,6 @@ class ConcurrencyTest {
     assertThrows(IllegalStateException.class, () -> engine.score(new int[1], false, false));
     assertThrows(IllegalStateException.class, () -> engine.encode("x"));
     engine.close(); // a second time does no harm
-  }
-
-  @Test
-  @EnabledOnOs(OS.LINUX)
-  void twoHundredEnginesLeaveNothingBehind() throws IOException {
-    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
-    TestModels.copy(TestModels.APPEND, model.resolve("network"));
-    List<Mode> modes = List.of(Mode.LATENT, Mode.EXPLICIT, Mode.DIRECT);
-    long threads = engineThreads();
-    for (int i = 0; i < 200; i++) {
-      EngineOptions options =
-          EngineOptions.defaults()
-              .withBackend(i % 4 == 0 ? "scalar" : "vector")
-              .withThreads(2)
-              .withMappedWeights(i % 3 == 0);
-      try (Engine engine = Engine.load(model, options)) {
-        Question question = question(i).mode(modes.get(i % 3)).maxTokens(2);
-        assertEquals(2, engine.ask(question).ids().size());
-        if (i < 2) {
-          // Of model and network, or of neither: the count below can fail.
-          assertEquals(options.mappedWeights() ? 2 : 0, mappings());
-        }
-      }
-    }
-    assertEquals(0, mappings());
-    // Fewer where one of an earlier test was still ending.
-    assertTrue(engineThreads() <= threads, engineThreads() + " of " + threads);
-  }
-
-  /** Its threads end, and what it mapped goes, once the garbage collector has found it. */
-  @Test
-  @EnabledOnOs(OS.LINUX)
-  void anEngineThatIsDroppedIsFreed() throws IOException, InterruptedException {
-    long threads = engineThreads();
-    dropped(TestModels.copy(TestModels.BASE, temporary.resolve("dropped")));
-    for (int i = 0; i < 1000 && (mappings() > 0 || engineThreads() > threads); i++) {
-      System.gc();
-      Thread.sleep(20);
-    }
-    assertEquals(0, mappings());
-    assertTrue(engineThreads() <= threads, engineThreads() + " of " + threads);
-  }
-
-  private void dropped(Path model) throws IOException {
-    EngineOptions options = EngineOptions.defaults().withThreads(2).withMappedWeights(true);
-    Engine engine = Engine.load(model, options);
-    assertEquals(1, engine.ask(question(1).mode(Mode.DIRECT).maxTokens(1)).ids().size());
-    assertEquals(1, mappings());
-  }
-
-  private long mappings() throws IOException {
-    String path = temporary.toRealPath().toString();
-    try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
-      return lines.filter(line -> line.contains(path)).count();
-    }
-  }
-
-  private static long engineThreads() {
-    return Thread.getAllStackTraces().keySet().stream()
-        .filter(thread -> thread.isAlive() && thread.getName().startsWith("lrt4j"))
-        .count();
   }
 
   private static void awaitUninterrupted(CountDownLatch latch) {

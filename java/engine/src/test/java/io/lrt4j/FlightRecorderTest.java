@@ -11,8 +11,10 @@ import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** A recording tells what was loaded, and the stages of an answer with their sizes, in order. */
+@Isolated("it records what all engines do")
 class FlightRecorderTest {
   @TempDir Path temporary;
 

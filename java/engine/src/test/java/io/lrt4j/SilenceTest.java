@@ -3,8 +3,6 @@ package io.lrt4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -35,27 +33,7 @@ class SilenceTest {
 
   @Test
   void aProcessWithTheLibraryPrintsNothing() throws IOException, InterruptedException {
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--add-modules",
-                "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
-                "-Xmx512m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName())
-            .redirectErrorStream(true)
-            .start();
-    String printed;
-    try (var output = process.getInputStream()) {
-      printed = new String(output.readAllBytes(), StandardCharsets.UTF_8);
-    }
-    // Java itself says so, before any code of ours runs.
-    String incubating = "WARNING: Using incubator modules: jdk.incubator.vector\n";
     String fastest = TestModels.backends().findFirst().orElseThrow();
-    assertEquals(incubating + fastest + "\n", printed);
-    assertEquals(0, process.waitFor());
+    assertEquals(fastest + "\n", ChildJvm.run(ChildJvm.USUAL, Main.class));
   }
 }

@@ -19,6 +19,11 @@ public interface BackendProvider {
   /** What is missing here and how to get it; empty if it can be opened. */
   Optional<String> missing();
 
+  /** Why it would crawl here, so that it runs only where it is asked for; only if it can run. */
+  default Optional<String> slow() {
+    return Optional.empty();
+  }
+
   /** What it would run on. */
   String detail();
 

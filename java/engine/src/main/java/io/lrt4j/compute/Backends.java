@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /** Finds out which backends this process can run, and opens them. */
 public final class Backends {
@@ -19,26 +20,41 @@ public final class Backends {
    *
    * @param name as in {@code --backend}
    * @param available whether it can be opened
-   * @param detail what it would run on, or what is missing and how to get it
+   * @param detail what it would run on, and why {@code auto} leaves it aside, if so; or what is
+   *     missing and how to get it
    */
-  public record Status(String name, boolean available, String detail) {}
+  public record Status(String name, boolean available, String detail) {
+    private static Status of(BackendProvider p) {
+      return p.missing()
+          .map(missing -> new Status(p.name(), false, missing))
+          .orElseGet(
+              () ->
+                  new Status(
+                      p.name(),
+                      true,
+                      p.detail() + p.slow().map(why -> "; left aside by auto: " + why).orElse("")));
+    }
+  }
 
-  /** All there are, the fastest first. */
+  /** All there are, the fastest first; last the one that would crawl here. */
   private static List<BackendProvider> providers() {
+    return byRank().stream().sorted(Comparator.comparing(Backends::crawls)).toList();
+  }
+
+  private static List<BackendProvider> byRank() {
     return ServiceLoader.load(BackendProvider.class, Backends.class.getClassLoader()).stream()
         .map(ServiceLoader.Provider::get)
         .sorted(Comparator.comparingInt(BackendProvider::rank).reversed())
         .toList();
   }
 
+  private static boolean crawls(BackendProvider p) {
+    return p.missing().isEmpty() && p.slow().isPresent();
+  }
+
   /** All backends, the fastest first. */
   public static List<Status> survey() {
-    return providers().stream()
-        .map(
-            p ->
-                new Status(
-                    p.name(), p.missing().isEmpty(), p.missing().orElseGet(() -> p.detail())))
-        .toList();
+    return providers().stream().map(Status::of).toList();
   }
 
   /** Those that can be opened here and train, the fastest first. */
@@ -49,24 +65,33 @@ public final class Backends {
         .toList();
   }
 
-  /** What would have to be done to run faster than on {@code name}, if there is something. */
+  /**
+   * What would have to be done to run faster than on {@code name}, or why what is faster elsewhere
+   * is left aside here, if there is something.
+   */
   public static Optional<String> missing(String name) {
-    for (Status status : survey()) {
-      if (status.name.equals(name)) {
-        return Optional.empty();
-      }
-      if (!status.available) {
-        return Optional.of(
-            "backend " + status.name + " would be faster than " + name + ": " + status.detail);
-      }
-    }
-    return Optional.empty();
+    String hints =
+        byRank().stream()
+            .takeWhile(p -> !p.name().equals(name))
+            .map(p -> crawls(p) ? leftAside(p) : faster(p, name))
+            .flatMap(Optional::stream)
+            .collect(Collectors.joining("; "));
+    return hints.isEmpty() ? Optional.empty() : Optional.of(hints);
+  }
+
+  private static Optional<String> leftAside(BackendProvider p) {
+    return p.slow().map(why -> "backend " + p.name() + " is left aside: " + why);
+  }
+
+  private static Optional<String> faster(BackendProvider p, String name) {
+    return p.missing()
+        .map(how -> "backend " + p.name() + " would be faster than " + name + ": " + how);
   }
 
   /**
    * Opens a backend.
    *
-   * @param name {@code auto} takes the fastest available one
+   * @param name {@code auto} takes the fastest available one that does not crawl here
    * @param threads compute threads, the caller's included; 0 takes one per processor
    * @throws BackendException if it is unknown or not available here
    */

@@ -2,10 +2,8 @@ package io.lrt4j.text;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.lrt4j.TokenizerException;
-import java.io.FileNotFoundException;
+import io.lrt4j.compute.NativeFiles;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -55,40 +53,17 @@ final class NativeLibrary {
     }
     names.add(System.mapLibraryName("tokenizers"));
     try {
-      Path directory = Files.createTempDirectory("lrt4j");
-      try {
-        for (String name : names) {
-          load("/native/lib/" + platform + "/cpu/" + name, directory.resolve(name));
-        }
-      } finally {
-        for (String name : names) {
-          delete(directory.resolve(name));
-        }
-        delete(directory);
-      }
+      NativeFiles.load(
+          TokenizersLibrary.class, "/native/lib/" + platform + "/cpu/", names, NativeLibrary::load);
       return null;
-    } catch (IOException | UnsatisfiedLinkError e) {
+    } catch (IOException e) {
       return "the native tokenizer for " + platform + " cannot be loaded: " + e.getMessage();
     }
   }
 
   @SuppressWarnings("restricted") // this is what --enable-native-access allows
-  private static void load(String resource, Path file) throws IOException {
-    try (InputStream in = TokenizersLibrary.class.getResourceAsStream(resource)) {
-      if (in == null) {
-        throw new FileNotFoundException("the tokenizers jar has no " + resource);
-      }
-      Files.copy(in, file);
-    }
+  private static Path load(Path file) {
     System.load(file.toString());
-  }
-
-  /** A loaded library needs its file no more, except on Windows, where it goes with the JVM. */
-  private static void delete(Path path) {
-    try {
-      Files.deleteIfExists(path);
-    } catch (IOException e) {
-      path.toFile().deleteOnExit();
-    }
+    return file;
   }
 }

@@ -4,6 +4,7 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.checkpoint.ModelFiles;
+import io.lrt4j.compute.NativeFiles;
 import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.Collection;
@@ -84,6 +85,8 @@ public final class Tokenizer implements AutoCloseable {
     try {
       String json = parts.source().json(UnaryOperator.identity());
       return new Tokenizer(library, parts, library.createTokenizerFromString(json));
+    } catch (IllegalCallerException e) { // of the jar's own module
+      throw new TokenizerException(NativeFiles.denied(TokenizersLibrary.class), e);
     } catch (RuntimeException e) { // the only type that the native side throws
       throw new TokenizerException(
           files.directory().resolve("tokenizer.json") + ": " + e.getMessage(), e);

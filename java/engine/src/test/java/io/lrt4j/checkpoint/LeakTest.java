@@ -12,9 +12,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** Mapped segments and open files, as the kernel counts them, before and after. */
 @EnabledOnOs(OS.LINUX)
+@Isolated("it counts the open files of the process")
 class LeakTest {
   @TempDir Path temporary;
 

@@ -12,9 +12,11 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Isolated("it measures the memory of the process")
 class SystemMemoryTest {
   @ParameterizedTest
   @ValueSource(longs = {1, 63, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (8 << 20) - 1, (9 << 20) + 7})

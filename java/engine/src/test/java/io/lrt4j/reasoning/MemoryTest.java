@@ -14,10 +14,12 @@ import io.lrt4j.compute.Backends;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Every memory that a backend gave is closed with the session and the model, whatever happened. */
+@Isolated("what steps take together depends on the time that they take")
 class MemoryTest {
   private static final Question QUESTION = Question.of("What is 12+30?").maxTokens(6);
 

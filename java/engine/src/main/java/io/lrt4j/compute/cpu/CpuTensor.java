@@ -77,6 +77,11 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) imp
     return halves;
   }
 
+  /** Sets the first elements of a row of an f32 tensor. */
+  void write(int row, float[] from, int offset, int count) {
+    MemorySegment.copy(from, offset, data, FLOAT, row(row), count);
+  }
+
   /** Sets one element of an f32 tensor. */
   void set(int row, int col, float value) {
     data.set(FLOAT, ((long) row * cols + col) * Float.BYTES, value);

@@ -153,10 +153,8 @@ public final class ScalarBackend extends CpuBackend {
       CpuTensor block = block(cache, position);
       int at = position % cache.blockLength();
       for (int h = 0; h < cache.kvHeads(); h++) {
-        for (int c = 0; c < dim; c++) {
-          block.set(cache.keyRow(layer, h) + at, c, row[(heads + h) * dim + c]);
-          block.set(cache.valueRow(layer, h) + at, c, row[(heads + cache.kvHeads() + h) * dim + c]);
-        }
+        block.write(cache.keyRow(layer, h) + at, row, (heads + h) * dim, dim);
+        block.write(cache.valueRow(layer, h) + at, row, (heads + cache.kvHeads() + h) * dim, dim);
       }
     }
   }
@@ -231,11 +229,14 @@ public final class ScalarBackend extends CpuBackend {
     int width = down.in();
     try (var memory = newMemory()) {
       CpuTensor hidden = CpuTensor.of(memory.allocate(rows, width));
+      float[] row = new float[2 * width];
       for (int i = 0; i < rows; i++) {
+        s.read(i, row, row.length);
         for (int c = 0; c < width; c++) {
-          float gate = s.get(i, c);
-          hidden.set(i, c, (float) (gate / (1 + Math.exp(-gate))) * s.get(i, width + c));
+          float gate = row[c];
+          row[c] = (float) (gate / (1 + Math.exp(-gate))) * row[width + c];
         }
+        hidden.write(i, row, 0, width);
       }
       projectAdd(hidden, rows, down, x);
     }
@@ -244,9 +245,11 @@ public final class ScalarBackend extends CpuBackend {
   @Override
   public void summarize(Tensor logits, int row, LogitSummary summary) {
     summarize(CpuTensor.of(logits), row, summary);
+    float[] all = new float[logits.cols()];
+    CpuTensor.of(logits).read(row, all, all.length);
     double sum = 0;
-    for (int c = 0; c < logits.cols(); c++) {
-      sum += Math.exp(CpuTensor.of(logits).get(row, c) - summary.max);
+    for (float logit : all) {
+      sum += Math.exp(logit - summary.max);
     }
     summary.logSumExp = (float) (summary.max + Math.log(sum));
   }

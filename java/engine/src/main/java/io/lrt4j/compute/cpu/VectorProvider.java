@@ -29,8 +29,13 @@ public final class VectorProvider implements BackendProvider {
   @Override
   public Optional<String> missing() {
     return ModuleLayer.boot().findModule(MODULE).isPresent()
-        ? Optional.empty()
+        ? VectorSupport.missing()
         : Optional.of("start Java with --add-modules " + MODULE);
+  }
+
+  @Override
+  public Optional<String> slow() {
+    return VectorSupport.slow();
   }
 
   @Override

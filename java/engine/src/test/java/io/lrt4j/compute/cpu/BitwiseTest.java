@@ -3,12 +3,11 @@ package io.lrt4j.compute.cpu;
 import static io.lrt4j.Accuracy.assertSameBits;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.lrt4j.ChildJvm;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.cpu.CpuLinear.Part;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -142,22 +141,6 @@ class BitwiseTest {
   }
 
   private static String probe(String option, int rounds) throws IOException, InterruptedException {
-    String classes = System.getProperty("java.class.path");
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                option,
-                "--add-modules",
-                "jdk.incubator.vector",
-                "-cp",
-                classes,
-                CompilerProbe.class.getName(),
-                Integer.toString(rounds))
-            .redirectError(ProcessBuilder.Redirect.DISCARD)
-            .start();
-    process.getOutputStream().close();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), option + ": " + output);
-    return output;
+    return ChildJvm.run(ChildJvm.with(option), CompilerProbe.class, Integer.toString(rounds));
   }
 }

@@ -16,11 +16,13 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The crew: every task once, whatever goes wrong in one of them, and gone when closed. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD) // a crew that fails hangs
+@Isolated("it counts the threads of the process")
 class WorkersTest {
   private static final int[] TASKS = {0, 1, 2, 3, 7, 8, 9, 31, 64, 257, 1000};
 

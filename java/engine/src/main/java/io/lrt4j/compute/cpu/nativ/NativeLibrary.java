@@ -1,12 +1,11 @@
 package io.lrt4j.compute.cpu.nativ;
 
 import io.lrt4j.BackendException;
+import io.lrt4j.compute.NativeFiles;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -47,20 +46,18 @@ final class NativeLibrary {
   @SuppressWarnings("restricted") // this is what --enable-native-access allows
   private static Loaded load() {
     String platform = platform();
-    try (InputStream in = NativeLibrary.class.getResourceAsStream(platform + "/" + NAME)) {
-      if (in == null) {
-        return new Loaded(null, "this build of lrt4j has no native library for " + platform);
-      }
-      Path directory = Files.createTempDirectory("lrt4j");
-      Path file = directory.resolve(NAME);
-      try {
-        Files.copy(in, file);
-        return new Loaded(SymbolLookup.libraryLookup(file, Arena.global()), "");
-      } finally {
-        Files.deleteIfExists(file); // a loaded library needs it no more
-        Files.delete(directory);
-      }
-    } catch (IOException | IllegalArgumentException | IllegalCallerException e) {
+    if (NativeLibrary.class.getResource(platform + "/" + NAME) == null) {
+      return new Loaded(null, "this build of lrt4j has no native library for " + platform);
+    }
+    try {
+      return new Loaded(
+          NativeFiles.load(
+              NativeLibrary.class,
+              platform + "/",
+              List.of(NAME),
+              file -> SymbolLookup.libraryLookup(file, Arena.global())),
+          "");
+    } catch (IOException e) {
       return new Loaded(null, "the native library cannot be loaded: " + e.getMessage());
     }
   }

@@ -1,0 +1,157 @@
+package io.lrt4j.compute;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * Native libraries that lie in jars, which Java cannot load from there. They are written to a
+ * temporary directory and deleted once loaded; or, where the system property {@value #PLACE} names
+ * a directory, they stay in it, and what lies there already is used: for machines whose temporary
+ * directory cannot be written, or must not run programs.
+ */
+public final class NativeFiles {
+  /** The system property that names a directory for the libraries. */
+  public static final String PLACE = "lrt4j.natives";
+
+  private NativeFiles() {}
+
+  /**
+   * Loads libraries, each after the one before it.
+   *
+   * @param owner whose jar they are in
+   * @param folder where in it, with a slash at its end
+   * @param load given the library's file; what it throws if it cannot load it ends in the exception
+   * @return what {@code load} made of the last one
+   * @throws IOException whose message says what is wrong and what to do about it
+   */
+  public static <T> T load(
+      Class<?> owner, String folder, List<String> names, Function<Path, T> load)
+      throws IOException {
+    String place = System.getProperty(PLACE);
+    Path directory = place == null ? temporary() : Path.of(place).toAbsolutePath();
+    try {
+      List<T> loaded = new ArrayList<>();
+      for (String name : names) {
+        Path file = directory.resolve(name);
+        write(owner, folder + name, directory, file);
+        loaded.add(linked(owner, directory, file, load));
+      }
+      return loaded.getLast();
+    } finally {
+      if (place == null) {
+        names.forEach(name -> delete(directory.resolve(name)));
+        delete(directory);
+      }
+    }
+  }
+
+  private static Path temporary() throws IOException {
+    try {
+      return Files.createTempDirectory("lrt4j");
+    } catch (IOException e) {
+      String name = System.getProperty("java.io.tmpdir", "");
+      throw new IOException(
+          "the temporary directory %s cannot be written (%s); %s".formatted(name, e, advice()), e);
+    }
+  }
+
+  private static String advice() {
+    return "name another one by -D" + PLACE + "=DIRECTORY";
+  }
+
+  private static void write(Class<?> owner, String resource, Path directory, Path file)
+      throws IOException {
+    byte[] library;
+    try (InputStream in = owner.getResourceAsStream(resource)) {
+      if (in == null) {
+        throw new FileNotFoundException("there is no " + resource + " in this version");
+      }
+      library = in.readAllBytes();
+    }
+    try {
+      if (Files.exists(file) && Arrays.equals(library, Files.readAllBytes(file))) {
+        return;
+      }
+      Files.createDirectories(directory);
+      Path whole = Files.createTempFile(directory, "lrt4j", ".new");
+      try {
+        Files.write(whole, library);
+        Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE); // another process may do the same
+      } finally {
+        Files.deleteIfExists(whole);
+      }
+    } catch (IOException e) {
+      throw new IOException("%s cannot be written (%s); %s".formatted(file, e, advice()), e);
+    }
+  }
+
+  private static <T> T linked(Class<?> owner, Path directory, Path file, Function<Path, T> load)
+      throws IOException {
+    try {
+      return load.apply(file);
+    } catch (IllegalCallerException e) {
+      throw new IOException(denied(owner), e);
+    } catch (UnsatisfiedLinkError | IllegalArgumentException e) {
+      throw new IOException(
+          noexec(mounts(), directory)
+              ? "%s is mounted noexec; %s".formatted(directory, advice())
+              : String.valueOf(e.getMessage()),
+          e);
+    }
+  }
+
+  /**
+   * What to say where Java does not let these call native code.
+   *
+   * @param owner of native methods, besides lrt4j itself
+   */
+  public static String denied(Class<?> owner) {
+    return "Java does not allow native code here: start it with --enable-native-access="
+        + Stream.of(NativeFiles.class, owner)
+            .map(c -> c.getModule().isNamed() ? c.getModule().getName() : "ALL-UNNAMED")
+            .distinct()
+            .collect(Collectors.joining(","));
+  }
+
+  private static List<String> mounts() {
+    try {
+      return Files.readAllLines(Path.of("/proc/self/mounts"));
+    } catch (IOException e) {
+      return List.of(); // not Linux
+    }
+  }
+
+  /** Whether a directory is within a file system that runs no programs: device, place, type, … */
+  static boolean noexec(List<String> mounts, Path directory) {
+    int longest = -1;
+    boolean noexec = false;
+    for (String mount : mounts) {
+      String[] fields = mount.split(" ", -1);
+      Path place = Path.of(fields[1]);
+      if (directory.startsWith(place) && place.getNameCount() >= longest) {
+        longest = place.getNameCount();
+        noexec = List.of(fields[3].split(",", -1)).contains("noexec");
+      }
+    }
+    return noexec;
+  }
+
+  /** A loaded library needs its file no more, except on Windows, where it goes with the JVM. */
+  private static void delete(Path path) {
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      path.toFile().deleteOnExit();
+    }
+  }
+}

@@ -1,0 +1,52 @@
+package io.lrt4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Processes of their own, for what needs other options of Java or may end its process. */
+public final class ChildJvm {
+  /** What lrt4j is to be started with. */
+  public static final List<String> USUAL =
+      List.of(
+          "--add-modules",
+          "jdk.incubator.vector",
+          "--enable-native-access=ALL-UNNAMED",
+          "--sun-misc-unsafe-memory-access=allow",
+          "-XX:-CreateCoredumpOnCrash",
+          "-Xmx512m");
+
+  private ChildJvm() {}
+
+  /**
+   * Runs a class of the tests to its end, which must be a success.
+   *
+   * @return what it printed, without Java's own line on the vector module
+   */
+  public static String run(List<String> options, Class<?> main, String... arguments)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(options);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
+    command.addAll(List.of(arguments));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    process.getOutputStream().close();
+    String printed;
+    try (var output = process.getInputStream()) {
+      printed = new String(output.readAllBytes(), StandardCharsets.UTF_8);
+    }
+    assertEquals(0, process.waitFor(), options + ": " + printed);
+    return printed.replace("WARNING: Using incubator modules: jdk.incubator.vector\n", "");
+  }
+
+  /** The usual options and these. */
+  public static List<String> with(String... options) {
+    return Stream.concat(USUAL.stream(), Stream.of(options)).toList();
+  }
+}

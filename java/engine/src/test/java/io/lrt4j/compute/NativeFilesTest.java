@@ -1,0 +1,105 @@
+package io.lrt4j.compute;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.ChildJvm;
+import io.lrt4j.Engine;
+import io.lrt4j.EngineOptions;
+import io.lrt4j.Fixtures;
+import io.lrt4j.LrtException;
+import io.lrt4j.TestModels;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Where native libraries go, and what an engine says at load where they cannot go anywhere. */
+class NativeFilesTest {
+  private static final String TOKENIZER = System.mapLibraryName("tokenizers");
+
+  @TempDir Path temporary;
+
+  /** Loads an engine, in a process that may not. */
+  static final class Main {
+    private Main() {}
+
+    public static void main(String[] arguments) {
+      var options = EngineOptions.defaults().withBackend("scalar");
+      try (Engine engine = Engine.load(Fixtures.dir(TestModels.BASE), options)) {
+        System.out.println(engine.encode("abc").length > 0);
+      } catch (LrtException e) {
+        System.out.println(String.valueOf(e.getMessage()).replaceFirst("for \\S+ ", ""));
+      }
+    }
+  }
+
+  private static String load(String... options) throws IOException, InterruptedException {
+    return ChildJvm.run(List.of(options), Main.class)
+        .replace("WARNING: java.io.tmpdir directory does not exist\n", ""); // Java's own
+  }
+
+  @Test
+  void nativeAccessThatIsDenied() throws IOException, InterruptedException {
+    assertEquals(
+        "the native tokenizer cannot be loaded: Java does not allow native code here: start it with"
+            + " --enable-native-access=ALL-UNNAMED\n",
+        load("--illegal-native-access=deny"));
+  }
+
+  @Test
+  void aTemporaryDirectoryThatIsNone() throws IOException, InterruptedException {
+    String none = temporary.resolve("none").toString();
+    assertEquals(
+        "the native tokenizer cannot be loaded: the temporary directory "
+            + none
+            + " cannot be written; name another one by -Dlrt4j.natives=DIRECTORY\n",
+        load("--enable-native-access=ALL-UNNAMED", "-Djava.io.tmpdir=" + none)
+            .replaceFirst("written \\(.*?\\)", "written"));
+  }
+
+  /**
+   * Needs no temporary directory, and what lies there already is used, or replaced if it differs.
+   */
+  @Test
+  void aPlaceOfTheirOwn() throws IOException, InterruptedException {
+    Path place = temporary.resolve("place");
+    String[] options = {
+      "--enable-native-access=ALL-UNNAMED",
+      "-Djava.io.tmpdir=" + temporary.resolve("none"),
+      "-Dlrt4j.natives=" + place
+    };
+    assertEquals("true\n", load(options));
+    byte[] library = Files.readAllBytes(place.resolve(TOKENIZER));
+    Object key = Files.readAttributes(place.resolve(TOKENIZER), "*").get("fileKey");
+    assertEquals("true\n", load(options));
+    assertEquals(key, Files.readAttributes(place.resolve(TOKENIZER), "*").get("fileKey"));
+    Files.writeString(place.resolve(TOKENIZER), "of another version");
+    assertEquals("true\n", load(options));
+    assertArrayEquals(library, Files.readAllBytes(place.resolve(TOKENIZER)));
+    try (var files = Files.list(place)) {
+      assertTrue(files.noneMatch(file -> file.toString().endsWith(".new")));
+    }
+  }
+
+  @Test
+  void fileSystemsThatRunNoPrograms() {
+    List<String> mounts =
+        List.of(
+            "overlay / overlay rw,relatime 0 0",
+            "tmpfs /tmp tmpfs rw,nosuid,nodev,noexec,relatime 0 0",
+            "/dev/sda1 /tmp/run ext4 rw 0 0",
+            "tmpfs /tmp/run tmpfs rw,noexec 0 0",
+            "/dev/sda2 /tmp/run/exec ext4 rw 0 0");
+    assertTrue(NativeFiles.noexec(mounts, Path.of("/tmp")));
+    assertTrue(NativeFiles.noexec(mounts, Path.of("/tmp/lrt4j123")));
+    assertTrue(NativeFiles.noexec(mounts, Path.of("/tmp/run/x"))); // the later mount is on top
+    assertFalse(NativeFiles.noexec(mounts, Path.of("/tmp/run/exec/x")));
+    assertFalse(NativeFiles.noexec(mounts, Path.of("/tmpfile")));
+    assertFalse(NativeFiles.noexec(List.of(), Path.of("/tmp")));
+  }
+}
