@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lrt4j.FinishReason;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.http.HttpResponse;
@@ -196,7 +197,8 @@ class BehaviourTest {
 
   private Socket connect() throws IOException {
     var socket = new Socket();
-    socket.connect(new InetSocketAddress("127.0.0.1", served.server.address().getPort()));
+    socket.connect(
+        new InetSocketAddress(InetAddress.getLoopbackAddress(), served.server.address().getPort()));
     return socket;
   }
 

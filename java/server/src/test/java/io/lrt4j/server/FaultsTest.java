@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
@@ -91,7 +92,9 @@ class FaultsTest {
   /** The status; 0 if we break off. */
   private static int send(Served served, byte[] bytes, boolean breakOff) throws IOException {
     try (var socket = new Socket()) {
-      socket.connect(new InetSocketAddress("127.0.0.1", served.server.address().getPort()));
+      socket.connect(
+          new InetSocketAddress(
+              InetAddress.getLoopbackAddress(), served.server.address().getPort()));
       socket.setSoTimeout(30_000);
       try {
         socket.getOutputStream().write(bytes);
