@@ -116,7 +116,7 @@ class TlsTest {
           assertThrows(UncheckedIOException.class, () -> LrtServer.start(served.engine, options));
       assertTrue(
           String.valueOf(thrown.getMessage())
-              .contains("cannot listen on 127.0.0.1:" + port + ": Address"),
+              .contains("cannot listen on 127.0.0.1:" + port + ": the port is taken"),
           thrown.getMessage());
     }
   }
