@@ -153,7 +153,8 @@ record Fields(ObjectNode node, String path) {
 
   /** What is wrong with a field. */
   ApiException must(String name, String be, JsonNode found) {
-    String value = found.isContainerNode() ? kind(found) : found.toString();
+    boolean plain = !found.isContainerNode() && !found.isMissingNode();
+    String value = plain ? found.toString() : kind(found);
     return ApiException.invalid(
         path + name, path + name + " must " + be + ", found " + shown(value));
   }

@@ -23,7 +23,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Serves an engine by OpenAI's HTTP interface. Close it before the engine: closing gives the
@@ -98,13 +97,16 @@ public final class LrtServer implements AutoCloseable {
    */
   public static LrtServer start(Engine engine, ServerOptions options) {
     LrtServer server = new LrtServer(engine, options);
-    try {
-      server.web.start();
-    } catch (RuntimeException e) {
+    server.web.start();
+    if (!server.web.isRunning()) { // why is in its log
       server.desk.close();
       throw new UncheckedIOException(
           new IOException(
-              "cannot listen on " + options.host() + ":" + options.port() + ": " + root(e), e));
+              "cannot listen on "
+                  + options.host()
+                  + ":"
+                  + options.port()
+                  + ": the port is taken, or may not be used"));
     }
     return server;
   }
@@ -136,11 +138,6 @@ public final class LrtServer implements AutoCloseable {
 
   boolean isReady() {
     return !closing;
-  }
-
-  private static @Nullable String root(Throwable thrown) {
-    Throwable cause = thrown.getCause();
-    return cause == null ? thrown.getMessage() : root(cause);
   }
 
   /** Errors of which no handler of ours hears. */

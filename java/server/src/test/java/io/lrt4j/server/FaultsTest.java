@@ -89,7 +89,7 @@ class FaultsTest {
     }
   }
 
-  /** The status; 0 if we break off. */
+  /** The status; 0 if we break off, or the server does without a word. */
   private static int send(Served served, byte[] bytes, boolean breakOff) throws IOException {
     try (var socket = new Socket()) {
       socket.connect(
@@ -106,8 +106,7 @@ class FaultsTest {
       }
       byte[] head = socket.getInputStream().readNBytes("HTTP/1.1 200".length());
       String line = new String(head, StandardCharsets.US_ASCII);
-      assertTrue(line.startsWith("HTTP/1.1 "), line);
-      return Integer.parseInt(line.substring(9));
+      return line.startsWith("HTTP/1.1 ") ? Integer.parseInt(line.substring(9)) : 0;
     }
   }
 
@@ -121,7 +120,7 @@ class FaultsTest {
       case 4 -> answered(request("POST", "x".repeat(MAX_BODY + 1 + random.nextInt(99)), KEY), 413);
       case 5 -> answered(request(noise(random, 3) + "QQ", question, KEY), 400, 404);
       case 6 -> answered(chunked(question, MAX_BODY + 1), 413);
-      case 7 -> answered("NONSENSE\r\n\r\n".getBytes(StandardCharsets.US_ASCII), 400);
+      case 7 -> answered("NONSENSE\r\n\r\n".getBytes(StandardCharsets.US_ASCII), 400, 0);
       case 8 -> { // gone in the middle of its request
         byte[] whole = request("POST", question, KEY);
         yield new Fault(Arrays.copyOf(whole, random.nextInt(whole.length)), true, List.of());

@@ -115,7 +115,8 @@ class TlsTest {
       var thrown =
           assertThrows(UncheckedIOException.class, () -> LrtServer.start(served.engine, options));
       assertTrue(
-          thrown.getMessage().contains("cannot listen on 127.0.0.1:" + port + ": Address"),
+          String.valueOf(thrown.getMessage())
+              .contains("cannot listen on 127.0.0.1:" + port + ": the port is taken"),
           thrown.getMessage());
     }
   }
