@@ -41,7 +41,7 @@ final class Arguments {
     } catch (UnrecognizedOptionException e) {
       boolean text = command.operands() > 0 && !e.getOption().matches("--?[A-Za-z][\\w-]*(=.*)?");
       String hint = text ? "; a text that begins with - goes after --" : "";
-      throw usage(command, "unknown option " + e.getOption() + hint);
+      throw usage(command, "unknown option " + e.getOption() + meant(command, e) + hint);
     } catch (MissingArgumentException e) {
       throw usage(command, dashes(e.getOption()) + " needs a value");
     } catch (ParseException e) {
@@ -64,6 +64,11 @@ final class Arguments {
               + (command.operands() > 0 ? " (is a quotation mark missing?)" : ""));
     }
     return new Arguments(line);
+  }
+
+  private static String meant(Command command, UnrecognizedOptionException e) {
+    String typed = e.getOption().replaceFirst("=.*", "");
+    return Nearest.hint(typed, command.options().getOptions().stream().map(Arguments::dashes));
   }
 
   private static UsageException usage(Command command, String problem) {

@@ -50,6 +50,7 @@ final class AskCommand implements Command {
                     "auto|latent|explicit|direct",
                     "how to reason (default: auto or latent if the network can, else explicit if"
                         + " the model knows thinking, else direct)"))
+            .addOption(valued("system", "TEXT", "a system message before the question"))
             .addOption(valued("samples", "K", "K sampled answers that share the question's cache"))
             .addOption(
                 flag(
@@ -99,7 +100,7 @@ final class AskCommand implements Command {
         var interrupt = new Interrupt()) {
       boolean sampling = decoding.sampling(samples);
       Question question =
-          Question.of(text)
+          question(text, arguments.text("system"))
               .mode(mode)
               .allowSpecialTokens(arguments.has("allow-special-tokens"))
               .options(decoding.over(engine.defaultOptions(), sampling, interrupt.cancellation()));
@@ -142,6 +143,11 @@ final class AskCommand implements Command {
       console.out().flush();
       console.note(Reports.summary(answers.get(i), setting, true));
     }
+  }
+
+  private static Question question(String text, @Nullable String system) {
+    Question question = Question.of(text);
+    return system == null ? question : question.system(system);
   }
 
   private static String question(@Nullable String operand, Console console) throws IOException {

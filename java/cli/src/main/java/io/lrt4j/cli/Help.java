@@ -2,11 +2,13 @@ package io.lrt4j.cli;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.commons.cli.Option;
 
-/** Help texts, 100 columns wide at most. */
+/** Help texts, as wide as the terminal, 100 columns at most. */
 final class Help {
-  private static final int WIDTH = 100;
+  private static final int NARROWEST = 60;
+  private static final int WIDEST = 100;
   private static final int INDENT = 30;
 
   private Help() {}
@@ -20,24 +22,31 @@ final class Help {
     return text.append(
             """
 
-            lrt COMMAND --help shows a command's options, lrt --version the version.
+            lrt COMMAND --help and lrt help COMMAND show a command's options, lrt --version the version.
             Results go to standard output, notes and errors to standard error.
             Exit status: 0 success, 1 failure, 2 wrong usage.
             """)
         .toString();
   }
 
-  /** What {@code lrt COMMAND --help} prints. */
-  static String of(Command command) {
+  /**
+   * What {@code lrt COMMAND --help} prints.
+   *
+   * @param columns of the terminal; 0 if there is none
+   */
+  static String of(Command command, int columns) {
+    int width = columns <= 0 ? WIDEST : Math.clamp(columns, NARROWEST, WIDEST);
     var text = new StringBuilder();
-    text.append("Usage: lrt ").append(command.name()).append(' ').append(command.usage());
-    text.append("\n\n").append(command.summary()).append("\n\n");
+    String usage = "Usage: lrt " + command.name() + " " + command.usage();
+    text.append(String.join("\n    ", wrap(usage, width - 4)));
+    text.append("\n\n").append(String.join("\n", wrap(command.summary(), width)));
+    text.append("\n\n");
     for (Option option : command.options().getOptions()) {
       String left = "  --" + option.getLongOpt();
       if (option.hasArg()) {
         left += " " + option.getArgName();
       }
-      List<String> lines = wrap(option.getDescription(), WIDTH - INDENT);
+      List<String> lines = wrap(option.getDescription(), width - INDENT);
       if (left.length() >= INDENT) {
         text.append(left).append('\n');
         left = "";
@@ -48,7 +57,12 @@ final class Help {
       }
     }
     if (!command.notes().isEmpty()) {
-      text.append('\n').append(command.notes());
+      text.append('\n');
+      command
+          .notes()
+          .lines()
+          .flatMap(line -> line.length() <= width ? Stream.of(line) : wrap(line, width).stream())
+          .forEach(line -> text.append(line).append('\n'));
     }
     return text.toString();
   }

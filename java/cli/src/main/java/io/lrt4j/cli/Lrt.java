@@ -39,8 +39,13 @@ final class Lrt {
           new LabCommand(),
           new EvalCommand(),
           new StudyCommand(),
+<<<<<<< HEAD
           new ServeCommand(),
           new InfoCommand());
+=======
+          new InfoCommand(),
+          new CompletionCommand());
+>>>>>>> shop
 
   private Lrt() {}
 
@@ -88,25 +93,36 @@ final class Lrt {
       throw new UsageException("no command given; " + known());
     }
     String first = args[0];
-    if (first.equals("--help") || first.equals("-h")) {
-      console.out().print(Help.general(COMMANDS));
-      return;
-    }
     if (first.equals("--version")) {
       console.out().println("lrt " + version());
       return;
     }
-    Command command =
-        COMMANDS.stream()
-            .filter(c -> c.name().equals(first))
-            .findFirst()
-            .orElseThrow(() -> new UsageException("unknown command \"" + first + "\"; " + known()));
-    if (options.contains("--help") || options.contains("-h")) {
-      console.out().print(Help.of(command));
+    boolean help = first.equals("help");
+    if (first.equals("--help") || first.equals("-h") || (help && args.length == 1)) {
+      console.out().print(Help.general(COMMANDS));
+      return;
+    }
+    if (help && args.length > 2) {
+      throw new UsageException("help takes one command, found " + (args.length - 1));
+    }
+    Command command = command(help ? args[1] : first);
+    if (help || options.contains("--help") || options.contains("-h")) {
+      console.out().print(Help.of(command, Integer.getInteger("lrt.columns", 0)));
       return;
     }
     String[] rest = Arrays.copyOfRange(args, 1, args.length);
     command.run(Arguments.parse(command, rest), console);
+  }
+
+  private static Command command(String name) {
+    return COMMANDS.stream()
+        .filter(c -> c.name().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () -> {
+              String hint = Nearest.hint(name, COMMANDS.stream().map(Command::name));
+              return new UsageException("unknown command \"" + name + "\"" + hint + "; " + known());
+            });
   }
 
   private static String known() {

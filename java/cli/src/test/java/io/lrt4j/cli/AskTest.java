@@ -10,7 +10,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lrt4j.Engine;
+import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -67,6 +70,16 @@ class AskTest {
     for (String part : List.of("load", "encode", "reason", "prefill", "decode")) {
       assertTrue(timings.get(part).asDouble() > 0, timings.toString());
     }
+  }
+
+  @Test
+  void aSystemMessageIsBeforeTheQuestion() throws IOException {
+    JsonNode json = json(NETWORK, "--max-tokens", "4", "--system", "Be brief.");
+    try (Engine engine = Engine.load(BASE, EngineOptions.defaults().withNetwork(NETWORK))) {
+      var question = Question.of(QUESTION).system("Be brief.").mode(Mode.LATENT).maxTokens(4);
+      assertEquals(engine.ask(question).tokens().prompt(), json.at("/tokens/prompt").asInt());
+    }
+    assertTrue(json.at("/tokens/prompt").asInt() > PROMPT + CLOSE);
   }
 
   @Test

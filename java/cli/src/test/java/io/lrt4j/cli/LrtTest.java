@@ -29,7 +29,11 @@ class LrtTest {
     return Stream.of(
         wrong(
             "no command given; the commands are ask, generate, score, inspect, init, train, lab,"
+<<<<<<< HEAD
                 + " eval, study, serve, info"),
+=======
+                + " eval, study, info, completion"),
+>>>>>>> shop
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
         wrong("unknown command \"server\"", "server", "x"),
         wrong(
@@ -38,9 +42,21 @@ class LrtTest {
             "--host",
             "0.0.0.0"),
         wrong("unknown command \"\"", ""),
-        wrong("unknown option --temprature; see lrt ask --help", "ask", "x", "--temprature", "1"),
+        wrong("unknown command \"aks\" (did you mean ask?); the commands are ask,", "aks"),
+        wrong("unknown command \"gen\" (did you mean generate?)", "gen"),
+        wrong("unknown command \"evl\" (did you mean eval?)", "help", "evl"),
+        wrong("help takes one command, found 2", "help", "ask", "info"),
+        wrong("completion is for bash or zsh, found nothing", "completion"),
+        wrong("completion is for bash or zsh, found fish", "completion", "fish"),
+        wrong(
+            "unknown option --temprature (did you mean --temperature?); see lrt ask --help",
+            "ask",
+            "x",
+            "--temprature",
+            "1"),
+        wrong("unknown option --sed=1 (did you mean --seed?)", "ask", "x", "--sed=1"),
         wrong("unknown option -x", "ask", "x", "-x"),
-        wrong("unknown option --temp", "ask", "x", "--temp", "1"),
+        wrong("unknown option --temp (did you mean --temperature?)", "ask", "x", "--temp", "1"),
         wrong("--model needs a value", "ask", "x", "--model"),
         wrong("--seed is given twice", "ask", "x", "--seed", "1", "--seed", "2"),
         wrong("unexpected argument \"b\" (is a quotation mark missing?)", "ask", "a", "b"),
@@ -317,8 +333,13 @@ class LrtTest {
               "lab",
               "eval",
               "study",
+<<<<<<< HEAD
               "serve",
               "info"),
+=======
+              "info",
+              "completion"),
+>>>>>>> shop
           run.out()
               .lines()
               .filter(line -> line.startsWith("  "))
@@ -343,6 +364,29 @@ class LrtTest {
     }
   }
 
+  @Test
+  void helpOfACommand() {
+    assertEquals(Run.of("ask", "--help"), Run.of("help", "ask"));
+    assertEquals(Run.of("--help"), Run.of("help"));
+    for (int columns : new int[] {1, 60, 73, 100, 400}) {
+      String narrow = Help.of(new TrainCommand(), columns);
+      int most = Math.clamp(columns, 60, 100);
+      assertTrue(narrow.lines().allMatch(line -> line.length() <= most), narrow);
+      assertEquals(
+          Help.of(new TrainCommand(), 0).replaceAll("\\s+", " "), narrow.replaceAll("\\s+", " "));
+    }
+  }
+
+  @Test
+  void distances() {
+    assertEquals(0, Nearest.distance("ask", "ask"));
+    assertEquals(1, Nearest.distance("aks", "ask"));
+    assertEquals(3, Nearest.distance("", "ask"));
+    assertEquals(3, Nearest.distance("kitten", "sitting"));
+    assertEquals("", Nearest.hint("", Stream.of("ask", "info")));
+    assertEquals("", Nearest.hint("tell", Stream.of("ask", "eval")));
+  }
+
   static Stream<Arguments> options() {
     var common = "json verbose help";
     var loading = "model network device backend threads quantize outside-links " + common;
@@ -350,7 +394,8 @@ class LrtTest {
         "max-tokens budget thinking-budget ignore-eos temperature top-p top-k min-p"
             + " repetition-penalty seed stop ";
     return Stream.of(
-        Arguments.of("ask", "mode samples compare allow-special-tokens " + decoding + loading),
+        Arguments.of(
+            "ask", "mode system samples compare allow-special-tokens " + decoding + loading),
         Arguments.of("generate", "prompt ids " + decoding + loading),
         Arguments.of("score", "prompt ids dump " + loading),
         Arguments.of("inspect", "outside-links " + common),
@@ -384,7 +429,8 @@ class LrtTest {
             "serve",
             "host port name key-file tls-certificates tls-key answers queue time-limit grace quiet "
                 + loading),
-        Arguments.of("info", common));
+        Arguments.of("info", common),
+        Arguments.of("completion", common));
   }
 
   @ParameterizedTest
