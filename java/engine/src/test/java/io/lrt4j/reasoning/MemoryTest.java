@@ -31,11 +31,11 @@ class MemoryTest {
     int loaded = m.spy.openMemories();
     m.ask(QUESTION.mode(mode));
     m.ask(QUESTION.system("a longer question ".repeat(20)).mode(mode)); // buffers are replaced
-    m.session.ask(QUESTION.mode(mode).temperature(1), 5, null); // forks of the cache
+    m.session.ask(QUESTION.mode(mode).temperature(1).seed(1), 5, null); // forks of the cache
     int kept = m.spy.openMemories();
     assertTrue(kept > loaded, kept + " of " + m.spy.memories());
     for (int i = 0; i < 10; i++) {
-      m.session.ask(QUESTION.mode(mode).temperature(1), 5, null);
+      m.session.ask(QUESTION.mode(mode).temperature(1).seed(1), 5, null);
       assertEquals(kept, m.spy.openMemories());
     }
     var thrown = new IllegalArgumentException("mine");
