@@ -1,5 +1,6 @@
 package io.lrt4j.checkpoint;
 
+import io.lrt4j.model.DecoderSchema;
 import io.lrt4j.model.ModelConfig;
 import java.util.Collections;
 import java.util.HashSet;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import java.util.stream.LongStream;
 
 /**
  * The tensors that a config implies: their Hugging Face names and their shapes, in the order in
@@ -31,39 +33,28 @@ public record TensorLayout(String prefix, Map<String, List<Long>> shapes) {
    * if the embedding is not tied.
    */
   public static TensorLayout of(ModelConfig c, String prefix) {
-    var shapes = new LinkedHashMap<String, List<Long>>();
-    long hidden = c.hiddenSize();
-    if (c.vocabSize() > 0) {
-      shapes.put(prefix + "embed_tokens.weight", List.of((long) c.vocabSize(), hidden));
-    }
-    for (int l = 0; l < c.layers(); l++) {
-      layer(c, prefix + "layers." + l + ".", shapes);
-    }
-    shapes.put(prefix + "norm.weight", List.of(hidden));
-    if (c.vocabSize() > 0 && !c.tiedEmbeddings()) {
-      shapes.put("lm_head.weight", List.of((long) c.vocabSize(), hidden));
-    }
-    return new TensorLayout(prefix, shapes);
+    var names = new Names();
+    var _ = DecoderSchema.of(c, prefix, names);
+    return new TensorLayout(prefix, names.shapes);
   }
 
-  private static void layer(ModelConfig c, String at, Map<String, List<Long>> shapes) {
-    long hidden = c.hiddenSize();
-    long queries = c.queryDim();
-    long keys = c.kvDim();
-    long inner = c.intermediateSize();
-    shapes.put(at + "input_layernorm.weight", List.of(hidden));
-    linear(shapes, at + "self_attn.q_proj", queries, hidden, c.qkvBias());
-    linear(shapes, at + "self_attn.k_proj", keys, hidden, c.qkvBias());
-    linear(shapes, at + "self_attn.v_proj", keys, hidden, c.qkvBias());
-    if (c.qkNorm()) {
-      shapes.put(at + "self_attn.q_norm.weight", List.of((long) c.headDim()));
-      shapes.put(at + "self_attn.k_norm.weight", List.of((long) c.headDim()));
+  /** Notes every name once, with its shape: a tied head is the embedding again. */
+  private static final class Names implements DecoderSchema.Source<String, String> {
+    private final Map<String, List<Long>> shapes = new LinkedHashMap<>();
+
+    @Override
+    public String tensor(String name, long... shape) {
+      shapes.put(name, LongStream.of(shape).boxed().toList());
+      return name;
     }
-    linear(shapes, at + "self_attn.o_proj", hidden, queries, c.outputBias());
-    shapes.put(at + "post_attention_layernorm.weight", List.of(hidden));
-    linear(shapes, at + "mlp.gate_proj", inner, hidden, c.mlpBias());
-    linear(shapes, at + "mlp.up_proj", inner, hidden, c.mlpBias());
-    linear(shapes, at + "mlp.down_proj", hidden, inner, c.mlpBias());
+
+    @Override
+    public String linear(boolean bias, long inputs, DecoderSchema.Part... parts) {
+      for (DecoderSchema.Part part : parts) {
+        TensorLayout.linear(shapes, part.name(), part.outputs(), inputs, bias);
+      }
+      return parts[0].name();
+    }
   }
 
   private static void linear(

@@ -2,7 +2,7 @@ package io.lrt4j.model;
 
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Tensor;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -61,29 +61,35 @@ public record Weights(
    * @param prefix {@code model.} for a language model, {@code backbone.} for a reasoning network's
    */
   public static Weights of(ModelConfig c, String prefix, Source source) {
-    List<Layer> layers = new ArrayList<>(c.layers());
-    for (int l = 0; l < c.layers(); l++) {
-      String at = prefix + "layers." + l + ".";
-      String attention = at + "self_attn.";
-      String mlp = at + "mlp.";
-      layers.add(
-          new Layer(
-              source.tensor(at + "input_layernorm.weight"),
-              source.linear(
-                  c.qkvBias(), attention + "q_proj", attention + "k_proj", attention + "v_proj"),
-              c.qkNorm() ? source.tensor(attention + "q_norm.weight") : null,
-              c.qkNorm() ? source.tensor(attention + "k_norm.weight") : null,
-              source.linear(c.outputBias(), attention + "o_proj"),
-              source.tensor(at + "post_attention_layernorm.weight"),
-              source.linear(c.mlpBias(), mlp + "gate_proj", mlp + "up_proj"),
-              source.linear(c.mlpBias(), mlp + "down_proj")));
+    var schema = DecoderSchema.of(c, prefix, new Loading(source));
+    List<Layer> layers =
+        schema.layers().stream()
+            .map(
+                l ->
+                    new Layer(
+                        l.inputNorm(),
+                        l.qkv(),
+                        l.queryNorm(),
+                        l.keyNorm(),
+                        l.output(),
+                        l.postNorm(),
+                        l.gateUp(),
+                        l.down()))
+            .toList();
+    return new Weights(schema.embedding(), layers, schema.norm(), schema.head());
+  }
+
+  /** By name: shapes are the source's business. */
+  private record Loading(Source source) implements DecoderSchema.Source<Tensor, Linear> {
+    @Override
+    public Tensor tensor(String name, long... shape) {
+      return source.tensor(name);
     }
-    Tensor norm = source.tensor(prefix + "norm.weight");
-    if (c.vocabSize() == 0) {
-      return new Weights(null, layers, norm, null);
+
+    @Override
+    public Linear linear(boolean bias, long inputs, DecoderSchema.Part... parts) {
+      return source.linear(
+          bias, Arrays.stream(parts).map(DecoderSchema.Part::name).toArray(String[]::new));
     }
-    Tensor embedding = source.tensor(prefix + "embed_tokens.weight");
-    Linear head = source.linear(false, c.tiedEmbeddings() ? prefix + "embed_tokens" : "lm_head");
-    return new Weights(embedding, layers, norm, head);
   }
 }

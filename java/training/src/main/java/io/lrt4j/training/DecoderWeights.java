@@ -1,8 +1,9 @@
 package io.lrt4j.training;
 
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.model.DecoderSchema;
 import io.lrt4j.model.ModelConfig;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -71,23 +72,35 @@ record DecoderWeights(List<Layer> layers, Tensor norm) {
    * @param prefix {@code model.} for a language model, {@code backbone.} for a reasoning network's
    */
   static DecoderWeights of(ModelConfig c, String prefix, Source source) {
-    List<Layer> layers = new ArrayList<>(c.layers());
-    for (int l = 0; l < c.layers(); l++) {
-      String at = prefix + "layers." + l + ".";
-      String attention = at + "self_attn.";
-      String mlp = at + "mlp.";
-      layers.add(
-          new Layer(
-              source.get(at + "input_layernorm.weight"),
-              source.linear(
-                  c.qkvBias(), attention + "q_proj", attention + "k_proj", attention + "v_proj"),
-              c.qkNorm() ? source.get(attention + "q_norm.weight") : null,
-              c.qkNorm() ? source.get(attention + "k_norm.weight") : null,
-              source.linear(c.outputBias(), attention + "o_proj"),
-              source.get(at + "post_attention_layernorm.weight"),
-              source.linear(c.mlpBias(), mlp + "gate_proj", mlp + "up_proj"),
-              source.linear(c.mlpBias(), mlp + "down_proj")));
+    var schema = DecoderSchema.stack(c, prefix, new Named(source));
+    List<Layer> layers =
+        schema.layers().stream()
+            .map(
+                l ->
+                    new Layer(
+                        l.inputNorm(),
+                        l.qkv(),
+                        l.queryNorm(),
+                        l.keyNorm(),
+                        l.output(),
+                        l.postNorm(),
+                        l.gateUp(),
+                        l.down()))
+            .toList();
+    return new DecoderWeights(layers, schema.norm());
+  }
+
+  /** By name: shapes are those of the layout that the parameters were made for. */
+  private record Named(Source source) implements DecoderSchema.Source<Tensor, Linear> {
+    @Override
+    public Tensor tensor(String name, long... shape) {
+      return source.get(name);
     }
-    return new DecoderWeights(layers, source.get(prefix + "norm.weight"));
+
+    @Override
+    public Linear linear(boolean bias, long inputs, DecoderSchema.Part... parts) {
+      return source.linear(
+          bias, Arrays.stream(parts).map(DecoderSchema.Part::name).toArray(String[]::new));
+    }
   }
 }
