@@ -39,13 +39,9 @@ final class Lrt {
           new LabCommand(),
           new EvalCommand(),
           new StudyCommand(),
-<<<<<<< HEAD
           new ServeCommand(),
-          new InfoCommand());
-=======
           new InfoCommand(),
           new CompletionCommand());
->>>>>>> shop
 
   private Lrt() {}
 

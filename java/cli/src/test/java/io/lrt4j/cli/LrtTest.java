@@ -29,11 +29,7 @@ class LrtTest {
     return Stream.of(
         wrong(
             "no command given; the commands are ask, generate, score, inspect, init, train, lab,"
-<<<<<<< HEAD
-                + " eval, study, serve, info"),
-=======
-                + " eval, study, info, completion"),
->>>>>>> shop
+                + " eval, study, serve, info, completion"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
         wrong("unknown command \"server\"", "server", "x"),
         wrong(
@@ -333,13 +329,9 @@ class LrtTest {
               "lab",
               "eval",
               "study",
-<<<<<<< HEAD
               "serve",
-              "info"),
-=======
               "info",
               "completion"),
->>>>>>> shop
           run.out()
               .lines()
               .filter(line -> line.startsWith("  "))
