@@ -26,8 +26,7 @@ class FlightRecorderTest {
     try (Recording recording = new Recording()) {
       List.of("Load", "Encode", "Reason", "Prefill", "Decode")
           .forEach(name -> recording.enable("io.lrt4j." + name).withoutThreshold());
-      recording.setDestination(
-          file); // written once, when it stops; a dump has held all events twice
+      recording.setDestination(file);
       recording.start();
       try (Engine engine = TestModels.engine("scalar")) {
         answer = engine.ask(Question.of("What is 12+30?").mode(Mode.LATENT).maxTokens(5));

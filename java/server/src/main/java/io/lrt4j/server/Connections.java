@@ -31,6 +31,7 @@ final class Connections implements Http1ConnectionListener {
   Watch watch(Runnable whenGone) {
     Watch watch = new Watch(Objects.requireNonNull(current.get()), whenGone);
     watches.add(watch);
+    watch.reader.start();
     return watch;
   }
 
@@ -92,7 +93,7 @@ final class Connections implements Http1ConnectionListener {
 
     private Watch(ConnectionContext connection, Runnable whenGone) {
       this.connection = connection;
-      reader = Thread.ofVirtual().name("lrt-watch").start(() -> read(whenGone));
+      reader = Thread.ofVirtual().name("lrt-watch").unstarted(() -> read(whenGone));
     }
 
     private void read(Runnable whenGone) {
@@ -101,6 +102,8 @@ final class Connections implements Http1ConnectionListener {
       } catch (RuntimeException e) {
         gone = true;
         whenGone.run();
+      } finally {
+        watches.remove(this); // also where nobody awaits what comes next
       }
     }
 
