@@ -27,7 +27,7 @@ import org.apache.commons.cli.Options;
 final class StudyCommand implements Command {
   private static final List<String> STUDIES =
       List.of(
-          "budgets", "redundancy", "latents", "stages", "hybrid", "efficiency", "geometry", "all");
+          "redundancy", "latents", "stages", "hybrid", "efficiency", "budgets", "geometry", "all");
   private static final String BUDGETS = "32,64,128,256,512";
 
   @Override
@@ -42,7 +42,7 @@ final class StudyCommand implements Command {
 
   @Override
   public String usage() {
-    return String.join("|", STUDIES) + " --data FILE --out DIR";
+    return String.join("|", STUDIES) + " --data FILE …";
   }
 
   @Override
