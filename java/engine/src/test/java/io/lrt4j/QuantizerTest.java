@@ -106,6 +106,6 @@ class QuantizerTest {
     var e =
         assertThrows(
             CheckpointException.class, () -> load(directory, "scalar", false, Quantization.NONE));
-    assertTrue(e.getMessage().contains(message), e.getMessage());
+    assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
   }
 }

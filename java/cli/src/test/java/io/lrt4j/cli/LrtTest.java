@@ -28,8 +28,8 @@ class LrtTest {
   static Stream<Arguments> wrongUsage() {
     return Stream.of(
         wrong(
-            "no command given; the commands are ask, generate, score, inspect, init, train, lab,"
-                + " eval, study, info"),
+            "no command given; the commands are ask, generate, score, inspect, init, quantize,"
+                + " train, lab, eval, study, info"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
         wrong("unknown command \"serve\"", "serve", "x"),
         wrong("unknown command \"\"", ""),
@@ -308,6 +308,7 @@ class LrtTest {
               "score",
               "inspect",
               "init",
+              "quantize",
               "train",
               "lab",
               "eval",

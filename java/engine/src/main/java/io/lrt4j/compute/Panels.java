@@ -35,14 +35,14 @@ public final class Panels {
     MemorySegment rows = pack ? from.data() : to;
     MemorySegment panels = pack ? to : from.data();
     for (int row = 0; row < from.rows(); row++) {
-      long panel = row / ROWS * ROWS * rowBytes;
+      long panel = row / ROWS * (ROWS * rowBytes);
       int lane = row % ROWS;
       for (int block = 0; block < blocks; block++) {
         long inRow = row * rowBytes + (long) block * type.blockBytes();
         long scale = panel + (long) blocks * numbers * ROWS + ((long) block * ROWS + lane) * SCALE;
         copy(rows, inRow, panels, scale, SCALE, 0, pack);
         for (int k = 0; k < numbers; k += GROUP) {
-          long group = panel + ((long) block * numbers + k) * ROWS + lane * GROUP;
+          long group = panel + ((long) block * numbers + k) * ROWS + (long) lane * GROUP;
           copy(rows, inRow + SCALE + k, panels, group, GROUP, flip, pack);
         }
       }
