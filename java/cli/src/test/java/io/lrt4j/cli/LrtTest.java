@@ -28,8 +28,8 @@ class LrtTest {
   static Stream<Arguments> wrongUsage() {
     return Stream.of(
         wrong(
-            "no command given; the commands are ask, generate, score, inspect, init, train, lab,"
-                + " eval, study, serve, info, completion"),
+            "no command given; the commands are ask, generate, score, inspect, init, quantize,"
+                + " train, lab, eval, study, serve, info, completion"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
         wrong("unknown command \"server\"", "server", "x"),
         wrong(
@@ -325,6 +325,7 @@ class LrtTest {
               "score",
               "inspect",
               "init",
+              "quantize",
               "train",
               "lab",
               "eval",
