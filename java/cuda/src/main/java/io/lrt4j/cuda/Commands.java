@@ -163,7 +163,7 @@ final class Commands {
     }
     list[end + 1] = (long) x << 32 | y;
     list[end + 2] = (long) z << 32 | threads;
-    list[end + 3] = at - end - HEAD;
+    list[end + 3] = (long) at - end - HEAD;
     end = at;
     launches++;
     if (end > LONGEST) {
