@@ -27,6 +27,7 @@ final class Device implements AutoCloseable {
   private Staging staging;
   private Slots slots;
   private Commands commands;
+  private boolean streaming; // there is a stream
   private boolean lost; // after an error that nothing but a new context gets over
   private boolean closed;
 
@@ -51,6 +52,7 @@ final class Device implements AutoCloseable {
       enter();
       int flags = CUstream_flags.CU_STREAM_NON_BLOCKING;
       check(JCudaDriver.cuStreamCreate(stream, flags), "making a stream");
+      streaming = true;
       kernels = new Kernels(this);
       staging = new Staging(this);
       slots = new Slots(this);
@@ -233,7 +235,9 @@ final class Device implements AutoCloseable {
       closed = true;
       // Of a lost device nothing can be had but an end: what fails here fails for that reason.
       int _ = JCudaDriver.cuCtxSetCurrent(context);
-      int _ = JCudaDriver.cuStreamSynchronize(stream);
+      if (streaming) {
+        int _ = JCudaDriver.cuStreamSynchronize(stream);
+      }
       for (DevicePointer pointer : allocated) {
         int _ = JCudaDriver.cuMemFree(pointer);
       }
@@ -250,7 +254,9 @@ final class Device implements AutoCloseable {
       if (kernels != null) {
         kernels.close();
       }
-      int _ = JCudaDriver.cuStreamDestroy(stream);
+      if (streaming) {
+        int _ = JCudaDriver.cuStreamDestroy(stream);
+      }
       int _ = JCudaDriver.cuDevicePrimaryCtxRelease(device);
     } finally {
       turn.unlock();

@@ -19,7 +19,8 @@ final class Staging implements AutoCloseable {
   private final CUevent[] sent = {new CUevent(), new CUevent()};
   private int half;
   private int filled;
-  private int made;
+  private int pinned; // what was made, and no more, is freed: JCuda leaves any number in the rest
+  private int events;
 
   // Where an upload goes.
   private CUdeviceptr target = new CUdeviceptr();
@@ -29,17 +30,17 @@ final class Staging implements AutoCloseable {
     this.device = device;
     boolean complete = false;
     try {
-      for (; made < 2; made++) {
-        device.check(
-            JCudaDriver.cuMemHostAlloc(pointers[made], HALF, 0), "allocating pinned memory");
-        halves[made] = MemorySegment.ofBuffer(pointers[made].getByteBuffer(0, HALF));
-        device.check(JCudaDriver.cuEventCreate(sent[made], 0), "making an event");
-        device.check(JCudaDriver.cuEventRecord(sent[made], device.stream()), "marking an event");
+      for (int i = 0; i < 2; i++) {
+        device.check(JCudaDriver.cuMemHostAlloc(pointers[i], HALF, 0), "allocating pinned memory");
+        pinned++;
+        halves[i] = MemorySegment.ofBuffer(pointers[i].getByteBuffer(0, HALF));
+        device.check(JCudaDriver.cuEventCreate(sent[i], 0), "making an event");
+        events++;
+        device.check(JCudaDriver.cuEventRecord(sent[i], device.stream()), "marking an event");
       }
       complete = true;
     } finally {
       if (!complete) {
-        made = Math.min(made + 1, 2);
         close();
       }
     }
@@ -126,10 +127,11 @@ final class Staging implements AutoCloseable {
 
   @Override
   public void close() {
-    for (int i = 0; i < made; i++) {
-      int _ = JCudaDriver.cuMemFreeHost(pointers[i]);
-      int _ = JCudaDriver.cuEventDestroy(sent[i]);
+    while (events > 0) {
+      int _ = JCudaDriver.cuEventDestroy(sent[--events]);
     }
-    made = 0;
+    while (pinned > 0) {
+      int _ = JCudaDriver.cuMemFreeHost(pointers[--pinned]);
+    }
   }
 }
