@@ -103,7 +103,7 @@ final class Connections implements Http1ConnectionListener {
         gone = true;
         whenGone.run();
       } finally {
-        watches.remove(this); // also where nobody awaits what comes next
+        watches.remove(this);
       }
     }
 
@@ -132,8 +132,6 @@ final class Connections implements Http1ConnectionListener {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new CloseConnectionException("interrupted", e);
-      } finally {
-        watches.remove(this);
       }
       if (gone) {
         throw new CloseConnectionException("the client is gone");
