@@ -1,7 +1,6 @@
 package io.lrt4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -43,7 +42,7 @@ class EngineLeakTest {
       }
     }
     assertEquals(0, mappings());
-    assertTrue(engineThreads() <= threads, engineThreads() + " of " + threads);
+    assertEquals(threads, engineThreads());
   }
 
   /** Its threads end, and what it mapped goes, once the garbage collector has found it. */
@@ -57,7 +56,7 @@ class EngineLeakTest {
       Thread.sleep(20);
     }
     assertEquals(0, mappings());
-    assertTrue(engineThreads() <= threads, engineThreads() + " of " + threads);
+    assertEquals(threads, engineThreads());
   }
 
   private void dropped(Path model) throws IOException {
