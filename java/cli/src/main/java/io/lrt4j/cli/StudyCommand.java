@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
@@ -27,7 +28,27 @@ import org.apache.commons.cli.Options;
 final class StudyCommand implements Command {
   private static final List<String> STUDIES =
       List.of(
-          "redundancy", "latents", "stages", "hybrid", "efficiency", "budgets", "geometry", "all");
+          "redundancy",
+          "latents",
+          "depth",
+          "stages",
+          "hybrid",
+          "efficiency",
+          "budgets",
+          "geometry",
+          "all");
+
+  /** Studies that compare networks, and the option that names them in {@code study all}. */
+  private static final Map<String, String> COMPARISONS = comparisons();
+
+  private static Map<String, String> comparisons() {
+    Map<String, String> options = new LinkedHashMap<>();
+    options.put("latents", "networks");
+    options.put("depth", "depths");
+    options.put("stages", "stages");
+    return options;
+  }
+
   private static final String BUDGETS = "32,64,128,256,512";
 
   @Override
@@ -62,7 +83,9 @@ final class StudyCommand implements Command {
         new Options()
             .addOption(valued("out", "DIR", "where answers, summary and report go"))
             .addOption(flag("resume", "go on with the study in --out"))
-            .addOption(valued("networks", "NAME=DIR,…", "latents, stages: the networks to compare"))
+            .addOption(
+                valued("networks", "NAME=DIR,…", "latents, depth, stages: the networks to compare"))
+            .addOption(valued("depths", "NAME=DIR,…", "all: the networks of study depth"))
             .addOption(valued("stages", "NAME=DIR,…", "all: the networks of study stages"))
             .addOption(valued("budget", "N", "tokens for thinking and answer (default: 512)"))
             .addOption(valued("budgets", "N,…", "budgets, all: which (default: " + BUDGETS + ")"))
@@ -80,7 +103,8 @@ final class StudyCommand implements Command {
   public String notes() {
     return """
     budgets gives every mode several token budgets; redundancy drops parts of the written thinking;
-    latents and stages compare networks; hybrid looks at every threshold of auto, and chooses one
+    latents, depth and stages compare networks by their number of latents, their layers and their
+    training; hybrid looks at every threshold of auto, and chooses one
     (with --samples also by what that many samples agree on); efficiency measures latency, tokens/s
     and memory; geometry compares the latents of data sets, for which --data is given several
     times, or those of a data set's groups. all is all of them in one report, as far as it is given
@@ -126,8 +150,8 @@ final class StudyCommand implements Command {
               bar);
       Map<String, Found> found = new LinkedHashMap<>();
       List<Section> geometry = List.of();
-      if (what.equals("latents") || what.equals("stages")) {
-        found.put(what, runner.networks(what, inputs.latents, model, loading));
+      if (COMPARISONS.containsKey(what)) {
+        found.put(what, runner.networks(what, inputs.networks(what), model, loading));
       } else if (what.equals("all")) {
         geometry = all(runner, inputs, model, loading, found);
       } else {
@@ -140,23 +164,33 @@ final class StudyCommand implements Command {
     }
   }
 
-  /** What some studies need besides. */
+  /** What some studies need besides; networks by study. */
   private record Inputs(
       List<Integer> budgets,
       double tolerance,
       boolean write,
-      Map<String, Path> latents,
-      Map<String, Path> stages) {
+      Map<String, Map<String, Path>> networks) {
     static Inputs of(Arguments arguments, String what) {
-      boolean needed = what.equals("latents") || what.equals("stages");
+      Map<String, Map<String, Path>> networks = new LinkedHashMap<>();
+      if (COMPARISONS.containsKey(what)) {
+        networks.put(what, StudyCommand.networks(arguments, "networks"));
+      } else {
+        COMPARISONS.forEach(
+            (study, option) -> {
+              if (arguments.has(option)) {
+                networks.put(study, StudyCommand.networks(arguments, option));
+              }
+            });
+      }
       return new Inputs(
           EvalCommand.budgets(arguments, BUDGETS),
           StudyCommand.tolerance(arguments),
           arguments.has("write-threshold"),
-          needed || arguments.has("networks")
-              ? StudyCommand.networks(arguments, "networks")
-              : Map.of(),
-          arguments.has("stages") ? StudyCommand.networks(arguments, "stages") : Map.of());
+          networks);
+    }
+
+    Map<String, Path> networks(String study) {
+      return networks.getOrDefault(study, Map.of());
     }
   }
 
@@ -189,15 +223,9 @@ final class StudyCommand implements Command {
         geometry = new Geometry(GeometryStudy.clouds(engine, sets, runner.options())).sections();
       }
     }
-    if (!inputs.latents.isEmpty()) {
-      found.put(
-          "latents",
-          runner.single().in("latents").networks("latents", inputs.latents, model, loading));
-    }
-    if (!inputs.stages.isEmpty()) {
-      found.put(
-          "stages", runner.single().in("stages").networks("stages", inputs.stages, model, loading));
-    }
+    inputs.networks.forEach(
+        (study, networks) ->
+            found.put(study, runner.single().in(study).networks(study, networks, model, loading)));
     return geometry;
   }
 
@@ -214,7 +242,9 @@ final class StudyCommand implements Command {
     List<Section> sections = new ArrayList<>();
     found.values().forEach(f -> sections.addAll(f.sections()));
     sections.addAll(geometry);
-    sections.addAll(Sections.accuracy(first.summary())); // of all, that with every mode
+    // of all, that with every mode at the whole budget
+    Found modes = single ? first : Objects.requireNonNull(found.get("efficiency"));
+    sections.addAll(Sections.accuracy(modes.summary()));
     if (!single) {
       setting.keySet().removeAll(List.of("study", "budget"));
     }

@@ -4,6 +4,7 @@ import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.evaluation.AnswerFile;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.Cell;
@@ -20,6 +21,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The studies of one data set, each with its answers in a folder of its own.
@@ -200,7 +203,7 @@ record StudyRunner(
         List.of(Sections.efficiency(all, peaks.mebibytes())));
   }
 
-  /** Several networks of one model: of different sizes, or after different stages of training. */
+  /** Several networks of one model: of different sizes, or after different training. */
   Found networks(String what, Map<String, Path> networks, Path model, EngineOptions loading) {
     Map<String, String> setting = new LinkedHashMap<>();
     List<Cell> cells = new ArrayList<>();
@@ -222,16 +225,45 @@ record StudyRunner(
       all = whole(answers, cells);
     }
     Summary summary = Summary.of(data, setting, all);
-    if (what.equals("stages")) {
-      return new Found("Stages of training", setting, summary, List.of(Sections.stages(summary)));
-    }
-    Section section =
-        Sections.curve(
-            "Number of latents",
-            "Networks with different numbers of latent vectors, each trained for its own.",
-            "latents",
+    return switch (what) {
+      case "latents" ->
+          curve(
+              "Number of latents",
+              "Networks with different numbers of latent vectors, each trained for its own.",
+              "latents",
+              setting,
+              summary,
+              Summary.Result::latentTokens);
+      case "depth" -> {
+        Map<String, Integer> layers = new LinkedHashMap<>();
+        cells.forEach(c -> layers.put(c.key(), layers(networks.get(c.label()))));
+        yield curve(
+            "Depth of the network",
+            "Networks with different numbers of layers.",
+            "layers",
+            setting,
             summary,
-            Summary.Result::latentTokens);
-    return new Found("Number of latents", setting, summary, List.of(section));
+            r -> layers.getOrDefault(r.cell(), 0));
+      }
+      default ->
+          new Found("Stages of training", setting, summary, List.of(Sections.stages(summary)));
+    };
+  }
+
+  private static Found curve(
+      String title,
+      String text,
+      String axis,
+      Map<String, String> setting,
+      Summary summary,
+      ToDoubleFunction<Summary.Result> x) {
+    return new Found(
+        title, setting, summary, List.of(Sections.curve(title, text, axis, summary, x)));
+  }
+
+  private static int layers(@Nullable Path network) {
+    try (NetworkCheckpoint stored = NetworkCheckpoint.open(Objects.requireNonNull(network))) {
+      return stored.config().backbone().layers();
+    }
   }
 }

@@ -415,8 +415,8 @@ class LrtTest {
                 + loading),
         Arguments.of(
             "study",
-            "data format question-field answer-field grader limit out resume networks stages budget"
-                + " budgets samples batch temperature seed tolerance write-threshold "
+            "data format question-field answer-field grader limit out resume networks depths stages"
+                + " budget budgets samples batch temperature seed tolerance write-threshold "
                 + loading),
         Arguments.of(
             "serve",

@@ -1,5 +1,6 @@
 package io.lrt4j.cli;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -68,10 +70,14 @@ class StudyCommandTest {
   void severalNetworks() throws IOException {
     Path other = TinyModels.copy(TinyModels.NETWORK, folder.resolve("other"));
     String networks = "sft=" + TinyModels.NETWORK + ",grpo=" + other;
-    for (String what : List.of("latents", "stages")) {
-      String text = report(what, study(what, TinyModels.NETWORK, "--networks", networks));
-      assertTrue(text.contains("| grpo/12 |"), text);
-    }
+    Map.of("latents", "| grpo/12 | 8.0 |", "depth", "| grpo/12 | 2.0 |", "stages", "| grpo/12 |")
+        .forEach(
+            (what, row) -> {
+              String text =
+                  assertDoesNotThrow(
+                      () -> report(what, study(what, TinyModels.NETWORK, "--networks", networks)));
+              assertTrue(text.contains(row), text);
+            });
   }
 
   @Test
@@ -110,6 +116,8 @@ class StudyCommandTest {
       "2",
       "--networks",
       networks,
+      "--depths",
+      networks,
       "--stages",
       networks
     };
@@ -123,6 +131,7 @@ class StudyCommandTest {
             "Hybrid reasoning",
             "Efficiency",
             "Number of latents",
+            "Depth of the network",
             "Stages of training",
             "Geometry of latents")) {
       assertTrue(text.contains("\n## " + title + "\n"), title + " in " + text);

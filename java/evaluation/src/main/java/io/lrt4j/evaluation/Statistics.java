@@ -46,6 +46,21 @@ public final class Statistics {
         p, Math.max(0, (centre - spread) / scale), Math.min(1, (centre + spread) / scale));
   }
 
+  /**
+   * The interval of a correlation or cosine, even in Fisher's z = artanh(r), where its standard
+   * error is that of r over 1 - r².
+   *
+   * @param r -1 to 1; at its ends the interval is the point
+   * @param error standard error of r
+   */
+  public static Interval correlation(double r, double error) {
+    double z = Math.abs(r) < 1 ? 0.5 * Math.log((1 + r) / (1 - r)) : 0;
+    double spread = Z * error / (1 - r * r);
+    return Math.abs(r) < 1 && Double.isFinite(spread)
+        ? new Interval(r, Math.tanh(z - spread), Math.tanh(z + spread))
+        : new Interval(r, r, r);
+  }
+
   /** The mean of differences, with its bootstrap interval; the same for the same seed. */
   public static Interval bootstrap(double[] differences, long seed) {
     var random = new SplittableRandom(seed);

@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation.study;
 
 import io.lrt4j.evaluation.EvaluationException;
+import io.lrt4j.evaluation.Statistics;
 import io.lrt4j.evaluation.Statistics.Interval;
 import io.lrt4j.evaluation.report.Report.Chart;
 import io.lrt4j.evaluation.report.Report.Point;
@@ -19,7 +20,6 @@ import java.util.stream.IntStream;
  * A question is the mean of its t latents, a vector of the base model's hidden size d.
  */
 public final class Geometry {
-  private static final int RESAMPLES = 1000;
   private static final int TURNS = 200; // of the iteration; far more than a picture needs
   private static final int DRAWN = 150; // points of a data set
 
@@ -71,52 +71,73 @@ public final class Geometry {
   }
 
   /**
-   * Cosines of the angles between mean latents, [sets][sets], with bootstrap intervals over
-   * questions. On the diagonal a data set's two halves, without an interval: what alike means here.
+   * Cosines of the angles between mean latents, [sets][sets], with 95 % intervals over questions.
+   * On the diagonal a data set's two halves, without an interval: what alike means here.
+   *
+   * <p>A question's influence on a cosine is its distance from its set's mean along the cosine's
+   * gradient; their variance gives the standard error (the nonparametric delta method, Efron 1982,
+   * section 6), and Fisher's z = artanh(cosine) keeps the interval within -1 to 1. Resampling would
+   * not do: the mean of a resample is further from everything than the mean itself, so that all
+   * cosines of resamples come out too small.
    *
    * @param centred whether the mean of all data sets' means is taken away first
    */
   public Interval[][] cosines(boolean centred) {
     int n = clouds.size();
-    double[][][] means = new double[RESAMPLES + 1][n][]; // the last is of the points themselves
-    for (int a = 0; a < n; a++) {
-      List<float[]> points = clouds.get(a).points;
-      var random = new SplittableRandom(a);
-      for (int r = 0; r < RESAMPLES; r++) {
-        means[r][a] =
-            mean(random.ints(points.size(), 0, points.size()).mapToObj(points::get).toList());
-      }
-      means[RESAMPLES][a] = mean(points);
-    }
+    double[][] means = clouds.stream().map(c -> mean(c.points)).toArray(double[][]::new);
     double[] origin = new double[d];
-    for (double[][] resample : means) {
-      Arrays.fill(origin, 0);
-      for (double[] mean : resample) {
-        add(origin, mean, centred ? 1.0 / n : 0);
-      }
-      for (double[] mean : resample) {
-        add(mean, origin, -1);
-      }
+    double share = centred ? 1.0 / n : 0; // of every set in the origin
+    for (double[] mean : means) {
+      add(origin, mean, share);
     }
     Interval[][] cosines = new Interval[n][n];
     for (int a = 0; a < n; a++) {
       for (int b = 0; b < n; b++) {
-        cosines[a][b] = a == b ? halves(clouds.get(a).points, origin) : between(means, a, b);
+        cosines[a][b] =
+            a == b ? halves(clouds.get(a).points, origin) : between(means, origin, a, b, share);
       }
     }
     return cosines;
   }
 
-  private static Interval between(double[][][] means, int a, int b) {
-    double[] of = new double[RESAMPLES];
-    for (int r = 0; r < RESAMPLES; r++) {
-      of[r] = cosine(means[r][a], means[r][b]);
+  private Interval between(double[][] means, double[] origin, int a, int b, double share) {
+    double[] u = means[a].clone();
+    double[] v = means[b].clone();
+    add(u, origin, -1);
+    add(v, origin, -1);
+    double cosine = cosine(u, v);
+    double[] byU = gradient(u, v, cosine);
+    double[] byV = gradient(v, u, cosine);
+    double variance = 0;
+    for (int k = 0; k < means.length; k++) {
+      double[] by = new double[d]; // the gradient with respect to this set's mean
+      add(by, byU, (k == a ? 1 : 0) - share);
+      add(by, byV, (k == b ? 1 : 0) - share);
+      variance += varianceAlong(by, clouds.get(k).points, means[k]);
     }
-    Arrays.sort(of);
-    return new Interval(
-        cosine(means[RESAMPLES][a], means[RESAMPLES][b]),
-        of[RESAMPLES / 40],
-        of[RESAMPLES - 1 - RESAMPLES / 40]);
+    return Statistics.correlation(cosine, Math.sqrt(variance));
+  }
+
+  /** Of cos(u, v) with respect to u: (v/|v| - cos u/|u|) / |u|. */
+  private static double[] gradient(double[] u, double[] v, double cosine) {
+    double[] gradient = new double[u.length];
+    double length = Math.sqrt(dot(u, u));
+    add(gradient, v, 1 / (length * Math.sqrt(dot(v, v))));
+    add(gradient, u, -cosine / (length * length));
+    return gradient;
+  }
+
+  /** Of the mean of {@code points}, in one direction. */
+  private static double varianceAlong(double[] direction, List<float[]> points, double[] mean) {
+    double squares = 0;
+    for (float[] point : points) {
+      double along = 0;
+      for (int i = 0; i < mean.length; i++) {
+        along += direction[i] * (point[i] - mean[i]);
+      }
+      squares += along * along;
+    }
+    return squares / (points.size() * (points.size() - 1.0));
   }
 
   private Interval halves(List<float[]> points, double[] origin) {
@@ -235,8 +256,8 @@ public final class Geometry {
         new Section(
             "Geometry of latents",
             "A question is the mean of its latents. Cosines between the means of data sets, with"
-                + " bootstrap intervals over questions; on the diagonal between the two halves of"
-                + " one. The map shows the two directions in which questions differ most.",
+                + " 95 % intervals over questions; on the diagonal between the two halves of one."
+                + " The map shows the two directions in which questions differ most.",
             table(cosines(false)),
             List.of(map)));
     if (clouds.size() > 2) {

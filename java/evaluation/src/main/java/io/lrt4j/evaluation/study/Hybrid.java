@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /**
  * Hybrid reasoning: every question is answered latently, and thought about in text where the latent
@@ -261,9 +262,10 @@ public final class Hybrid {
         }
       }
       series.add(new Series(name, true, points));
-      for (int tenth = 0; tenth <= 10; tenth += 2) {
-        rows.add(row(name, curve.get(tenth * (curve.size() - 1) / 10), pairs.size()));
-      }
+      IntStream.rangeClosed(0, 5)
+          .map(fifth -> fifth * last / 5)
+          .distinct() // agreement has few values
+          .forEach(at -> rows.add(row(name, curve.get(at), pairs.size())));
     }
     rows.add(row("chosen, on its half", calibration.chosen, (pairs.size() + 1) / 2));
     rows.add(row("chosen, on the other half", calibration.tested, pairs.size() / 2));
@@ -271,10 +273,10 @@ public final class Hybrid {
         String.format(
             Locale.ROOT,
             "Latent first; explicit where the confidence is below a threshold. Chosen on every"
-                + " other question: %s %.6g, which on the other half keeps %.1f %% of the latent"
+                + " other question: %s %s, which on the other half keeps %.1f %% of the latent"
                 + " answers and is %.1f %% right, explicit alone %.1f %%.",
             calibration.measure.name().toLowerCase(Locale.ROOT),
-            calibration.chosen.threshold,
+            threshold(calibration.chosen),
             100 * calibration.tested.kept,
             100 * calibration.tested.accuracy,
             100 * calibration.explicit);
@@ -301,16 +303,19 @@ public final class Hybrid {
 
   private static List<String> row(String name, Setting s, int questions) {
     Interval right = Statistics.proportion(s.accuracy, questions);
-    boolean open = Math.abs(s.threshold) == Double.MAX_VALUE;
     return List.of(
         name,
-        open
-            ? (s.threshold < 0 ? "none given up" : "all given up")
-            : String.format(Locale.ROOT, "%.5g", s.threshold),
+        threshold(s),
         Sections.percent(s.accuracy),
         Sections.percent(right.low()) + " to " + Sections.percent(right.high()),
         Sections.percent(s.kept),
         Sections.number(s.tokens),
         Sections.number(s.millis));
+  }
+
+  private static String threshold(Setting s) {
+    return Math.abs(s.threshold) == Double.MAX_VALUE
+        ? (s.threshold < 0 ? "none given up" : "all given up")
+        : String.format(Locale.ROOT, "%.5g", s.threshold);
   }
 }

@@ -49,8 +49,11 @@ class GeometryTest {
     assertEquals(0, raw[0][2].value(), 1e-12);
     assertEquals(raw[1][0].value(), raw[0][1].value());
     assertEquals(1, raw[0][0].value(), 1e-12); // (1, 0) and (3, 0)
-    assertEquals(0, raw[0][1].low(), 1e-12); // b may be drawn as (0, 2) twice
-    assertTrue(raw[0][1].high() > raw[0][1].value());
+    // b's points lie at -2 and 2 times sqrt(2)/8 along the gradient: variance of their mean 1/8;
+    // a's lie across theirs
+    double z = Math.log(1 + Math.sqrt(2)); // artanh(sqrt(1/2))
+    assertEquals(Math.tanh(z - 1.96 * Math.sqrt(0.5)), raw[0][1].low(), 1e-4);
+    assertEquals(Math.tanh(z + 1.96 * Math.sqrt(0.5)), raw[0][1].high(), 1e-4);
 
     // the means are (2, 0), (2, 2) and (0, -3), theirs is (4/3, -1/3)
     var centred = geometry.cosines(true);
@@ -58,6 +61,42 @@ class GeometryTest {
     double lengths = Math.hypot(2 / 3.0, 1 / 3.0) * Math.hypot(2 / 3.0, 7 / 3.0);
     assertEquals(dot / lengths, centred[0][1].value(), 1e-12);
     assertEquals(4, geometry.sections().get(1).table().rows().size() + 1);
+  }
+
+  /** The cosine of the true means lies in 95 % of the intervals, raw and centred. */
+  @Test
+  void intervalsHoldWhatTheySay() {
+    int trials = 400;
+    int[] held = new int[2];
+    float[][] centres = {{4, 1, 0, 2, 1}, {1, 4, 1, 1, 0}, {-2, 0, 5, 1, 1}};
+    double[] truth = {cosine(centres, 0), cosine(centres, 1 / 3f)};
+    for (int trial = 0; trial < trials; trial++) {
+      int seed = 3 * trial;
+      var geometry =
+          new Geometry(
+              IntStream.range(0, 3).mapToObj(k -> cloud("" + k, seed + k, centres[k])).toList());
+      for (int centred = 0; centred < 2; centred++) {
+        var found = geometry.cosines(centred == 1)[0][1];
+        assertTrue(found.low() < found.value() && found.value() < found.high());
+        held[centred] += found.low() <= truth[centred] && truth[centred] <= found.high() ? 1 : 0;
+      }
+    }
+    assertEquals(0.95, held[0] / (double) trials, 0.03);
+    assertEquals(0.95, held[1] / (double) trials, 0.03);
+  }
+
+  /** Of the first two, less {@code share} of every one. */
+  private static double cosine(float[][] centres, float share) {
+    double[] sums = new double[3]; // u·v, u·u, v·v
+    for (int i = 0; i < centres[0].length; i++) {
+      double origin = share * ((double) centres[0][i] + centres[1][i] + centres[2][i]);
+      double u = centres[0][i] - origin;
+      double v = centres[1][i] - origin;
+      sums[0] += u * v;
+      sums[1] += u * u;
+      sums[2] += v * v;
+    }
+    return sums[0] / Math.sqrt(sums[1] * sums[2]);
   }
 
   /** In five dimensions, of which two hold nearly everything. */
