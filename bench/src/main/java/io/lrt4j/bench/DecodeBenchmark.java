@@ -158,7 +158,7 @@ public class DecodeBenchmark {
       if (cache.length() == CONTEXT + TOKENS) {
         cache.truncate(CONTEXT);
       }
-      transformer.embed(id, 0, 1, w);
+      transformer.embed(id, 0, 1, w.x);
       transformer.forward(batch.clear().add(cache, 1), w);
       transformer.logitsOfLastRows(batch, w);
     }

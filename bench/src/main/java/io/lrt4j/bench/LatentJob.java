@@ -68,8 +68,7 @@ final class LatentJob implements AutoCloseable {
     long encoded = System.nanoTime();
     Tensor z = pass.run(hidden, QUESTION);
     long reasoned = System.nanoTime();
-    generator.prefill(cache, z, network.latents());
-    generator.prefill(cache, close, null);
+    generator.prefill(cache, z, network.latents(), close);
     Tensor logits = generator.logits();
     long prefilled = System.nanoTime();
     generator.run(List.of(answer(model, cache, ANSWER)), logits);

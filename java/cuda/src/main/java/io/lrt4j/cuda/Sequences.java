@@ -54,7 +54,7 @@ final class Sequences {
         rows[row * ROW + 2] = first;
         rows[row * ROW + 3] = count;
       }
-      int blocks = Math.ceilDiv(cache.length() + count, cache.blockLength());
+      int blocks = Math.ceilDiv(batch.position(run, first + count), cache.blockLength());
       if (tableCount + blocks > table.length) {
         table = Arrays.copyOf(table, 2 * (tableCount + blocks));
       }

@@ -1,32 +1,79 @@
 package io.lrt4j.compute;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Which rows of an activation belong to which sequence: runs of consecutive rows, each to be
- * appended to one cache. Made once and refilled for every step, so that a step allocates nothing.
+ * appended to one cache, and whose final hidden states are wanted: the last rows of each run. Made
+ * once and refilled for every step, so that a step allocates nothing.
  */
 public final class Batch {
   private final KvCache[] caches;
   private final int[] firstRow; // of each run; [runs + 1]
+  private final int[] skipped; // rows of its sequence's step that come before a run's first
+  private final int[] wanted; // of each run, its last rows
   private int runs;
+  private int wantedRows;
+  private @Nullable Batch rest; // the wanted rows alone; made for the first batch that has others
 
   /** A batch of at most {@code maxRuns} sequences. */
   public Batch(int maxRuns) {
     caches = new KvCache[maxRuns];
     firstRow = new int[maxRuns + 1];
+    skipped = new int[maxRuns];
+    wanted = new int[maxRuns];
   }
 
   public Batch clear() {
     runs = 0;
+    wantedRows = 0;
     return this;
   }
 
-  /** Appends {@code rows} rows that continue {@code cache}; a cache may occur once. */
+  /** Appends {@code rows} rows that continue {@code cache}, all wanted; a cache may occur once. */
   public Batch add(KvCache cache, int rows) {
+    return add(cache, rows, rows);
+  }
+
+  /**
+   * Appends {@code rows} rows that continue {@code cache}.
+   *
+   * @param wanted how many of them, the last, have final hidden states that are wanted; at least 1
+   */
+  public Batch add(KvCache cache, int rows, int wanted) {
     cache.reserve(rows);
+    return add(cache, rows, wanted, 0);
+  }
+
+  private Batch add(KvCache cache, int rows, int wanted, int skipped) {
     caches[runs] = cache;
     firstRow[runs + 1] = firstRow[runs] + rows;
+    this.skipped[runs] = skipped;
+    this.wanted[runs] = wanted;
+    wantedRows += wanted;
     runs++;
     return this;
+  }
+
+  /** The wanted rows alone, side by side, in the same runs; this batch if they are all. */
+  public Batch wanted() {
+    if (wantedRows == rows()) {
+      return this;
+    }
+    if (rest == null) {
+      rest = new Batch(caches.length);
+    }
+    rest.clear();
+    for (int run = 0; run < runs; run++) {
+      int others = firstRow[run + 1] - firstRow[run] - wanted[run];
+      rest.add(caches[run], wanted[run], wanted[run], skipped[run] + others);
+    }
+    return rest;
+  }
+
+  /** How many rows of a run, its last, are wanted. */
+  public int wanted(int run) {
+    return wanted[run];
   }
 
   public int runs() {
@@ -66,7 +113,7 @@ public final class Batch {
 
   /** Position of {@code row} of {@code run} in its sequence. */
   public int position(int run, int row) {
-    return caches[run].length() + row - firstRow[run];
+    return caches[run].length() + skipped[run] + row - firstRow[run];
   }
 
   /** Counts every run's rows into its cache, after the last layer. */

@@ -86,7 +86,7 @@ public final class Generator implements AutoCloseable {
   public boolean prefill(
       KvCache cache, int[] tokens, int from, @Nullable Tensor hidden, BooleanSupplier calledOff) {
     checkIds(tokens);
-    Rows rest = new Prompt(tokens, from, null, hidden);
+    Rows rest = new Prompt(tokens, from, hidden);
     return turn(calledOff).read(model, w, cache, tokens.length - from, rest);
   }
 
@@ -95,50 +95,91 @@ public final class Generator implements AutoCloseable {
     return scheduler.turn(calledOff);
   }
 
-  /** Appends {@code n} embeddings, [n, hidden], to a cache. */
-  public void prefill(KvCache cache, Tensor embeddings, int n) {
-    prefill(cache, embeddings, n, () -> false);
+  /** Appends {@code n} embeddings, [n, hidden], and tokens behind them to a cache. */
+  public void prefill(KvCache cache, Tensor embeddings, int n, int[] tokens) {
+    prefill(cache, embeddings, n, tokens, () -> false);
   }
 
   /** The same, unless it is called off on the way. */
-  public boolean prefill(KvCache cache, Tensor embeddings, int n, BooleanSupplier calledOff) {
-    return turn(calledOff).read(model, w, cache, n, new Prompt(new int[n], 0, embeddings, null));
+  public boolean prefill(
+      KvCache cache, Tensor embeddings, int n, int[] tokens, BooleanSupplier calledOff) {
+    checkIds(tokens);
+    Rows rows = new Latents(embeddings, n, tokens);
+    return turn(calledOff).read(model, w, cache, n + tokens.length, rows);
   }
 
-  /** What a cache is filled with: tokens, or embeddings in their place. */
+  /** A cache is filled with tokens. */
   private final class Prompt implements Rows {
     private final int[] tokens;
     private final int begin; // of them that are to be read
-    private final @Nullable Tensor embeddings;
     private final @Nullable Tensor hiddenStates; // for all of them, or null
 
-    Prompt(int[] tokens, int begin, @Nullable Tensor embeddings, @Nullable Tensor hiddenStates) {
+    Prompt(int[] tokens, int begin, @Nullable Tensor hiddenStates) {
       this.tokens = tokens;
       this.begin = begin;
-      this.embeddings = embeddings;
       this.hiddenStates = hiddenStates;
     }
 
     @Override
     public void write(Tensor x, int at, int from, int rows) {
-      if (embeddings != null) {
-        ops.copyRows(embeddings, from, x, at, rows);
-        return;
-      }
-      model.embed(tokens, begin + from, rows, w);
-      if (!x.equals(w.x)) {
-        ops.copyRows(w.x, 0, x, at, rows);
-      }
+      embed(tokens, begin + from, rows, x, at);
+    }
+
+    @Override
+    public int wanted(int from, int rows) {
+      return hiddenStates == null ? 1 : rows;
     }
 
     @Override
     public void take(Tensor hidden, int at, int from, int rows) {
-      if (begin + from + rows == tokens.length) {
-        ops.copyRows(hidden, at + rows - 1, w.headInput, 0, 1);
-      }
+      ops.copyRows(hidden, at + rows - 1, w.headInput, 0, 1);
       if (hiddenStates != null) {
         ops.copyRows(hidden, at, hiddenStates, begin + from, rows);
       }
+    }
+  }
+
+  /** A cache is filled with embeddings, and tokens behind them. */
+  private final class Latents implements Rows {
+    private final Tensor embeddings;
+    private final int n;
+    private final int[] tokens;
+
+    Latents(Tensor embeddings, int n, int[] tokens) {
+      this.embeddings = embeddings;
+      this.n = n;
+      this.tokens = tokens;
+    }
+
+    @Override
+    public void write(Tensor x, int at, int from, int rows) {
+      int latents = Math.clamp(n - from, 0, rows);
+      if (latents > 0) {
+        ops.copyRows(embeddings, from, x, at, latents);
+      }
+      if (rows > latents) {
+        embed(tokens, from + latents - n, rows - latents, x, at + latents);
+      }
+    }
+
+    @Override
+    public int wanted(int from, int rows) {
+      return 1;
+    }
+
+    @Override
+    public void take(Tensor hidden, int at, int from, int rows) {
+      ops.copyRows(hidden, at, w.headInput, 0, 1);
+    }
+  }
+
+  /** Embeds tokens into {@code x}, from row {@code at} on. */
+  private void embed(int[] tokens, int from, int rows, Tensor x, int at) {
+    if (at == 0) {
+      model.embed(tokens, from, rows, x);
+    } else {
+      model.embed(tokens, from, rows, w.hidden);
+      ops.copyRows(w.hidden, 0, x, at, rows);
     }
   }
 
@@ -245,7 +286,7 @@ public final class Generator implements AutoCloseable {
     int rows = 0;
     while (to < n && to - from < width && rows + open[to].feedCount() <= ids.length) {
       rows += open[to].feed(ids, rows);
-      batch.add(open[to].cache(), open[to].feedCount());
+      batch.add(open[to].cache(), open[to].feedCount(), 1);
       to++;
     }
     client.step();

@@ -114,34 +114,57 @@ public final class Transformer implements AutoCloseable {
     return table;
   }
 
-  /** w.x = embeddings of {@code rows} ids from {@code offset} on. */
-  public void embed(int[] ids, int offset, int rows, Workspace w) {
-    ops.embed(Objects.requireNonNull(weights.embedding()), ids, offset, rows, w.x);
+  /** x = embeddings of {@code rows} ids from {@code offset} on. */
+  public void embed(int[] ids, int offset, int rows, Tensor x) {
+    ops.embed(Objects.requireNonNull(weights.embedding()), ids, offset, rows, x);
   }
 
   /**
-   * Runs the layers over w.x, appends to the batch's caches, and leaves the final hidden states in
-   * w.hidden.
+   * Runs the layers over w.x, appends to the batch's caches, and leaves the final hidden states of
+   * its wanted rows in w.hidden, side by side.
    */
   public void forward(Batch batch, Workspace w) {
     Tensor rope = rope(batch.positions());
-    for (int l = 0; l < config.layers(); l++) {
-      layer(l, batch, rope, w);
+    Batch wanted = batch.wanted();
+    int last = config.layers() - 1;
+    for (int l = 0; l < last; l++) {
+      layer(l, batch, batch, rope, w);
     }
-    ops.norm(w.x, batch.rows(), weights.norm(), config.rmsNormEps(), w.hidden);
+    layer(last, batch, wanted, rope, w);
+    ops.norm(w.x, wanted.rows(), weights.norm(), config.rmsNormEps(), w.hidden);
     batch.advance();
   }
 
-  /** One decoder layer: x += attention(norm(x)); x += mlp(norm(x)). x: [rows, hidden]. */
-  private void layer(int l, Batch batch, Tensor rope, Workspace w) {
+  /**
+   * One decoder layer: x += attention(norm(x)); x += mlp(norm(x)). x: [rows, hidden].
+   *
+   * @param wanted the rows that come out: of the last layer, others need keys and values alone
+   */
+  private void layer(int l, Batch batch, Batch wanted, Tensor rope, Workspace w) {
     Weights.Layer p = weights.layers().get(l);
-    int rows = batch.rows();
     float eps = config.rmsNormEps();
-    ops.normProject(w.x, rows, p.inputNorm(), eps, p.qkv(), w.qkv);
+    ops.normProject(w.x, batch.rows(), p.inputNorm(), eps, p.qkv(), w.qkv);
     ops.ropeAndStore(w.qkv, batch, l, p.queryNorm(), p.keyNorm(), eps, rope);
-    ops.attend(w.qkv, batch, l, config.heads(), config.window(l), w.mixed);
+    if (wanted != batch) {
+      keep(batch, wanted, w.qkv);
+      keep(batch, wanted, w.x);
+    }
+    int rows = wanted.rows();
+    ops.attend(w.qkv, wanted, l, config.heads(), config.window(l), w.mixed);
     ops.projectAdd(w.mixed, rows, p.output(), w.x);
     ops.gatedMlp(w.x, rows, p.postNorm(), eps, p.gateUp(), p.down(), w.mlp);
+  }
+
+  /** Moves the wanted rows of a batch to the front. */
+  private void keep(Batch batch, Batch wanted, Tensor x) {
+    for (int run = 0; run < batch.runs(); run++) {
+      int to = wanted.firstRow(run);
+      int by = batch.firstRow(run + 1) - wanted.firstRow(run + 1);
+      int end = wanted.firstRow(run + 1);
+      for (int row = to; by > 0 && row < end; row += by) { // in pieces that do not overlap
+        ops.copyRows(x, row + by, x, row, Math.min(by, end - row));
+      }
+    }
   }
 
   /** w.logits = head of the first {@code rows} rows of w.headInput. */
@@ -150,7 +173,7 @@ public final class Transformer implements AutoCloseable {
     ops.project(w.headInput, rows, head, w.logits);
   }
 
-  /** w.logits = head of every run's last row. */
+  /** w.logits = head of every run's last row, which was wanted. */
   public void logitsOfLastRows(Batch batch, Workspace w) {
     logitsOfLastRows(batch, batch.runs(), w);
   }
@@ -160,8 +183,9 @@ public final class Transformer implements AutoCloseable {
    * sequences, in the order of the batch.
    */
   public void logitsOfLastRows(Batch batch, int runs, Workspace w) {
+    Batch wanted = batch.wanted();
     for (int run = 0; run < runs; run++) {
-      ops.copyRows(w.hidden, batch.firstRow(run + 1) - 1, w.headInput, run, 1);
+      ops.copyRows(w.hidden, wanted.firstRow(run + 1) - 1, w.headInput, run, 1);
     }
     logits(runs, w);
   }

@@ -120,66 +120,73 @@ public final class ReasoningNetwork implements AutoCloseable {
      * @return the latents, [t, d], good until the next pass; null if it was called off
      */
     public @Nullable Tensor run(Tensor hidden, int n, Turn turn) {
-      boolean append = config.fusion() == Fusion.APPEND;
+      Input input = new Input(hidden, n);
       try (KvCache cache = backbone.newCache()) {
         boolean done =
-            (!append || turn.read(backbone, w, cache, n, new Asked(hidden)))
-                && turn.read(backbone, w, cache, latents(), new Queries(hidden, n))
+            turn.read(backbone, w, cache, input.asked + latents(), input)
                 && turn.take(() -> ops.project(last, latents(), out, z));
         return done ? z : null;
       }
     }
 
-    /** The question: H W_in^T + b_in. */
-    private final class Asked implements Rows {
-      private final Tensor hidden;
-
-      Asked(Tensor hidden) {
-        this.hidden = hidden;
-      }
-
-      @Override
-      public void write(Tensor x, int at, int from, int rows) {
-        ops.copyRows(hidden, from, question, 0, rows);
-        ops.project(question, rows, in, w.x);
-        copy(x, at, rows);
-      }
-
-      @Override
-      public void take(Tensor hidden, int at, int from, int rows) {}
-    }
-
-    /** The queries, which the question's last state multiplies in the hadamard fusion. */
-    private final class Queries implements Rows {
+    /** U: in the append fusion the question, H W_in^T + b_in, and in both the queries. */
+    private final class Input implements Rows {
       private final Tensor hidden;
       private final int n;
+      private final int asked; // rows before the queries
 
-      Queries(Tensor hidden, int n) {
+      Input(Tensor hidden, int n) {
         this.hidden = hidden;
         this.n = n;
+        asked = config.fusion() == Fusion.APPEND ? n : 0;
+      }
+
+      /** How many of these rows are queries: the last. */
+      private int queries(int from, int rows) {
+        return Math.clamp((long) from + rows - asked, 0, rows);
       }
 
       @Override
       public void write(Tensor x, int at, int from, int rows) {
-        ops.copyRows(queries, from, w.x, 0, rows);
+        int asking = queries(from, rows);
+        int before = rows - asking;
+        if (before > 0) {
+          ops.copyRows(hidden, from, question, 0, before);
+          ops.project(question, before, in, w.x);
+          copy(x, at, before);
+        }
+        if (asking == 0) {
+          return;
+        }
+        int first = from + before - asked;
         if (config.fusion() == Fusion.HADAMARD) {
           ops.copyRows(hidden, n - 1, question, 0, 1);
           ops.project(question, 1, in, projected);
-          ops.multiplyRow(projected, 0, w.x, rows, w.x);
+          ops.copyRows(queries, first, w.x, 0, asking);
+          ops.multiplyRow(projected, 0, w.x, asking, w.x);
+          copy(x, at, asking);
+        } else {
+          ops.copyRows(queries, first, x, at + before, asking);
         }
-        copy(x, at, rows);
+      }
+
+      @Override
+      public int wanted(int from, int rows) {
+        return Math.max(1, queries(from, rows));
       }
 
       @Override
       public void take(Tensor states, int at, int from, int rows) {
-        ops.copyRows(states, at, last, from, rows);
+        if (from >= asked) {
+          ops.copyRows(states, at, last, from - asked, rows);
+        }
       }
-    }
 
-    /** From this pass's own rows to those of a step that it may share. */
-    private void copy(Tensor x, int at, int rows) {
-      if (!x.equals(w.x)) {
-        ops.copyRows(w.x, 0, x, at, rows);
+      /** From this pass's own rows to those of a step that it may share. */
+      private void copy(Tensor x, int at, int rows) {
+        if (!x.equals(w.x)) {
+          ops.copyRows(w.x, 0, x, at, rows);
+        }
       }
     }
 

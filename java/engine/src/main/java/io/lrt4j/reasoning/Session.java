@@ -261,9 +261,7 @@ public final class Session implements AutoCloseable {
 
     var prefill = new Events.Prefill();
     prefill.begin();
-    boolean filled =
-        generator.prefill(cache, z, t, calledOff)
-            && generator.prefill(cache, close, null, calledOff);
+    boolean filled = generator.prefill(cache, z, t, close, calledOff);
     prefill.tokens = t + close.length;
     prefill.commit();
     job.watch.prefill = job.watch.lap();

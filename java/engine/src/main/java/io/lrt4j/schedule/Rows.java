@@ -12,6 +12,15 @@ public interface Rows {
    */
   void write(Tensor x, int at, int from, int rows);
 
-  /** Is given the same rows' final hidden states, from row {@code at} of {@code hidden} on. */
+  /**
+   * How many of the input's rows {@code from … from + rows - 1}, the last of them, it is to be given
+   * final hidden states of; at least 1.
+   */
+  int wanted(int from, int rows);
+
+  /**
+   * Is given the final hidden states of the input's rows {@code from … from + rows - 1}, those that
+   * it wanted, from row {@code at} of {@code hidden} on.
+   */
   void take(Tensor hidden, int at, int from, int rows);
 }

@@ -410,15 +410,17 @@ public final class Scheduler implements AutoCloseable {
       together(first.lane());
     } else if (first.input == null) {
       Transformer model = first.lane().model;
-      model.embed(first.ids, 0, first.batch().rows(), first.w());
+      model.embed(first.ids, 0, first.batch().rows(), first.w().x);
       model.forward(first.batch(), first.w());
       model.logitsOfLastRows(first.batch(), first.batch().runs(), first.w());
     } else {
       Workspace w = first.w();
       first.input.write(w.x, 0, first.done, first.rows);
-      Batch batch = first.batch().clear().add(Objects.requireNonNull(first.cache), first.rows);
+      int wanted = first.input.wanted(first.done, first.rows);
+      Batch batch = first.batch().clear();
+      batch.add(Objects.requireNonNull(first.cache), first.rows, wanted);
       first.lane().model.forward(batch, w);
-      first.input.take(w.hidden, 0, first.done, first.rows);
+      first.input.take(w.hidden, 0, first.done + first.rows - wanted, wanted);
     }
   }
 
@@ -434,17 +436,19 @@ public final class Scheduler implements AutoCloseable {
       Batch own = group[i].batch();
       System.arraycopy(group[i].ids, 0, lane.ids, shared.rows(), own.rows());
       for (int run = 0; run < own.runs(); run++) {
-        shared.add(own.cache(run), own.firstRow(run + 1) - own.firstRow(run));
+        shared.add(own.cache(run), own.firstRow(run + 1) - own.firstRow(run), own.wanted(run));
       }
     }
     int sequences = shared.runs();
     if (sequences > 0) {
-      model.embed(lane.ids, 0, shared.rows(), w);
+      model.embed(lane.ids, 0, shared.rows(), w.x);
     }
     for (int i = decoding; i < groupSize; i++) {
       Client reader = group[i];
-      Objects.requireNonNull(reader.input).write(w.x, shared.rows(), reader.done, reader.rows);
-      shared.add(Objects.requireNonNull(reader.cache), reader.rows);
+      Rows input = Objects.requireNonNull(reader.input);
+      input.write(w.x, shared.rows(), reader.done, reader.rows);
+      int wanted = input.wanted(reader.done, reader.rows);
+      shared.add(Objects.requireNonNull(reader.cache), reader.rows, wanted);
     }
     model.forward(shared, w);
     if (sequences > 0) {
@@ -458,8 +462,14 @@ public final class Scheduler implements AutoCloseable {
     }
     for (int i = decoding; i < groupSize; i++) {
       Client reader = group[i];
-      int from = shared.firstRow(sequences + i - decoding);
-      Objects.requireNonNull(reader.input).take(w.hidden, from, reader.done, reader.rows);
+      int run = sequences + i - decoding;
+      int wanted = shared.wanted(run);
+      Objects.requireNonNull(reader.input)
+          .take(
+              w.hidden,
+              shared.wanted().firstRow(run),
+              reader.done + reader.rows - wanted,
+              wanted);
     }
   }
 

@@ -24,9 +24,10 @@ public interface Turn {
           Batch batch = new Batch(1);
           for (int at = 0; at < n; at += Transformer.CHUNK) {
             int rows = Math.min(Transformer.CHUNK, n - at);
+            int wanted = input.wanted(at, rows);
             input.write(w.x, 0, at, rows);
-            model.forward(batch.clear().add(cache, rows), w);
-            input.take(w.hidden, 0, at, rows);
+            model.forward(batch.clear().add(cache, rows, wanted), w);
+            input.take(w.hidden, 0, at + rows - wanted, wanted);
           }
           return true;
         }

@@ -33,6 +33,7 @@ class BatchTest {
       assertEquals(4, batch.firstRow(1));
       assertEquals(8, batch.firstRow(3));
       assertEquals(20, batch.positions());
+      assertSame(batch, batch.wanted());
       batch.advance();
       assertEquals(9, a.length());
       assertEquals(1, b.length());
@@ -44,6 +45,30 @@ class BatchTest {
       assertEquals(2, batch.rows());
       assertEquals(2, batch.position(0, 1));
       assertSame(b, batch.cache(0));
+    }
+  }
+
+  /** Those behind a run's other rows, at their own positions. */
+  @Test
+  void wantedRowsLieSideBySide() {
+    try (var backend = new ScalarBackend();
+        var store = new KvStore(backend, 1, 1, 2, 8, CacheMemory.unlimited());
+        var a = store.newCache();
+        var b = store.newCache()) {
+      a.reserve(5);
+      a.advance(5);
+      Batch batch = new Batch(2).add(a, 4, 2).add(b, 3, 1);
+      Batch wanted = batch.wanted();
+      assertEquals(3, wanted.rows());
+      assertEquals(2, wanted.firstRow(1));
+      assertEquals(7, wanted.position(0, 0));
+      assertEquals(2, wanted.position(1, 2));
+      assertEquals(9, wanted.positions());
+      assertSame(wanted, wanted.wanted());
+      batch.advance();
+      assertEquals(9, a.length());
+      assertEquals(3, b.length());
+      assertEquals(2, batch.clear().add(b, 2).wanted().rows());
     }
   }
 

@@ -87,7 +87,7 @@ class ConformanceTest {
           float[] chunkLogits = new float[64 * vocab];
           for (int at = 0; at < ids.length; at += 64) {
             int rows = Math.min(64, ids.length - at);
-            model.embed(ids, at, rows, w);
+            model.embed(ids, at, rows, w.x);
             model.forward(batch.clear().add(cache, rows), w);
             backend.copyRows(w.hidden, 0, w.headInput, 0, rows);
             model.logits(rows, w);
@@ -116,7 +116,7 @@ class ConformanceTest {
         int[] ids = ids(c.get("ids"));
         List<Integer> expected = list(c.get("greedy"));
         try (KvCache cache = model.newCache()) {
-          model.embed(ids, 0, ids.length, w);
+          model.embed(ids, 0, ids.length, w.x);
           model.forward(new Batch(1).add(cache, ids.length), w);
           assertGreedy(expected, greedy(model, cache, ids.length, w, expected.size()), name);
         }
@@ -148,7 +148,7 @@ class ConformanceTest {
         try (KvCache cache = model.newCache()) {
           Batch batch = new Batch(1);
           Tensor hidden = memory.allocate(prompt.length, model.config().hiddenSize());
-          model.embed(prompt, 0, prompt.length, w);
+          model.embed(prompt, 0, prompt.length, w.x);
           model.forward(batch.clear().add(cache, prompt.length), w);
           backend.copyRows(w.hidden, 0, hidden, 0, prompt.length);
 
@@ -162,14 +162,14 @@ class ConformanceTest {
           // again.
           backend.copyRows(z, 0, w.x, 0, t);
           model.forward(batch.clear().add(cache, t), w);
-          model.embed(close, 0, close.length, w);
+          model.embed(close, 0, close.length, w.x);
           model.forward(batch.clear().add(cache, close.length), w);
           int afterClose = cache.length();
           assertEquals(prompt.length + t + close.length, afterClose);
 
           float[] logprobs = Fixtures.floats(expected, "case" + i + ".answer_logprobs");
           backend.copyRows(w.hidden, close.length - 1, w.headInput, 0, 1);
-          model.embed(answer, 0, answer.length, w);
+          model.embed(answer, 0, answer.length, w.x);
           model.forward(batch.clear().add(cache, answer.length), w);
           backend.copyRows(w.hidden, 0, w.headInput, 1, answer.length - 1);
           model.logits(answer.length, w);
@@ -184,7 +184,7 @@ class ConformanceTest {
           assertClose(logprobs, got, name + " answer log-probabilities");
 
           cache.truncate(prompt.length + t);
-          model.embed(close, 0, close.length, w);
+          model.embed(close, 0, close.length, w.x);
           model.forward(batch.clear().add(cache, close.length), w);
           assertGreedy(greedy, greedy(model, cache, close.length, w, greedy.size()), name);
         }
@@ -211,7 +211,7 @@ class ConformanceTest {
       model.logits(1, w);
       backend.summarize(w.logits, 0, summary);
       steps.add(new Step(summary.argmax, summary.max - summary.second));
-      model.embed(new int[] {summary.argmax}, 0, 1, w);
+      model.embed(new int[] {summary.argmax}, 0, 1, w.x);
       model.forward(batch.clear().add(cache, 1), w);
       backend.copyRows(w.hidden, 0, w.headInput, 0, 1);
     }

@@ -14,9 +14,11 @@ import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.cpu.ScalarBackend;
 import io.lrt4j.compute.cpu.VectorBackend;
+import io.lrt4j.compute.cpu.nativ.NativeBackend;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -50,7 +52,7 @@ class TransformerTest {
     /** Runs ids from {@code from} to {@code to}, the next of the cache's; hidden states, logits. */
     Result run(KvCache cache, int[] ids, int from, int to) {
       int rows = to - from;
-      model.embed(ids, from, rows, w);
+      model.embed(ids, from, rows, w.x);
       model.forward(new Batch(1).add(cache, rows), w);
       return result(rows);
     }
@@ -175,20 +177,30 @@ class TransformerTest {
     for (int i = 0; i < n; i++) {
       ids[i] = i * i % 60;
     }
+    sameBitsHoweverItIsRun(name, ids, VectorBackend::new);
+    if (NativeBackend.missing().isEmpty()) {
+      sameBitsHoweverItIsRun(name, ids, NativeBackend::new);
+    }
+  }
+
+  private static void sameBitsHoweverItIsRun(
+      String name, int[] ids, IntFunction<Backend> withThreads) {
     Result expected;
-    try (Running running = Running.of(name, opener("vector"));
+    try (Running running = Running.of(name, () -> withThreads.apply(2));
         KvCache cache = running.model.newCache()) {
-      expected = running.run(cache, ids, 0, n);
+      expected = running.run(cache, ids, 0, ids.length);
     }
     for (int threads = 1; threads <= 3; threads++) {
       int count = threads;
-      try (Running running = Running.of(name, () -> new VectorBackend(count))) {
+      try (Running running = Running.of(name, () -> withThreads.apply(count))) {
         for (int chunk : new int[] {1, 4, 7, 40}) {
           String what = threads + " threads, steps of " + chunk;
           expected.assertSame(inSteps(running, ids, chunk), what);
           expected.assertSame(inForks(running, ids, chunk), what + " in forks");
         }
-        inCompany(running, ids, expected);
+        inCompany(running, ids, expected, ids.length - 5, 8, 1); // all rows
+        inCompany(running, ids, expected, 3, 8, 1);
+        inCompany(running, ids, expected, 1, 7, 1);
       }
     }
   }
@@ -220,8 +232,12 @@ class TransformerTest {
     return all;
   }
 
-  /** Three sequences of different lengths in each step. */
-  private static void inCompany(Running running, int[] ids, Result expected) {
+  /**
+   * Three sequences of different lengths in each step.
+   *
+   * @param wanted last rows of each whose final hidden states are compared
+   */
+  private static void inCompany(Running running, int[] ids, Result expected, int... wanted) {
     int n = ids.length;
     int[] ends = {n, 11, 29};
     int[] at = {5, 3, 28};
@@ -238,14 +254,16 @@ class TransformerTest {
       for (int i = 0; i < 3; i++) {
         System.arraycopy(ids, at[i], step, rows, ends[i] - at[i]);
         rows += ends[i] - at[i];
-        batch.add(caches.get(i), ends[i] - at[i]);
+        batch.add(caches.get(i), ends[i] - at[i], wanted[i]);
       }
-      running.model.embed(step, 0, rows, running.w);
+      running.model.embed(step, 0, rows, running.w.x);
       running.model.forward(batch, running.w);
-      Result together = running.result(rows);
+      Batch kept = batch.wanted();
+      Result together = running.result(kept.rows());
       for (int i = 0; i < 3; i++) {
-        Result own = together.part(batch.firstRow(i), batch.firstRow(i + 1), rows);
-        expected.part(at[i], ends[i], n).assertSame(own, "sequence " + i + " of 3");
+        assertEquals(ends[i], caches.get(i).length());
+        Result own = together.part(kept.firstRow(i), kept.firstRow(i + 1), kept.rows());
+        expected.part(ends[i] - wanted[i], ends[i], n).assertSame(own, "sequence " + i + " of 3");
       }
       running.model.logitsOfLastRows(batch, running.w);
       int vocab = running.model.config().vocabSize();

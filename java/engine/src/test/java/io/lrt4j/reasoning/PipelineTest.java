@@ -62,11 +62,7 @@ class PipelineTest {
 
     /** The network: over question and queries, or over the queries alone. */
     Trace network(Fusion fusion, int n, int t) {
-      if (fusion == Fusion.APPEND) {
-        steps.add(new Step(networkLayers, List.of(new Run(0, n))));
-      }
-      int start = fusion == Fusion.APPEND ? n : 0;
-      steps.add(new Step(networkLayers, List.of(new Run(start, t))));
+      steps.add(new Step(networkLayers, List.of(new Run(0, fusion == Fusion.APPEND ? n + t : t))));
       return this;
     }
 
@@ -106,7 +102,7 @@ class PipelineTest {
       for (int round = 0; round < 2; round++) { // a used session does as a new one
         Answer answer = m.ask(QUESTION.mode(Mode.LATENT));
 
-        Trace expected = new Trace(3, 2).base(n, 1).network(fusion, n, t).base(t, 1).base(close, 1);
+        Trace expected = new Trace(3, 2).base(n, 1).network(fusion, n, t).base(t + close, 1);
         assertEquals(expected.answer(12, 1).steps(), m.spy.takeSteps());
         assertEquals(new TokenCounts(n + close, t, 0, 12), answer.tokens());
       }
@@ -166,8 +162,7 @@ class PipelineTest {
           new Trace(3, 2)
               .base(n, 1)
               .network(Fusion.APPEND, n, 8)
-              .base(8, 1)
-              .base(close, 1)
+              .base(8 + close, 1)
               .answer(12, 1)
               .backTo(n)
               .forced(9, forced, 3, 1);
@@ -188,7 +183,7 @@ class PipelineTest {
       List<Answer> answers = m.session.ask(sampled, 5, null);
 
       Trace expected =
-          new Trace(3, 2).base(n, 1).network(Fusion.APPEND, n, 8).base(8, 1).base(close, 1);
+          new Trace(3, 2).base(n, 1).network(Fusion.APPEND, n, 8).base(8 + close, 1);
       assertEquals(expected.answer(12, 5).steps(), m.spy.takeSteps());
       assertEquals(5, answers.size());
       answers.forEach(a -> assertEquals(new TokenCounts(n + close, 8, 0, 12), a.tokens()));
@@ -209,8 +204,7 @@ class PipelineTest {
           new Trace(3, 2)
               .base(n, 1)
               .network(Fusion.APPEND, n, 8)
-              .base(8, 1)
-              .base(close, 1)
+              .base(8 + close, 1)
               .answer(12, 3)
               .backTo(n)
               .forced(9, forced, 3, 3);
@@ -248,10 +242,10 @@ class PipelineTest {
 
       List<Step> steps = m.spy.takeSteps();
       Trace expected = new Trace(3, 2).base(256, 1).base(256, 1).base(n - 512, 1);
-      Trace network = new Trace(2, 0).base(256, 1).base(256, 1).base(n - 512, 1).base(8, 1);
+      Trace network = new Trace(2, 0).base(256, 1).base(256, 1).base(n - 512 + 8, 1);
       List<Step> all = new ArrayList<>(expected.steps());
       all.addAll(network.steps());
-      Trace rest = new Trace(3, 2).backTo(n).base(8, 1).base(close, 1).answer(3, 1);
+      Trace rest = new Trace(3, 2).backTo(n).base(8 + close, 1).answer(3, 1);
       all.addAll(rest.steps());
       assertEquals(all, steps);
     }
@@ -318,15 +312,13 @@ class PipelineTest {
               expected
                   .base(n, 1)
                   .network(Fusion.APPEND, n, t)
-                  .base(t, 1)
-                  .base(close, 1)
+                  .base(t + close, 1)
                   .answer(16, 1);
           case AUTO ->
               expected
                   .base(n, 1)
                   .network(Fusion.APPEND, n, t)
-                  .base(t, 1)
-                  .base(close, 1)
+                  .base(t + close, 1)
                   .answer(16, 1)
                   .backTo(n)
                   .forced(12, forced, 4, 1);

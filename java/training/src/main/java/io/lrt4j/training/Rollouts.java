@@ -69,8 +69,7 @@ final class Rollouts implements AutoCloseable {
     List<KvCache> forks = new ArrayList<>();
     try (KvCache cache = base.newCache()) {
       generator.prefill(cache, prompt, hidden);
-      generator.prefill(cache, pass.run(hidden, n), t);
-      generator.prefill(cache, close, null);
+      generator.prefill(cache, pass.run(hidden, n), t, close);
       List<Sequence> sequences = new ArrayList<>();
       boolean greedy = options.temperature() == 0; // and then has no seed
       long first = greedy ? 0 : Objects.requireNonNull(options.seed(), "seed");

@@ -31,12 +31,13 @@ final class Sequences implements AutoCloseable {
     for (int run = 0; run < batch.runs(); run++) {
       KvCache cache = batch.cache(run);
       int rows = batch.firstRow(run + 1) - batch.firstRow(run);
-      int end = cache.length() + rows;
+      int begin = batch.position(run, batch.firstRow(run));
+      int end = begin + rows;
       int length = cache.blockLength();
       long r = run * RUN_BYTES;
       runs.set(JAVA_INT, r, batch.firstRow(run));
       runs.set(JAVA_INT, r + 4, rows);
-      runs.set(JAVA_INT, r + 8, cache.length());
+      runs.set(JAVA_INT, r + 8, begin);
       runs.set(JAVA_INT, r + 12, Math.ceilDiv(end, length));
       runs.set(JAVA_LONG, r + 16, spans.address() + at);
       for (int from = 0; from < end; from += length) {
