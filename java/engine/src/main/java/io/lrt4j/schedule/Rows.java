@@ -13,8 +13,8 @@ public interface Rows {
   void write(Tensor x, int at, int from, int rows);
 
   /**
-   * How many of the input's rows {@code from … from + rows - 1}, the last of them, it is to be given
-   * final hidden states of; at least 1.
+   * How many of the input's rows {@code from … from + rows - 1}, the last of them, it is to be
+   * given final hidden states of; at least 1.
    */
   int wanted(int from, int rows);
 

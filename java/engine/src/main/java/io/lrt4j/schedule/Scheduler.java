@@ -466,10 +466,7 @@ public final class Scheduler implements AutoCloseable {
       int wanted = shared.wanted(run);
       Objects.requireNonNull(reader.input)
           .take(
-              w.hidden,
-              shared.wanted().firstRow(run),
-              reader.done + reader.rows - wanted,
-              wanted);
+              w.hidden, shared.wanted().firstRow(run), reader.done + reader.rows - wanted, wanted);
     }
   }
 

@@ -182,8 +182,7 @@ class PipelineTest {
 
       List<Answer> answers = m.session.ask(sampled, 5, null);
 
-      Trace expected =
-          new Trace(3, 2).base(n, 1).network(Fusion.APPEND, n, 8).base(8 + close, 1);
+      Trace expected = new Trace(3, 2).base(n, 1).network(Fusion.APPEND, n, 8).base(8 + close, 1);
       assertEquals(expected.answer(12, 5).steps(), m.spy.takeSteps());
       assertEquals(5, answers.size());
       answers.forEach(a -> assertEquals(new TokenCounts(n + close, 8, 0, 12), a.tokens()));
@@ -309,11 +308,7 @@ class PipelineTest {
           case DIRECT -> expected.base(answer.tokens().prompt(), 1).answer(16, 1);
           case EXPLICIT -> expected.base(n, 1).forced(12, forced, 4, 1);
           case LATENT ->
-              expected
-                  .base(n, 1)
-                  .network(Fusion.APPEND, n, t)
-                  .base(t + close, 1)
-                  .answer(16, 1);
+              expected.base(n, 1).network(Fusion.APPEND, n, t).base(t + close, 1).answer(16, 1);
           case AUTO ->
               expected
                   .base(n, 1)
