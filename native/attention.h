@@ -83,6 +83,11 @@ INLINE void accumulate_columns(const int rows, const float *const *x, int n, con
   for (; c + TILE_PANELS * LRT_PANEL <= width; c += TILE_PANELS * LRT_PANEL) {
     accumulate(rows, TILE_PANELS * PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
   }
+#if TILE_PANELS > 2
+  for (; c + TILE_PANELS / 2 * LRT_PANEL <= width; c += TILE_PANELS / 2 * LRT_PANEL) {
+    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
+  }
+#endif
   for (; c < width; c += LRT_PANEL) {
     accumulate(rows, PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
   }
@@ -213,7 +218,11 @@ static void merge(float *m, float *s, float *o, float chunk_m, float chunk_s, co
 
 static void divide(const float *o, float s, int dim, float *out) {
   float scale = 1 / s;
-  for (int i = 0; i < dim; i++) {
+  int i = 0;
+  for (; i + W <= dim; i += W) {
+    store(out + i, load(o + i) * all(scale));
+  }
+  for (; i < dim; i++) {
     out[i] = o[i] * scale;
   }
 }

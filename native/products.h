@@ -5,10 +5,9 @@
 #include "vectors.h"
 
 
-/* What one tile writes: n outputs of each row, with bias and what is there; sums are `width` apart. */
-static void finish_tile(int rows, int width, const float *sums, const float *bias, int n, float *y,
+/* What one tile writes where it has some outputs too many: n of each row, with bias and what is there; sums are `width` apart. */
+static void finish_some(int rows, int width, const float *sums, const float *bias, int n, float *y,
                         int64_t y_stride, int add) {
-  n = n < width ? n : width;
   for (int r = 0; r < rows; r++) {
     float *to = y + r * y_stride;
     const float *from = sums + r * width;
@@ -26,14 +25,35 @@ static void finish_tile(int rows, int width, const float *sums, const float *bia
   }
 }
 
-#define FINISH(ROWS, VECTORS)                                                                      \
-  float tile[TILE_ROWS * TILE_VECTORS * W];\
-  UNROLL for (int r = 0; r < ROWS; r++) {                                                          \
-    UNROLL for (int v = 0; v < VECTORS; v++) { store(tile + (r * (VECTORS) + v) * W, (vec)sums[r][v]); }          \
-  }                                                                                                \
-  int first_out = panel * LRT_PANEL;                                                               \
-  finish_tile(ROWS, VECTORS * W, tile, part->bias ? part->bias + first_out : NULL,           \
-              part->out - first_out, y + first_out, y_stride, add)
+/* What one tile writes. */
+INLINE void finish_tile(const int rows, const int vectors, vec sums[TILE_ROWS][TILE_VECTORS],
+                        const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  int first = panel * LRT_PANEL;
+  const float *bias = part->bias ? part->bias + first : NULL;
+  y += first;
+  if (part->out - first < vectors * W) {
+    float tile[TILE_ROWS * TILE_VECTORS * W];
+    UNROLL for (int r = 0; r < rows; r++) {
+      UNROLL for (int v = 0; v < vectors; v++) { store(tile + (r * vectors + v) * W, sums[r][v]); }
+    }
+    finish_some(rows, vectors * W, tile, bias, part->out - first, y, y_stride, add);
+    return;
+  }
+  if (bias) {
+    UNROLL for (int v = 0; v < vectors; v++) {
+      vec b = load(bias + v * W);
+      UNROLL for (int r = 0; r < rows; r++) { sums[r][v] += b; }
+    }
+  }
+  if (add) {
+    UNROLL for (int r = 0; r < rows; r++) {
+      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = load(y + r * y_stride + v * W) + sums[r][v]; }
+    }
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) { store(y + r * y_stride + v * W, sums[r][v]); }
+  }
+}
 
 INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int row, int in,
                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
@@ -55,7 +75,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
     }
   }
-  FINISH(rows, vectors);
+  finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
 }
 
 INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int row, int in,
@@ -78,7 +98,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
     }
   }
-  FINISH(rows, vectors);
+  finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
 }
 
 #if LEVEL >= 4
@@ -89,9 +109,9 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
 INLINE void tile_pairs(const int parts, const int rows, const int panels, const lrt_input *x, int row,
                        int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
   int pairs = (in + 1) / 2;
-  __m512 sums[TILE_ROWS][TILE_PANELS];
+  vec sums[TILE_ROWS][TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
-    UNROLL for (int p = 0; p < panels; p++) { sums[r][p] = _mm512_setzero_ps(); }
+    UNROLL for (int p = 0; p < panels; p++) { sums[r][p] = all(0); }
   }
   const int32_t *a = (const int32_t *)(x->split + (int64_t)row * 2 * x->stride);
   int stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
@@ -105,16 +125,16 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
       if (parts > 1) {
         __m512bh second = (__m512bh)_mm512_set1_epi32(a[(int64_t)r * stride + stride / 2 + k]);
         UNROLL for (int p = 0; p < panels; p++) {
-          sums[r][p] = _mm512_dpbf16_ps(sums[r][p], weight[p], second);
+          sums[r][p] = (vec)_mm512_dpbf16_ps((__m512)sums[r][p], weight[p], second);
         }
       }
       __m512bh first = (__m512bh)_mm512_set1_epi32(a[(int64_t)r * stride + k]);
       UNROLL for (int p = 0; p < panels; p++) {
-        sums[r][p] = _mm512_dpbf16_ps(sums[r][p], weight[p], first);
+        sums[r][p] = (vec)_mm512_dpbf16_ps((__m512)sums[r][p], weight[p], first);
       }
     }
   }
-  FINISH(rows, panels);
+  finish_tile(rows, panels, sums, part, panel, y, y_stride, add);
 }
 
 INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int row, int in,
@@ -156,7 +176,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
     }
   }
-  FINISH(rows, vectors);
+  finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
 }
 #endif
 
@@ -243,7 +263,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       }
     }
   }
-  FINISH(rows, vectors);
+  finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
 }
 
 INLINE void tile_q8(const int rows, const int panels, const lrt_input *x, int row, int in,

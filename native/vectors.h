@@ -48,7 +48,27 @@ INLINE vec choose(ivec mask, vec yes, vec no) {
   return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
 }
 
-INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+/* a > b ? a : b, which is what the instructions do, with NaN as well. */
+INLINE vec larger(vec a, vec b) {
+#if W == 16
+  return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif W == 8
+  return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return choose(a > b, a, b);
+#endif
+}
+
+/* a < b ? a : b, likewise. */
+INLINE vec lesser(vec a, vec b) {
+#if W == 16
+  return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif W == 8
+  return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return choose(a < b, a, b);
+#endif
+}
 
 INLINE vec fused(vec a, vec b, vec c) {
 #if W == 16
@@ -66,25 +86,31 @@ INLINE vec fused(vec a, vec b, vec c) {
 #endif
 }
 
-/* The sum of all lanes, pairwise. */
-INLINE float sum(vec v) {
-  float lane[W];
-  memcpy(lane, &v, sizeof v);
-  for (int half = W / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) {
-      lane[i] += lane[i + half];
-    }
+typedef float vec4 __attribute__((vector_size(16)));
+
+/* Lanes i and i + half are added (or the larger is kept), and again, down to one. */
+#define FOLD(NAME, OP)                                                            \
+  INLINE float NAME(vec v) {                                                      \
+    vec4 part[W / 4];                                                             \
+    memcpy(part, &v, sizeof v);                                                   \
+    for (int half = W / 8; half > 0; half /= 2) {                                 \
+      UNROLL for (int i = 0; i < half; i++) { part[i] = OP(part[i], part[i + half]); } \
+    }                                                                             \
+    vec4 two = OP(part[0], ((vec4){part[0][2], part[0][3], 0, 0}));               \
+    return OP(two, ((vec4){two[1], 0, 0, 0}))[0];                                 \
   }
-  return lane[0];
+#define PLUS(a, b) (a + b)
+
+INLINE vec4 larger4(vec4 a, vec4 b) {
+#if defined __x86_64__
+  return (vec4)_mm_max_ps((__m128)a, (__m128)b);
+#else
+  return larger(a, b);
+#endif
 }
 
-INLINE float greatest(vec v) {
-  float most = v[0];
-  for (int i = 1; i < W; i++) {
-    most = v[i] > most ? v[i] : most;
-  }
-  return most;
-}
+FOLD(sum, PLUS)
+FOLD(greatest, larger4)
 
 /* The first n elements, 0 behind them. */
 INLINE vec load_some(const float *p, int n) {
@@ -144,8 +170,7 @@ INLINE vec halves(const uint16_t *p) {
 INLINE vec exponential(vec x) {
   const vec smallest = all(-87.33654f);
   const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
-  vec clamped = choose(x < smallest, smallest, x);
-  clamped = choose(clamped > all(88.02f), all(88.02f), clamped);
+  vec clamped = lesser(all(88.02f), larger(smallest, x)); /* NaN stays NaN */
   vec shifted = clamped * all(1.442695f) + magic;
   vec k = shifted - magic;
   vec r = fused(k, all(-0.6933594f), clamped);
