@@ -134,7 +134,7 @@ public final class Transformer implements AutoCloseable {
 
   /** One decoder layer: x += attention(norm(x)); x += mlp(norm(x)). x: [rows, hidden]. */
   private void layer(int l, Batch batch, Tensor rope, Workspace w) {
-    Weights.Layer p = weights.layers().get(l);
+    DecoderSchema.Layer<Tensor, Linear> p = weights.layers().get(l);
     int rows = batch.rows();
     float eps = config.rmsNormEps();
     ops.normProject(w.x, rows, p.inputNorm(), eps, p.qkv(), w.qkv);
