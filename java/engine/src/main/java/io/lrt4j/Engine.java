@@ -114,7 +114,8 @@ public interface Engine extends AutoCloseable {
 
   /**
    * The latent vectors, [t][d], that the reasoning network computes for a question: what takes the
-   * place of written thinking. None, [0][], if the question's {@link Cancellation} called it off.
+   * place of written thinking. None, [0][], if the question's {@link Cancellation}, its timeout or
+   * an interrupt ended it.
    *
    * @throws QuestionException if there is no reasoning network, or the question is too long
    */

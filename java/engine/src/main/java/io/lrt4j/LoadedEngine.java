@@ -197,13 +197,14 @@ final class LoadedEngine implements Engine {
 
   @Override
   public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
-    Cutoff interrupt = new Cutoff(GenerationOptions.unset(), 0);
-    return admitted(interrupt, session -> session.score(ids, withLogits, withHidden));
+    return admitted(Cutoff.interrupt(), session -> session.score(ids, withLogits, withHidden));
   }
 
   @Override
   public float[][] latents(Question question) {
-    return inSession(session -> session.latents(question));
+    long asked = System.nanoTime();
+    Cutoff cutoff = new Cutoff(question.options(), asked);
+    return admitted(cutoff, session -> session.latents(question, asked));
   }
 
   @Override

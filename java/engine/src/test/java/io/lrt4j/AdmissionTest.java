@@ -76,6 +76,7 @@ class AdmissionTest {
           () -> engine.generate(new int[] {1}, GenerationOptions.defaults()));
       assertThrows(OverloadedException.class, () -> engine.score(new int[] {1}, false, false));
       assertThrows(OverloadedException.class, () -> engine.sample(QUESTION, 2));
+      assertThrows(OverloadedException.class, () -> engine.latents(QUESTION));
       CompletableFuture<Answer> later = engine.askAsync(QUESTION);
       assertInstanceOf(
           OverloadedException.class,
@@ -116,6 +117,7 @@ class AdmissionTest {
       Thread.currentThread().interrupt();
       assertEquals(FinishReason.CANCELLED, engine.ask(QUESTION).finishReason());
       assertThrows(CancellationException.class, () -> engine.score(new int[] {1, 2}, false, false));
+      assertEquals(0, engine.latents(QUESTION).length);
       assertTrue(Thread.interrupted());
       assertEquals(3, held.letGo().ids().size());
     }

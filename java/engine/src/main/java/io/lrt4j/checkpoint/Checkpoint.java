@@ -2,9 +2,7 @@ package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
 import io.lrt4j.UnsupportedModelException;
-import io.lrt4j.compute.Memory;
 import io.lrt4j.model.ModelConfig;
-import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -17,24 +15,21 @@ import java.util.Optional;
  * implies is there with its shape and a type that runs. Files that are mapped must not be changed
  * while it is open.
  */
-public final class Checkpoint implements AutoCloseable {
+public final class Checkpoint extends OpenCheckpoint {
   private static final System.Logger LOG = System.getLogger(Checkpoint.class.getName());
   private static final String PREFIX = "model.";
   private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final String HEAD = "lm_head.weight";
   private static final String ADAPTER = "adapter_config.json"; // PEFT would apply it by itself
 
-  private final Path directory;
   private final ModelConfig config;
   private final GenerationDefaults generation;
-  private final TensorFiles tensors;
 
   private Checkpoint(
       Path directory, ModelConfig config, GenerationDefaults generation, TensorFiles tensors) {
-    this.directory = directory;
+    super(directory, tensors);
     this.config = config;
     this.generation = generation;
-    this.tensors = tensors;
   }
 
   /** Opens a directory, checks all of it, and maps its weights. */
@@ -148,10 +143,6 @@ public final class Checkpoint implements AutoCloseable {
         c.maxPositions());
   }
 
-  public Path directory() {
-    return directory;
-  }
-
   /** The config, with {@code tiedEmbeddings} as the tensors have it. */
   public ModelConfig config() {
     return config;
@@ -161,53 +152,13 @@ public final class Checkpoint implements AutoCloseable {
     return generation;
   }
 
-  /**
-   * The tensor of that name.
-   *
-   * @throws CheckpointException if there is none
-   */
-  public StoredTensor tensor(String name) {
-    return tensors.require(name);
-  }
-
-  /** Its parameters as {@code memory} takes them in; they live as long as both. */
-  public Weights.Source on(Memory memory) {
-    return tensors.on(memory, false);
-  }
-
-  /**
-   * The same, and what {@code memory} has copied is given up: such a tensor of a checkpoint that
-   * was read is no longer here.
-   */
-  public Weights.Source handOver(Memory memory) {
-    return tensors.on(memory, true);
-  }
-
-  public boolean has(String name) {
-    return tensors.find(name) != null;
-  }
-
-  /**
-   * The tensors in memory, in the order of the files; if they are mapped, those that the model does
-   * not use as well.
-   */
-  public List<StoredTensor> tensors() {
-    return tensors.all();
-  }
-
   /** What projections are rounded to in the files; empty if they are not. */
   public Optional<String> rounded() {
     return Optional.ofNullable(tensors.rounded()).map(type -> type.name().toLowerCase(Locale.ROOT));
   }
 
-  /** Number of parameters of the model; a tied head counts once. */
-  public long parameters() {
-    return TensorLayout.of(config, PREFIX).parameters();
-  }
-
-  /** Frees or unmaps the weights: every tensor's data is invalid from now on. */
   @Override
-  public void close() {
-    tensors.close();
+  TensorLayout layout() {
+    return TensorLayout.of(config, PREFIX);
   }
 }

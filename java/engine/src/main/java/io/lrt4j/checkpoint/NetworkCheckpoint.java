@@ -2,8 +2,6 @@ package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
 import io.lrt4j.UnsupportedModelException;
-import io.lrt4j.compute.Memory;
-import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -13,15 +11,12 @@ import java.util.List;
  * queries} [t, g], {@code backbone.layers.*} and {@code backbone.norm.weight} as in a Qwen3
  * checkpoint, {@code out_proj.weight} [d, g], {@code out_proj.bias} [d].
  */
-public final class NetworkCheckpoint implements AutoCloseable {
-  private final Path directory;
+public final class NetworkCheckpoint extends OpenCheckpoint {
   private final NetworkConfig config;
-  private final TensorFiles tensors;
 
   private NetworkCheckpoint(Path directory, NetworkConfig config, TensorFiles tensors) {
-    this.directory = directory;
+    super(directory, tensors);
     this.config = config;
-    this.tensors = tensors;
   }
 
   /** Opens a directory, checks all of it, and maps its weights. */
@@ -49,50 +44,12 @@ public final class NetworkCheckpoint implements AutoCloseable {
     return new NetworkCheckpoint(files.directory(), config, tensors);
   }
 
-  public Path directory() {
-    return directory;
-  }
-
   public NetworkConfig config() {
     return config;
   }
 
-  /**
-   * The tensor of that name.
-   *
-   * @throws CheckpointException if there is none
-   */
-  public StoredTensor tensor(String name) {
-    return tensors.require(name);
-  }
-
-  /** Its parameters as {@code memory} takes them in; they live as long as both. */
-  public Weights.Source on(Memory memory) {
-    return tensors.on(memory, false);
-  }
-
-  /** The same, and what {@code memory} has copied is given up, as in {@link Checkpoint}. */
-  public Weights.Source handOver(Memory memory) {
-    return tensors.on(memory, true);
-  }
-
-  public boolean has(String name) {
-    return tensors.find(name) != null;
-  }
-
-  /** The tensors in memory, in the order of the files; if they are mapped, all. */
-  public List<StoredTensor> tensors() {
-    return tensors.all();
-  }
-
-  /** Number of parameters. */
-  public long parameters() {
-    return TensorLayout.of(config).parameters();
-  }
-
-  /** Frees or unmaps the weights: every tensor's data is invalid from now on. */
   @Override
-  public void close() {
-    tensors.close();
+  TensorLayout layout() {
+    return TensorLayout.of(config);
   }
 }

@@ -9,11 +9,12 @@ import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
+import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.schedule.Rows;
 import io.lrt4j.schedule.Scheduler;
 import io.lrt4j.schedule.Turn;
 import java.util.List;
-import java.util.function.BooleanSupplier;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -68,44 +69,38 @@ public final class Generator implements AutoCloseable {
    * @param hidden receives their final hidden states, [n, hidden], or null
    */
   public void prefill(KvCache cache, int[] tokens, @Nullable Tensor hidden) {
-    prefill(cache, tokens, hidden, () -> false);
+    prefill(cache, tokens, 0, hidden, null);
   }
 
   /**
-   * The same, unless it is called off on the way.
+   * The same from token {@code from} on: those before are in the cache, and in {@code hidden}.
    *
-   * @param calledOff asked before every chunk of tokens
+   * @param cutoff looked at before every chunk of tokens; null if nothing ends it
    * @return whether all tokens were appended
    */
   public boolean prefill(
-      KvCache cache, int[] tokens, @Nullable Tensor hidden, BooleanSupplier calledOff) {
-    return prefill(cache, tokens, 0, hidden, calledOff);
-  }
-
-  /** The same from token {@code from} on: those before are in the cache, and in {@code hidden}. */
-  public boolean prefill(
-      KvCache cache, int[] tokens, int from, @Nullable Tensor hidden, BooleanSupplier calledOff) {
+      KvCache cache, int[] tokens, int from, @Nullable Tensor hidden, @Nullable Cutoff cutoff) {
     checkIds(tokens);
     Rows rest = new Prompt(tokens, from, hidden);
-    return turn(calledOff).read(model, w, cache, tokens.length - from, rest);
+    return turn(cutoff).read(model, w, cache, tokens.length - from, rest);
   }
 
-  /** Turns at the model, between the steps of those who decode, until it is called off. */
-  public Turn turn(BooleanSupplier calledOff) {
-    return scheduler.turn(calledOff);
+  /** Turns at the model, between the steps of those who decode, until {@code cutoff} ends it. */
+  public Turn turn(@Nullable Cutoff cutoff) {
+    return scheduler.turn(cutoff);
   }
 
   /** Appends {@code n} embeddings, [n, hidden], and tokens behind them to a cache. */
   public void prefill(KvCache cache, Tensor embeddings, int n, int[] tokens) {
-    prefill(cache, embeddings, n, tokens, () -> false);
+    prefill(cache, embeddings, n, tokens, null);
   }
 
-  /** The same, unless it is called off on the way. */
+  /** The same, unless {@code cutoff} ends it on the way. */
   public boolean prefill(
-      KvCache cache, Tensor embeddings, int n, int[] tokens, BooleanSupplier calledOff) {
+      KvCache cache, Tensor embeddings, int n, int[] tokens, @Nullable Cutoff cutoff) {
     checkIds(tokens);
     Rows rows = new Latents(embeddings, n, tokens);
-    return turn(calledOff).read(model, w, cache, n + tokens.length, rows);
+    return turn(cutoff).read(model, w, cache, n + tokens.length, rows);
   }
 
   /** A cache is filled with tokens. */
@@ -212,21 +207,25 @@ public final class Generator implements AutoCloseable {
 
   /** Logits after what was appended last, [1, vocab]; good until the next call. */
   public Tensor logits() {
-    scheduler.inTurn(() -> model.logits(1, w));
-    return w.logits;
+    return Objects.requireNonNull(logits(null));
+  }
+
+  /** The same, or null if {@code cutoff} ended it. */
+  public @Nullable Tensor logits(@Nullable Cutoff cutoff) {
+    return turn(cutoff).take(() -> model.logits(1, w)) ? w.logits : null;
   }
 
   /**
-   * Logits of the {@code rows} rows that {@code hidden} has from {@code from} on; at most {@link
-   * #width}.
+   * Logits of the {@code rows} rows, at most {@link #width}, that {@code hidden} has from {@code
+   * from} on; null if {@code cutoff} ended it.
    */
-  public Tensor logits(Tensor hidden, int from, int rows) {
-    scheduler.inTurn(
+  public @Nullable Tensor logits(Tensor hidden, int from, int rows, @Nullable Cutoff cutoff) {
+    Runnable head =
         () -> {
           ops.copyRows(hidden, from, w.headInput, 0, rows);
           model.logits(rows, w);
-        });
-    return w.logits;
+        };
+    return turn(cutoff).take(head) ? w.logits : null;
   }
 
   /**
@@ -234,6 +233,11 @@ public final class Generator implements AutoCloseable {
    * cache's end gave.
    */
   public void run(List<Sequence> sequences, Tensor firstLogits) {
+    run(sequences, firstLogits, null);
+  }
+
+  /** The same, unless {@code cutoff}, which is that of each, ends them all. */
+  public void run(List<Sequence> sequences, Tensor firstLogits, @Nullable Cutoff cutoff) {
     if (buffers.logits.length == 0 && sequences.stream().anyMatch(Sequence::samples)) {
       buffers = new Sampler.Buffers(model.config().vocabSize());
     }
@@ -252,11 +256,18 @@ public final class Generator implements AutoCloseable {
     if (n == 0) {
       return;
     }
-    try (Scheduler.Client client = scheduler.join(w, batch, ids)) {
+    try (Scheduler.Client client = scheduler.join(w, batch, ids, cutoff)) {
       for (; n > 0; n = compact(open, n)) {
         int running = Math.min(n, together);
         for (int from = 0; from < running; ) {
-          from = step(client, open, from, running);
+          int to = step(client, open, from, running);
+          if (to == from) {
+            for (int i = 0; i < n; i++) {
+              open[i].cutOff();
+            }
+            break;
+          }
+          from = to;
         }
       }
     }
@@ -278,7 +289,8 @@ public final class Generator implements AutoCloseable {
   }
 
   /**
-   * One step for as many sequences as fit, from {@code from} on; returns the first that did not.
+   * One step for as many sequences as fit, from {@code from} on; returns the first that did not,
+   * {@code from} itself if all were called off.
    */
   private int step(Scheduler.Client client, Sequence[] open, int from, int n) {
     batch.clear();
@@ -289,7 +301,9 @@ public final class Generator implements AutoCloseable {
       batch.add(open[to].cache(), open[to].feedCount(), 1);
       to++;
     }
-    client.step();
+    if (!client.step()) {
+      return from;
+    }
     for (int i = from; i < to; i++) {
       open[i].take(ops, w.logits, i - from, summary, buffers);
     }

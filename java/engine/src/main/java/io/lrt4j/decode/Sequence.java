@@ -171,9 +171,11 @@ public final class Sequence {
     }
   }
 
-  /** Whether somebody wants an answer with these options to end, on this thread. */
-  public static boolean isCancelled(GenerationOptions options) {
-    return new Cutoff(options.withTimeout(null), 0).isReached();
+  /** Ends it, if it has not ended, as its cutoff says. */
+  void cutOff() {
+    if (finished == null) {
+      finished = cutoff.reached();
+    }
   }
 
   private String think(int id) {

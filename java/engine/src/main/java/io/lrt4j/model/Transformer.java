@@ -141,7 +141,7 @@ public final class Transformer implements AutoCloseable {
    * @param wanted the rows that come out: of the last layer, others need keys and values alone
    */
   private void layer(int l, Batch batch, Batch wanted, Tensor rope, Workspace w) {
-    Weights.Layer p = weights.layers().get(l);
+    DecoderSchema.Layer<Tensor, Linear> p = weights.layers().get(l);
     float eps = config.rmsNormEps();
     ops.normProject(w.x, batch.rows(), p.inputNorm(), eps, p.qkv(), w.qkv);
     ops.ropeAndStore(w.qkv, batch, l, p.queryNorm(), p.keyNorm(), eps, rope);

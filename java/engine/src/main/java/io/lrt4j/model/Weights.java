@@ -15,30 +15,10 @@ import org.jspecify.annotations.Nullable;
  * @param head hidden to vocab, the embedding itself when tied; null for a backbone without one
  */
 public record Weights(
-    @Nullable Tensor embedding, List<Layer> layers, Tensor norm, @Nullable Linear head) {
-
-  /**
-   * One decoder layer.
-   *
-   * @param inputNorm [hidden]
-   * @param qkv hidden to (heads + 2 kvHeads) headDim, in three parts
-   * @param queryNorm [headDim], or null without query/key norm
-   * @param keyNorm [headDim], or null
-   * @param output heads * headDim to hidden
-   * @param postNorm [hidden]
-   * @param gateUp hidden to 2 * intermediate, in two parts
-   * @param down intermediate to hidden
-   */
-  public record Layer(
-      Tensor inputNorm,
-      Linear qkv,
-      @Nullable Tensor queryNorm,
-      @Nullable Tensor keyNorm,
-      Linear output,
-      Tensor postNorm,
-      Linear gateUp,
-      Linear down) {}
-
+    @Nullable Tensor embedding,
+    List<DecoderSchema.Layer<Tensor, Linear>> layers,
+    Tensor norm,
+    @Nullable Linear head) {
   /** Where parameters come from: a checkpoint in a backend's hands, or a training run. */
   public interface Source {
     /** The named tensor; refuses a name that is missing. */
@@ -62,21 +42,7 @@ public record Weights(
    */
   public static Weights of(ModelConfig c, String prefix, Source source) {
     var schema = DecoderSchema.of(c, prefix, new Loading(source));
-    List<Layer> layers =
-        schema.layers().stream()
-            .map(
-                l ->
-                    new Layer(
-                        l.inputNorm(),
-                        l.qkv(),
-                        l.queryNorm(),
-                        l.keyNorm(),
-                        l.output(),
-                        l.postNorm(),
-                        l.gateUp(),
-                        l.down()))
-            .toList();
-    return new Weights(schema.embedding(), layers, schema.norm(), schema.head());
+    return new Weights(schema.embedding(), schema.layers(), schema.norm(), schema.head());
   }
 
   /** By name: shapes are the source's business. */

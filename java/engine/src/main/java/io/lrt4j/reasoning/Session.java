@@ -27,7 +27,6 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -77,7 +76,8 @@ public final class Session implements AutoCloseable {
         return cancelled(job, mode == Mode.AUTO ? Mode.LATENT : mode);
       }
       return switch (mode) {
-        case DIRECT, EXPLICIT -> decode(job, mode, prompt.length, 0, generator.logits(), listener);
+        case DIRECT, EXPLICIT ->
+            decode(job, mode, prompt.length, 0, generator.logits(job.cutoff), listener);
         case LATENT -> latent(job, listener);
         case AUTO -> auto(job, threshold, listener);
       };
@@ -86,10 +86,14 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /** Encodes and reasons only: the latents, [t][d]; [0][] if it was called off. */
-  public float[][] latents(Question question) {
+  /**
+   * Encodes and reasons only: the latents, [t][d]; [0][] if it was called off.
+   *
+   * @param asked when somebody asked, {@link System#nanoTime}
+   */
+  public float[][] latents(Question question, long asked) {
     GenerationOptions options = question.optionsOver(model.defaultOptions());
-    Job job = Job.of(model.prompts().thinking(question), options, 1, new Stopwatch());
+    Job job = Job.of(model.prompts().thinking(question), options, 1, new Stopwatch(asked));
     try {
       ReasoningNetwork network = network(Mode.LATENT);
       Tensor z = encode(job, Mode.LATENT) ? reason(job, network) : null;
@@ -128,7 +132,8 @@ public final class Session implements AutoCloseable {
       if (!encode(job, Mode.DIRECT)) {
         return cancelled(job, Mode.DIRECT).getFirst();
       }
-      return decode(job, Mode.DIRECT, prompt.length, 0, generator.logits(), listener).getFirst();
+      Tensor logits = generator.logits(job.cutoff);
+      return decode(job, Mode.DIRECT, prompt.length, 0, logits, listener).getFirst();
     } finally {
       closeCache();
     }
@@ -198,7 +203,7 @@ public final class Session implements AutoCloseable {
     // Questions that need no hidden states leave them for those that do.
     Tensor states = reasons || prefixes.keepsHidden() ? hidden(n) : null;
     cached = prefixes.restore(job.prompt, cache, states);
-    boolean encoded = generator.prefill(cache, job.prompt, cached, states, job.cutoff::isReached);
+    boolean encoded = generator.prefill(cache, job.prompt, cached, states, job.cutoff);
     if (encoded) {
       prefixes.keep(job.prompt, cache, states);
     }
@@ -237,9 +242,8 @@ public final class Session implements AutoCloseable {
     if (pass == null) {
       pass = network.newPass();
     }
-    BooleanSupplier calledOff = () -> Sequence.isCancelled(job.options);
     Tensor z =
-        pass.run(Objects.requireNonNull(hidden), job.prompt.length, generator.turn(calledOff));
+        pass.run(Objects.requireNonNull(hidden), job.prompt.length, generator.turn(job.cutoff));
     event.tokens = network.latents();
     event.commit();
     job.watch.reason = job.watch.lap();
@@ -253,7 +257,6 @@ public final class Session implements AutoCloseable {
     int n = job.prompt.length;
     int t = network.latents();
     int[] close = model.prompts().encode(network.config().close());
-    BooleanSupplier calledOff = () -> Sequence.isCancelled(job.options);
     Tensor z = reason(job, network);
     if (z == null) {
       return cancelled(job, Mode.LATENT);
@@ -261,14 +264,15 @@ public final class Session implements AutoCloseable {
 
     var prefill = new Events.Prefill();
     prefill.begin();
-    boolean filled = generator.prefill(cache, z, t, close, calledOff);
+    boolean filled = generator.prefill(cache, z, t, close, job.cutoff);
     prefill.tokens = t + close.length;
     prefill.commit();
     job.watch.prefill = job.watch.lap();
     if (!filled) {
       return cancelled(job, Mode.LATENT);
     }
-    return decode(job, Mode.LATENT, n + close.length, t, generator.logits(), listener);
+    Tensor logits = generator.logits(job.cutoff);
+    return decode(job, Mode.LATENT, n + close.length, t, logits, listener);
   }
 
   /**
@@ -295,7 +299,7 @@ public final class Session implements AutoCloseable {
     long[] seeds = Arrays.stream(doubtful).mapToLong(i -> job.seeds[i]).toArray();
     Job again = new Job(job.prompt, job.options, seeds, job.watch, job.cutoff);
     // What follows the question is in its last hidden state: nothing is run again.
-    Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1);
+    Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1, job.cutoff);
     List<Answer> explicit = decode(again, Mode.EXPLICIT, n, 0, logits, listener);
     for (int i = 0; i < doubtful.length; i++) {
       answers.set(doubtful[i], explicit.get(i));
@@ -337,15 +341,18 @@ public final class Session implements AutoCloseable {
    *
    * @param promptTokens what the model was given as text so far
    * @param latents what it was given as latents
-   * @param logits after the end of the cache, [1, vocab]
+   * @param logits after the end of the cache, [1, vocab]; null if it was called off
    */
   private List<Answer> decode(
       Job job,
       Mode mode,
       int promptTokens,
       int latents,
-      Tensor logits,
+      @Nullable Tensor logits,
       @Nullable TokenListener listener) {
+    if (logits == null) {
+      return cancelled(job, mode);
+    }
     KvCache cache = Objects.requireNonNull(this.cache);
     GenerationOptions options = job.options;
     boolean thinks = mode == Mode.EXPLICIT;
@@ -383,7 +390,7 @@ public final class Session implements AutoCloseable {
         }
         sequences.add(sequence);
       }
-      generator.run(sequences, logits);
+      generator.run(sequences, logits, job.cutoff);
     } finally {
       forks.forEach(KvCache::close);
     }
@@ -424,10 +431,10 @@ public final class Session implements AutoCloseable {
     }
     Backend ops = model.transformer().backend();
     int vocab = model.transformer().config().vocabSize();
-    Thread caller = Thread.currentThread();
+    Cutoff interrupt = Cutoff.interrupt();
     boolean read;
     try {
-      read = generator.prefill(emptyCache(), ids.clone(), hidden(n), caller::isInterrupted);
+      read = generator.prefill(emptyCache(), ids.clone(), 0, hidden(n), interrupt);
     } finally {
       closeCache();
     }
@@ -439,11 +446,11 @@ public final class Session implements AutoCloseable {
     float[] row = new float[vocab];
     LogitSummary summary = new LogitSummary();
     for (int at = 0; at < n; at += WIDTH) {
-      if (!read || caller.isInterrupted()) {
+      int rows = Math.min(WIDTH, n - at);
+      Tensor block = read ? generator.logits(hidden, at, rows, interrupt) : null;
+      if (block == null) {
         throw new CancellationException("scoring was interrupted");
       }
-      int rows = Math.min(WIDTH, n - at);
-      Tensor block = generator.logits(hidden, at, rows);
       for (int i = at; i < at + rows; i++) {
         Generator.summarize(ops, block, i - at, i + 1, summary);
         float[] target = logits == null ? row : logits[i];

@@ -13,11 +13,6 @@ final class Stopwatch {
   double prefill;
   double decode;
 
-  /** Of what begins now. */
-  Stopwatch() {
-    this(System.nanoTime());
-  }
-
   /** Of what was begun then, {@link System#nanoTime}. */
   Stopwatch(long start) {
     this.start = start;

@@ -24,10 +24,19 @@ public final class Cutoff {
     end = timed && timeout != null ? asked + timeout.toNanos() : 0;
   }
 
+  /** Of what only an interrupt ends. */
+  public static Cutoff interrupt() {
+    return new Cutoff(GenerationOptions.unset(), 0);
+  }
+
   /** Why it has to end now, or null; asked on its thread. */
   public @Nullable FinishReason reached() {
-    if ((cancellation != null && cancellation.isCancelled())
-        || Thread.currentThread().isInterrupted()) {
+    return reached(Thread.currentThread().isInterrupted());
+  }
+
+  /** The same, asked on another one. */
+  @Nullable FinishReason reached(boolean interrupted) {
+    if (interrupted || (cancellation != null && cancellation.isCancelled())) {
       return FinishReason.CANCELLED;
     }
     return timed && System.nanoTime() - end >= 0 ? FinishReason.TIMEOUT : null;

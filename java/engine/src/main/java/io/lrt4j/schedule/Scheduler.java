@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  * computed with it, an answer in company is the answer alone, bit for bit.
  *
  * <p>A step waits a moment for callers that are still busy with their last one, but not again for
- * one that made it wait in vain, until that one comes back. Steps allocate nothing.
+ * one that made it wait in vain, until that one comes back. Whoever is called off while he waits
+ * has no part in another step. Steps allocate nothing.
  */
 public final class Scheduler implements AutoCloseable {
   /** Sequences that decode in one step. */
@@ -69,13 +69,16 @@ public final class Scheduler implements AutoCloseable {
     private final int[] ids; // of what decodes
     private final @Nullable Rows input; // what is read; null if something decodes
     private final @Nullable KvCache cache; // where to
+    private final @Nullable Cutoff cutoff; // null: it is wanted whatever happens
     private int done; // rows that have been read
     private int left; // and those that have not
     private int rows; // in the step under way
 
     private State state = State.AWAY;
     private boolean late; // made a step wait in vain
+    private boolean calledOff; // while it waited
     private @Nullable Thread thread; // that waits
+    private volatile boolean interrupted; // that was
     private @Nullable Throwable failure;
 
     private Client(
@@ -85,7 +88,8 @@ public final class Scheduler implements AutoCloseable {
         @Nullable Batch batch,
         int[] ids,
         @Nullable KvCache cache,
-        @Nullable Rows input) {
+        @Nullable Rows input,
+        @Nullable Cutoff cutoff) {
       this.lane = lane;
       this.piece = piece;
       this.w = w;
@@ -93,14 +97,17 @@ public final class Scheduler implements AutoCloseable {
       this.ids = ids;
       this.cache = cache;
       this.input = input;
+      this.cutoff = cutoff;
     }
 
     /**
      * One step: appends the batch's rows to its caches, and leaves in the workspace's logits what
      * follows each sequence, in the order of the batch.
+     *
+     * @return whether it was run; if not, it was called off
      */
-    public void step() {
-      Scheduler.this.run(this);
+    public boolean step() {
+      return Scheduler.this.run(this);
     }
 
     /** Its caller wants nothing more. */
@@ -149,9 +156,10 @@ public final class Scheduler implements AutoCloseable {
    * @param w room for the caller's rows and logits
    * @param batch what each step is to run, filled by the caller
    * @param ids the tokens of its rows
+   * @param cutoff ends it; null if nothing does
    */
-  public Client join(Workspace w, Batch batch, int[] ids) {
-    return join(new Client(lane(model), null, w, batch, ids, null, null));
+  public Client join(Workspace w, Batch batch, int[] ids, @Nullable Cutoff cutoff) {
+    return join(new Client(lane(model), null, w, batch, ids, null, null, cutoff));
   }
 
   private synchronized Client join(Client client) {
@@ -175,51 +183,50 @@ public final class Scheduler implements AutoCloseable {
     wakeLeader(); // a step need not wait for it
   }
 
-  /** Turns between the steps of others, until it is called off. */
-  public Turn turn(BooleanSupplier calledOff) {
+  /** Turns between the steps of others, until {@code cutoff} ends it; null if nothing does. */
+  public Turn turn(@Nullable Cutoff cutoff) {
     return new Turn() {
       @Override
       public boolean take(Runnable piece) {
-        if (calledOff.getAsBoolean()) {
-          return false;
-        }
-        inTurn(piece);
-        return true;
+        return run(new Client(null, piece, null, null, new int[0], null, null, cutoff));
       }
 
       @Override
       public boolean read(Transformer model, Workspace w, KvCache cache, int n, Rows input) {
-        return Scheduler.this.read(model, w, cache, n, input, calledOff);
+        return Scheduler.this.read(model, w, cache, n, input, cutoff);
       }
     };
   }
 
-  /** Runs a computation of about as much as a chunk's, when it has its turn. */
-  public void inTurn(Runnable piece) {
-    run(new Client(null, piece, null, null, new int[0], null, null));
-  }
-
   private boolean read(
-      Transformer model, Workspace w, KvCache cache, int n, Rows input, BooleanSupplier calledOff) {
-    Client client = new Client(lane(model), null, w, new Batch(1), new int[0], cache, input);
+      Transformer model, Workspace w, KvCache cache, int n, Rows input, @Nullable Cutoff cutoff) {
+    Client client =
+        new Client(lane(model), null, w, new Batch(1), new int[0], cache, input, cutoff);
     client.left = n;
     try (Client _ = join(client)) {
       while (client.left > 0) {
-        if (calledOff.getAsBoolean()) {
+        if (cutoff != null && cutoff.isReached()) {
           return false;
         }
         // Here, where a lack of memory is this caller's alone.
         cache.reserve(Math.min(client.left, Transformer.CHUNK));
-        run(client);
+        if (!run(client)) {
+          return false;
+        }
       }
     }
     return true;
   }
 
-  /** Waits until the client's rows (of what is read, some of them) have been through a step. */
-  private void run(Client client) {
+  /**
+   * Waits until the client's rows (of what is read, some of them) have been through a step; false
+   * if it was called off before they were.
+   */
+  private boolean run(Client client) {
     synchronized (this) {
       client.thread = Thread.currentThread();
+      client.interrupted = client.thread.isInterrupted();
+      client.calledOff = false;
       client.failure = null;
       client.late = false;
       client.state = State.WAITING;
@@ -230,7 +237,6 @@ public final class Scheduler implements AutoCloseable {
         wakeLeader(); // it may have been the last that was missing
       }
     }
-    boolean interrupted = false;
     while (true) {
       boolean leads;
       synchronized (this) {
@@ -240,13 +246,13 @@ public final class Scheduler implements AutoCloseable {
         leads = client.equals(leader);
       }
       if (leads) {
-        interrupted |= lead(client);
+        lead(client);
       } else {
         LockSupport.park(this);
-        interrupted |= Thread.interrupted(); // what is under way ends soon: whoever called looks
+        client.interrupted |= Thread.interrupted(); // or it could not park again
       }
     }
-    if (interrupted) {
+    if (client.interrupted) {
       Thread.currentThread().interrupt();
     }
     switch (client.failure) {
@@ -255,6 +261,7 @@ public final class Scheduler implements AutoCloseable {
       case Error e -> throw e;
       case Throwable e -> throw new IllegalStateException(e);
     }
+    return !client.calledOff;
   }
 
   private void wakeLeader() {
@@ -263,15 +270,17 @@ public final class Scheduler implements AutoCloseable {
     }
   }
 
-  /**
-   * Runs one step, and hands on the lead if it was the leader's own; whether it was interrupted.
-   */
-  private boolean lead(Client client) {
-    boolean interrupted = false;
+  /** Runs one step, unless the leader is called off, and hands on the lead if it is done. */
+  private void lead(Client client) {
     long begun = 0;
     while (true) {
       long left = 0;
       synchronized (this) {
+        dismiss();
+        if (client.state == State.AWAY) {
+          handOn();
+          return;
+        }
         Lane lane = waiting.getFirst().lane;
         if (lane != null && someMissing(lane)) {
           long now = System.nanoTime();
@@ -284,7 +293,7 @@ public final class Scheduler implements AutoCloseable {
         }
       }
       LockSupport.parkNanos(this, left);
-      interrupted |= Thread.interrupted();
+      client.interrupted |= Thread.interrupted();
     }
     long start = System.nanoTime();
     Throwable failure = null;
@@ -300,11 +309,42 @@ public final class Scheduler implements AutoCloseable {
       }
       groupSize = 0;
       if (client.state == State.AWAY) {
-        leader = waiting.isEmpty() ? null : waiting.getFirst();
-        wakeLeader();
+        handOn();
       }
     }
-    return interrupted;
+  }
+
+  private void handOn() {
+    leader = waiting.isEmpty() ? null : waiting.getFirst();
+    wakeLeader();
+  }
+
+  /** Those who have been called off need not wait for their turn. */
+  private void dismiss() {
+    for (int i = 0; i < waiting.size(); i++) {
+      Client client = waiting.get(i);
+      Thread thread = Objects.requireNonNull(client.thread);
+      boolean interrupted = client.interrupted || thread.isInterrupted();
+      if (client.cutoff != null && client.cutoff.reached(interrupted) != null) {
+        client.calledOff = true;
+        client.state = State.AWAY;
+        LockSupport.unpark(thread);
+      }
+    }
+    keepWaiting();
+  }
+
+  /** Takes those out of the line who no longer wait. */
+  private void keepWaiting() {
+    int kept = 0;
+    for (int i = 0; i < waiting.size(); i++) {
+      if (waiting.get(i).state == State.WAITING) {
+        waiting.set(kept++, waiting.get(i));
+      }
+    }
+    while (waiting.size() > kept) {
+      waiting.removeLast();
+    }
   }
 
   private void end(Client member, Client leader, @Nullable Throwable failure) {
@@ -362,15 +402,7 @@ public final class Scheduler implements AutoCloseable {
     decoding = groupSize;
     int room = lane.ids.length - rows;
     addReaders(lane, rows == 0 ? room : Math.min(room, READ_BESIDE));
-    int kept = 0;
-    for (int i = 0; i < waiting.size(); i++) {
-      if (waiting.get(i).state == State.WAITING) {
-        waiting.set(kept++, waiting.get(i));
-      }
-    }
-    while (waiting.size() > kept) {
-      waiting.removeLast();
-    }
+    keepWaiting();
   }
 
   /** Shares {@code room} rows among what is to be read; what one does not need others get. */

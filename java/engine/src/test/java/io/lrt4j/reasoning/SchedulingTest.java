@@ -14,8 +14,11 @@ import io.lrt4j.Question;
 import io.lrt4j.TestModels;
 import io.lrt4j.TokenListener;
 import io.lrt4j.schedule.Scheduler;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CyclicBarrier;
@@ -24,18 +27,22 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What several callers of one model do to each other: share steps, and nothing else. */
 @Timeout(60)
 class SchedulingTest {
   private static final int CALLERS = 4;
+  private static final List<Mode> MODES = List.of(Mode.values());
 
   private SpiedModel m =
       new SpiedModel(Fixtures.dir(TestModels.BASE), Fixtures.dir(TestModels.APPEND));
@@ -154,6 +161,150 @@ class SchedulingTest {
     assertEquals(31, m.ask(question(1)).ids().size());
   }
 
+  enum Ending {
+    CANCELLATION,
+    INTERRUPT,
+    TIMEOUT
+  }
+
+  private static Question mixed(int i) {
+    String text = "What is " + i + "+30? ".repeat(1 + i % 3 * 20);
+    return Question.of(text).mode(MODES.get(i % 4)).maxTokens(5 + i).seed(i);
+  }
+
+  /**
+   * In all modes at once, at a random moment of encoding, reasoning, prefill and decoding: the step
+   * under way is the last, although all but one of those who are called off wait in line.
+   */
+  @ParameterizedTest
+  @EnumSource
+  void whoeverIsCalledOffHasNoPartInAnotherStep(Ending ending, @TempDir Path temporary)
+      throws Exception {
+    restart(TestModels.calibrated(temporary.resolve("network"), -4, "mean_logprob"));
+    List<Question> questions = IntStream.range(0, 6).mapToObj(SchedulingTest::mixed).toList();
+    List<Answer> expected = questions.stream().map(m::ask).toList();
+    m.spy.takeSteps();
+    askInStep(questions, (threads, step) -> {});
+    int all = m.spy.takeSteps().size();
+    SplittableRandom random = new SplittableRandom(1);
+    Duration time = Duration.ofMillis(300);
+    for (int round = 0; round < 5; round++) {
+      int last = random.nextInt(all * 2 / 3);
+      Cancellation cancellation = new Cancellation();
+      List<Question> ended =
+          questions.stream()
+              .map(q -> ending == Ending.TIMEOUT ? q.timeout(time) : q.cancelledBy(cancellation))
+              .toList();
+      List<Answer> answers =
+          askInStep(
+              ended,
+              (threads, step) -> {
+                if (step == last) {
+                  switch (ending) {
+                    case CANCELLATION -> cancellation.cancel();
+                    case INTERRUPT -> threads.forEach(Thread::interrupt);
+                    case TIMEOUT -> sleep(time);
+                  }
+                }
+              });
+      int steps = m.spy.takeSteps().size();
+      // Time may be over earlier, on a slow machine.
+      assertTrue(
+          ending == Ending.TIMEOUT ? steps <= last + 1 : steps == last + 1, "found " + steps);
+      assertTrue(answers.stream().anyMatch(a -> a.finishReason() == reason(ending)));
+      for (int i = 0; i < answers.size(); i++) {
+        assertBegins(expected.get(i), answers.get(i), reason(ending));
+      }
+    }
+    // Nothing is left over of them.
+    assertEquals(expected.getFirst().ids(), m.ask(questions.getFirst()).ids());
+  }
+
+  private static void sleep(Duration time) {
+    try {
+      Thread.sleep(time);
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static FinishReason reason(Ending ending) {
+    return ending == Ending.TIMEOUT ? FinishReason.TIMEOUT : FinishReason.CANCELLED;
+  }
+
+  private static void assertBegins(Answer expected, Answer answer, FinishReason reason) {
+    if (answer.finishReason() != reason) {
+      assertEquals(expected.ids(), answer.ids());
+    } else if (answer.mode() == expected.mode()) {
+      int n = answer.ids().size();
+      assertEquals(expected.ids().subList(0, n), answer.ids());
+      assertEquals(expected.logprobs().subList(0, n), answer.logprobs());
+    }
+  }
+
+  /** Half of the callers are called off, at a random moment; the others lose nothing. */
+  @Test
+  void callingOffIsNobodyElsesBusiness(@TempDir Path temporary) throws Exception {
+    restart(TestModels.calibrated(temporary.resolve("network"), -4, "mean_logprob"));
+    List<Question> questions = IntStream.range(0, 6).mapToObj(SchedulingTest::mixed).toList();
+    List<Answer> expected = questions.stream().map(m::ask).toList();
+    SplittableRandom random = new SplittableRandom(2);
+    for (int round = 0; round < 5; round++) {
+      m.spy.takeSteps();
+      int moment = random.nextInt(16);
+      Cancellation cancellation = new Cancellation();
+      int rest = round % 2;
+      List<Question> half =
+          IntStream.range(0, 6)
+              .mapToObj(
+                  i ->
+                      i / 3 == rest ? questions.get(i).cancelledBy(cancellation) : questions.get(i))
+              .toList();
+      List<Answer> answers =
+          askInStep(
+              half,
+              (threads, step) -> {
+                if (step == moment) {
+                  cancellation.cancel();
+                }
+              });
+      for (int i = 0; i < 6; i++) {
+        if (i / 3 == rest) {
+          assertBegins(expected.get(i), answers.get(i), FinishReason.CANCELLED);
+        } else {
+          assertEquals(expected.get(i).ids(), answers.get(i).ids());
+          assertEquals(expected.get(i).logprobs(), answers.get(i).logprobs());
+          assertEquals(expected.get(i).finishReason(), answers.get(i).finishReason());
+        }
+      }
+    }
+  }
+
+  private void restart(Path network) {
+    m.close();
+    m = new SpiedModel(Fixtures.dir(TestModels.BASE), network);
+  }
+
+  /** Time that is over in step {@code k} of encoding, the network's passes and prefill. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3})
+  void timeThatIsOverEndsWithTheChunkUnderWay(int k) {
+    Duration time = Duration.ofMillis(400);
+    m.spy.beforeStep(
+        step -> {
+          if (step == k) {
+            sleep(time);
+          }
+        });
+    Answer answer = m.ask(question(1).timeout(time));
+    assertEquals(FinishReason.TIMEOUT, answer.finishReason());
+    assertEquals(List.of(), answer.ids());
+    assertTrue(m.spy.takeSteps().size() <= k + 1);
+    assertEquals(
+        0, m.session.latents(question(1).timeout(time), System.nanoTime() - time.toNanos()).length);
+    assertEquals(0, m.spy.takeSteps().size());
+  }
+
   @Test
   void aListenersFailureIsItsOwn() throws Exception {
     Thread main = Thread.currentThread();
@@ -173,6 +324,12 @@ class SchedulingTest {
 
   /** Each caller asks in a session of its own; during a step all others wait for the next one. */
   private List<Answer> askInStep(List<Question> questions) throws InterruptedException {
+    return askInStep(questions, (threads, step) -> {});
+  }
+
+  /** The same, with something to be done in every step once all others wait. */
+  private List<Answer> askInStep(List<Question> questions, ObjIntConsumer<List<Thread>> inStep)
+      throws InterruptedException {
     List<Thread> threads = new ArrayList<>();
     Answer[] answers = new Answer[questions.size()];
     for (int i = 0; i < answers.length; i++) {
@@ -191,9 +348,10 @@ class SchedulingTest {
             while (!thread.equals(Thread.currentThread())
                 && thread.isAlive()
                 && !m.model.scheduler().equals(LockSupport.getBlocker(thread))) {
-              Thread.onSpinWait();
+              sleep(Duration.ofNanos(100_000));
             }
           }
+          inStep.accept(threads, step);
         });
     threads.forEach(Thread::start);
     for (Thread thread : threads) {

@@ -13,29 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param layers one entry a layer
  * @param norm final norm, [hidden]
  */
-record DecoderWeights(List<Layer> layers, Tensor norm) {
-  /**
-   * One decoder layer.
-   *
-   * @param inputNorm [hidden]
-   * @param qkv [(heads + 2 kvHeads) headDim, hidden]
-   * @param queryNorm [headDim], or null without query/key norm
-   * @param keyNorm [headDim], or null
-   * @param output [hidden, heads headDim]
-   * @param postNorm [hidden]
-   * @param gateUp [2 intermediate, hidden]
-   * @param down [hidden, intermediate]
-   */
-  record Layer(
-      Tensor inputNorm,
-      Linear qkv,
-      @Nullable Tensor queryNorm,
-      @Nullable Tensor keyNorm,
-      Linear output,
-      Tensor postNorm,
-      Linear gateUp,
-      Linear down) {}
-
+record DecoderWeights(List<DecoderSchema.Layer<Tensor, Linear>> layers, Tensor norm) {
   /**
    * A projection.
    *
@@ -73,21 +51,7 @@ record DecoderWeights(List<Layer> layers, Tensor norm) {
    */
   static DecoderWeights of(ModelConfig c, String prefix, Source source) {
     var schema = DecoderSchema.stack(c, prefix, new Named(source));
-    List<Layer> layers =
-        schema.layers().stream()
-            .map(
-                l ->
-                    new Layer(
-                        l.inputNorm(),
-                        l.qkv(),
-                        l.queryNorm(),
-                        l.keyNorm(),
-                        l.output(),
-                        l.postNorm(),
-                        l.gateUp(),
-                        l.down()))
-            .toList();
-    return new DecoderWeights(layers, schema.norm());
+    return new DecoderWeights(schema.layers(), schema.norm());
   }
 
   /** By name: shapes are those of the layout that the parameters were made for. */

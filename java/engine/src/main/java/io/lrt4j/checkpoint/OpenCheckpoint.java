@@ -1,0 +1,71 @@
+package io.lrt4j.checkpoint;
+
+import io.lrt4j.CheckpointException;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.model.Weights;
+import java.nio.file.Path;
+import java.util.List;
+
+/** A directory of weights, open and checked as a whole: what its two kinds have in common. */
+public abstract sealed class OpenCheckpoint implements AutoCloseable
+    permits Checkpoint, NetworkCheckpoint {
+  private final Path directory;
+  final TensorFiles tensors;
+
+  OpenCheckpoint(Path directory, TensorFiles tensors) {
+    this.directory = directory;
+    this.tensors = tensors;
+  }
+
+  /** The tensors that the config implies. */
+  abstract TensorLayout layout();
+
+  public Path directory() {
+    return directory;
+  }
+
+  /**
+   * The tensor of that name.
+   *
+   * @throws CheckpointException if there is none
+   */
+  public StoredTensor tensor(String name) {
+    return tensors.require(name);
+  }
+
+  /** Its parameters as {@code memory} takes them in; they live as long as both. */
+  public Weights.Source on(Memory memory) {
+    return tensors.on(memory, false);
+  }
+
+  /**
+   * The same, and what {@code memory} has copied is given up: such a tensor of a checkpoint that
+   * was read is no longer here.
+   */
+  public Weights.Source handOver(Memory memory) {
+    return tensors.on(memory, true);
+  }
+
+  public boolean has(String name) {
+    return tensors.find(name) != null;
+  }
+
+  /**
+   * The tensors in memory, in the order of the files; if they are mapped, those that are not used
+   * as well.
+   */
+  public List<StoredTensor> tensors() {
+    return tensors.all();
+  }
+
+  /** Number of parameters; a tied head counts once. */
+  public long parameters() {
+    return layout().parameters();
+  }
+
+  /** Frees or unmaps the weights: every tensor's data is invalid from now on. */
+  @Override
+  public void close() {
+    tensors.close();
+  }
+}
