@@ -1,6 +1,7 @@
 package io.lrt4j;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -120,6 +121,18 @@ public interface Engine extends AutoCloseable {
    * @throws QuestionException if there is no reasoning network, or the question is too long
    */
   float[][] latents(Question question);
+
+  /**
+   * Answers made-up questions, in each way that there is to reason here, until that gets no faster:
+   * the first answers of a Java process take many times as long as later ones, while what they run
+   * is compiled. After half a minute no more is begun. What answers come to be does not depend on
+   * it, and no beginning of a question is remembered for it.
+   *
+   * @return how long it took
+   * @throws java.util.concurrent.CancellationException if the thread is interrupted; it stays so
+   * @throws OverloadedException as {@link #ask(Question)} does
+   */
+  Duration warmUp();
 
   /** Whether the checkpoint came with a tokenizer. */
   boolean hasTokenizer();

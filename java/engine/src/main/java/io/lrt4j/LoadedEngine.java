@@ -2,12 +2,14 @@ package io.lrt4j;
 
 import io.lrt4j.reasoning.LoadedModel;
 import io.lrt4j.reasoning.Session;
+import io.lrt4j.reasoning.WarmUp;
 import io.lrt4j.schedule.Admission;
 import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.Tokenizer;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -236,6 +238,18 @@ final class LoadedEngine implements Engine {
   @Override
   public int[] prompt(Question question) {
     return inSession(session -> session.prompt(question));
+  }
+
+  @Override
+  public Duration warmUp() {
+    return WarmUp.run(
+        start ->
+            admitted(
+                new Cutoff(WarmUp.OPTIONS, start),
+                session -> {
+                  session.warmUp(start);
+                  return start;
+                }));
   }
 
   @Override

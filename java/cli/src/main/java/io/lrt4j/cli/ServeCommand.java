@@ -77,6 +77,7 @@ final class ServeCommand implements Command {
                     "for answers under way when it is told to end (default: "
                         + by.grace().toSeconds()
                         + ")"))
+            .addOption(flag("no-warm-up", "be ready at once; the first answers then take longer"))
             .addOption(flag("quiet", "no line for each request on standard error")),
         CommonOptions.loading(),
         CommonOptions.general());
@@ -107,7 +108,13 @@ final class ServeCommand implements Command {
         console.out().println(Reports.line(Reports.object().put("address", address(server))));
         console.out().flush();
       }
-      console.note("lrt: " + engine.describe() + "; serving at " + address(server));
+      long warmUp = server.warmUpTime().toMillis();
+      console.note(
+          "lrt: "
+              + engine.describe()
+              + (warmUp == 0 ? "" : "; warmed up in " + warmUp + " ms")
+              + "; serving at "
+              + address(server));
       end.await();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -135,14 +142,18 @@ final class ServeCommand implements Command {
     String host = Objects.requireNonNullElse(arguments.text("host"), by.host());
     List<String> keys = keys(arguments.text("key-file"), System.getenv(KEY_VARIABLE));
     try {
-      return by.withHostAndKeys(host, keys)
-          .withPort(arguments.integer("port", by.port(), 0, 0xffff))
-          .withName(arguments.text("name"))
-          .withAnswers(arguments.integer("answers", by.answers(), 1, 1024))
-          .withQueue(arguments.integer("queue", by.queue(), 0, 1 << 20))
-          .withTimeLimit(seconds(arguments, "time-limit", by.timeLimit(), 1))
-          .withGrace(seconds(arguments, "grace", by.grace(), 0))
-          .withTls(tls(arguments.text("tls-certificates"), arguments.text("tls-key")));
+      return ServerOptions.builder()
+          .host(host)
+          .keys(keys)
+          .port(arguments.integer("port", by.port(), 0, 0xffff))
+          .name(arguments.text("name"))
+          .answers(arguments.integer("answers", by.answers(), 1, 1024))
+          .queue(arguments.integer("queue", by.queue(), 0, 1 << 20))
+          .timeLimit(seconds(arguments, "time-limit", by.timeLimit(), 1))
+          .grace(seconds(arguments, "grace", by.grace(), 0))
+          .warmUp(!arguments.has("no-warm-up"))
+          .tls(tls(arguments.text("tls-certificates"), arguments.text("tls-key")))
+          .build();
     } catch (IllegalArgumentException e) {
       throw new UsageException(
           e.getMessage() + " (--key-file FILE, or " + KEY_VARIABLE + " in the environment)");

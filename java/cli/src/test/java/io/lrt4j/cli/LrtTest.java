@@ -420,7 +420,8 @@ class LrtTest {
                 + loading),
         Arguments.of(
             "serve",
-            "host port name key-file tls-certificates tls-key answers queue time-limit grace quiet "
+            "host port name key-file tls-certificates tls-key answers queue time-limit grace"
+                + " no-warm-up quiet "
                 + loading),
         Arguments.of("info", common),
         Arguments.of("completion", common));

@@ -58,6 +58,7 @@ class ServeCommandTest {
       process.destroy(); // SIGTERM
       assertEquals(143, process.waitFor());
       assertTrue(read(err).contains(" GET /v1/models 200 "), read(err));
+      assertTrue(read(err).contains("; warmed up in "), read(err));
     } finally {
       process.destroyForcibly();
     }

@@ -1,13 +1,20 @@
 package io.lrt4j.reasoning;
 
+import io.lrt4j.Answer;
+import java.util.Locale;
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
+import jdk.jfr.Timespan;
+import org.jspecify.annotations.Nullable;
 
-/** Java Flight Recorder events: one for each stage of an answer, with what it worked on. */
+/**
+ * Java Flight Recorder events: one for each load, warm-up and whole answer, and one for each stage
+ * of an answer, with what it worked on.
+ */
 final class Events {
   private Events() {}
 
@@ -29,6 +36,79 @@ final class Events {
 
     @Label("Parameters")
     long parameters;
+
+    @Label("Backend")
+    @Description("What computes; what was asked for if the load failed")
+    String backend = "";
+
+    @Label("Error")
+    @Description("Why the load failed; nothing if it did not")
+    @Nullable String error;
+  }
+
+  @Name("io.lrt4j.WarmUp")
+  @Label("Warm up")
+  @Category("lrt4j")
+  @StackTrace(false)
+  static final class WarmUp extends Event {
+    @Label("Rounds")
+    int rounds;
+
+    @Label("First round")
+    @Timespan
+    long first;
+
+    @Label("Last round")
+    @Timespan
+    long last;
+  }
+
+  @Name("io.lrt4j.Answer")
+  @Label("Answer")
+  @Description("A whole answer, from the start of its computation to its end")
+  @Category("lrt4j")
+  @StackTrace(false)
+  static final class WholeAnswer extends Event {
+    @Label("Mode")
+    String mode = "";
+
+    @Label("Backend")
+    String backend = "";
+
+    @Label("Wait")
+    @Description("Time between question and start: for a place, for a thread")
+    @Timespan
+    long waited;
+
+    @Label("Finish reason")
+    @Description("stop, length, cancelled, timeout; nothing if the answer failed")
+    @Nullable String finishReason;
+
+    @Label("Error")
+    @Description("Why it failed; nothing if it did not")
+    @Nullable String error;
+
+    @Label("Prompt tokens")
+    int promptTokens;
+
+    @Label("Latent tokens")
+    int latentTokens;
+
+    @Label("Reasoning tokens")
+    int reasoningTokens;
+
+    @Label("Answer tokens")
+    int answerTokens;
+
+    /** Tells of an answer that has ended. */
+    void describe(Answer answer) {
+      mode = answer.mode().name().toLowerCase(Locale.ROOT);
+      finishReason = answer.finishReason().name().toLowerCase(Locale.ROOT);
+      promptTokens = answer.tokens().prompt();
+      latentTokens = answer.tokens().latent();
+      reasoningTokens = answer.tokens().reasoning();
+      answerTokens = answer.tokens().answer();
+    }
   }
 
   @Name("io.lrt4j.Encode")

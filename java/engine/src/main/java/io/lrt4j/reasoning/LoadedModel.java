@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Locale;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -107,7 +108,7 @@ public final class LoadedModel implements AutoCloseable {
   /** Loads a model and, if the options name one or it has one of its own, its network. */
   public static LoadedModel load(Path directory, EngineOptions options) {
     LoadedModel model =
-        load(directory, options, Backends.open(options.backend(), options.threads()));
+        load(directory, options, () -> Backends.open(options.backend(), options.threads()));
     if (options.backend().equals(Backends.AUTO)) {
       // A warning only where Java would crawl: by default it is printed.
       System.Logger.Level level =
@@ -121,15 +122,28 @@ public final class LoadedModel implements AutoCloseable {
 
   /** The same on a backend that is open already; it is closed with the model. */
   static LoadedModel load(Path directory, EngineOptions options, Backend backend) {
+    return load(directory, options, () -> backend);
+  }
+
+  private static LoadedModel load(
+      Path directory, EngineOptions options, Supplier<Backend> backend) {
     var event = new Events.Load();
-    event.begin();
-    LoadedModel model = new LoadedModel(directory, options, backend);
     event.directory = directory.toString();
-    event.parameters = model.checkpoint.parameters();
-    event.commit();
-    // Not INFO: by default that is printed, and what a process prints is its owner's business.
-    LOG.log(System.Logger.Level.DEBUG, () -> "loaded " + model.describe());
-    return model;
+    event.backend = options.backend();
+    event.begin();
+    try {
+      LoadedModel model = new LoadedModel(directory, options, backend.get());
+      event.backend = model.backend.name();
+      event.parameters = model.checkpoint.parameters();
+      // Not INFO: by default that is printed, and what a process prints is its owner's business.
+      LOG.log(System.Logger.Level.DEBUG, () -> "loaded " + model.describe());
+      return model;
+    } catch (RuntimeException | Error e) {
+      event.error = e.toString();
+      throw e;
+    } finally {
+      event.commit();
+    }
   }
 
   private ReasoningNetwork openNetwork(ModelFiles files) {

@@ -7,6 +7,7 @@ import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.QuestionException;
 import io.lrt4j.Scores;
+import io.lrt4j.TemplateException;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
 import io.lrt4j.checkpoint.ConfidenceMeasure;
@@ -27,6 +28,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -39,11 +41,17 @@ public final class Session implements AutoCloseable {
   /** Sequences that decode in one step. */
   private static final int WIDTH = 16;
 
+  private static final int WARM_UP_PROMPT = 64;
+  private static final int WARM_UP_SAMPLES = 4;
+  private static final Question WARM_UP_QUESTION =
+      Question.of("Mia has 4 books, and buys 3 times as many. How many are there?\n(a) 7 (b) 16");
+
   private final LoadedModel model;
   private final Generator generator;
   private ReasoningNetwork.@Nullable Pass pass; // made for the first latent answer
   private @Nullable KvCache cache; // of the question under way
   private int cached; // of its tokens, those that were known
+  private boolean remembers = true; // beginnings of questions
   private @Nullable Memory hiddenMemory;
   private @Nullable Tensor hidden; // final hidden states of the question, [at least n, d]
 
@@ -64,26 +72,75 @@ public final class Session implements AutoCloseable {
    */
   public List<Answer> ask(
       Question question, int count, @Nullable TokenListener listener, long asked) {
-    Mode mode = Objects.requireNonNullElse(question.mode(), model.defaultMode());
-    double threshold = mode == Mode.AUTO ? threshold() : Double.NaN;
-    Stopwatch watch = new Stopwatch(asked);
-    Prompts prompts = model.prompts();
-    int[] prompt = mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
-    GenerationOptions options = question.optionsOver(model.defaultOptions());
-    Job job = Job.of(prompt, options, count, watch);
+    Mode mode = mode(question);
+    return recorded(
+        mode,
+        count,
+        asked,
+        () -> {
+          if (mode == Mode.AUTO) {
+            double _ = threshold(); // the first thing to be refused
+          }
+          GenerationOptions options = question.optionsOver(model.defaultOptions());
+          return answers(
+              Job.of(prompt(question), options, count, new Stopwatch(asked)), mode, listener);
+        });
+  }
+
+  private Mode mode(Question question) {
+    return Objects.requireNonNullElse(question.mode(), model.defaultMode());
+  }
+
+  private List<Answer> answers(Job job, Mode mode, @Nullable TokenListener listener) {
     try {
       if (!encode(job, mode)) {
         return cancelled(job, mode == Mode.AUTO ? Mode.LATENT : mode);
       }
       return switch (mode) {
         case DIRECT, EXPLICIT ->
-            decode(job, mode, prompt.length, 0, generator.logits(job.cutoff), listener);
+            decode(job, mode, job.prompt.length, 0, generator.logits(job.cutoff), listener);
         case LATENT -> latent(job, listener);
-        case AUTO -> auto(job, threshold, listener);
+        case AUTO -> auto(job, listener);
       };
     } finally {
       closeCache();
     }
+  }
+
+  /** Answers, and a recording is told of each of them, or of what was thrown in place of all. */
+  private List<Answer> recorded(Mode mode, int count, long asked, Supplier<List<Answer>> work) {
+    var first = new Events.WholeAnswer();
+    if (!first.isEnabled()) {
+      return work.get();
+    }
+    long waited = System.nanoTime() - asked;
+    List<Events.WholeAnswer> events = new ArrayList<>(List.of(first));
+    while (events.size() < count) {
+      events.add(new Events.WholeAnswer());
+    }
+    for (Events.WholeAnswer event : events) {
+      event.mode = name(mode);
+      event.backend = model.backend().name();
+      event.waited = waited;
+      event.begin();
+    }
+    try {
+      List<Answer> answers = work.get();
+      for (int i = 0; i < answers.size(); i++) {
+        events.get(i).describe(answers.get(i));
+      }
+      return answers;
+    } catch (RuntimeException | Error e) {
+      events.subList(1, count).clear();
+      first.error = e.toString();
+      throw e;
+    } finally {
+      events.forEach(Events.WholeAnswer::commit);
+    }
+  }
+
+  private static String name(Mode mode) {
+    return mode.name().toLowerCase(Locale.ROOT);
   }
 
   /**
@@ -109,9 +166,8 @@ public final class Session implements AutoCloseable {
 
   /** What a question's mode puts before latents, thinking or answer. */
   public int[] prompt(Question question) {
-    Mode mode = Objects.requireNonNullElse(question.mode(), model.defaultMode());
     Prompts prompts = model.prompts();
-    return mode == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
+    return mode(question) == Mode.DIRECT ? prompts.direct(question) : prompts.thinking(question);
   }
 
   /** Continues token ids, without a template; {@link Answer#mode} is {@code DIRECT}. */
@@ -123,20 +179,64 @@ public final class Session implements AutoCloseable {
   /** The same, asked for then, {@link System#nanoTime}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener, long asked) {
-    GenerationOptions all = options.over(model.defaultOptions());
-    if (!all.stop().isEmpty() && !model.hasTokenizer()) {
-      model.tokenizer("search for a stop text");
+    return recorded(
+            Mode.DIRECT,
+            1,
+            asked,
+            () -> {
+              GenerationOptions all = options.over(model.defaultOptions());
+              if (!all.stop().isEmpty() && !model.hasTokenizer()) {
+                model.tokenizer("search for a stop text");
+              }
+              return answers(
+                  Job.of(prompt.clone(), all, 1, new Stopwatch(asked)), Mode.DIRECT, listener);
+            })
+        .getFirst();
+  }
+
+  /**
+   * One round of what answers are made of: text to tokens, and in each way that there is to reason
+   * here an answer alone, and several together that are sampled. Its tokens are made up, no
+   * beginning of a question is looked for or kept, and nothing is drawn.
+   *
+   * @param start of the warm-up, {@link System#nanoTime}
+   */
+  public void warmUp(long start) {
+    List<Mode> modes = new ArrayList<>(List.of(Mode.DIRECT));
+    if (model.hasTokenizer() && model.prompts().knowsThinking()) {
+      modes.add(Mode.EXPLICIT);
     }
-    Job job = Job.of(prompt.clone(), all, 1, new Stopwatch(asked));
-    try {
-      if (!encode(job, Mode.DIRECT)) {
-        return cancelled(job, Mode.DIRECT).getFirst();
+    if (model.hasTokenizer() && model.network() != null) {
+      modes.add(Mode.LATENT);
+    }
+    if (model.hasTokenizer()) {
+      try {
+        int[] _ = model.prompts().thinking(WARM_UP_QUESTION);
+        int[] _ = model.prompts().direct(WARM_UP_QUESTION);
+      } catch (QuestionException | TemplateException e) {
+        // The template may want more than a question; and a model may only complete.
       }
-      Tensor logits = generator.logits(job.cutoff);
-      return decode(job, Mode.DIRECT, prompt.length, 0, logits, listener).getFirst();
-    } finally {
-      closeCache();
     }
+    GenerationOptions sampled =
+        WarmUp.OPTIONS.toBuilder().temperature(1f).topK(50).topP(0.95f).build();
+    remembers = false;
+    try {
+      for (Mode mode : modes) {
+        warmUp(mode, WarmUp.OPTIONS, 1, start);
+        warmUp(mode, sampled, WARM_UP_SAMPLES, start);
+      }
+    } finally {
+      remembers = true;
+    }
+  }
+
+  private void warmUp(Mode mode, GenerationOptions options, int count, long start) {
+    int[] prompt = new int[Math.min(WARM_UP_PROMPT, longest(mode, options) / 2)];
+    if (prompt.length == 0) {
+      return; // a context in which nothing can be answered that way
+    }
+    Arrays.setAll(prompt, i -> i % model.vocabularySize());
+    List<Answer> _ = answers(Job.of(prompt, options, count, new Stopwatch(start)), mode, _ -> {});
   }
 
   /**
@@ -175,6 +275,17 @@ public final class Session implements AutoCloseable {
     };
   }
 
+  private static boolean reasons(Mode mode) {
+    return mode == Mode.LATENT || mode == Mode.AUTO;
+  }
+
+  /** Most tokens of a question. */
+  private int longest(Mode mode, GenerationOptions options) {
+    int context = model.transformer().config().maxPositions();
+    int longest = Math.max(0, context - least(mode, options));
+    return reasons(mode) ? Math.min(longest, network(mode).maxQuestion()) : longest;
+  }
+
   /**
    * Encode: the question's K/V into the cache and, if the network wants them, its final hidden
    * states into {@link #hidden}.
@@ -183,12 +294,7 @@ public final class Session implements AutoCloseable {
    */
   private boolean encode(Job job, Mode mode) {
     int n = job.prompt.length;
-    int context = model.transformer().config().maxPositions();
-    boolean reasons = mode == Mode.LATENT || mode == Mode.AUTO;
-    int longest = Math.max(0, context - least(mode, job.options));
-    if (reasons) {
-      longest = Math.min(longest, network(mode).maxQuestion());
-    }
+    int longest = longest(mode, job.options);
     if (n == 0) {
       throw new QuestionException("a prompt needs at least one token, found none");
     }
@@ -201,10 +307,10 @@ public final class Session implements AutoCloseable {
     KvCache cache = emptyCache();
     PrefixCache prefixes = model.prefixes();
     // Questions that need no hidden states leave them for those that do.
-    Tensor states = reasons || prefixes.keepsHidden() ? hidden(n) : null;
-    cached = prefixes.restore(job.prompt, cache, states);
+    Tensor states = reasons(mode) || (remembers && prefixes.keepsHidden()) ? hidden(n) : null;
+    cached = remembers ? prefixes.restore(job.prompt, cache, states) : 0;
     boolean encoded = generator.prefill(cache, job.prompt, cached, states, job.cutoff);
-    if (encoded) {
+    if (encoded && remembers) {
       prefixes.keep(job.prompt, cache, states);
     }
     event.tokens = cache.length() - cached;
@@ -279,7 +385,8 @@ public final class Session implements AutoCloseable {
    * Latent first; what is not confident enough is answered explicitly, from the same cache. A
    * listener hears of a latent answer once it is accepted.
    */
-  private List<Answer> auto(Job job, double threshold, @Nullable TokenListener listener) {
+  private List<Answer> auto(Job job, @Nullable TokenListener listener) {
+    double threshold = threshold();
     List<Token> heard = new ArrayList<>();
     List<Answer> answers = new ArrayList<>(latent(job, listener == null ? null : heard::add));
     int[] doubtful =
@@ -470,7 +577,7 @@ public final class Session implements AutoCloseable {
     ReasoningNetwork network = model.network();
     if (network == null) {
       throw new QuestionException(
-          mode.name().toLowerCase(Locale.ROOT)
+          name(mode)
               + " mode needs a reasoning network, and none was loaded with "
               + model.directory()
               + ": name its directory, or ask in explicit or direct mode");

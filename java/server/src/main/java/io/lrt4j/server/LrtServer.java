@@ -44,6 +44,8 @@ public final class LrtServer implements AutoCloseable {
   private final AtomicInteger exchanges = new AtomicInteger();
   private final Metrics metrics = new Metrics();
   private final WebServer web;
+  private volatile boolean warm;
+  private volatile Duration warmUpTime = Duration.ZERO;
   private volatile boolean closing;
 
   private interface Endpoint {
@@ -91,7 +93,8 @@ public final class LrtServer implements AutoCloseable {
   }
 
   /**
-   * Starts to serve.
+   * Starts to serve, and warms the engine up if the options say so; requests that come meanwhile
+   * are answered.
    *
    * @throws UncheckedIOException if the port cannot be listened on
    */
@@ -108,6 +111,15 @@ public final class LrtServer implements AutoCloseable {
                   + options.port()
                   + ": the port is taken, or may not be used"));
     }
+    try {
+      if (options.warmUp()) {
+        server.warmUpTime = engine.warmUp();
+      }
+    } catch (RuntimeException | Error e) {
+      server.close();
+      throw e;
+    }
+    server.warm = true;
     return server;
   }
 
@@ -126,6 +138,11 @@ public final class LrtServer implements AutoCloseable {
     return URI.create(scheme + options.host() + ":" + web.port());
   }
 
+  /** How long the engine was warmed up; zero if it was not. */
+  public Duration warmUpTime() {
+    return warmUpTime;
+  }
+
   /** Answers under way or waiting. */
   int busy() {
     return desk.busy();
@@ -137,7 +154,7 @@ public final class LrtServer implements AutoCloseable {
   }
 
   boolean isReady() {
-    return !closing;
+    return warm && !closing;
   }
 
   /** Errors of which no handler of ours hears. */
@@ -232,12 +249,10 @@ public final class LrtServer implements AutoCloseable {
   }
 
   private void ready(Exchange exchange, Model model) {
+    String status = closing ? "closing" : warm ? "ready" : "warming up";
     exchange.send(
-        closing ? 503 : 200,
-        Json.object()
-            .put("status", closing ? "closing" : "ready")
-            .put("model", model.name())
-            .put("busy", desk.busy()));
+        isReady() ? 200 : 503,
+        Json.object().put("status", status).put("model", model.name()).put("busy", desk.busy()));
   }
 
   private void metrics(Exchange exchange) {

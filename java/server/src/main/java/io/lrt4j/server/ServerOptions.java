@@ -1,5 +1,6 @@
 package io.lrt4j.server;
 
+import io.lrt4j.Engine;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
@@ -8,8 +9,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How to serve; immutable, every {@code with…} returns a changed copy and refuses a value out of
- * range with an {@link IllegalArgumentException} of one sentence.
+ * How to serve; immutable. {@link #builder} changes the defaults; a value out of range is refused
+ * with an {@link IllegalArgumentException} of one sentence.
  *
  * @param host address to listen on; without keys it must be one of the loopback
  * @param port to listen on; 0 takes a free one
@@ -21,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param queue most answers that wait for their turn; what comes on top is told to come again (429)
  * @param timeLimit of an answer, waiting included
  * @param grace time for the answers under way to end when the server closes
+ * @param warmUp whether {@link Engine#warmUp} comes first: until it has ended the server answers,
+ *     but reports that it is not ready
  * @param tls what to encrypt with; null serves plain HTTP
  */
 public record ServerOptions(
@@ -34,6 +37,7 @@ public record ServerOptions(
     int queue,
     Duration timeLimit,
     Duration grace,
+    boolean warmUp,
     @Nullable Tls tls) {
   private static final ServerOptions DEFAULTS =
       new ServerOptions(
@@ -47,6 +51,7 @@ public record ServerOptions(
           256,
           Duration.ofMinutes(10),
           Duration.ofSeconds(20),
+          false,
           null);
 
   /**
@@ -95,64 +100,138 @@ public record ServerOptions(
     return DEFAULTS;
   }
 
-  public ServerOptions withHost(String host) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
+  /** Changes the defaults. */
+  public static Builder builder() {
+    return DEFAULTS.toBuilder();
   }
 
-  public ServerOptions withPort(int port) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withName(@Nullable String name) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  /** Host and keys go together: one without the other may not be allowed. */
-  public ServerOptions withHostAndKeys(String host, List<String> keys) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withMaxBodyBytes(int maxBodyBytes) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withMaxMessages(int maxMessages) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withAnswers(int answers) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withQueue(int queue) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withTimeLimit(Duration timeLimit) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withGrace(Duration grace) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
-  }
-
-  public ServerOptions withTls(@Nullable Tls tls) {
-    return new ServerOptions(
-        host, port, name, keys, maxBodyBytes, maxMessages, answers, queue, timeLimit, grace, tls);
+  /** Changes these options. */
+  public Builder toBuilder() {
+    return new Builder(this);
   }
 
   @Override
   public String toString() {
     return "ServerOptions[" + host + ":" + port + ", " + keys.size() + " keys]"; // none of them
+  }
+
+  /** Makes options; a value that is out of range is refused by {@link #build}. */
+  public static final class Builder {
+    private String host;
+    private int port;
+    private @Nullable String name;
+    private List<String> keys;
+    private int maxBodyBytes;
+    private int maxMessages;
+    private int answers;
+    private int queue;
+    private Duration timeLimit;
+    private Duration grace;
+    private boolean warmUp;
+    private @Nullable Tls tls;
+
+    private Builder(ServerOptions o) {
+      host = o.host;
+      port = o.port;
+      name = o.name;
+      keys = o.keys;
+      maxBodyBytes = o.maxBodyBytes;
+      maxMessages = o.maxMessages;
+      answers = o.answers;
+      queue = o.queue;
+      timeLimit = o.timeLimit;
+      grace = o.grace;
+      warmUp = o.warmUp;
+      tls = o.tls;
+    }
+
+    /** See {@link ServerOptions#host}. */
+    public Builder host(String host) {
+      this.host = host;
+      return this;
+    }
+
+    /** See {@link ServerOptions#port}. */
+    public Builder port(int port) {
+      this.port = port;
+      return this;
+    }
+
+    /** See {@link ServerOptions#name}. */
+    public Builder name(@Nullable String name) {
+      this.name = name;
+      return this;
+    }
+
+    /** See {@link ServerOptions#keys}. */
+    public Builder keys(List<String> keys) {
+      this.keys = keys;
+      return this;
+    }
+
+    /** See {@link ServerOptions#maxBodyBytes}. */
+    public Builder maxBodyBytes(int maxBodyBytes) {
+      this.maxBodyBytes = maxBodyBytes;
+      return this;
+    }
+
+    /** See {@link ServerOptions#maxMessages}. */
+    public Builder maxMessages(int maxMessages) {
+      this.maxMessages = maxMessages;
+      return this;
+    }
+
+    /** See {@link ServerOptions#answers}. */
+    public Builder answers(int answers) {
+      this.answers = answers;
+      return this;
+    }
+
+    /** See {@link ServerOptions#queue}. */
+    public Builder queue(int queue) {
+      this.queue = queue;
+      return this;
+    }
+
+    /** See {@link ServerOptions#timeLimit}. */
+    public Builder timeLimit(Duration timeLimit) {
+      this.timeLimit = timeLimit;
+      return this;
+    }
+
+    /** See {@link ServerOptions#grace}. */
+    public Builder grace(Duration grace) {
+      this.grace = grace;
+      return this;
+    }
+
+    /** See {@link ServerOptions#warmUp}. */
+    public Builder warmUp(boolean warmUp) {
+      this.warmUp = warmUp;
+      return this;
+    }
+
+    /** See {@link ServerOptions#tls}. */
+    public Builder tls(@Nullable Tls tls) {
+      this.tls = tls;
+      return this;
+    }
+
+    /** The options as set so far. */
+    public ServerOptions build() {
+      return new ServerOptions(
+          host,
+          port,
+          name,
+          keys,
+          maxBodyBytes,
+          maxMessages,
+          answers,
+          queue,
+          timeLimit,
+          grace,
+          warmUp,
+          tls);
+    }
   }
 }

@@ -30,7 +30,7 @@ class BehaviourTest {
   private final Served served = new Served(options(), engine);
 
   private static ServerOptions options() {
-    return ServerOptions.defaults().withAnswers(2).withQueue(1).withGrace(Duration.ofSeconds(30));
+    return ServerOptions.builder().answers(2).queue(1).grace(Duration.ofSeconds(30)).build();
   }
 
   @AfterEach
@@ -151,7 +151,8 @@ class BehaviourTest {
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void closingEndsWhatTakesTooLong(boolean stream) throws Exception {
-    try (var hasty = new Served(options().withGrace(Duration.ofMillis(50)), engine)) {
+    try (var hasty =
+        new Served(options().toBuilder().grace(Duration.ofMillis(50)).build(), engine)) {
       var answer = hasty.ask(body(stream));
       engine.begun.await();
       engine.permits.release();
@@ -186,7 +187,8 @@ class BehaviourTest {
   @Test
   void timeLimit() throws Exception {
     var slow = new Scripted();
-    try (var hurried = new Served(options().withTimeLimit(Duration.ofMillis(50)), slow)) {
+    try (var hurried =
+        new Served(options().toBuilder().timeLimit(Duration.ofMillis(50)).build(), slow)) {
       var response = hurried.ask(body(false)).get();
       assertEquals(504, response.statusCode());
       assertEquals("timeout", Served.json(response).at("/error/code").asText());

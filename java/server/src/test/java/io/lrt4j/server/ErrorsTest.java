@@ -24,7 +24,7 @@ class ErrorsTest {
 
   @BeforeAll
   static void start() {
-    served = new Served(ServerOptions.defaults().withMaxMessages(3).withMaxBodyBytes(2000));
+    served = new Served(ServerOptions.builder().maxMessages(3).maxBodyBytes(2000).build());
   }
 
   @AfterAll
@@ -125,7 +125,7 @@ class ErrorsTest {
 
   @Test
   void keys() throws IOException, InterruptedException {
-    var options = ServerOptions.defaults().withHostAndKeys("127.0.0.1", List.of("first", "second"));
+    var options = ServerOptions.builder().keys(List.of("first", "second")).build();
     try (var locked = new Served(options)) {
       assertEquals(1, locked.client("second").models().list().data().size());
       var models = locked.client("secon").models();

@@ -39,10 +39,7 @@ class FaultsTest {
 
   @Test
   void serverIsAsItWasBefore() throws Exception {
-    var options =
-        ServerOptions.defaults()
-            .withMaxBodyBytes(MAX_BODY)
-            .withHostAndKeys("127.0.0.1", List.of(KEY));
+    var options = ServerOptions.builder().maxBodyBytes(MAX_BODY).keys(List.of(KEY)).build();
     try (var served = new Served(options)) {
       Thread[] clients = new Thread[CLIENTS];
       List<Throwable> failures = new CopyOnWriteArrayList<>();

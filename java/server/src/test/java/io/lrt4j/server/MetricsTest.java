@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 class MetricsTest {
   @Test
   void whatHappenedIsCounted() throws IOException, InterruptedException {
-    var options = ServerOptions.defaults().withHostAndKeys("127.0.0.1", List.of("key"));
+    var options = ServerOptions.builder().keys(List.of("key")).build();
     try (var served = new Served(options)) {
       assertEquals(401, served.get("/metrics").statusCode());
       served.key = "key";

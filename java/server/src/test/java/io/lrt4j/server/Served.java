@@ -55,7 +55,7 @@ final class Served implements AutoCloseable {
   Served(ServerOptions options, @Nullable Scripted scripted) {
     real = Engine.load(Path.of("../../models/default"), EngineOptions.defaults().withThreads(1));
     engine = scripted == null ? real : scripted.over(real);
-    server = LrtServer.start(engine, options.withPort(0));
+    server = LrtServer.start(engine, options.toBuilder().port(0).build());
   }
 
   OpenAIClient client(String key) {

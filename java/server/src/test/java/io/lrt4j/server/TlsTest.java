@@ -34,7 +34,7 @@ class TlsTest {
         new ServerOptions.Tls(
             pem("CERTIFICATE", store.getCertificate("x").getEncoded()),
             pem("PRIVATE KEY", store.getKey("x", PASSWORD).getEncoded()));
-    try (var served = new Served(ServerOptions.defaults().withTls(tls));
+    try (var served = new Served(ServerOptions.builder().tls(tls).build());
         var http = HttpClient.newBuilder().sslContext(trusting(store)).build()) {
       URI address = served.server.address();
       assertEquals("https", address.getScheme());
@@ -111,7 +111,7 @@ class TlsTest {
   void takenPortIsSaid() {
     try (var served = new Served(ServerOptions.defaults())) {
       int port = served.server.address().getPort();
-      var options = ServerOptions.defaults().withPort(port);
+      var options = ServerOptions.builder().port(port).build();
       var thrown =
           assertThrows(UncheckedIOException.class, () -> LrtServer.start(served.engine, options));
       assertTrue(

@@ -1,0 +1,76 @@
+package io.lrt4j.reasoning;
+
+import io.lrt4j.Engine;
+import io.lrt4j.GenerationOptions;
+import java.time.Duration;
+import java.util.concurrent.CancellationException;
+import java.util.function.LongConsumer;
+
+/** Rounds of made-up answers until they take no less time than those before: {@link #run}. */
+public final class WarmUp {
+  private static final System.Logger LOG = System.getLogger(Engine.class.getName());
+
+  /** No more rounds are begun after that, and one under way is called off. */
+  private static final Duration LONGEST = Duration.ofSeconds(30);
+
+  /** Of its answers; the time counts from the start of the first. */
+  public static final GenerationOptions OPTIONS =
+      GenerationOptions.defaults().toBuilder()
+          .maxTokens(16)
+          .thinkingBudget(8)
+          .ignoreEos(true)
+          .seed(0L)
+          .timeout(LONGEST)
+          .build();
+
+  /**
+   * A round that takes less of the fastest one's time than this shows that there is more to gain.
+   */
+  private static final double FASTER = 0.9;
+
+  /** Rounds in succession that gain nothing. */
+  private static final int SETTLED = 3;
+
+  private WarmUp() {}
+
+  /**
+   * Warms up.
+   *
+   * @param round one, of a warm-up that began then, {@link System#nanoTime}: {@link Session#warmUp}
+   *     on a session
+   * @return how long it took
+   * @throws CancellationException if the thread is interrupted
+   */
+  public static Duration run(LongConsumer round) {
+    var event = new Events.WarmUp();
+    event.begin();
+    long start = System.nanoTime();
+    long fastest = Long.MAX_VALUE;
+    int settled = 0;
+    long now = start;
+    while (settled < SETTLED && now - start < LONGEST.toNanos()) {
+      round.accept(start);
+      if (Thread.currentThread().isInterrupted()) {
+        throw new CancellationException("the warm-up was interrupted");
+      }
+      long took = -now + (now = System.nanoTime());
+      event.first = event.rounds == 0 ? took : event.first;
+      event.last = took;
+      event.rounds++;
+      settled = took < fastest * FASTER ? 0 : settled + 1;
+      fastest = Math.min(fastest, took);
+    }
+    event.commit();
+    Duration took = Duration.ofNanos(now - start);
+    LOG.log(
+        System.Logger.Level.DEBUG,
+        () ->
+            "warmed up in %d ms: %d rounds, the first took %d ms, the last %d ms"
+                .formatted(
+                    took.toMillis(),
+                    event.rounds,
+                    Duration.ofNanos(event.first).toMillis(),
+                    Duration.ofNanos(event.last).toMillis()));
+    return took;
+  }
+}
