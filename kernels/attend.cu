@@ -22,6 +22,7 @@ struct Attention {
 struct Shared {
   float query[HEADS][LARGEST];
   float mixed[WARPS][HEADS][LARGEST];
+  alignas(16) float weights[WARPS][32][HEADS];
   float max[WARPS][HEADS], sum[WARPS][HEADS];
 };
 
@@ -60,7 +61,7 @@ __device__ __forceinline__ void attendSpan(const Task &t, int span, int dim, Sha
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   int from = span * SPAN + warp * 32, p = from + lane;
   bool there = p >= t.start && p < t.end;
-  float weights[HEADS] = {}, mixed[HEADS][CHUNKS] = {}; // weights are scores at first
+  float scores[HEADS] = {}, mixed[HEADS][CHUNKS] = {};
   if (there) {
     const float *key = t.cache.key(t.kvHead, p);
     int c = 0;
@@ -70,27 +71,36 @@ __device__ __forceinline__ void attendSpan(const Task &t, int span, int dim, Sha
 #pragma unroll
         for (int h = 0; h < HEADS; h++) {
           const float *q = s.query[h] + c;
-          weights[h] = mad(q[3], k.w, mad(q[2], k.z, mad(q[1], k.y, mad(q[0], k.x, weights[h]))));
+          scores[h] = mad(q[3], k.w, mad(q[2], k.z, mad(q[1], k.y, mad(q[0], k.x, scores[h]))));
         }
       }
     }
     for (; c < dim; c++) {
 #pragma unroll
       for (int h = 0; h < HEADS; h++) {
-        weights[h] = mad(s.query[h][c], key[c], weights[h]);
+        scores[h] = mad(s.query[h][c], key[c], scores[h]);
       }
     }
   }
+  float maxima[HEADS], sums[HEADS];
 #pragma unroll
   for (int h = 0; h < HEADS; h++) {
-    float max = warpMax(there ? weights[h] : -INFINITY);
-    weights[h] = there ? expf(weights[h] - max) : 0;
-    float sum = warpSum(weights[h]);
-    if (lane == 0) {
-      s.max[warp][h] = max;
-      s.sum[warp][h] = sum;
+    maxima[h] = there ? scores[h] : -INFINITY;
+  }
+  warpMaxima(maxima);
+#pragma unroll
+  for (int h = 0; h < HEADS; h++) {
+    sums[h] = s.weights[warp][lane][h] = there ? expf(scores[h] - maxima[h]) : 0;
+  }
+  warpSums(sums);
+  if (lane == 0) {
+#pragma unroll
+    for (int h = 0; h < HEADS; h++) {
+      s.max[warp][h] = maxima[h];
+      s.sum[warp][h] = sums[h];
     }
   }
+  __syncwarp();
   for (int j = max(0, t.start - from); j < min(32, t.end - from); j++) {
     const float *value = t.cache.value(t.kvHead, from + j);
     float v[CHUNKS];
@@ -100,7 +110,7 @@ __device__ __forceinline__ void attendSpan(const Task &t, int span, int dim, Sha
     }
 #pragma unroll
     for (int h = 0; h < HEADS; h++) {
-      float w = __shfl_sync(ALL_LANES, weights[h], j);
+      float w = s.weights[warp][j][h];
 #pragma unroll
       for (int i = 0; i < CHUNKS; i++) {
         mixed[h][i] = mad(w, v[i], mixed[h][i]);

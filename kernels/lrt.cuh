@@ -86,18 +86,58 @@ struct F16 {
   }
 };
 
-__device__ __forceinline__ float warpSum(float v) {
-  for (int lanes = 16; lanes > 0; lanes /= 2) {
-    v += __shfl_xor_sync(ALL_LANES, v, lanes);
+// Of each of N values, that of lane `lane`: as many shuffles, but for the emulated device one.
+template <int N> __device__ __forceinline__ void shuffle(const float (&values)[N], int lane, float (&theirs)[N]) {
+  if constexpr (N == 1) {
+    theirs[0] = __shfl_sync(ALL_LANES, values[0], lane);
+  } else {
+#ifdef LRT_EMULATED
+    lrtExchange(ALL_LANES, values, lane, theirs);
+#else
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+      theirs[i] = __shfl_sync(ALL_LANES, values[i], lane);
+    }
+#endif
   }
-  return v;
+}
+// The same, of the lane whose number differs in these bits.
+template <int N> __device__ __forceinline__ void shuffleXor(const float (&values)[N], int lanes, float (&theirs)[N]) {
+#ifdef LRT_EMULATED
+  shuffle(values, (threadIdx.x % 32) ^ lanes, theirs);
+#else
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    theirs[i] = __shfl_xor_sync(ALL_LANES, values[i], lanes);
+  }
+#endif
 }
 
-__device__ __forceinline__ float warpMax(float v) {
+// Sums and maxima over the lanes of a warp, for all of them; of N values at once.
+template <int N> __device__ __forceinline__ void warpSums(float (&v)[N]) {
   for (int lanes = 16; lanes > 0; lanes /= 2) {
-    v = fmaxf(v, __shfl_xor_sync(ALL_LANES, v, lanes));
+    float theirs[N];
+    shuffleXor(v, lanes, theirs);
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+      v[i] += theirs[i];
+    }
   }
-  return v;
+}
+template <int N> __device__ __forceinline__ void warpMaxima(float (&v)[N]) {
+  for (int lanes = 16; lanes > 0; lanes /= 2) {
+    float theirs[N];
+    shuffleXor(v, lanes, theirs);
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+      v[i] = fmaxf(v[i], theirs[i]);
+    }
+  }
+}
+__device__ __forceinline__ float warpSum(float v) {
+  float values[1] = {v};
+  warpSums(values);
+  return values[0];
 }
 
 // The sum over a block of whole warps, for all its threads. All of them must come here.

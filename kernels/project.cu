@@ -9,11 +9,15 @@ constexpr int OUTPUTS = 4; // of a warp: as many loads are in flight, and x is r
 template <int N, int LANES = 16> __device__ __forceinline__ float sumOver(float *v) {
   if constexpr (N > 1) {
     bool upper = threadIdx.x & LANES;
+    float given[N / 2], taken[N / 2];
 #pragma unroll
     for (int i = 0; i < N / 2; i++) {
-      float mine = upper ? v[N / 2 + i] : v[i];
-      float given = upper ? v[i] : v[N / 2 + i];
-      v[i] = mine + __shfl_xor_sync(ALL_LANES, given, LANES);
+      given[i] = upper ? v[i] : v[N / 2 + i];
+    }
+    shuffleXor(given, LANES, taken);
+#pragma unroll
+    for (int i = 0; i < N / 2; i++) {
+      v[i] = (upper ? v[N / 2 + i] : v[i]) + taken[i];
     }
     return sumOver<N / 2, LANES / 2>(v);
   } else {

@@ -1,9 +1,11 @@
 #include "blocks.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <numeric>
 #include <sys/mman.h>
+#include <utility>
 #include <vector>
 
 #if !defined(__x86_64__) || defined(LRT_UCONTEXT)
@@ -11,8 +13,9 @@
 #endif
 
 namespace {
+constexpr unsigned MAX_THREADS = 1024, WARP = 32, MAX_WARPS = MAX_THREADS / WARP;
 constexpr size_t STACK = (16 << 10) + 320; // not a power of two: their tops must not meet in the same lines of caches
-constexpr unsigned MAX_THREADS = 1024, WARP = 32;
+constexpr size_t STACKS = WARP * STACK;    // of a warp
 constexpr uint64_t CANARY = 0xC0FFEE5EA1EDF00D;
 constexpr size_t SHARED_GUARD = 1024;
 
@@ -21,37 +24,39 @@ constexpr size_t SHARED_GUARD = 1024;
 struct Context {
   void *sp;
 };
-// Keeps what a call must preserve on the stack that is left, and takes it from the one that is entered.
-extern "C" void lrtSwitch(void **save, void *to);
-asm(R"(
-.text
-.type lrtSwitch, @function
-lrtSwitch:
-  pushq %rbp
-  pushq %rbx
-  pushq %r12
-  pushq %r13
-  pushq %r14
-  pushq %r15
-  movq %rsp, (%rdi)
-  movq %rsi, %rsp
-  popq %r15
-  popq %r14
-  popq %r13
-  popq %r12
-  popq %rbx
-  popq %rbp
-  ret
-.size lrtSwitch, .-lrtSwitch
-)");
-void switchTo(Context &from, Context &to) { lrtSwitch(&from.sp, to.sp); }
+// Part of the function that it is used in, without a call or a return of its own: those of all lanes that are at the same
+// place then go where the processor thinks that they go.
+[[gnu::always_inline]] inline void switchTo(Context &from, Context &to) {
+  void **save = &from.sp, *sp = to.sp;
+  asm volatile("leaq -128(%%rsp), %%rsp\n" // what a function may use below its stack
+               "pushq %%rbp\n"
+               "leaq 1f(%%rip), %%rax\n"
+               "pushq %%rax\n"
+               "movq %%rsp, (%0)\n"
+               "movq %1, %%rsp\n"
+               "popq %%rax\n"
+               "popq %%rbp\n"
+               "leaq 128(%%rsp), %%rsp\n"
+               "jmp *%%rax\n"
+               "1:\n"
+               : "+D"(save), "+S"(sp)
+               :
+               : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory", "xmm0", "xmm1",
+                 "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+                 "xmm15"
+#ifdef __AVX512F__
+                 ,
+                 "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",
+                 "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#endif
+  );
+}
 void prepare(Context &context, char *stack, size_t size, void (*entry)()) {
   auto *top = reinterpret_cast<uint64_t *>(stack + size);
   *--top = 0; // where the entry would return to; also aligns the stack as after a call
+  top -= 128 / sizeof *top;
+  *--top = 0;
   *--top = reinterpret_cast<uint64_t>(entry);
-  for (int i = 0; i < 6; i++) {
-    *--top = 0;
-  }
   context.sp = top;
 }
 #else
@@ -68,17 +73,6 @@ void prepare(Context &context, char *stack, size_t size, void (*entry)()) {
 }
 #endif
 
-enum class State { Ready, AtBarrier, InWarp, Ended };
-
-struct Fiber {
-  EmulatedThread thread;
-  Context context;
-  State state;
-  unsigned mask, source;
-  WarpOperation operation;
-  uint64_t value;
-};
-
 struct Random {
   uint64_t state;
   uint64_t next() { // splitmix64
@@ -94,60 +88,75 @@ struct Random {
   }
 };
 
+// Sets of lanes have a bit for each.
 struct Warp {
-  unsigned arrived, ended; // lanes: at the warp operation under way, and past their last instruction
+  unsigned ready, atBarrier;
+  unsigned arrived, ended; // at the warp operation under way, and past their last instruction
+  char *stacks;            // while it runs
+  unsigned masks[WARP], operations[WARP], sources[WARP];
+  uint64_t values[WARP], results[WARP];
+  Context contexts[WARP];
 };
 
 struct Machine {
   Emulator shown{};
   Context scheduler;
-  std::vector<Fiber> fibers{MAX_THREADS};
-  Warp warps[MAX_THREADS / WARP];
+  Warp warps[MAX_WARPS];
+  EmulatedThread threads[MAX_THREADS];
   char *stacks;
+  std::vector<char *> free; // stacks of warps
   std::vector<char> shared;
-  unsigned threads = 0, alive = 0, atBarrier = 0;
-  Fiber *running = nullptr;
+  unsigned alive = 0, atBarrier = 0;
+  Warp *warp = nullptr; // that is running, and its lane
+  unsigned lane = 0;
+  Random random{};
+  bool shuffled = false;
   const Launch *launch = nullptr;
   std::string error;
 
   Machine() : shared(MAX_SHARED + 2 * SHARED_GUARD) {
-    void *all = mmap(nullptr, MAX_THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *all = mmap(nullptr, MAX_WARPS * STACKS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     stacks = all == MAP_FAILED ? nullptr : static_cast<char *>(all);
     if (stacks != nullptr) {
-      madvise(stacks, MAX_THREADS * STACK, MADV_HUGEPAGE);
-      for (unsigned i = 0; i < MAX_THREADS; i++) {
-        canary(i) = CANARY;
-      }
+      madvise(stacks, MAX_WARPS * STACKS, MADV_HUGEPAGE);
     }
   }
-  char *stack(unsigned thread) { return stacks + thread * STACK; }
-  uint64_t &canary(unsigned thread) { return *reinterpret_cast<uint64_t *>(stack(thread)); }
 };
 
 Machine theMachine;
 Machine &machine() { return theMachine; }
 
-// Back to the scheduler, until it comes here again.
-void yield() {
-  Machine &m = machine();
-  switchTo(m.running->context, m.scheduler);
+uint64_t &canary(char *stacks, unsigned lane) { return *reinterpret_cast<uint64_t *>(stacks + lane * STACK); }
+
+// A lane that can go on; there is one.
+unsigned choose(Machine &m, unsigned ready) {
+  unsigned from = m.shuffled ? m.random.next() % WARP : 0;
+  return (std::countr_zero(std::rotr(ready, int(from))) + from) % WARP;
+}
+
+// From a lane that cannot go on to one that can, or to the scheduler if its warp has none; until it comes back.
+[[gnu::always_inline]] inline void leave(Machine &m, Warp &w, Context &from) {
+  if (w.ready == 0) {
+    switchTo(from, m.scheduler);
+    return;
+  }
+  unsigned lane = choose(m, w.ready);
+  m.lane = lane;
+  m.shown.thread = m.threads + (&w - m.warps) * WARP + lane;
+  switchTo(from, w.contexts[lane]);
 }
 
 // Ends the launch: the scheduler does not come back to any of its threads.
-void fail(const std::string &what) {
+[[gnu::cold]] void fail(const char *what) {
   Machine &m = machine();
-  if (m.error.empty()) {
-    m.error = what;
-  }
-  yield();
+  m.error = what;
+  switchTo(m.warp->contexts[m.lane], m.scheduler);
 }
 
 void releaseBarrier(Machine &m) {
   if (m.atBarrier > 0 && m.atBarrier == m.alive) {
-    for (unsigned i = 0; i < m.threads; i++) {
-      if (m.fibers[i].state == State::AtBarrier) {
-        m.fibers[i].state = State::Ready;
-      }
+    for (Warp &w : m.warps) {
+      w.ready |= std::exchange(w.atBarrier, 0);
     }
     m.atBarrier = 0;
   }
@@ -155,126 +164,145 @@ void releaseBarrier(Machine &m) {
 
 void syncThreads() {
   Machine &m = machine();
-  m.running->state = State::AtBarrier;
+  Warp &w = *m.warp;
+  unsigned self = 1u << m.lane;
+  w.ready &= ~self;
+  w.atBarrier |= self;
   m.atBarrier++;
   releaseBarrier(m);
-  if (m.running->state == State::AtBarrier) {
-    yield();
+  if (w.atBarrier & self) {
+    leave(m, w, w.contexts[m.lane]);
   }
+}
+
+// Does a warp operation whose lanes have all come.
+[[gnu::noinline]] void complete(Warp &w, unsigned mask, WarpOperation operation) {
+  unsigned others = 0, ballot = 0;
+  for (unsigned i = 0; i < WARP; i++) {
+    unsigned in = 0u - (mask >> i & 1);
+    others |= in & ((w.masks[i] ^ mask) | (w.operations[i] ^ unsigned(operation)));
+  }
+  if (others != 0) {
+    fail("lanes of a warp are at different operations");
+  }
+  if (operation == WarpOperation::Ballot) {
+    for (unsigned i = 0; i < WARP; i++) {
+      ballot |= unsigned(w.values[i] != 0) << i;
+    }
+    for (unsigned i = 0; i < WARP; i++) {
+      w.results[i] = mask >> i & 1 ? ballot & mask : w.results[i];
+    }
+  } else if (mask == ~0u) {
+    for (unsigned i = 0; i < WARP; i++) {
+      w.results[i] = w.values[w.sources[i]];
+    }
+  } else {
+    for (unsigned left = mask; left != 0; left &= left - 1) {
+      unsigned i = std::countr_zero(left);
+      w.results[i] = w.values[w.sources[i]];
+    }
+  }
+  w.ready |= mask;
+  w.arrived &= ~mask;
 }
 
 // Of all lanes in the mask, the last to come does it for all.
 uint64_t exchange(unsigned mask, WarpOperation operation, uint64_t value, unsigned source) {
   Machine &m = machine();
-  Fiber &self = *m.running;
-  unsigned warp = unsigned(&self - m.fibers.data()) / WARP;
-  Fiber *lanes = m.fibers.data() + warp * WARP;
-  if (!(mask >> self.thread.lane & 1)) {
+  Warp &w = *m.warp;
+  unsigned lane = m.lane;
+  if (!(mask >> lane & 1)) {
     fail("a thread is not in the mask of its own warp operation");
   }
   if (operation == WarpOperation::Shuffle && !(mask >> source & 1)) {
     fail("a shuffle from a lane that is not in its mask");
   }
-  if (m.warps[warp].ended & mask) {
+  if (w.ended & mask) {
     fail("a warp operation waits for a thread that has ended or never was");
   }
-  self.state = State::InWarp;
-  self.mask = mask;
-  self.operation = operation;
-  self.value = value;
-  self.source = source;
-  m.warps[warp].arrived |= 1u << self.thread.lane;
-  if ((m.warps[warp].arrived & mask) != mask) {
-    yield();
-    return self.value;
+  w.masks[lane] = mask;
+  w.operations[lane] = unsigned(operation);
+  w.values[lane] = value;
+  w.sources[lane] = source;
+  w.arrived |= 1u << lane;
+  if ((w.arrived & mask) != mask) {
+    w.ready &= ~(1u << lane);
+    leave(m, w, w.contexts[lane]);
+    return m.warp->results[m.lane];
   }
-  uint64_t ballot = 0, values[WARP];
-  for (unsigned lane = 0; lane < WARP; lane++) {
-    if (mask >> lane & 1) {
-      if (lanes[lane].mask != mask || lanes[lane].operation != operation) {
-        fail("lanes of a warp are at different operations");
-      }
-      values[lane] = lanes[lane].value;
-      ballot |= uint64_t(values[lane] != 0) << lane;
-    }
-  }
-  for (unsigned lane = 0; lane < WARP; lane++) {
-    if (mask >> lane & 1) {
-      Fiber &f = lanes[lane];
-      f.value = operation == WarpOperation::Ballot ? ballot : values[f.source];
-      f.state = State::Ready;
-    }
-  }
-  m.warps[warp].arrived &= ~mask;
-  return self.value;
+  complete(w, mask, operation);
+  return w.results[lane];
 }
 
 void entry() {
+  machine().launch->kernel->invoke(machine().launch->parameters);
   Machine &m = machine();
-  m.launch->kernel->invoke(m.launch->parameters);
-  m.running->state = State::Ended;
-  m.warps[(m.running - m.fibers.data()) / WARP].ended |= 1u << m.running->thread.lane;
+  Warp &w = *m.warp;
+  unsigned self = 1u << m.lane;
+  w.ready &= ~self;
+  w.ended |= self;
   m.alive--;
   releaseBarrier(m);
-  yield();
+  leave(m, w, w.contexts[m.lane]);
 }
 
-void runBlock(Machine &m, const Launch &launch, Random &random, bool shuffled) {
-  EmulatedIndex b = launch.block;
-  m.threads = m.alive = b.x * b.y * b.z;
+// Lets a warp run until all of its threads wait or have ended.
+void runWarp(Machine &m, Warp &w) {
+  if (w.stacks == nullptr) {
+    w.stacks = m.free.back();
+    m.free.pop_back();
+    for (unsigned lane = 0; lane < WARP; lane++) {
+      canary(w.stacks, lane) = CANARY;
+      prepare(w.contexts[lane], w.stacks + lane * STACK, STACK, entry);
+    }
+  }
+  m.warp = &w;
+  leave(m, w, m.scheduler);
+  if (w.ended == ~0u && m.error.empty()) {
+    for (unsigned lane = 0; lane < WARP; lane++) {
+      if (canary(w.stacks, lane) != CANARY) {
+        m.error = "a thread's stack overflowed";
+      }
+    }
+    m.free.push_back(w.stacks);
+  }
+}
+
+void runBlock(Machine &m, const Launch &launch) {
+  unsigned threads = m.alive = launch.block.x * launch.block.y * launch.block.z;
   m.atBarrier = 0;
   std::memset(launch.module->shared, 0xFF, launch.module->sharedEnd - launch.module->shared);
   std::memset(m.shared.data(), 0xFF, launch.dynamicShared + 2 * SHARED_GUARD);
-  for (unsigned i = 0; i < m.threads; i++) {
-    Fiber &f = m.fibers[i];
-    f.thread = {{i % b.x, i / b.x % b.y, i / b.x / b.y}, i % WARP};
-    f.state = State::Ready;
-    prepare(f.context, m.stack(i), STACK, entry);
+  m.free.clear();
+  for (unsigned i = MAX_WARPS; i > 0; i--) {
+    m.free.push_back(m.stacks + (i - 1) * STACKS);
   }
-  unsigned warps = (m.threads + WARP - 1) / WARP;
-  for (unsigned w = 0; w < warps; w++) {
-    m.warps[w] = {0, 0};
+  unsigned warps = (threads + WARP - 1) / WARP;
+  for (unsigned i = 0; i < MAX_WARPS; i++) {
+    Warp &w = m.warps[i];
+    w.ready = i >= warps ? 0 : i + 1 == warps && threads % WARP != 0 ? ~(~0u << threads % WARP) : ~0u;
+    w.ended = ~w.ready;
+    w.atBarrier = w.arrived = 0;
+    w.stacks = nullptr;
   }
-  if (m.threads % WARP != 0) {
-    m.warps[warps - 1].ended = ~0u << m.threads % WARP;
-  }
-  std::vector<unsigned> warpOrder(warps), laneOrder(WARP);
-  std::iota(warpOrder.begin(), warpOrder.end(), 0u);
-  std::iota(laneOrder.begin(), laneOrder.end(), 0u);
+  std::vector<unsigned> order(warps);
+  std::iota(order.begin(), order.end(), 0u);
   while (m.alive > 0) {
     bool progress = false;
-    if (shuffled) {
-      random.shuffle(warpOrder);
-      random.shuffle(laneOrder);
+    if (m.shuffled) {
+      m.random.shuffle(order);
     }
-    for (unsigned warp : warpOrder) {
-      bool moved;
-      do {
-        moved = false;
-        for (unsigned lane : laneOrder) {
-          unsigned i = warp * WARP + lane;
-          if (i >= m.threads || m.fibers[i].state != State::Ready) {
-            continue;
-          }
-          m.running = &m.fibers[i];
-          m.shown.thread = &m.running->thread;
-          switchTo(m.scheduler, m.running->context);
-          if (!m.error.empty()) {
-            return;
-          }
-          moved = progress = true;
+    for (unsigned i : order) {
+      if (m.warps[i].ready != 0) {
+        runWarp(m, m.warps[i]);
+        if (!m.error.empty()) {
+          return;
         }
-      } while (moved);
+        progress = true;
+      }
     }
     if (!progress) {
       m.error = "threads wait at a barrier that others do not reach";
-      return;
-    }
-  }
-  for (unsigned i = 0; i < m.threads; i++) {
-    if (m.canary(i) != CANARY) {
-      m.canary(i) = CANARY;
-      m.error = "a thread's stack overflowed";
       return;
     }
   }
@@ -297,6 +325,10 @@ std::string runLaunch(const Launch &launch, uint64_t order) {
     return "no memory for the stacks of threads";
   }
   m.launch = &launch;
+  EmulatedIndex size = launch.block;
+  for (unsigned i = 0; i < size.x * size.y * size.z; i++) {
+    m.threads[i] = {{i % size.x, i / size.x % size.y, i / size.x / size.y}, i % WARP};
+  }
   m.error.clear();
   m.shown.blockDim = launch.block;
   m.shown.gridDim = launch.grid;
@@ -306,13 +338,14 @@ std::string runLaunch(const Launch &launch, uint64_t order) {
   EmulatedIndex g = launch.grid;
   std::vector<uint64_t> blocks(uint64_t(g.x) * g.y * g.z);
   std::iota(blocks.begin(), blocks.end(), 0);
-  Random random{order};
-  if (order != 0) {
-    random.shuffle(blocks);
+  m.random = {order};
+  m.shuffled = order != 0;
+  if (m.shuffled) {
+    m.random.shuffle(blocks);
   }
   for (uint64_t i : blocks) {
     m.shown.blockIdx = {unsigned(i % g.x), unsigned(i / g.x % g.y), unsigned(i / g.x / g.y)};
-    runBlock(m, launch, random, order != 0);
+    runBlock(m, launch);
     if (!m.error.empty()) {
       return m.error;
     }

@@ -21,7 +21,8 @@ if [ -f "$image" ] && [ -z "$(find . "$kernels" -newer "$image" -type f)" ]; the
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-flags="-std=c++20 -O2 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-unknown-pragmas"
+# What is made here runs here.
+flags="-std=c++20 -O2 -march=native -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-unknown-pragmas"
 jobs=
 compile() { # NAME ARGUMENTS…
   name=$1

@@ -49,6 +49,11 @@ template <class T> inline T lrtExchange(unsigned mask, T value, unsigned source)
   std::memcpy(&value, &bits, sizeof(T));
   return value;
 }
+// The same for N values at once: lanes tell each other where they are, and wait until they have been read.
+template <int N> inline void lrtExchange(unsigned mask, const float (&values)[N], unsigned source, float (&to)[N]) {
+  std::memcpy(to, lrtExchange(mask, &values[0], source), sizeof to);
+  __syncwarp(mask);
+}
 template <class T> inline T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   unsigned lane = lrtEmulator->thread->lane;
   return lrtExchange(mask, value, (lane & ~(width - 1)) | (source & (width - 1)));
