@@ -142,6 +142,10 @@ expect_out "java=$root/bin/../plain jdk/bin/java"
 run "LRT_JAVA_HOME wins" LRT_JAVA_HOME="$root/plain jdk" JAVA_HOME="$root/new jdk" "$home/lrt" info
 expect_out "java=$root/plain jdk/bin/java"
 
+run "which it is" LRT_JAVA_HOME="$root/plain jdk" "$home/lrt" jdk
+expect_status 0
+expect_out "$root/plain jdk"
+
 run "LRT_JAVA_HOME too old" LRT_JAVA_HOME="$root/old jdk" JAVA_HOME="$root/new jdk" "$home/lrt" info
 expect_status 1
 expect_err "LRT_JAVA_HOME must be a JDK 25 or later, found 17"

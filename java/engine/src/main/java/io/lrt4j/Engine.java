@@ -30,7 +30,12 @@ public interface Engine extends AutoCloseable {
    * @throws BackendException if the backend asked for is not available
    */
   static Engine load(Path model, EngineOptions options) {
-    return LoadedEngine.load(model, options);
+    return load(model, options, LoadListener.NONE);
+  }
+
+  /** The same, telling {@code listener} how far it is. */
+  static Engine load(Path model, EngineOptions options, LoadListener listener) {
+    return LoadedEngine.load(model, options, listener);
   }
 
   /** Answers one question. */

@@ -77,9 +77,9 @@ final class LoadedEngine implements Engine {
     }
   }
 
-  static Engine load(Path model, EngineOptions options) {
+  static Engine load(Path model, EngineOptions options, LoadListener listener) {
     long start = System.nanoTime();
-    LoadedModel loaded = LoadedModel.load(model, options);
+    LoadedModel loaded = LoadedModel.load(model, options, listener);
     return new LoadedEngine(loaded, options, (System.nanoTime() - start) / 1e6);
   }
 

@@ -96,7 +96,7 @@ final class AskCommand implements Command {
     String text = question(arguments.operand(), console);
     boolean json = arguments.has("json");
 
-    try (Engine engine = Engine.load(model, options);
+    try (Engine engine = CommonOptions.load(model, options, console);
         var interrupt = new Interrupt()) {
       boolean sampling = decoding.sampling(samples);
       Question question =

@@ -3,6 +3,7 @@ package io.lrt4j.cli;
 import static io.lrt4j.cli.Arguments.flag;
 import static io.lrt4j.cli.Arguments.valued;
 
+import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backends;
@@ -106,6 +107,13 @@ final class CommonOptions {
               + " ./lrt generate --model /tmp/tiny --ids 1,2,3");
     }
     return byDefault;
+  }
+
+  /** Loads a model, and shows how far that is where it takes long and somebody watches. */
+  static Engine load(Path model, EngineOptions options, Console console) {
+    try (var bar = new LoadingBar(console, System::nanoTime)) {
+      return Engine.load(model, options, bar);
+    }
   }
 
   /** A directory that the user named. */

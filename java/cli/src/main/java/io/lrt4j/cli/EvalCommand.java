@@ -184,7 +184,7 @@ final class EvalCommand implements Command {
     // Every question is read anew: its times are those of one that nobody asked before.
     EngineOptions loading = CommonOptions.engine(arguments).withPrefixReuse(false);
     Path model = CommonOptions.model(arguments, console);
-    try (Engine engine = Engine.load(model, loading);
+    try (Engine engine = CommonOptions.load(model, loading, console);
         var interrupt = new Interrupt()) {
       List<Cell> cells = new ArrayList<>();
       for (Mode mode : asked == null ? possible(engine) : asked) {

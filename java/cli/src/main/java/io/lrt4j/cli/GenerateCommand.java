@@ -42,7 +42,7 @@ final class GenerateCommand implements Command {
     // Mapped: it answers and ends.
     EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
     Path model = CommonOptions.model(arguments, console);
-    try (Engine engine = Engine.load(model, options);
+    try (Engine engine = CommonOptions.load(model, options, console);
         var interrupt = new Interrupt()) {
       int[] ids = prompt.ids(engine);
       GenerationOptions generation =

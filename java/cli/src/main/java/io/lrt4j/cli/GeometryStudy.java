@@ -40,7 +40,7 @@ final class GeometryStudy {
     Path model = CommonOptions.model(arguments, console);
     List<Geometry.Cloud> clouds;
     Map<String, String> setting = new LinkedHashMap<>();
-    try (Engine engine = Engine.load(model, loading);
+    try (Engine engine = CommonOptions.load(model, loading, console);
         var interrupt = new Interrupt()) {
       if (engine.network() == null) {
         throw new FailureException("study geometry needs a reasoning network: --network DIR");

@@ -1,5 +1,6 @@
 package io.lrt4j.cli;
 
+import io.lrt4j.LoadListener;
 import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
@@ -57,12 +58,12 @@ final class InspectCommand implements Command {
     Content content;
     ModelFiles files = ModelFiles.of(directory, arguments.has(CommonOptions.OUTSIDE_LINKS));
     if (isNetwork(directory)) {
-      try (var network = NetworkCheckpoint.open(files, Access.MAP)) {
+      try (var network = NetworkCheckpoint.open(files, Access.MAP, LoadListener.NONE)) {
         content =
             Content.of("network", network.parameters(), facts(network.config()), network.tensors());
       }
     } else {
-      try (var model = Checkpoint.open(files, Access.MAP)) {
+      try (var model = Checkpoint.open(files, Access.MAP, LoadListener.NONE)) {
         Map<String, Object> facts = facts(model.config());
         addGeneration(facts, model.generation());
         content = Content.of("model", model.parameters(), facts, model.tensors());

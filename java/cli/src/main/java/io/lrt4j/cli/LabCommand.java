@@ -141,7 +141,7 @@ final class LabCommand implements Command {
     double tolerance = StudyCommand.tolerance(arguments);
     Path model = CommonOptions.model(arguments, console);
     if (arguments.has("calibrate")) {
-      try (Engine engine = Engine.load(model, CommonOptions.engine(arguments))) {
+      try (Engine engine = CommonOptions.load(model, CommonOptions.engine(arguments), console)) {
         Path network = engine.network();
         if (network == null) {
           throw new FailureException("calibrating needs a reasoning network");
@@ -165,7 +165,7 @@ final class LabCommand implements Command {
                 100 * found.explicit()));
       }
     }
-    try (Engine engine = Engine.load(model, CommonOptions.engine(arguments))) {
+    try (Engine engine = CommonOptions.load(model, CommonOptions.engine(arguments), console)) {
       for (Mode mode : modes) {
         for (LabExam.Result r : LabExam.run(engine, mode, paper)) {
           print(r, arguments.has("json"), console);

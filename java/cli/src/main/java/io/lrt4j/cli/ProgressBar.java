@@ -6,7 +6,11 @@ import java.util.SequencedMap;
 
 /** One line on a terminal that says how far a training is; nothing where nobody watches. */
 final class ProgressBar implements Progress {
-  private static final long EVERY_NANOS = 200_000_000;
+  static final long EVERY_NANOS = 200_000_000;
+
+  /** To the beginning of the line, and nothing on it. */
+  static final String CLEAR = "\r\033[K";
+
   private static final int WIDTH = 20;
 
   private final Console console;
@@ -27,15 +31,13 @@ final class ProgressBar implements Progress {
       return;
     }
     String figure = metrics.containsKey("reward") ? "reward" : "loss";
-    int full = (int) ((long) WIDTH * step / steps);
     long left = Math.round(secondsLeft);
     console
         .err()
         .printf(
             Locale.ROOT,
-            "\r[%s%s] %d/%d  %s %.4f  %,.0f tokens/s  %d:%02d left ",
-            "=".repeat(full),
-            " ".repeat(WIDTH - full),
+            "\r%s %d/%d  %s %.4f  %,.0f tokens/s  %d:%02d left ",
+            bar((double) step / steps),
             step,
             steps,
             figure,
@@ -47,6 +49,12 @@ final class ProgressBar implements Progress {
     shown = now;
     counted = now;
     tokens = 0;
+  }
+
+  /** The bar itself. */
+  static String bar(double fraction) {
+    int full = (int) (WIDTH * fraction);
+    return "[" + "=".repeat(full) + " ".repeat(WIDTH - full) + "]";
   }
 
   /** Leaves the line. */

@@ -63,7 +63,7 @@ final class ScoreCommand implements Command {
     Path model = CommonOptions.model(arguments, console);
     String dumpName = arguments.text("dump");
     Path dump = dumpName == null ? null : target(dumpName);
-    try (Engine engine = Engine.load(model, options)) {
+    try (Engine engine = CommonOptions.load(model, options, console)) {
       int[] ids = prompt.ids(engine);
       Scores scores = engine.score(ids, dump != null, dump != null);
       if (dump != null) {

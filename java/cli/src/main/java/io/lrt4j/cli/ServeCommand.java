@@ -102,7 +102,7 @@ final class ServeCommand implements Command {
     var ended = new CountDownLatch(1);
     var hook = new Thread(() -> end(end, ended, options.grace()), "lrt-end");
     Runtime.getRuntime().addShutdownHook(hook);
-    try (Engine engine = Engine.load(model, loading);
+    try (Engine engine = CommonOptions.load(model, loading, console);
         LrtServer server = LrtServer.start(engine, options)) {
       if (arguments.has("json")) {
         console.out().println(Reports.line(Reports.object().put("address", address(server))));

@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.LoadListener;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.model.ModelConfig;
@@ -51,7 +52,7 @@ final class Backbone implements AutoCloseable {
               + ": a backbone must be a Qwen3 checkpoint without RoPE scaling, found "
               + config.architecture());
     }
-    TensorFiles tensors = TensorFiles.open(files);
+    TensorFiles tensors = TensorFiles.open(files, LoadListener.NONE);
     try {
       TensorLayout layout = TensorLayout.of(decoder(config, config.layers(), 0), PREFIX);
       tensors.aliasWithoutPrefix(layout);

@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.LoadListener;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.model.ModelConfig;
 import java.nio.file.Path;
@@ -34,16 +35,17 @@ public final class Checkpoint extends OpenCheckpoint {
 
   /** Opens a directory, checks all of it, and maps its weights. */
   public static Checkpoint open(Path directory) {
-    return open(ModelFiles.of(directory), Access.MAP);
+    return open(ModelFiles.of(directory), Access.MAP, LoadListener.NONE);
   }
 
   /**
    * Opens a directory and checks all of it; nothing stays open if it fails.
    *
+   * @param listener told while weights are read and, later, {@link #handOver handed over}
    * @throws CheckpointException if it is damaged, incomplete, or no base model
    * @throws UnsupportedModelException if it asks for something that is not run
    */
-  public static Checkpoint open(ModelFiles files, Access access) {
+  public static Checkpoint open(ModelFiles files, Access access, LoadListener listener) {
     Path directory = files.directory();
     Json json = Json.read(files.require("config.json"));
     if (NetworkConfig.describedBy(json)) {
@@ -59,7 +61,7 @@ public final class Checkpoint extends OpenCheckpoint {
           directory,
           ADAPTER);
     }
-    TensorFiles tensors = TensorFiles.open(files);
+    TensorFiles tensors = TensorFiles.open(files, listener);
     try {
       ModelConfig config = place(declared, tensors, access, directory);
       return new Checkpoint(directory, config, generation, tensors);

@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.LoadListener;
 import io.lrt4j.UnsupportedModelException;
 import java.nio.file.Path;
 import java.util.List;
@@ -21,18 +22,19 @@ public final class NetworkCheckpoint extends OpenCheckpoint {
 
   /** Opens a directory, checks all of it, and maps its weights. */
   public static NetworkCheckpoint open(Path directory) {
-    return open(ModelFiles.of(directory), Access.MAP);
+    return open(ModelFiles.of(directory), Access.MAP, LoadListener.NONE);
   }
 
   /**
    * Opens a directory and checks all of it; nothing stays open if it fails.
    *
+   * @param listener told while weights are read and, later, {@link #handOver handed over}
    * @throws CheckpointException if it is damaged, incomplete, or no reasoning network
    * @throws UnsupportedModelException if it asks for something that is not run
    */
-  public static NetworkCheckpoint open(ModelFiles files, Access access) {
+  public static NetworkCheckpoint open(ModelFiles files, Access access, LoadListener listener) {
     NetworkConfig config = NetworkConfig.parse(Json.read(files.require("config.json")));
-    TensorFiles tensors = TensorFiles.open(files);
+    TensorFiles tensors = TensorFiles.open(files, listener);
     try {
       TensorLayout layout = TensorLayout.of(config);
       List<String> _ = tensors.check(layout);

@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -50,7 +51,7 @@ public final class Safetensors implements AutoCloseable {
   public static Safetensors open(Path file) {
     Safetensors opened = check(file);
     try {
-      opened.place(Access.MAP, name -> true);
+      opened.place(Access.MAP, name -> true, bytes -> {});
       return opened;
     } catch (Throwable e) {
       opened.close();
@@ -97,14 +98,16 @@ public final class Safetensors implements AutoCloseable {
   /**
    * Brings the tensors whose names are wanted into memory: they, and no others, are this file's
    * tensors from now on. The file itself is not needed any more.
+   *
+   * @param moved told how many bytes have been read
    */
-  void place(Access access, Predicate<String> wanted) {
+  void place(Access access, Predicate<String> wanted, LongConsumer moved) {
     List<SafetensorsHeader.Entry> all =
         header.tensors().stream().filter(e -> wanted.test(e.name())).toList();
     long data = header.dataStart();
     long end = all.isEmpty() ? 0 : all.getLast().end(); // they are sorted
     try {
-      MemorySegment from = access == Access.MAP ? map(data, end) : read(all, end);
+      MemorySegment from = access == Access.MAP ? map(data, end) : read(all, end, moved);
       for (SafetensorsHeader.Entry e : all) {
         MemorySegment bytes = from.asSlice(e.begin(), e.end() - e.begin()).asReadOnly();
         tensors.put(e.name(), new StoredTensor(e.name(), e.type().name(), e.shape(), bytes, file));
@@ -133,7 +136,8 @@ public final class Safetensors implements AutoCloseable {
   }
 
   /** Tensors lie as they do in the file, so that each begins at a cache line if it does there. */
-  private MemorySegment read(List<SafetensorsHeader.Entry> all, long end) throws IOException {
+  private MemorySegment read(List<SafetensorsHeader.Entry> all, long end, LongConsumer moved)
+      throws IOException {
     MemorySegment block = SystemMemory.allocate(end, CACHE_LINE, arena);
     for (SafetensorsHeader.Entry e : all) {
       for (long at = e.begin(); at < e.end(); ) {
@@ -143,6 +147,7 @@ public final class Safetensors implements AutoCloseable {
           throw changed();
         }
         at += n;
+        moved.accept(n);
       }
     }
     return block;

@@ -2,6 +2,7 @@ package io.lrt4j.checkpoint;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.CheckpointException;
+import io.lrt4j.LoadListener;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
@@ -48,13 +49,18 @@ final class TensorFiles implements AutoCloseable {
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
   private final Map<String, Rounded> rounded = new HashMap<>(); // by stored names
 
-  private TensorFiles(Path directory) {
+  private final LoadListener listener;
+  private long work; // bytes to be read and taken in
+  private long done;
+
+  private TensorFiles(Path directory, LoadListener listener) {
     this.directory = directory;
+    this.listener = listener;
   }
 
   /** Checks {@code model.safetensors}, or the shards of its index if there is no such file. */
-  static TensorFiles open(ModelFiles files) {
-    var all = new TensorFiles(files.directory());
+  static TensorFiles open(ModelFiles files, LoadListener listener) {
+    var all = new TensorFiles(files.directory(), listener);
     try {
       Path single = files.find(SINGLE);
       if (single != null) {
@@ -288,11 +294,20 @@ final class TensorFiles implements AutoCloseable {
   void place(Access access, TensorLayout layout) {
     var wanted = new HashSet<String>();
     layout.shapes().keySet().forEach(name -> wanted.add(aliases.getOrDefault(name, name)));
+    for (String name : wanted) {
+      SafetensorsHeader.Entry entry = Objects.requireNonNull(found.get(name), name).entry();
+      work += (entry.end() - entry.begin()) * (access == Access.READ ? 2 : 1);
+    }
     for (Safetensors shard : shards) {
-      shard.place(access, name -> access == Access.MAP || wanted.contains(name));
+      shard.place(access, name -> access == Access.MAP || wanted.contains(name), this::moved);
       shard.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
     }
     aliases.forEach((name, stored) -> tensors.put(name, require(stored).named(name)));
+  }
+
+  private void moved(long bytes) {
+    done += bytes;
+    listener.onProgress(directory, Math.min(1, (double) done / work)); // some are taken in twice
   }
 
   /** A placed tensor, or null. */
@@ -321,7 +336,10 @@ final class TensorFiles implements AutoCloseable {
       @Override
       public Tensor tensor(String name) {
         kept.add(aliases.getOrDefault(name, name));
-        return memory.weight(require(name).weight());
+        Weight stored = require(name).weight();
+        Tensor tensor = memory.weight(stored);
+        moved(stored.data().byteSize());
+        return tensor;
       }
 
       @Override
@@ -339,6 +357,10 @@ final class TensorFiles implements AutoCloseable {
           parts.add(new Memory.Part(weight, bias ? require(name + ".bias").weight() : null));
         }
         Linear linear = memory.linear(parts);
+        for (Memory.Part part : parts) {
+          Weight added = part.bias();
+          moved(part.weight().data().byteSize() + (added == null ? 0 : added.data().byteSize()));
+        }
         if (giveUp) {
           for (int i = 0; i < names.length; i++) {
             String stored = aliases.getOrDefault(names[i] + ".weight", names[i] + ".weight");

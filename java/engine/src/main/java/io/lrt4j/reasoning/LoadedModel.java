@@ -3,6 +3,7 @@ package io.lrt4j.reasoning;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.LoadListener;
 import io.lrt4j.Mode;
 import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Access;
@@ -58,13 +59,14 @@ public final class LoadedModel implements AutoCloseable {
   private final Prompts prompts;
   private final Vocabulary vocabulary;
 
-  private LoadedModel(Path directory, EngineOptions options, Backend backend) {
+  private LoadedModel(
+      Path directory, EngineOptions options, Backend backend, LoadListener listener) {
     this.backend = backend;
     access = options.mappedWeights() ? Access.MAP : Access.READ;
     closers.push(backend::close);
     try {
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
-      checkpoint = Checkpoint.open(files, access);
+      checkpoint = Checkpoint.open(files, access, listener);
       closers.push(checkpoint::close);
       quantization = options.quantization();
       memory =
@@ -82,7 +84,7 @@ public final class LoadedModel implements AutoCloseable {
       network =
           networkDirectory == null
               ? null
-              : openNetwork(ModelFiles.of(networkDirectory, options.outsideLinks()));
+              : openNetwork(ModelFiles.of(networkDirectory, options.outsideLinks()), listener);
       long kept = options.prefixReuse() ? Math.min(options.cacheLimit() / 4, MOST_PREFIXES) : 0;
       int states = network == null ? 0 : checkpoint.config().hiddenSize();
       prefixes = new PrefixCache(backend, transformer.store(), cacheMemory, states, kept);
@@ -106,9 +108,13 @@ public final class LoadedModel implements AutoCloseable {
   }
 
   /** Loads a model and, if the options name one or it has one of its own, its network. */
-  public static LoadedModel load(Path directory, EngineOptions options) {
+  public static LoadedModel load(Path directory, EngineOptions options, LoadListener listener) {
     LoadedModel model =
-        load(directory, options, () -> Backends.open(options.backend(), options.threads()));
+        load(
+            directory,
+            options,
+            () -> Backends.open(options.backend(), options.threads()),
+            listener);
     if (options.backend().equals(Backends.AUTO)) {
       // A warning only where Java would crawl: by default it is printed.
       System.Logger.Level level =
@@ -122,17 +128,17 @@ public final class LoadedModel implements AutoCloseable {
 
   /** The same on a backend that is open already; it is closed with the model. */
   static LoadedModel load(Path directory, EngineOptions options, Backend backend) {
-    return load(directory, options, () -> backend);
+    return load(directory, options, () -> backend, LoadListener.NONE);
   }
 
   private static LoadedModel load(
-      Path directory, EngineOptions options, Supplier<Backend> backend) {
+      Path directory, EngineOptions options, Supplier<Backend> backend, LoadListener listener) {
     var event = new Events.Load();
     event.directory = directory.toString();
     event.backend = options.backend();
     event.begin();
     try {
-      LoadedModel model = new LoadedModel(directory, options, backend.get());
+      LoadedModel model = new LoadedModel(directory, options, backend.get(), listener);
       event.backend = model.backend.name();
       event.parameters = model.checkpoint.parameters();
       // Not INFO: by default that is printed, and what a process prints is its owner's business.
@@ -146,8 +152,8 @@ public final class LoadedModel implements AutoCloseable {
     }
   }
 
-  private ReasoningNetwork openNetwork(ModelFiles files) {
-    NetworkCheckpoint stored = NetworkCheckpoint.open(files, access);
+  private ReasoningNetwork openNetwork(ModelFiles files, LoadListener listener) {
+    NetworkCheckpoint stored = NetworkCheckpoint.open(files, access, listener);
     closers.push(stored::close);
     int expected = checkpoint.config().hiddenSize();
     if (stored.config().baseHiddenSize() != expected) {

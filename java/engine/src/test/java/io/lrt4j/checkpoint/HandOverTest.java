@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.LoadListener;
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Memory;
@@ -44,7 +45,7 @@ class HandOverTest {
   private static void check(
       Path model, Backend backend, Quantization quantization, boolean copies) {
     try (Checkpoint stored = Checkpoint.open(model);
-        Checkpoint read = Checkpoint.open(ModelFiles.of(model), Access.READ);
+        Checkpoint read = Checkpoint.open(ModelFiles.of(model), Access.READ, LoadListener.NONE);
         Memory memory = backend.newMemory(quantization)) {
       assertTrue(read.config().tiedEmbeddings());
       var _ = Weights.of(read.config(), "model.", read.handOver(memory));

@@ -27,11 +27,28 @@ class FaultsTest {
   private static final int COUNT = Integer.getInteger("lrt.faults", 120);
   private static final int CLIENTS = 4;
   private static final int MAX_BODY = 4000;
+  private static final int NONE = 0;
   private static final String KEY = "right";
   private static final String QUESTION =
       "{\"stream\":%s,\"max_tokens\":8,\"messages\":[{\"role\":\"user\",\"content\":\""
           + Served.QUESTION
           + "\"}]}";
+
+  private static final String HEAD =
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + KEY + "\r\n";
+
+  /** Not HTTP/1.1: what would be answered could not be read. */
+  private static final List<String> NO_REQUESTS =
+      List.of("NONSENSE\r\n\r\n", "\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "{}\n\n");
+
+  /** Ends of heads. */
+  private static final List<String> MALFORMED =
+      List.of(
+          "no colon\r\n\r\n",
+          "Content-Length: much\r\n\r\n",
+          "Content-Length: -5\r\n\r\n",
+          "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+          "Long: " + "x".repeat(20_000) + "\r\n\r\n");
 
   /** A request, and the statuses that may come of it; none if it is broken off. */
   @SuppressWarnings("ArrayRecordComponent") // nobody changes it
@@ -86,7 +103,7 @@ class FaultsTest {
     }
   }
 
-  /** The status; 0 if we break off, or the server does without a word. */
+  /** The status; {@link #NONE} if we break off, or the server does without a word. */
   private static int send(Served served, byte[] bytes, boolean breakOff) throws IOException {
     try (var socket = new Socket()) {
       socket.connect(
@@ -99,17 +116,21 @@ class FaultsTest {
         // it has heard enough, and has answered
       }
       if (breakOff) {
-        return 0;
+        return NONE;
       }
       byte[] head = socket.getInputStream().readNBytes("HTTP/1.1 200".length());
       String line = new String(head, StandardCharsets.US_ASCII);
-      return line.startsWith("HTTP/1.1 ") ? Integer.parseInt(line.substring(9)) : 0;
+      if (line.isEmpty()) {
+        return NONE;
+      }
+      assertTrue(line.matches("HTTP/1\\.1 [0-9]{3}"), line); // a whole one, and nothing else
+      return Integer.parseInt(line.substring(9));
     }
   }
 
   private static Fault fault(Random random) {
     String question = QUESTION.formatted(random.nextBoolean());
-    return switch (random.nextInt(10)) {
+    return switch (random.nextInt(11)) {
       case 0 -> answered(request("POST", question, KEY), 200);
       case 1 -> answered(request("POST", question, "wrong" + random.nextInt()), 401);
       case 2 -> answered(request("POST", cut(question, random), KEY), 400);
@@ -117,8 +138,9 @@ class FaultsTest {
       case 4 -> answered(request("POST", "x".repeat(MAX_BODY + 1 + random.nextInt(99)), KEY), 413);
       case 5 -> answered(request(noise(random, 3) + "QQ", question, KEY), 400, 404);
       case 6 -> answered(chunked(question, MAX_BODY + 1), 413);
-      case 7 -> answered("NONSENSE\r\n\r\n".getBytes(StandardCharsets.US_ASCII), 400, 0);
-      case 8 -> { // gone in the middle of its request
+      case 7 -> answered(ascii(NO_REQUESTS.get(random.nextInt(NO_REQUESTS.size()))), NONE);
+      case 8 -> answered(ascii(HEAD + MALFORMED.get(random.nextInt(MALFORMED.size()))), 400);
+      case 9 -> { // gone in the middle of its request
         byte[] whole = request("POST", question, KEY);
         yield new Fault(Arrays.copyOf(whole, random.nextInt(whole.length)), true, List.of());
       }
@@ -146,12 +168,13 @@ class FaultsTest {
   /** A body of unknown length, which turns out to be too long. */
   private static byte[] chunked(String body, int length) {
     String padded = body + " ".repeat(length - body.length());
-    String head =
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
-            + KEY
-            + "\r\nTransfer-Encoding: chunked\r\n\r\n";
+    String head = HEAD + "Transfer-Encoding: chunked\r\n\r\n";
     String chunk = Integer.toHexString(padded.length()) + "\r\n" + padded + "\r\n0\r\n\r\n";
-    return (head + chunk).getBytes(StandardCharsets.US_ASCII);
+    return ascii(head + chunk);
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
   }
 
   private static String cut(String text, Random random) {
