@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -62,6 +63,7 @@ class ConformanceTest {
     return TestModels.backends();
   }
 
+  @Tag("layer")
   @ParameterizedTest(name = "{0} on {1}")
   @MethodSource("models")
   void hiddenStatesAndLogits(String name, String backendName) {
@@ -103,6 +105,7 @@ class ConformanceTest {
     }
   }
 
+  @Tag("layer")
   @ParameterizedTest(name = "{0} on {1}")
   @MethodSource("models")
   void greedyContinuations(String name, String backendName) {
