@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -332,13 +333,19 @@ class SchedulingTest {
       throws InterruptedException {
     List<Thread> threads = new ArrayList<>();
     Answer[] answers = new Answer[questions.size()];
+    // Who has not been started yet is not waited for.
+    var started = new CountDownLatch(answers.length);
     for (int i = 0; i < answers.length; i++) {
       int caller = i;
       threads.add(
           new Thread(
               () -> {
+                started.countDown();
                 try (Session session = new Session(m.model)) {
+                  started.await();
                   answers[caller] = session.ask(questions.get(caller), 1, null).getFirst();
+                } catch (InterruptedException e) {
+                  throw new AssertionError(e);
                 }
               }));
     }

@@ -43,6 +43,13 @@ public abstract class CpuBackend implements Backend {
     long in = source.row(fromRow);
     long out = target.row(toRow);
     long count = (long) rows * source.cols();
+    if (source.dtype() == DType.BF16) { // what most embeddings are
+      for (long i = 0; i < count; i++) {
+        int bits = source.data().get(CpuTensor.SHORT, in + i * 2) << 16;
+        target.data().set(FLOAT, out + i * 4, Float.intBitsToFloat(bits));
+      }
+      return;
+    }
     for (long i = 0; i < count; i++) {
       float value = CpuTensor.load(source.dtype(), source.data(), in + source.dtype().bytes(i));
       target.data().set(FLOAT, out + i * 4, value);
