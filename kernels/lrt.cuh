@@ -140,9 +140,9 @@ __device__ __forceinline__ float warpSum(float v) {
   return values[0];
 }
 
-// The sum over a block of whole warps, for all its threads. All of them must come here.
-[[maybe_unused]] static __device__ float blockSum(float v) {
-  __shared__ float sums[32];
+// The sum over a block of whole warps, for all its threads. All of them must come here. sums is shared, [32], and the
+// kernel's: shared variables of a static function have the path of its file in their names, and so in the binary.
+__device__ __forceinline__ float blockSum(float v, float *sums) {
   v = warpSum(v);
   __syncthreads(); // the sums of the call before have been read
   if (threadIdx.x % 32 == 0) {

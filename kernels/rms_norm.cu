@@ -3,12 +3,13 @@
 
 // out[row, :] = x / sqrt(mean(x²) + eps) * weight; a block a row. out may be x.
 extern "C" __global__ void rms_norm(const float *x, const float *weight, float *out, int cols, float eps) {
+  __shared__ float sums[32];
   const float *in = x + int64_t(blockIdx.x) * cols;
   float squares = 0;
   for (int c = threadIdx.x; c < cols; c += blockDim.x) {
     squares = mad(in[c], in[c], squares);
   }
-  float scale = 1 / sqrtf(blockSum(squares) / cols + eps);
+  float scale = 1 / sqrtf(blockSum(squares, sums) / cols + eps);
   for (int c = threadIdx.x; c < cols; c += blockDim.x) {
     out[int64_t(blockIdx.x) * cols + c] = in[c] * scale * weight[c];
   }

@@ -28,6 +28,7 @@ struct Best {
 // One block. A row without a number (all NaN or -infinity) has argmax 0.
 extern "C" __global__ void summarize(const float *logits, int n, Summary *summary) {
   __shared__ Best bests[32];
+  __shared__ float sums[32];
   Best best{INT32_MAX, -INFINITY, -INFINITY};
   for (int i = threadIdx.x; i < n; i += blockDim.x) {
     best.add(i, logits[i]);
@@ -51,7 +52,7 @@ extern "C" __global__ void summarize(const float *logits, int n, Summary *summar
   for (int i = threadIdx.x; i < n; i += blockDim.x) {
     sum += expf(logits[i] - best.max);
   }
-  sum = blockSum(sum);
+  sum = blockSum(sum, sums);
   if (threadIdx.x == 0) {
     *summary = {best.index == INT32_MAX ? 0 : best.index, best.max, best.second, sum};
   }
