@@ -13,20 +13,28 @@ final class Help {
 
   private Help() {}
 
-  /** What {@code lrt --help} prints. */
-  static String general(List<Command> commands) {
+  /**
+   * What {@code lrt --help} prints.
+   *
+   * @param columns of the terminal; 0 if there is none
+   */
+  static String general(List<Command> commands, int columns) {
+    int width = width(columns);
     var text = new StringBuilder("lrt: latent reasoning on the JVM\n\nUsage: lrt COMMAND …\n\n");
     for (Command command : commands) {
-      text.append(String.format("  %-10s %s%n", command.name(), command.summary()));
+      String summary = String.join("\n" + " ".repeat(13), wrap(command.summary(), width - 13));
+      text.append(String.format("  %-10s %s\n", command.name(), summary));
     }
-    return text.append(
-            """
-
-            lrt COMMAND --help and lrt help COMMAND show a command's options, lrt --version the version.
-            Results go to standard output, notes and errors to standard error.
-            Exit status: 0 success, 1 failure, 2 wrong usage.
-            """)
-        .toString();
+    text.append('\n');
+    paragraph(
+        """
+        lrt COMMAND --help and lrt help COMMAND show a command's options, lrt --version the version.
+        Results go to standard output, notes and errors to standard error.
+        Exit status: 0 success, 1 failure, 2 wrong usage.
+        """,
+        width,
+        text);
+    return text.toString();
   }
 
   /**
@@ -35,7 +43,7 @@ final class Help {
    * @param columns of the terminal; 0 if there is none
    */
   static String of(Command command, int columns) {
-    int width = columns <= 0 ? WIDEST : Math.clamp(columns, NARROWEST, WIDEST);
+    int width = width(columns);
     var text = new StringBuilder();
     String usage = "Usage: lrt " + command.name() + " " + command.usage();
     text.append(String.join("\n    ", wrap(usage, width - 4)));
@@ -58,13 +66,20 @@ final class Help {
     }
     if (!command.notes().isEmpty()) {
       text.append('\n');
-      command
-          .notes()
-          .lines()
-          .flatMap(line -> line.length() <= width ? Stream.of(line) : wrap(line, width).stream())
-          .forEach(line -> text.append(line).append('\n'));
+      paragraph(command.notes(), width, text);
     }
     return text.toString();
+  }
+
+  private static int width(int columns) {
+    return columns <= 0 ? WIDEST : Math.clamp(columns, NARROWEST, WIDEST);
+  }
+
+  private static void paragraph(String lines, int width, StringBuilder text) {
+    lines
+        .lines()
+        .flatMap(line -> line.length() <= width ? Stream.of(line) : wrap(line, width).stream())
+        .forEach(line -> text.append(line).append('\n'));
   }
 
   private static List<String> wrap(String text, int width) {

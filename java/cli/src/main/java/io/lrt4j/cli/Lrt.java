@@ -95,7 +95,7 @@ final class Lrt {
     }
     boolean help = first.equals("help");
     if (first.equals("--help") || first.equals("-h") || (help && args.length == 1)) {
-      console.out().print(Help.general(COMMANDS));
+      console.out().print(Help.general(COMMANDS, columns()));
       return;
     }
     if (help && args.length > 2) {
@@ -103,11 +103,16 @@ final class Lrt {
     }
     Command command = command(help ? args[1] : first);
     if (help || options.contains("--help") || options.contains("-h")) {
-      console.out().print(Help.of(command, Integer.getInteger("lrt.columns", 0)));
+      console.out().print(Help.of(command, columns()));
       return;
     }
     String[] rest = Arrays.copyOfRange(args, 1, args.length);
     command.run(Arguments.parse(command, rest), console);
+  }
+
+  /** Of the terminal, as the launcher tells; 0 if there is none. */
+  private static int columns() {
+    return Integer.getInteger("lrt.columns", 0);
   }
 
   private static Command command(String name) {

@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -361,12 +362,17 @@ class LrtTest {
   void helpOfACommand() {
     assertEquals(Run.of("ask", "--help"), Run.of("help", "ask"));
     assertEquals(Run.of("--help"), Run.of("help"));
-    for (int columns : new int[] {1, 60, 73, 100, 400}) {
-      String narrow = Help.of(new TrainCommand(), columns);
-      int most = Math.clamp(columns, 60, 100);
-      assertTrue(narrow.lines().allMatch(line -> line.length() <= most), narrow);
-      assertEquals(
-          Help.of(new TrainCommand(), 0).replaceAll("\\s+", " "), narrow.replaceAll("\\s+", " "));
+    List<IntFunction<String>> helps =
+        List.of(
+            columns -> Help.of(new TrainCommand(), columns),
+            columns -> Help.general(Lrt.COMMANDS, columns));
+    for (IntFunction<String> help : helps) {
+      for (int columns : new int[] {1, 60, 73, 100, 400}) {
+        String narrow = help.apply(columns);
+        int most = Math.clamp(columns, 60, 100);
+        assertTrue(narrow.lines().allMatch(line -> line.length() <= most), narrow);
+        assertEquals(help.apply(0).replaceAll("\\s+", " "), narrow.replaceAll("\\s+", " "));
+      }
     }
   }
 
