@@ -86,31 +86,18 @@ struct F16 {
   }
 };
 
-// Of each of N values, that of lane `lane`: as many shuffles, but for the emulated device one.
-template <int N> __device__ __forceinline__ void shuffle(const float (&values)[N], int lane, float (&theirs)[N]) {
-  if constexpr (N == 1) {
-    theirs[0] = __shfl_sync(ALL_LANES, values[0], lane);
-  } else {
-#ifdef LRT_EMULATED
-    lrtExchange(ALL_LANES, values, lane, theirs);
-#else
-#pragma unroll
-    for (int i = 0; i < N; i++) {
-      theirs[i] = __shfl_sync(ALL_LANES, values[i], lane);
-    }
-#endif
-  }
-}
-// The same, of the lane whose number differs in these bits.
+// Of each of N values, that of the lane whose number differs in these bits: as many shuffles, but for the emulated device one.
 template <int N> __device__ __forceinline__ void shuffleXor(const float (&values)[N], int lanes, float (&theirs)[N]) {
 #ifdef LRT_EMULATED
-  shuffle(values, (threadIdx.x % 32) ^ lanes, theirs);
-#else
+  if constexpr (N > 1) {
+    lrtExchange(ALL_LANES, values, (threadIdx.x % 32) ^ lanes, theirs);
+    return;
+  }
+#endif
 #pragma unroll
   for (int i = 0; i < N; i++) {
     theirs[i] = __shfl_xor_sync(ALL_LANES, values[i], lanes);
   }
-#endif
 }
 
 // Sums and maxima over the lanes of a warp, for all of them; of N values at once.

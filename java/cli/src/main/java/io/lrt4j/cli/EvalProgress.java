@@ -6,9 +6,6 @@ import java.util.Locale;
 
 /** One line on a terminal with the accuracy so far; nothing where nobody watches. */
 final class EvalProgress implements Evaluation.Progress {
-  private static final long EVERY_NANOS = 200_000_000;
-  private static final int WIDTH = 20;
-
   private final Console console;
   private long shown;
 
@@ -19,17 +16,15 @@ final class EvalProgress implements Evaluation.Progress {
   @Override
   public void onAnswered(Cell cell, int done, int total, double accuracy) {
     long now = System.nanoTime();
-    if (!console.errTerminal() || (now - shown < EVERY_NANOS && done < total)) {
+    if (!console.errTerminal() || (now - shown < ProgressBar.EVERY_NANOS && done < total)) {
       return;
     }
-    int full = (int) ((long) WIDTH * done / total);
     console
         .err()
         .printf(
             Locale.ROOT,
-            "\r[%s%s] %-16s %d/%d  %.1f %% right ",
-            "=".repeat(full),
-            " ".repeat(WIDTH - full),
+            "\r%s %-16s %d/%d  %.1f %% right ",
+            ProgressBar.bar((double) done / total),
             cell.key(),
             done,
             total,

@@ -1,7 +1,6 @@
 package io.lrt4j.reasoning;
 
 import io.lrt4j.Answer;
-import java.util.Locale;
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
@@ -102,8 +101,8 @@ final class Events {
 
     /** Tells of an answer that has ended. */
     void describe(Answer answer) {
-      mode = answer.mode().name().toLowerCase(Locale.ROOT);
-      finishReason = answer.finishReason().name().toLowerCase(Locale.ROOT);
+      mode = Session.name(answer.mode());
+      finishReason = Session.name(answer.finishReason());
       promptTokens = answer.tokens().prompt();
       latentTokens = answer.tokens().latent();
       reasoningTokens = answer.tokens().reasoning();

@@ -279,10 +279,10 @@ public final class LoadedModel implements AutoCloseable {
               + ": "
               + network.latents()
               + " latents, "
-              + network.config().fusion().name().toLowerCase(Locale.ROOT);
+              + Session.name(network.config().fusion());
     }
     if (quantization != Quantization.NONE) {
-      text += "; weights " + quantization.name().toLowerCase(Locale.ROOT);
+      text += "; weights " + Session.name(quantization);
     } else if (checkpoint.rounded().isPresent()) {
       text += "; weights " + checkpoint.rounded().orElseThrow() + ", as stored";
     }

@@ -139,8 +139,8 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  private static String name(Mode mode) {
-    return mode.name().toLowerCase(Locale.ROOT);
+  static String name(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT);
   }
 
   /**

@@ -53,7 +53,9 @@ public final class WarmUp {
       if (Thread.currentThread().isInterrupted()) {
         throw new CancellationException("the warm-up was interrupted");
       }
-      long took = -now + (now = System.nanoTime());
+      long end = System.nanoTime();
+      long took = end - now;
+      now = end;
       event.first = event.rounds == 0 ? took : event.first;
       event.last = took;
       event.rounds++;

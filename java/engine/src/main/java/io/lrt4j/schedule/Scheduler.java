@@ -492,13 +492,13 @@ public final class Scheduler implements AutoCloseable {
       model.backend().copyRows(w.logits, at, group[i].w().logits, 0, runs);
       at += runs;
     }
+    Batch wantedRows = shared.wanted();
     for (int i = decoding; i < groupSize; i++) {
       Client reader = group[i];
       int run = sequences + i - decoding;
       int wanted = shared.wanted(run);
       Objects.requireNonNull(reader.input)
-          .take(
-              w.hidden, shared.wanted().firstRow(run), reader.done + reader.rows - wanted, wanted);
+          .take(w.hidden, wantedRows.firstRow(run), reader.done + reader.rows - wanted, wanted);
     }
   }
 
