@@ -6,11 +6,11 @@
 
 
 #if W == 16
-/* Columns of 16 rows: rows[p * dim + c] to columns[c * CHUNK + p], both 16 × 16. */
-INLINE void transpose16(const float *rows, int64_t dim, float *columns) {
+/* Columns of 16 rows from element `at` on: [p * dim + c] to columns[c * CHUNK + p], both 16 × 16. */
+INLINE void transpose16(const int half, const void *rows, int64_t at, int64_t dim, float *columns) {
   __m512 a[16];
   __m512 b[16];
-  UNROLL for (int i = 0; i < 16; i++) { a[i] = _mm512_loadu_ps(rows + i * dim); }
+  UNROLL for (int i = 0; i < 16; i++) { a[i] = (__m512)load_as(half, rows, at + i * dim); }
   UNROLL for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
@@ -43,7 +43,7 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   even_dim = dim / 16 * 16;
   for (int p = 0; p < body; p += 16) {
     for (int c = 0; c < even_dim; c += 16) {
-      transpose16(rows + (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
+      transpose16(0, rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
     }
   }
 #endif
@@ -54,9 +54,10 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   }
 }
 
-/* y (rows × vectors) += x w, or = where `begin`: row k of w is w_step further. */
+/* y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further. */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int n,
-                       const float *w, int64_t w_step, float *y, int64_t y_stride, int begin) {
+                       const int half, const void *w, int64_t at, int64_t w_step, float *y,
+                       int64_t y_stride, int begin) {
   vec sums[TILE_ROWS][TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) {
@@ -65,7 +66,7 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
   }
   for (int k = 0; k < n; k++) {
     vec weight[TILE_VECTORS];
-    UNROLL for (int v = 0; v < vectors; v++) { weight[v] = load(w + k * w_step + v * W); }
+    UNROLL for (int v = 0; v < vectors; v++) { weight[v] = load_as(half, w, at + k * w_step + v * W); }
     UNROLL for (int r = 0; r < rows; r++) {
       vec a = all(x[r][k]);
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(a, weight[v], sums[r][v]); }
@@ -77,33 +78,34 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
 }
 
 /* All columns of y, `width` of them, a multiple of a panel; `rows` is a constant. */
-INLINE void accumulate_columns(const int rows, const float *const *x, int n, const float *w,
-                               int64_t w_step, int width, float *y, int64_t y_stride, int begin) {
+INLINE void accumulate_columns(const int rows, const float *const *x, int n, const int half,
+                               const void *w, int64_t w_step, int width, float *y, int64_t y_stride,
+                               int begin) {
   int c = 0;
   for (; c + TILE_PANELS * LRT_PANEL <= width; c += TILE_PANELS * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS * PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
+    accumulate(rows, TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
   }
 #if TILE_PANELS > 2
   for (; c + TILE_PANELS / 2 * LRT_PANEL <= width; c += TILE_PANELS / 2 * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
+    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
   }
 #endif
   for (; c < width; c += LRT_PANEL) {
-    accumulate(rows, PARTS, x, n, w + c, w_step, y + c, y_stride, begin);
+    accumulate(rows, PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
   }
 }
 
-static void accumulate_all(int queries, const float *const *x, int n, const float *w, int64_t w_step,
-                           int width, float *y, int64_t y_stride, int begin) {
+INLINE void accumulate_all(int queries, const float *const *x, int n, const int half, const void *w,
+                           int64_t w_step, int width, float *y, int64_t y_stride, int begin) {
   int r = 0;
   for (; r + TILE_ROWS <= queries; r += TILE_ROWS) {
-    accumulate_columns(TILE_ROWS, x + r, n, w, w_step, width, y + r * y_stride, y_stride, begin);
+    accumulate_columns(TILE_ROWS, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride, begin);
   }
   for (; r + 2 <= queries; r += 2) {
-    accumulate_columns(2, x + r, n, w, w_step, width, y + r * y_stride, y_stride, begin);
+    accumulate_columns(2, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride, begin);
   }
   if (r < queries) {
-    accumulate_columns(1, x + r, n, w, w_step, width, y + r * y_stride, y_stride, begin);
+    accumulate_columns(1, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride, begin);
   }
 }
 
@@ -136,6 +138,54 @@ INLINE void soften(float *scores, int width, int from, int to, float scale, floa
   *total = sum(sums);
 }
 
+/*
+ * Keys or values of `n` positions of a span from `from` on, [n, dim], as f32, `width` apart: where
+ * they lie, or else in `room`, widened and padded with zeros.
+ */
+static const float *rows_of(const lrt_span *span, const void *data, int64_t head, int from, int n,
+                            int dim, int width, float *room) {
+  int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
+  const float *plain = (const float *)data + at;
+  const uint16_t *half = (const uint16_t *)data + at;
+  int whole = width == dim; /* rows follow each other without a gap */
+  if (span->dtype == LRT_DTYPE_F16 && whole) {
+    widen(half, n * dim, room);
+    return room;
+  }
+  if (span->dtype == LRT_DTYPE_F32 && whole) {
+    return plain;
+  }
+  for (int p = 0; p < n; p++) {
+    if (span->dtype == LRT_DTYPE_F16) {
+      widen(half + (int64_t)p * dim, dim, room + p * width);
+    } else {
+      memcpy(room + p * width, plain + (int64_t)p * dim, (size_t)dim * sizeof(float));
+    }
+    memset(room + p * width + dim, 0, (size_t)(width - dim) * sizeof(float));
+  }
+  return room;
+}
+
+/* The transpose of keys of a span: columns[:, 0 … n-1], CHUNK wide. */
+static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, int dim,
+                           float *columns, float *room) {
+  int done = 0;
+#if W == 16
+  if (span->dtype == LRT_DTYPE_F16 && dim % 16 == 0) {
+    int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
+    for (; done + 16 <= n; done += 16) {
+      for (int c = 0; c < dim; c += 16) {
+        transpose16(1, span->keys, at + (int64_t)done * dim + c, dim, columns + c * CHUNK + done);
+      }
+    }
+  }
+#endif
+  if (done < n) {
+    transpose(rows_of(span, span->keys, head, from + done, n - done, dim, dim, room), n - done, dim,
+              columns + done);
+  }
+}
+
 static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room) {
   int dim = b->dim;
   int width = (dim + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
@@ -149,8 +199,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     int from = span->from > start + low ? span->from : start + low;
     int to = span->to < start + high ? span->to : start + high;
     if (from < to) {
-      const float *keys = span->keys + b->head * span->head + (int64_t)(from - span->from) * dim;
-      transpose(keys, to - from, dim, room->keys + from - start);
+      transpose_keys(span, b->head, from, to - from, dim, room->keys + from - start, room->values);
     }
   }
   for (int q = 0; q < queries; q++) {
@@ -158,7 +207,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   }
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
   int aligned = low / LRT_PANEL * LRT_PANEL;
-  accumulate_all(queries, room->rows, dim, room->keys + aligned, CHUNK, columns - aligned,
+  accumulate_all(queries, room->rows, dim, 0, room->keys + aligned, CHUNK, columns - aligned,
                  room->scores + aligned, CHUNK, 1);
   float scale = (float)(1 / sqrt((double)dim));
   for (int q = 0; q < queries; q++) {
@@ -182,20 +231,17 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     if (from >= to) {
       continue;
     }
-    const float *values = span->values + b->head * span->head + (int64_t)(from - span->from) * dim;
-    int64_t step = dim;
-    if (width != dim) {
-      for (int p = 0; p < to - from; p++) {
-        memcpy(room->values + p * width, values + (int64_t)p * dim, (size_t)dim * sizeof(float));
-        memset(room->values + p * width + dim, 0, (size_t)(width - dim) * sizeof(float));
-      }
-      values = room->values;
-      step = width;
-    }
     for (int q = 0; q < queries; q++) {
       room->rows[q] = room->scores + q * CHUNK + from - start;
     }
-    accumulate_all(queries, room->rows, to - from, values, step, width, room->partial, width, !begun);
+    if (span->dtype == LRT_DTYPE_F16 && width == dim && queries <= TILE_ROWS) { /* each is read once */
+      const uint16_t *values =
+          (const uint16_t *)span->values + b->head * span->head + (int64_t)(from - span->from) * dim;
+      accumulate_all(queries, room->rows, to - from, 1, values, width, width, room->partial, width, !begun);
+    } else {
+      const float *values = rows_of(span, span->values, b->head, from, to - from, dim, width, room->values);
+      accumulate_all(queries, room->rows, to - from, 0, values, width, width, room->partial, width, !begun);
+    }
     begun = 1;
   }
 }

@@ -23,6 +23,7 @@ const lrt_kernels NAME(LEVEL) = {
     .pack = pack,
     .norm = norm,
     .rotate = rotate,
+    .narrow = narrow,
     .attend = attend,
     .merge = merge,
     .divide = divide,

@@ -31,7 +31,7 @@ typedef struct {
 /* What attention needs of one worker; [queries] are the rows of a block times the heads of a group. */
 typedef struct {
   float *keys;    /* [dim, CHUNK] */
-  float *values;  /* [CHUNK, padded dim], where the cache's own rows cannot be read whole */
+  float *values;  /* [CHUNK, padded dim], where the cache's own rows cannot be read as they are */
   float *scores;  /* [queries, CHUNK] */
   float *partial; /* [queries, padded dim] */
   float *largest; /* [queries] */
@@ -65,6 +65,8 @@ typedef struct {
   void (*pack)(int dtype, int out, int in, const void *from, void *to, int panel);
   void (*norm)(const float *x, int n, const float *weight, float eps, float *out);
   void (*rotate)(float *x, int dim, const float *rope);
+  /* n numbers as f16, rounded to the nearest. */
+  void (*narrow)(const float *x, int n, uint16_t *to);
   /* Scores of a block in one chunk: largest, sums and partial are set; whoever sees nothing has -inf. */
   void (*attend)(const lrt_block *b, int chunk, const lrt_attention_room *room);
   /* Adds another chunk's result to one query's: m, s and o are what the chunks before it gave. */

@@ -56,11 +56,12 @@ typedef struct {
   int32_t out;
 } lrt_part;
 
-/* Positions from … to-1 of a sequence: of head h, at h * head + (position - from) * headDim. */
+/* Positions from … to-1 of a sequence: of head h, at element h * head + (position - from) * headDim. */
 typedef struct {
-  float *keys;
-  float *values;
-  int64_t head; /* floats from one head to the next */
+  void *keys;
+  void *values;
+  int32_t head;  /* elements from one head to the next */
+  int32_t dtype; /* f32, or f16 */
   int32_t from;
   int32_t to;
 } lrt_span;

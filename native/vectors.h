@@ -163,6 +163,59 @@ INLINE vec halves(const uint16_t *p) {
 #endif
 }
 
+/* W numbers from element i on of f32 or f16 ones. */
+INLINE vec load_as(const int half, const void *p, int64_t i) {
+  return half ? halves((const uint16_t *)p + i) : load((const float *)p + i);
+}
+
+/* n f16 numbers as f32. */
+static inline void widen(const uint16_t *p, int n, float *to) {
+  int i = 0;
+  for (; i + W <= n; i += W) {
+    store(to + i, halves(p + i));
+  }
+  if (i < n) {
+    uint16_t lane[W] = {0};
+    memcpy(lane, p + i, (size_t)(n - i) * sizeof(uint16_t));
+    store_some(to + i, halves(lane), n - i);
+  }
+}
+
+/* x as f16, to the nearest, even if there are two. */
+INLINE uint16_t rounded_half(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  uint32_t sign = bits >> 16 & 0x8000;
+  bits &= 0x7FFFFFFF;
+  if (bits >= 0x47800000) { /* 2^16 and more, NaN */
+    return (uint16_t)(sign | (bits > 0x7F800000 ? 0x7E00 : 0x7C00));
+  }
+  if (bits < 0x38800000) { /* subnormal: beside 1/2, f32's last place is f16's */
+    float shifted = fabsf(x) + 0.5f;
+    memcpy(&bits, &shifted, sizeof bits);
+    return (uint16_t)(sign | (bits - 0x3F000000));
+  }
+  return (uint16_t)(sign | (bits - (112u << 23) + 0xFFF + (bits >> 13 & 1)) >> 13);
+}
+
+/* n numbers as f16, to the nearest. */
+static void narrow(const float *x, int n, uint16_t *to) {
+  int i = 0;
+#if W == 16
+  for (; i + W <= n; i += W) {
+    __m256i h = _mm512_cvtps_ph((__m512)load(x + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    _mm256_storeu_si256((__m256i *)(to + i), h);
+  }
+#elif W == 8
+  for (; i + W <= n; i += W) {
+    _mm_storeu_si128((__m128i *)(to + i), _mm256_cvtps_ph((__m256)load(x + i), _MM_FROUND_TO_NEAREST_INT));
+  }
+#endif
+  for (; i < n; i++) {
+    to[i] = rounded_half(x[i]);
+  }
+}
+
 /*
  * e^x for x up to 88 (a larger one is taken as 88); 0 below -87.3; NaN for NaN. e^x = 2^k e^r, with
  * Cody and Waite's two-part ln 2, then a polynomial (Cephes expf coefficients).

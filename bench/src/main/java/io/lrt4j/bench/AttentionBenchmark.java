@@ -3,6 +3,7 @@ package io.lrt4j.bench;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.CacheMemory;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.Memory;
@@ -35,6 +36,10 @@ public class AttentionBenchmark {
   @Param({"1", "256"})
   public int rows;
 
+  /** What keys and values are stored in. */
+  @Param({"F32", "F16"})
+  public DType type = DType.F32;
+
   /** All layers together, in mebibytes. */
   @Param("512")
   public int mebibytes;
@@ -55,9 +60,10 @@ public class AttentionBenchmark {
   public void open(Crew crew) {
     Backend backend = crew.backend();
     int capacity = context + rows;
-    bytes = 2L * KV_HEADS * HEAD_DIM * capacity * Float.BYTES;
+    bytes = type.bytes(2L * KV_HEADS * HEAD_DIM * capacity);
     layers = (int) Math.max(1, ((long) mebibytes << 20) / bytes);
-    store = new KvStore(backend, layers, KV_HEADS, HEAD_DIM, CacheMemory.unlimited());
+    var memory = new CacheMemory(Long.MAX_VALUE, type);
+    store = new KvStore(backend, layers, KV_HEADS, HEAD_DIM, memory);
     cache = store.newCache();
     cache.reserve(capacity);
     for (int i = 0; i < cache.blocks(); i++) {
@@ -67,9 +73,9 @@ public class AttentionBenchmark {
     cache.advance(context);
     batch.clear().add(cache, rows);
     int width = (HEADS + 2 * KV_HEADS) * HEAD_DIM;
-    memory = backend.newMemory();
-    qkv = memory.allocate(rows, width);
-    out = memory.allocate(rows, HEADS * HEAD_DIM);
+    this.memory = backend.newMemory();
+    qkv = this.memory.allocate(rows, width);
+    out = this.memory.allocate(rows, HEADS * HEAD_DIM);
     backend.write(Numbers.normal(rows * width, 1), qkv, 0, rows);
     long positions = (long) rows * context + (rows + 1L) * rows / 2; // that all rows look at
     flops = 4L * HEADS * HEAD_DIM * positions;

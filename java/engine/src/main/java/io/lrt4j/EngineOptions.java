@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param cacheMemory most bytes for keys and values, of all answers under way together; 0 takes
  *     half of the machine's memory. It is taken as tokens are written, not beforehand; an answer
  *     that would need more ends with a {@link CacheMemoryException}
+ * @param cacheType how keys and values are stored; a backend that cannot is an error
  * @param mappedWeights whether weights are mapped into memory instead of read. Mapped, they are
  *     there at once, take no memory of their own, and are shared by processes that map the same
  *     files. But nobody may touch those files while the engine is open: one that is cut short or
@@ -42,6 +43,7 @@ public record EngineOptions(
     String backend,
     int threads,
     long cacheMemory,
+    CacheType cacheType,
     boolean mappedWeights,
     boolean outsideLinks,
     Quantization quantization,
@@ -50,7 +52,17 @@ public record EngineOptions(
     boolean prefixReuse) {
   private static final EngineOptions DEFAULTS =
       new EngineOptions(
-          null, "auto", 0, 0, false, false, Quantization.NONE, 64, Integer.MAX_VALUE, true);
+          null,
+          "auto",
+          0,
+          0,
+          CacheType.F32,
+          false,
+          false,
+          Quantization.NONE,
+          64,
+          Integer.MAX_VALUE,
+          true);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -103,6 +115,10 @@ public record EngineOptions(
     return toBuilder().cacheMemory(cacheMemory).build();
   }
 
+  public EngineOptions withCacheType(CacheType cacheType) {
+    return toBuilder().cacheType(cacheType).build();
+  }
+
   public EngineOptions withMappedWeights(boolean mappedWeights) {
     return toBuilder().mappedWeights(mappedWeights).build();
   }
@@ -140,6 +156,7 @@ public record EngineOptions(
     private String backend;
     private int threads;
     private long cacheMemory;
+    private CacheType cacheType;
     private boolean mappedWeights;
     private boolean outsideLinks;
     private Quantization quantization;
@@ -152,6 +169,7 @@ public record EngineOptions(
       backend = o.backend;
       threads = o.threads;
       cacheMemory = o.cacheMemory;
+      cacheType = o.cacheType;
       mappedWeights = o.mappedWeights;
       outsideLinks = o.outsideLinks;
       quantization = o.quantization;
@@ -181,6 +199,12 @@ public record EngineOptions(
     /** See {@link EngineOptions#cacheMemory}. */
     public Builder cacheMemory(long cacheMemory) {
       this.cacheMemory = cacheMemory;
+      return this;
+    }
+
+    /** See {@link EngineOptions#cacheType}. */
+    public Builder cacheType(CacheType cacheType) {
+      this.cacheType = cacheType;
       return this;
     }
 
@@ -227,6 +251,7 @@ public record EngineOptions(
           backend,
           threads,
           cacheMemory,
+          cacheType,
           mappedWeights,
           outsideLinks,
           quantization,

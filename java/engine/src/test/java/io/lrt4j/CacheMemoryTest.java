@@ -13,17 +13,23 @@ import org.junit.jupiter.api.Test;
 /** What answers may take up for keys and values, as an engine's user sees it. */
 class CacheMemoryTest {
   private static final Path MODEL = Fixtures.dir(TestModels.BASE);
+  private static final int BLOCK = KvStore.BLOCK;
   private static final int[] PROMPT = {64, 65, 66};
 
   private static Engine engine(long cacheMemory) {
-    return Engine.load(MODEL, EngineOptions.defaults().withThreads(2).withCacheMemory(cacheMemory));
+    return engine(cacheMemory, CacheType.F32);
+  }
+
+  private static Engine engine(long cacheMemory, CacheType type) {
+    return Engine.load(
+        MODEL, EngineOptions.builder().threads(2).cacheMemory(cacheMemory).cacheType(type).build());
   }
 
   /** Bytes of one block of the base model. */
   private static long block() {
     try (Checkpoint checkpoint = Checkpoint.open(MODEL)) {
       var config = checkpoint.config();
-      return 2L * 4 * config.layers() * config.kvDim() * KvStore.BLOCK;
+      return 2L * 4 * config.layers() * config.kvDim() * BLOCK;
     }
   }
 
@@ -33,17 +39,29 @@ class CacheMemoryTest {
     var options = GenerationOptions.defaults().withIgnoreEos(true);
     try (Engine small = engine(block());
         Engine large = engine(0)) {
-      Answer expected = large.generate(PROMPT, options.withMaxTokens(KvStore.BLOCK - 3));
-      assertEquals(KvStore.BLOCK - 3, expected.ids().size());
-      Answer answer = small.generate(PROMPT, options.withMaxTokens(KvStore.BLOCK - 3));
+      Answer expected = large.generate(PROMPT, options.withMaxTokens(BLOCK - 3));
+      assertEquals(BLOCK - 3, expected.ids().size());
+      Answer answer = small.generate(PROMPT, options.withMaxTokens(BLOCK - 3));
       assertEquals(expected.ids(), answer.ids());
       assertEquals(expected.logprobs(), answer.logprobs());
       var refused =
           assertThrows(
               CacheMemoryException.class,
-              () -> small.generate(PROMPT, options.withMaxTokens(KvStore.BLOCK)));
+              () -> small.generate(PROMPT, options.withMaxTokens(BLOCK)));
       assertTrue(String.valueOf(refused.getMessage()).contains("cacheMemory"));
       assertEquals(expected.ids(), small.generate(PROMPT, options.withMaxTokens(61)).ids());
+    }
+  }
+
+  /** The same memory holds twice as many tokens. */
+  @Test
+  void halvesTakeHalf() {
+    var options = GenerationOptions.defaults().withIgnoreEos(true).withMaxTokens(2 * BLOCK - 3);
+    try (Engine small = engine(block(), CacheType.F16);
+        Engine large = engine(block())) {
+      assertEquals(2 * BLOCK - 3, small.generate(PROMPT, options).ids().size());
+      assertThrows(CacheMemoryException.class, () -> large.generate(PROMPT, options));
+      assertTrue(small.describe().contains("; keys and values f16; backend"), small.describe());
     }
   }
 

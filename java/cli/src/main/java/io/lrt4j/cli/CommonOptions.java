@@ -3,6 +3,7 @@ package io.lrt4j.cli;
 import static io.lrt4j.cli.Arguments.flag;
 import static io.lrt4j.cli.Arguments.valued;
 
+import io.lrt4j.CacheType;
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.Quantization;
@@ -46,6 +47,11 @@ final class CommonOptions {
         .addOption(outsideLinks())
         .addOption(
             valued(
+                "cache-type",
+                "f32|f16",
+                "how keys and values are stored; f16 takes half the memory (default: f32)"))
+        .addOption(
+            valued(
                 "quantize",
                 "none|bf16|q8|q4",
                 "weights rounded at load; bf16: activations only, where that is faster (default:"
@@ -68,12 +74,14 @@ final class CommonOptions {
       backend = backend(device, Backends.survey());
     }
     String quantize = arguments.choice("quantize", "none", "bf16", "q8", "q4");
+    String cacheType = arguments.choice("cache-type", "f32", "f16");
     int threads = arguments.integer("threads", 0, 1, 1024);
     String network = arguments.text("network");
     return EngineOptions.defaults()
         .withNetwork(network == null ? null : directory("--network", network))
         .withBackend(backend)
         .withThreads(threads)
+        .withCacheType(CacheType.valueOf(cacheType.toUpperCase(Locale.ROOT)))
         .withOutsideLinks(arguments.has(OUTSIDE_LINKS))
         .withQuantization(Quantization.valueOf(quantize.toUpperCase(Locale.ROOT)));
   }

@@ -388,7 +388,8 @@ class LrtTest {
 
   static Stream<Arguments> options() {
     var common = "json verbose help";
-    var loading = "model network device backend threads quantize outside-links " + common;
+    var loading =
+        "model network device backend threads cache-type quantize outside-links " + common;
     var decoding =
         "max-tokens budget thinking-budget ignore-eos temperature top-p top-k min-p"
             + " repetition-penalty seed stop ";

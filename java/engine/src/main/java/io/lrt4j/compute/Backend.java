@@ -38,10 +38,18 @@ public interface Backend extends AutoCloseable {
     };
   }
 
+  /** Whether it has kernels for keys and values of this type. */
+  default boolean caches(DType type) {
+    return type == DType.F32;
+  }
+
   /** x[i, :] = table[ids[offset + i], :] for i in 0 … rows-1. */
   void embed(Tensor table, int[] ids, int offset, int rows, Tensor x);
 
-  /** to[toRow + i, :] = from[fromRow + i, :] for i in 0 … rows-1, converted to f32. */
+  /**
+   * to[toRow + i, :] = from[fromRow + i, :] for i in 0 … rows-1, converted to f32 if their types
+   * differ.
+   */
   void copyRows(Tensor from, int fromRow, Tensor to, int toRow, int rows);
 
   /** Fills rows from {@code row} on from the host. */
@@ -68,7 +76,7 @@ public interface Backend extends AutoCloseable {
   /**
    * Splits each row of qkv into heads [heads, kvHeads, kvHeads] × headDim, norms query and key
    * heads if asked to, rotates them to their positions, leaves the queries in place and appends
-   * keys and values to the caches of the batch.
+   * keys and values, rounded to the nearest if their type asks for it, to the caches of the batch.
    *
    * @param qkv [rows, (heads + 2 kvHeads) headDim]
    * @param rope [positions, headDim]: cosines of all pairs, then sines; pair i is elements i and i

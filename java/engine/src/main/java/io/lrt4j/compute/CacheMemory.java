@@ -5,19 +5,29 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** How much keys and values may take up: the sum of all {@link KvStore}s of an engine. */
+/**
+ * How much keys and values may take up, the sum of all {@link KvStore}s of an engine, and the type
+ * that they are stored in.
+ */
 public final class CacheMemory {
   private final long limit;
+  private final DType type;
   private final List<KvStore> stores = new ArrayList<>(); // guarded by this, as all is
   private final List<PrefixCache> prefixes = new ArrayList<>();
   private long used;
 
-  /** At most {@code limit} bytes. */
+  /** At most {@code limit} bytes, of f32. */
   public CacheMemory(long limit) {
-    this.limit = limit;
+    this(limit, DType.F32);
   }
 
-  /** As much as the machine has. */
+  /** At most {@code limit} bytes. */
+  public CacheMemory(long limit, DType type) {
+    this.limit = limit;
+    this.type = type;
+  }
+
+  /** As much as the machine has, of f32. */
   public static CacheMemory unlimited() {
     return new CacheMemory(Long.MAX_VALUE);
   }
@@ -25,6 +35,11 @@ public final class CacheMemory {
   /** Bytes in use, or kept for the next sequences. */
   public synchronized long used() {
     return used;
+  }
+
+  /** What keys and values are stored in. */
+  public DType type() {
+    return type;
   }
 
   /** Bytes that may be in use. */

@@ -1,8 +1,10 @@
 package io.lrt4j.compute;
 
+import io.lrt4j.BackendException;
 import io.lrt4j.CacheMemoryException;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Locale;
 
 /**
  * Keys and values of all sequences of one model, in blocks of a fixed number of positions. A block
@@ -44,15 +46,27 @@ public final class KvStore implements AutoCloseable {
     this(backend, layers, kvHeads, headDim, BLOCK, memory);
   }
 
-  /** A store of blocks of {@code blockLength} positions. */
+  /**
+   * A store of blocks of {@code blockLength} positions.
+   *
+   * @throws BackendException if the backend has no kernels for the memory's type
+   */
   public KvStore(
       Backend backend, int layers, int kvHeads, int headDim, int blockLength, CacheMemory memory) {
+    if (!backend.caches(memory.type())) {
+      throw new BackendException(
+          "backend "
+              + backend.name()
+              + " does not store keys and values in "
+              + memory.type().name().toLowerCase(Locale.ROOT)
+              + ": use --backend native, vector or scalar");
+    }
     this.backend = backend;
     this.layers = layers;
     this.kvHeads = kvHeads;
     this.headDim = headDim;
     this.blockLength = blockLength;
-    blockBytes = DType.F32.bytes(Math.multiplyExact((long) rows(), (long) headDim));
+    blockBytes = memory.type().bytes(Math.multiplyExact((long) rows(), (long) headDim));
     lock = memory;
     memory.add(this);
   }
@@ -115,7 +129,7 @@ public final class KvStore implements AutoCloseable {
     try {
       Memory memory = backend.newMemory();
       try {
-        Block block = new Block(memory, memory.allocate(rows(), headDim));
+        Block block = new Block(memory, memory.allocate(lock.type(), rows(), headDim));
         made = true;
         return block;
       } finally {

@@ -9,6 +9,17 @@ public interface Memory extends AutoCloseable {
   Tensor allocate(int rows, int cols);
 
   /**
+   * A new tensor of zeros, [rows, cols], of a type that the backend {@link Backend#caches}: room
+   * for keys and values.
+   */
+  default Tensor allocate(DType type, int rows, int cols) {
+    if (type != DType.F32) {
+      throw new IllegalArgumentException("no room for keys and values in " + type);
+    }
+    return allocate(rows, cols);
+  }
+
+  /**
    * Takes a weight in that is not a projection's: an embedding, a norm. What can be used where it
    * lies is not copied; a vector becomes f32.
    */

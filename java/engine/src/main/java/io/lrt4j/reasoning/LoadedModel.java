@@ -1,5 +1,6 @@
 package io.lrt4j.reasoning;
 
+import io.lrt4j.CacheType;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
@@ -14,6 +15,7 @@ import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.CacheMemory;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.PrefixCache;
 import io.lrt4j.decode.Vocabulary;
@@ -73,7 +75,8 @@ public final class LoadedModel implements AutoCloseable {
           quantization == Quantization.NONE ? backend.newMemory() : backend.newMemory(quantization);
       closers.push(memory::close);
       Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.handOver(memory));
-      cacheMemory = new CacheMemory(options.cacheLimit());
+      DType cacheType = options.cacheType() == CacheType.F16 ? DType.F16 : DType.F32;
+      cacheMemory = new CacheMemory(options.cacheLimit(), cacheType);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
       scheduler = new Scheduler(transformer);
@@ -285,6 +288,9 @@ public final class LoadedModel implements AutoCloseable {
       text += "; weights " + Session.name(quantization);
     } else if (checkpoint.rounded().isPresent()) {
       text += "; weights " + checkpoint.rounded().orElseThrow() + ", as stored";
+    }
+    if (cacheMemory.type() != DType.F32) {
+      text += "; keys and values " + cacheMemory.type().name().toLowerCase(Locale.ROOT);
     }
     return text + "; backend " + backend.name() + ": " + backend.describe();
   }

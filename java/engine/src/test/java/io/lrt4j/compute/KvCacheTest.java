@@ -98,6 +98,8 @@ class KvCacheTest {
                       memories.add(new OneBlock());
                       yield memories.getLast();
                     }
+                    case "caches" -> arguments[0] == DType.F32;
+                    case "name" -> "a backend";
                     case "copyRows" -> {
                       ((Content) arguments[2]).number = ((Content) arguments[0]).number;
                       assertEquals(ROWS, arguments[4]);
@@ -308,6 +310,18 @@ class KvCacheTest {
     assertEquals(0, memory.used());
     assertEquals(10, store.capacity(BLOCK));
     assertEquals(5, store.capacity(BLOCK + 1));
+  }
+
+  @Test
+  void aTypeThatTheBackendDoesNotHaveIsRefused() {
+    var refused =
+        assertThrows(
+            BackendException.class,
+            () -> new KvStore(backend, 1, 1, 2, BLOCK, new CacheMemory(Long.MAX_VALUE, DType.F16)));
+    assertEquals(
+        "backend a backend does not store keys and values in f16:"
+            + " use --backend native, vector or scalar",
+        refused.getMessage());
   }
 
   @Test

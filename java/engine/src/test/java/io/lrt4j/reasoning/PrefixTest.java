@@ -1,9 +1,11 @@
 package io.lrt4j.reasoning;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.Answer;
+import io.lrt4j.CacheType;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.Fixtures;
 import io.lrt4j.GenerationOptions;
@@ -40,6 +42,10 @@ class PrefixTest {
   }
 
   private SpiedModel model(String backend, boolean reuse, long cacheMemory) {
+    return model(backend, reuse, cacheMemory, CacheType.F32);
+  }
+
+  private SpiedModel model(String backend, boolean reuse, long cacheMemory, CacheType type) {
     Path network = temporary.resolve("network");
     if (!Files.exists(network)) {
       TestModels.calibrated(network, -4, "mean_logprob");
@@ -49,6 +55,7 @@ class PrefixTest {
             .network(network)
             .prefixReuse(reuse)
             .cacheMemory(cacheMemory)
+            .cacheType(type)
             .build();
     return new SpiedModel(SpiedModel.spyOn(backend), Fixtures.dir(TestModels.BASE), options);
   }
@@ -65,14 +72,35 @@ class PrefixTest {
   @ParameterizedTest
   @MethodSource("io.lrt4j.TestModels#backends")
   void theSameBitsAsWithout(String backend) {
+    theSameBitsAsWithout(backend, CacheType.F32);
+  }
+
+  /** And those of rounded keys and values are others. */
+  @ParameterizedTest
+  @MethodSource("io.lrt4j.TestModels#backends")
+  void halves(String backend) {
+    theSameBitsAsWithout(backend, CacheType.F16);
+    Question question = question("How many apples?", Mode.DIRECT);
+    try (SpiedModel plain = model(backend, true, 0);
+        SpiedModel half = model(backend, true, 0, CacheType.F16)) {
+      List<Float> exact = plain.ask(question).logprobs();
+      List<Float> rounded = half.ask(question).logprobs();
+      assertNotEquals(exact, rounded);
+      for (int i = 0; i < exact.size(); i++) {
+        assertEquals(exact.get(i), rounded.get(i), 5e-3);
+      }
+    }
+  }
+
+  private void theSameBitsAsWithout(String backend, CacheType type) {
     Map<Mode, Answer> expected = new EnumMap<>(Mode.class);
-    try (SpiedModel fresh = model(backend, false, 0)) {
+    try (SpiedModel fresh = model(backend, false, 0, type)) {
       for (Mode mode : Mode.values()) {
         expected.put(mode, fresh.ask(question("How many apples?", mode)));
       }
     }
     for (Mode first : List.of(Mode.DIRECT, Mode.LATENT)) {
-      try (SpiedModel m = model(backend, true, 0)) {
+      try (SpiedModel m = model(backend, true, 0, type)) {
         assertEquals(0, m.ask(question("What is 1+2?", first)).tokens().cached());
         for (Mode mode : Mode.values()) {
           Answer answer = m.ask(question("How many apples?", mode));

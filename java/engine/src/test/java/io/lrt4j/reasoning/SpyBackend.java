@@ -2,6 +2,7 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
@@ -143,6 +144,11 @@ final class SpyBackend {
     @Override
     public Tensor allocate(int rows, int cols) {
       return Objects.requireNonNull(memory.allocate(rows, cols));
+    }
+
+    @Override
+    public Tensor allocate(DType type, int rows, int cols) {
+      return memory.allocate(type, rows, cols);
     }
 
     @Override

@@ -16,6 +16,11 @@ public abstract class CpuBackend implements Backend {
   }
 
   @Override
+  public boolean caches(DType type) {
+    return type == DType.F32 || type == DType.F16;
+  }
+
+  @Override
   public void embed(Tensor table, int[] ids, int offset, int rows, Tensor x) {
     for (int i = 0; i < rows; i++) {
       copyRows(table, ids[offset + i], x, i, 1);
@@ -26,7 +31,7 @@ public abstract class CpuBackend implements Backend {
   public void copyRows(Tensor from, int fromRow, Tensor to, int toRow, int rows) {
     CpuTensor source = CpuTensor.of(from);
     CpuTensor target = CpuTensor.of(to);
-    if (source.dtype() == DType.F32) {
+    if (source.dtype() == target.dtype()) {
       MemorySegment.copy(
           source.data(),
           source.row(fromRow),
@@ -58,8 +63,7 @@ public abstract class CpuBackend implements Backend {
 
   @Override
   public void write(float[] from, Tensor to, int row, int rows) {
-    CpuTensor target = CpuTensor.of(to);
-    MemorySegment.copy(from, 0, target.data(), FLOAT, target.row(row), rows * target.cols());
+    CpuTensor.of(to).write(row, from, 0, rows * to.cols());
   }
 
   @Override

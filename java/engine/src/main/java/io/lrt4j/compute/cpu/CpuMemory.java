@@ -38,10 +38,14 @@ public final class CpuMemory implements Memory {
 
   @Override
   public CpuTensor allocate(int rows, int cols) {
-    long size = DType.F32.bytes((long) rows * cols);
+    return allocate(DType.F32, rows, cols);
+  }
+
+  @Override
+  public CpuTensor allocate(DType type, int rows, int cols) {
+    long size = type.bytes((long) rows * cols);
     try {
-      var tensor =
-          new CpuTensor(DType.F32, rows, cols, SystemMemory.allocate(size, ALIGNMENT, arena));
+      var tensor = new CpuTensor(type, rows, cols, SystemMemory.allocate(size, ALIGNMENT, arena));
       bytes += size;
       return tensor;
     } catch (OutOfMemoryError e) {

@@ -77,9 +77,16 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) imp
     return halves;
   }
 
-  /** Sets the first elements of a row of an f32 tensor. */
+  /** Sets elements from the first of a row on, of an f32 or f16 tensor, rounded to the nearest. */
   void write(int row, float[] from, int offset, int count) {
-    MemorySegment.copy(from, offset, data, FLOAT, row(row), count);
+    long at = row(row);
+    if (dtype == DType.F16) {
+      for (int i = 0; i < count; i++) {
+        data.set(SHORT, at + 2L * i, Float.floatToFloat16(from[offset + i]));
+      }
+      return;
+    }
+    MemorySegment.copy(from, offset, data, FLOAT, at, count);
   }
 
   /** Sets one element of an f32 tensor. */

@@ -1,11 +1,15 @@
 package io.lrt4j.compute.cpu;
 
+import io.lrt4j.compute.DType;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.function.IntPredicate;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -17,6 +21,8 @@ import jdk.incubator.vector.VectorSpecies;
 final class Lanes {
   static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
   static final VectorSpecies<Integer> I = IntVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Short> S =
+      VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
   static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   static final int N = F.length();
 
@@ -58,6 +64,25 @@ final class Lanes {
       mask[i] = lanes.test(i);
     }
     return VectorMask.fromArray(F, mask, 0);
+  }
+
+  /** n f16 numbers from byte {@code at} on as f32, exactly: infinities and NaN as well. */
+  static void widenHalves(MemorySegment halves, long at, int n, MemorySegment to) {
+    int body = n / N * N;
+    for (int i = 0; i < body; i += N) {
+      IntVector bits =
+          ShortVector.fromMemorySegment(S, halves, at + i * 2L, LE)
+              .convertShape(VectorOperators.S2I, I, 0)
+              .reinterpretAsInts();
+      // Exponent and mantissa to f32's places, of the sign's copies the first; see F16Dot.
+      IntVector moved = bits.lanewise(VectorOperators.LSHL, 13).and(0x8FFFFFFF);
+      IntVector finite = moved.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+      VectorMask<Integer> others = bits.and(0x7C00).eq(0x7C00);
+      finite.lanewise(VectorOperators.OR, 0x7F800000, others).intoMemorySegment(to, i * 4L, LE);
+    }
+    for (int i = body; i < n; i++) {
+      to.set(CpuTensor.FLOAT, i * 4L, CpuTensor.load(DType.F16, halves, at + i * 2L));
+    }
   }
 
   /** Sum of all lanes, pairwise. */

@@ -6,6 +6,7 @@ import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -13,11 +14,11 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Causal grouped-query attention over the K/V cache. One task is one key/value head, with all query
- * heads that share it, for one row or, in prefill, for four neighbours that then share every load
- * of a key and a value.
+ * Causal grouped-query attention over the K/V cache, block by block of it; f16 ones are widened
+ * first. One task is one key/value head, with all query heads that share it, for one row or, in
+ * prefill, for four neighbours that then share every load of a key and a value.
  */
-final class VectorAttention {
+final class VectorAttention implements AutoCloseable {
   private static final int TILE = 4;
   private static final int LEAST_POSITIONS = 1024;
 
@@ -56,9 +57,16 @@ final class VectorAttention {
       tasks += blocks(run) * cache.kvHeads();
     }
     for (Part part : parts) {
-      part.ensure(longest, batch.cache(0).headDim());
+      part.ensure(longest, heads / batch.cache(0).kvHeads(), batch.cache(0).headDim());
     }
     workers.run(job, tasks);
+  }
+
+  @Override
+  public void close() {
+    for (Part part : parts) {
+      part.widened.close();
+    }
   }
 
   /** Blocks of four rows, then the rows that are left. */
@@ -85,107 +93,144 @@ final class VectorAttention {
   private final class Part {
     private final float[] lanes = new float[TILE * TILE * N];
     private final float[] sums = new float[TILE];
-    private float[] queries = {}; // [4, headDim]
-    private float[] weights = {}; // [4, positions]: scores, then exp(score - largest)
+    private final Scratch widened = new Scratch(); // a block's keys or values of one head, as f32
+    private float[] queries = {}; // [heads of a group, 4, headDim]
+    private float[] weights = {}; // [heads of a group, 4, positions]: scores, then exp(score - max)
     private int stride; // from row to row of weights
-    private int kvHead;
     private int rows;
     private int start; // first position that any of the rows sees
     private int end; // behind the last one
 
-    private void ensure(int positions, int headDim) {
+    // The block under way: keys or values of positions [from, to) of one head, as f32.
+    private MemorySegment data = MemorySegment.NULL;
+    private long at; // of position `from`
+    private int from;
+    private int to;
+
+    private void ensure(int positions, int group, int headDim) {
       if (stride < positions) {
         stride = Math.max(LEAST_POSITIONS, 2 * Integer.highestOneBit(positions)); // seldom again
-        weights = new float[TILE * stride];
       }
-      if (queries.length < TILE * headDim) {
-        queries = new float[TILE * headDim];
+      if (weights.length < group * TILE * stride) {
+        weights = new float[group * TILE * stride];
+      }
+      if (queries.length < group * TILE * headDim) {
+        queries = new float[group * TILE * headDim];
       }
     }
 
     private void attend(int run, int row, int rows, int kvHead) {
       KvCache cache = batch.cache(run);
-      this.kvHead = kvHead;
       this.rows = rows;
       int position = batch.position(run, row);
       start = Math.max(0, position + 1 - window);
       end = position + rows;
       int dim = cache.headDim();
+      int length = cache.blockLength();
       int group = heads / cache.kvHeads();
-      for (int h = kvHead * group; h < (kvHead + 1) * group; h++) {
+      int col = kvHead * group * dim;
+      for (int h = 0; h < group; h++) {
         for (int i = 0; i < rows; i++) {
-          MemorySegment.copy(
-              qkv.data(), FLOAT, qkv.row(row + i) + (long) h * dim * 4, queries, i * dim, dim);
+          long q = qkv.row(row + i) + (col + h * dim) * 4L;
+          MemorySegment.copy(qkv.data(), FLOAT, q, queries, (h * TILE + i) * dim, dim);
         }
-        score(cache);
+      }
+      for (int block = start / length; block * length < end; block++) {
+        open(cache, block, cache.keyRow(layer, kvHead));
+        for (int h = 0; h < group; h++) {
+          score(h * TILE, dim);
+        }
+      }
+      for (int h = 0; h < group; h++) {
         for (int i = 0; i < rows; i++) {
-          int from = Math.max(0, position + i + 1 - window) - start;
-          softmax(i * stride, from, position + i + 1 - start, end - start);
+          int first = Math.max(0, position + i + 1 - window) - start;
+          softmax((h * TILE + i) * stride, first, position + i + 1 - start, end - start);
         }
-        mix(cache, row, h * dim);
+      }
+      for (int i = 0; i < rows; i++) {
+        for (int c = col; c < col + group * dim; c++) {
+          out.set(row + i, c, 0);
+        }
+      }
+      for (int block = start / length; block * length < end; block++) {
+        open(cache, block, cache.valueRow(layer, kvHead));
+        for (int h = 0; h < group; h++) {
+          mix(h * TILE, row, col + h * dim, dim);
+        }
+      }
+    }
+
+    /** Goes to a block's keys or values, which begin at row {@code first} of it. */
+    private void open(KvCache cache, int block, int first) {
+      int begin = block * cache.blockLength();
+      from = Math.max(start, begin);
+      to = Math.min(end, begin + cache.blockLength());
+      CpuTensor stored = CpuTensor.of(cache.block(block));
+      data = stored.data();
+      at = stored.row(first + from - begin);
+      if (stored.dtype() == DType.F16) {
+        MemorySegment room = widened.ensure(4L * cache.blockLength() * cache.headDim());
+        Lanes.widenHalves(data, at, (to - from) * cache.headDim(), room);
+        data = room;
+        at = 0;
       }
     }
 
     /**
-     * weights[i, p - start] = q_i · k_p / sqrt(dim), for all rows over all positions that any of
-     * them sees.
+     * weights[i, p - start] = q_i · k_p / sqrt(dim), for all rows of a head over all positions of
+     * the block that any of them sees.
+     *
+     * @param first row of queries and weights
      */
-    private void score(KvCache cache) {
-      int length = cache.blockLength();
-      for (int block = start / length; block * length < end; block++) {
-        int from = Math.max(start, block * length);
-        int to = Math.min(end, (block + 1) * length);
-        int n = to - from;
-        if (n < TILE) {
-          for (int p = from; p < to; p++) {
-            scoreOne(cache, block, p);
-          }
-          continue;
+    private void score(int first, int dim) {
+      int n = to - from;
+      if (n < TILE) {
+        for (int p = from; p < to; p++) {
+          scoreOne(first, dim, p);
         }
-        // One row reads keys from memory, in four long runs (see VectorProjection); four rows find
-        // most of them in the cache.
-        int step = rows == 1 ? n / TILE : 1;
-        int group = rows == 1 ? 1 : TILE; // from a four to the next
-        int fours = n / TILE;
-        for (int i = 0; i < fours; i++) {
-          scoreFour(cache, block, from + i * group, step);
-        }
-        if (n % TILE != 0) {
-          scoreFour(cache, block, to - TILE, 1); // has some of those before it: the same again
-        }
+        return;
+      }
+      // One row reads keys from memory, in four long runs (see VectorProjection); four rows find
+      // most of them in the cache.
+      int step = rows == 1 ? n / TILE : 1;
+      int group = rows == 1 ? 1 : TILE; // from a four to the next
+      int fours = n / TILE;
+      for (int i = 0; i < fours; i++) {
+        scoreFour(first, dim, from + i * group, step);
+      }
+      if (n % TILE != 0) {
+        scoreFour(first, dim, to - TILE, 1); // has some of those before it: the same again
       }
     }
 
     /** Scores of positions p, p + step, p + 2 step, p + 3 step. */
-    private void scoreFour(KvCache cache, int block, int p, int step) {
-      CpuTensor keys = CpuTensor.of(cache.block(block));
-      int dim = cache.headDim();
+    private void scoreFour(int first, int dim, int p, int step) {
       int body = F32Dot.INSTANCE.body(dim);
-      long at = keys.row(cache.keyRow(layer, kvHead) + p - block * cache.blockLength());
-      long bytes = step * keys.stride();
+      int query = first * dim;
+      long bytes = 4L * step * dim;
+      long key = at + 4L * (p - from) * dim;
       if (rows == TILE) {
-        Tile.dot4x4(queries, 0, dim, keys.data(), at, bytes, body, lanes);
+        Tile.dot4x4(queries, query, dim, data, key, bytes, body, lanes);
       } else {
-        F32Dot.INSTANCE.dot1x4(queries, 0, keys.data(), at, bytes, body, lanes);
+        F32Dot.INSTANCE.dot1x4(queries, query, data, key, bytes, body, lanes);
       }
       for (int i = 0; i < rows; i++) {
         Lanes.sum4(lanes, TILE * i * N, sums, 0);
         for (int j = 0; j < TILE; j++) {
-          float dot = tail(i * dim, keys, at + j * bytes, body, dim, sums[j]);
-          weights[i * stride + p + j * step - start] = dot * scale(dim);
+          float dot = tail(query + i * dim, key + j * bytes, body, dim, sums[j]);
+          weights[(first + i) * stride + p + j * step - start] = dot * scale(dim);
         }
       }
     }
 
-    private void scoreOne(KvCache cache, int block, int p) {
-      CpuTensor keys = CpuTensor.of(cache.block(block));
-      int dim = cache.headDim();
+    private void scoreOne(int first, int dim, int p) {
       int body = F32Dot.INSTANCE.body(dim);
-      long at = keys.row(cache.keyRow(layer, kvHead) + p - block * cache.blockLength());
+      long key = at + 4L * (p - from) * dim;
       for (int i = 0; i < rows; i++) {
-        float dot = F32Dot.INSTANCE.dot(queries, i * dim, keys.data(), at, body);
-        dot = tail(i * dim, keys, at, body, dim, dot);
-        weights[i * stride + p - start] = dot * scale(dim);
+        int query = (first + i) * dim;
+        float dot = F32Dot.INSTANCE.dot(queries, query, data, key, body);
+        dot = tail(query, key, body, dim, dot);
+        weights[(first + i) * stride + p - start] = dot * scale(dim);
       }
     }
 
@@ -193,10 +238,10 @@ final class VectorAttention {
       return (float) (1 / Math.sqrt(dim));
     }
 
-    private float tail(int query, CpuTensor keys, long key, int body, int dim, float sum) {
+    private float tail(int query, long key, int body, int dim, float sum) {
       float value = sum;
       for (int c = body; c < dim; c++) {
-        value = Math.fma(queries[query + c], keys.data().get(FLOAT, key + c * 4L), value);
+        value = Math.fma(queries[query + c], data.get(FLOAT, key + c * 4L), value);
       }
       return value;
     }
@@ -237,87 +282,69 @@ final class VectorAttention {
       Arrays.fill(w, last, row + n, 0f);
     }
 
-    /** out[row + i, col + c] = Σ weights[i, p] v_p[c]. */
-    private void mix(KvCache cache, int row, int col) {
-      int dim = cache.headDim();
+    /** out[row + i, col + c] += Σ weights[first + i, p] v_p[c], over the block. */
+    private void mix(int first, int row, int col, int dim) {
       int c = 0;
       for (; c + 4 * N <= dim; c += 4 * N) {
         for (int i = 0; i < rows; i++) {
-          mixFour(cache, i * stride, c, out.row(row + i) + (col + c) * 4L);
+          mixFour((first + i) * stride, dim, c, out.row(row + i) + (col + c) * 4L);
         }
       }
       for (; c + N <= dim; c += N) {
         for (int i = 0; i < rows; i++) {
-          mixOne(cache, i * stride, c, out.row(row + i) + (col + c) * 4L);
+          mixOne((first + i) * stride, dim, c, out.row(row + i) + (col + c) * 4L);
         }
       }
       for (; c < dim; c++) {
         for (int i = 0; i < rows; i++) {
-          out.set(row + i, col + c, mixElement(cache, i * stride, c));
+          mixElement((first + i) * stride, dim, c, out.row(row + i) + (col + c) * 4L);
         }
       }
     }
 
-    private void mixFour(KvCache cache, int row, int c, long to) {
-      FloatVector m0 = FloatVector.zero(F);
-      FloatVector m1 = FloatVector.zero(F);
-      FloatVector m2 = FloatVector.zero(F);
-      FloatVector m3 = FloatVector.zero(F);
-      float[] w = weights;
-      int length = cache.blockLength();
-      for (int block = start / length; block * length < end; block++) {
-        CpuTensor values = CpuTensor.of(cache.block(block));
-        MemorySegment v = values.data();
-        long rowBytes = values.stride();
-        int from = Math.max(start, block * length);
-        int n = Math.min(end, (block + 1) * length) - from;
-        long at = values.row(cache.valueRow(layer, kvHead) + from - block * length) + c * 4L;
-        int first = row + from - start;
-        for (int p = 0; p < n; p++) {
-          FloatVector weight = FloatVector.broadcast(F, w[first + p]);
-          long k = at + p * rowBytes;
-          m0 = weight.fma(FloatVector.fromMemorySegment(F, v, k, LE), m0);
-          m1 = weight.fma(FloatVector.fromMemorySegment(F, v, k + N * 4L, LE), m1);
-          m2 = weight.fma(FloatVector.fromMemorySegment(F, v, k + N * 8L, LE), m2);
-          m3 = weight.fma(FloatVector.fromMemorySegment(F, v, k + N * 12L, LE), m3);
-        }
-      }
+    private void mixFour(int weight, int dim, int c, long sum) {
       MemorySegment o = out.data();
-      m0.intoMemorySegment(o, to, LE);
-      m1.intoMemorySegment(o, to + N * 4L, LE);
-      m2.intoMemorySegment(o, to + N * 8L, LE);
-      m3.intoMemorySegment(o, to + N * 12L, LE);
+      FloatVector m0 = FloatVector.fromMemorySegment(F, o, sum, LE);
+      FloatVector m1 = FloatVector.fromMemorySegment(F, o, sum + N * 4L, LE);
+      FloatVector m2 = FloatVector.fromMemorySegment(F, o, sum + N * 8L, LE);
+      FloatVector m3 = FloatVector.fromMemorySegment(F, o, sum + N * 12L, LE);
+      float[] w = weights;
+      MemorySegment v = data;
+      int first = weight + from - start;
+      int n = to - from;
+      long value = at + c * 4L;
+      for (int p = 0; p < n; p++) {
+        FloatVector by = FloatVector.broadcast(F, w[first + p]);
+        long k = value + 4L * p * dim;
+        m0 = by.fma(FloatVector.fromMemorySegment(F, v, k, LE), m0);
+        m1 = by.fma(FloatVector.fromMemorySegment(F, v, k + N * 4L, LE), m1);
+        m2 = by.fma(FloatVector.fromMemorySegment(F, v, k + N * 8L, LE), m2);
+        m3 = by.fma(FloatVector.fromMemorySegment(F, v, k + N * 12L, LE), m3);
+      }
+      m0.intoMemorySegment(o, sum, LE);
+      m1.intoMemorySegment(o, sum + N * 4L, LE);
+      m2.intoMemorySegment(o, sum + N * 8L, LE);
+      m3.intoMemorySegment(o, sum + N * 12L, LE);
     }
 
-    private void mixOne(KvCache cache, int row, int c, long to) {
-      FloatVector mixed = FloatVector.zero(F);
-      int length = cache.blockLength();
-      for (int block = start / length; block * length < end; block++) {
-        CpuTensor values = CpuTensor.of(cache.block(block));
-        int from = Math.max(start, block * length);
-        int n = Math.min(end, (block + 1) * length) - from;
-        long at = values.row(cache.valueRow(layer, kvHead) + from - block * length) + c * 4L;
-        for (int p = 0; p < n; p++) {
-          FloatVector weight = FloatVector.broadcast(F, weights[row + from - start + p]);
-          long k = at + p * values.stride();
-          mixed = weight.fma(FloatVector.fromMemorySegment(F, values.data(), k, LE), mixed);
-        }
+    private void mixOne(int weight, int dim, int c, long sum) {
+      FloatVector mixed = FloatVector.fromMemorySegment(F, out.data(), sum, LE);
+      long value = at + c * 4L;
+      for (int p = from; p < to; p++) {
+        FloatVector by = FloatVector.broadcast(F, weights[weight + p - start]);
+        long k = value + 4L * (p - from) * dim;
+        mixed = by.fma(FloatVector.fromMemorySegment(F, data, k, LE), mixed);
       }
-      mixed.intoMemorySegment(out.data(), to, LE);
+      mixed.intoMemorySegment(out.data(), sum, LE);
     }
 
-    private float mixElement(KvCache cache, int row, int c) {
-      float mixed = 0;
-      int length = cache.blockLength();
-      for (int block = start / length; block * length < end; block++) {
-        CpuTensor values = CpuTensor.of(cache.block(block));
-        int stop = Math.min(end, (block + 1) * length);
-        for (int p = Math.max(start, block * length); p < stop; p++) {
-          float value = values.get(cache.valueRow(layer, kvHead) + p - block * length, c);
-          mixed = Math.fma(weights[row + p - start], value, mixed);
-        }
+    private void mixElement(int weight, int dim, int c, long sum) {
+      float mixed = out.data().get(FLOAT, sum);
+      for (int p = from; p < to; p++) {
+        float value = data.get(FLOAT, at + 4L * ((long) (p - from) * dim + c));
+        mixed = Math.fma(weights[weight + p - start], value, mixed);
       }
-      return mixed;
+      out.data().set(FLOAT, sum, mixed);
     }
   }
 }

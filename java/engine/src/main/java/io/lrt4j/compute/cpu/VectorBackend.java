@@ -175,10 +175,8 @@ public final class VectorBackend extends CpuBackend {
     CpuTensor block = CpuTensor.of(cache.block(position / cache.blockLength()));
     int at = position % cache.blockLength();
     for (int h = 0; h < kvHeads; h++) {
-      long key = block.row(cache.keyRow(layer, h) + at);
-      long value = block.row(cache.valueRow(layer, h) + at);
-      MemorySegment.copy(v, (heads + h) * dim, block.data(), FLOAT, key, dim);
-      MemorySegment.copy(v, (heads + kvHeads + h) * dim, block.data(), FLOAT, value, dim);
+      block.write(cache.keyRow(layer, h) + at, v, (heads + h) * dim, dim);
+      block.write(cache.valueRow(layer, h) + at, v, (heads + kvHeads + h) * dim, dim);
     }
   }
 
@@ -262,6 +260,7 @@ public final class VectorBackend extends CpuBackend {
     try {
       workers.close();
       projection.close();
+      attention.close();
     } finally {
       turn.unlock();
     }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.CacheMemory;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
 import java.util.ArrayList;
@@ -96,7 +97,7 @@ class AttentionOperationsTest {
         int positions = s.stored + s.rows;
         float[] keys = numbers.normal(positions * shape.kvHeads * shape.headDim, 0, 1.5);
         float[] values = numbers.normal(keys.length, 0.3, 1);
-        KvCache cache = cache(memory, shape, s, s.depth);
+        KvCache cache = cache(memory, shape, s, s.depth, DType.F32);
         store(cache, positions, keys, values);
         batch.add(cache, s.rows);
         recordCaches(memory, cache);
@@ -125,8 +126,15 @@ class AttentionOperationsTest {
 
   /** The same sequence in one cache, in forks, and together with other rows: the same bits. */
   @ParameterizedTest
-  @CsvSource({"4, 2, 16", "8, 2, 24", "14, 2, 64", "4, 4, 128", "3, 1, 34"})
-  void attentionDoesNotDependOnForksAndCompany(int heads, int kvHeads, int headDim) {
+  @CsvSource({
+    "4, 2, 16, F32",
+    "8, 2, 24, F32",
+    "14, 2, 64, F32",
+    "4, 4, 128, F32",
+    "3, 1, 34, F32",
+    "8, 2, 128, F16"
+  })
+  void attentionDoesNotDependOnForksAndCompany(int heads, int kvHeads, int headDim, DType type) {
     Shape shape = new Shape(heads, kvHeads, headDim);
     Numbers numbers = new Numbers(headDim);
     int stored = 151;
@@ -140,7 +148,7 @@ class AttentionOperationsTest {
       for (Backend vector : crews.families().get(w / WINDOWS.length)) {
         for (int depth = 0; depth <= 3; depth++) {
           try (var memory = new GuardedMemory()) {
-            KvCache cache = cache(memory, shape, new Sequence(stored, rows, depth), depth);
+            KvCache cache = cache(memory, shape, new Sequence(stored, rows, depth), depth, type);
             store(cache, stored + rows, keys, values);
             CpuTensor qkv = memory.input(rows, shape.width(), x);
             Batch batch = new Batch(1).add(cache, rows);
@@ -159,6 +167,86 @@ class AttentionOperationsTest {
               cache.advance(1);
             }
           }
+        }
+      }
+    }
+  }
+
+  /** Keys and values in f16 are what they were rounded to: the same bits as f32 ones give. */
+  @ParameterizedTest
+  @CsvSource({"1, 1, 2", "8, 2, 24", "4, 2, 64", "14, 2, 128", "3, 1, 34"})
+  void halves(int heads, int kvHeads, int headDim) {
+    Shape shape = new Shape(heads, kvHeads, headDim);
+    Numbers numbers = new Numbers(headDim);
+    int[] windows = {7, 65, Integer.MAX_VALUE};
+    for (int b = 1; b < BATCHES.size(); b++) {
+      try (var memory = new GuardedMemory()) {
+        Batch plain = new Batch(3);
+        Batch half = new Batch(3);
+        for (Sequence s : BATCHES.get(b)) {
+          int positions = s.stored + s.rows;
+          float[] keys = halves(numbers.normal(positions * kvHeads * headDim, 0, 1.5));
+          float[] values = halves(numbers.normal(keys.length, 0, Math.pow(10, -2.0 * b)));
+          for (DType type : List.of(DType.F32, DType.F16)) {
+            KvCache cache = cache(memory, shape, s, s.depth, type);
+            store(cache, positions, keys, values);
+            (type == DType.F16 ? half : plain).add(cache, s.rows);
+            recordCaches(memory, cache);
+          }
+        }
+        int rows = plain.rows();
+        float[] x = numbers.normal(rows * shape.width(), 0, 1.5);
+        CpuTensor qkv = memory.input(rows, shape.width(), x);
+        for (Backend backend : crews.andScalar(scalar)) {
+          String where = "halves on " + backend.describe() + ", " + shape + ", " + BATCHES.get(b);
+          float[] expected = attend(backend, memory, qkv, plain, shape, windows[b % 3]);
+          assertSameBits(
+              expected, attend(backend, memory, qkv, half, shape, windows[b % 3]), where);
+          memory.check(where);
+        }
+      }
+    }
+  }
+
+  private static float[] halves(float[] x) {
+    for (int i = 0; i < x.length; i++) {
+      x[i] = Float.float16ToFloat(Float.floatToFloat16(x[i]));
+    }
+    return x;
+  }
+
+  /** They are rounded as IEEE 754 has it: to the nearest, of two the even one. */
+  @Test
+  void roundingToHalves() {
+    List<Float> hard = new ArrayList<>();
+    for (int bits = 0; bits < 0x7C00; bits += bits < 0x440 || bits > 0x7B00 ? 1 : 61) {
+      float low = Float.float16ToFloat((short) bits);
+      float middle = low / 2 + Float.float16ToFloat((short) (bits + 1)) / 2; // 65520 for the last
+      middle = bits == 0x7BFF ? 65520 : middle;
+      hard.addAll(List.of(low, -middle, middle, Math.nextUp(middle), Math.nextDown(-middle)));
+      hard.addAll(List.of(Math.nextDown(middle), Math.nextUp(-middle)));
+    }
+    hard.addAll(List.of(1e9f, -Float.MAX_VALUE, Float.POSITIVE_INFINITY, Float.NaN, 1e-30f));
+    int dim = 34; // a tail, whatever the vectors
+    Shape shape = new Shape(1, 1, dim);
+    int rows = Math.ceilDiv(hard.size(), dim);
+    float[] x = new float[rows * shape.width()];
+    for (int i = 0; i < hard.size(); i++) {
+      x[i / dim * shape.width() + 2 * dim + i % dim] = hard.get(i);
+    }
+    for (Backend backend : crews.andScalar(scalar)) {
+      try (var memory = new GuardedMemory()) {
+        KvCache cache = cache(memory, shape, new Sequence(0, rows, 0), 0, DType.F16);
+        CpuTensor qkv = memory.filled(rows, shape.width(), x);
+        CpuTensor rope = memory.input(rows, dim, new float[rows * dim]);
+        backend.ropeAndStore(qkv, new Batch(1).add(cache, rows), LAYER, null, null, EPS, rope);
+        memory.check(backend.describe());
+        for (int i = 0; i < hard.size(); i++) {
+          int p = i / dim;
+          CpuTensor block = CpuTensor.of(cache.block(p / BLOCK));
+          float stored = block.get(cache.valueRow(LAYER, 0) + p % BLOCK, i % dim);
+          float expected = Float.float16ToFloat(Float.floatToFloat16(hard.get(i)));
+          assertEquals(expected, stored, () -> backend.describe());
         }
       }
     }
@@ -186,9 +274,7 @@ class AttentionOperationsTest {
       float[] angles = numbers.normal(MAX_POSITIONS * headDim, 0, 0.7);
       float[] queryNorm = numbers.normal(headDim, 1, 0.2);
       float[] keyNorm = numbers.normal(headDim, 1, 0.2);
-      List<Backend> backends = new ArrayList<>(crews.all());
-      backends.addFirst(scalar);
-      for (Backend backend : backends) {
+      for (Backend backend : crews.andScalar(scalar)) {
         String where = what + " on " + backend.describe();
         try (var memory = new GuardedMemory()) {
           CpuTensor rope = memory.input(MAX_POSITIONS, headDim, angles);
@@ -197,7 +283,7 @@ class AttentionOperationsTest {
           CpuTensor qkv = memory.filled(rows + 2, shape.width(), x);
           Batch batch = new Batch(sequences.size());
           for (Sequence s : sequences) {
-            KvCache cache = cache(memory, shape, s, s.depth);
+            KvCache cache = cache(memory, shape, s, s.depth, DType.F32);
             batch.add(cache, s.rows);
             for (int i = 0; i < s.stored / BLOCK; i++) {
               memory.record(cache.block(i));
@@ -234,12 +320,11 @@ class AttentionOperationsTest {
         table[4 * p + 2 + i] = (float) Math.sin(angle);
       }
     }
-    List<Backend> backends = new ArrayList<>(crews.all());
-    backends.add(scalar);
-    for (Backend backend : backends) {
+    for (Backend backend : crews.andScalar(scalar)) {
       try (var memory = new GuardedMemory()) {
         CpuTensor qkv = memory.filled(1, 16, x);
-        Batch batch = new Batch(1).add(cache(memory, shape, new Sequence(2, 1, 0), 0), 1);
+        Batch batch =
+            new Batch(1).add(cache(memory, shape, new Sequence(2, 1, 0), 0, DType.F32), 1);
         CpuTensor rope = memory.input(3, 4, table);
         backend.ropeAndStore(qkv, batch, LAYER, null, null, EPS, rope);
         float[] keys = stored(shape, batch, 0, true);
@@ -298,7 +383,8 @@ class AttentionOperationsTest {
   }
 
   /** Caches of {@code s.stored} positions, yet to be filled, in a chain of {@code depth} forks. */
-  private static KvCache cache(GuardedMemory memory, Shape shape, Sequence s, int depth) {
+  private static KvCache cache(
+      GuardedMemory memory, Shape shape, Sequence s, int depth, DType type) {
     int own = s.stored / (depth + 1);
     KvCache cache =
         new KvStore(
@@ -307,7 +393,7 @@ class AttentionOperationsTest {
                 shape.kvHeads,
                 shape.headDim,
                 BLOCK,
-                CacheMemory.unlimited())
+                new CacheMemory(Long.MAX_VALUE, type))
             .newCache();
     for (int d = 0; d < depth; d++) {
       append(cache, own + d); // pieces of different sizes
@@ -327,10 +413,8 @@ class AttentionOperationsTest {
       CpuTensor block = CpuTensor.of(cache.block(p / BLOCK));
       for (int h = 0; h < cache.kvHeads(); h++) {
         int from = (p * cache.kvHeads() + h) * dim;
-        for (int c = 0; c < dim; c++) {
-          block.set(cache.keyRow(LAYER, h) + p % BLOCK, c, keys[from + c]);
-          block.set(cache.valueRow(LAYER, h) + p % BLOCK, c, values[from + c]);
-        }
+        block.write(cache.keyRow(LAYER, h) + p % BLOCK, keys, from, dim);
+        block.write(cache.valueRow(LAYER, h) + p % BLOCK, values, from, dim);
       }
     }
   }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * The backends under test: {@code vector}, and {@code native} with every instruction set that this
@@ -37,6 +38,11 @@ final class Crews implements AutoCloseable {
 
   List<Backend> all() {
     return families.stream().flatMap(List::stream).toList();
+  }
+
+  /** The same behind {@code scalar}. */
+  List<Backend> andScalar(ScalarBackend scalar) {
+    return Stream.concat(Stream.of(scalar), all().stream()).toList();
   }
 
   /** A projection as {@code backend} keeps it, until {@link #forget}. */

@@ -114,7 +114,8 @@ class VectorSupportTest {
       operations.close();
       var attention = new AttentionOperationsTest();
       attention.attention(3, 1, 34);
-      attention.attentionDoesNotDependOnForksAndCompany(3, 1, 34);
+      attention.attentionDoesNotDependOnForksAndCompany(3, 1, 34, DType.F32);
+      attention.halves(3, 1, 34);
       attention.ropeAndStore(3, 1, 34, true);
       attention.close();
       var training = new TrainingOperationsTest();

@@ -41,6 +41,11 @@ final class NativeMemory implements Memory {
   }
 
   @Override
+  public CpuTensor allocate(DType type, int rows, int cols) {
+    return tensors.allocate(type, rows, cols);
+  }
+
+  @Override
   public CpuTensor weight(Weight stored) {
     return tensors.weight(stored);
   }
@@ -89,7 +94,7 @@ final class NativeMemory implements Memory {
   }
 
   /** As in lrt4j.h. */
-  private static int number(DType dtype) {
+  static int number(DType dtype) {
     return switch (dtype) {
       case F32 -> 0;
       case F16 -> 1;

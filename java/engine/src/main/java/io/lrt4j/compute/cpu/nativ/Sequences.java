@@ -44,7 +44,8 @@ final class Sequences implements AutoCloseable {
         CpuTensor block = CpuTensor.of(cache.block(from / length));
         spans.set(JAVA_LONG, at, address(block) + block.row(cache.keyRow(layer, 0)));
         spans.set(JAVA_LONG, at + 8, address(block) + block.row(cache.valueRow(layer, 0)));
-        spans.set(JAVA_LONG, at + 16, (long) length * cache.headDim());
+        spans.set(JAVA_INT, at + 16, length * cache.headDim());
+        spans.set(JAVA_INT, at + 20, NativeMemory.number(block.dtype()));
         spans.set(JAVA_INT, at + 24, from);
         spans.set(JAVA_INT, at + 28, Math.min(from + length, end));
         at += SPAN_BYTES;
