@@ -1,13 +1,16 @@
 #!/bin/sh
-# Builds the CUDA kernels: build.sh TARGET puts io/lrt4j/cuda/kernels.fatbin into TARGET. Without nvcc it says so once and
-# leaves everything else alone: the backend "cuda" then says what is missing.
+# Builds the CUDA kernels: build.sh TARGET ARCHITECTURES puts io/lrt4j/cuda/kernels.fatbin into TARGET. Of the architectures
+# ("80 90") it holds machine code for those that nvcc knows; for any other GPU from sm_80 on the driver translates the PTX that
+# is always in it. Without nvcc it says so once and leaves everything else alone: the backend "cuda" then says what is missing.
 #   NVCC   the compiler, if it is not on the PATH or in /usr/local/cuda/bin
 set -eu
 target=$1
+architectures=$2
 cd "$(dirname "$0")"
 
 image=$target/io/lrt4j/cuda/kernels.fatbin
-if [ -f "$image" ] && [ -z "$(find . -newer "$image" -type f)" ]; then
+made=$target/../kernels.architectures # what the image was made for
+if [ -f "$image" ] && [ "$(cat "$made" 2>/dev/null)" = "$architectures" ] && [ -z "$(find . -newer "$image" -type f)" ]; then
   exit 0
 fi
 nvcc=${NVCC:-}
@@ -19,14 +22,14 @@ if [ -z "$nvcc" ]; then
   exit 0
 fi
 
-# Code for what this nvcc knows of these, and what later GPUs can translate.
 known=$("$nvcc" --list-gpu-arch)
-code=
-for arch in 80 89 90 100 120; do
+case "$known" in
+  *compute_80*) code="-gencode arch=compute_80,code=compute_80" ;;
+  *) echo "lrt4j is built without CUDA kernels: $nvcc does not know sm_80" >&2; exit 0 ;;
+esac
+for arch in $architectures; do
   case "$known" in *compute_$arch*) code="$code -gencode arch=compute_$arch,code=sm_$arch" ;; esac
 done
-[ -n "$code" ] || { echo "lrt4j is built without CUDA kernels: $nvcc knows none of sm_80 to sm_120" >&2; exit 0; }
-code="$code -gencode arch=compute_80,code=compute_80"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -37,3 +40,4 @@ done >"$work/kernels.cu"
 "$nvcc" -std=c++17 -O3 --threads 0 -fatbin $code -I. "$work/kernels.cu" -o "$work/kernels.fatbin"
 mkdir -p "$(dirname "$image")"
 mv "$work/kernels.fatbin" "$image"
+echo "$architectures" >"$made"

@@ -24,29 +24,28 @@ final class Format {
             .forEach(sources::add);
       }
     }
-    int wrong = 0;
-    for (Path source : sources) {
+    long wrong = sources.parallelStream().filter(source -> !format(source, write)).count();
+    System.exit(wrong == 0 ? 0 : 1);
+  }
+
+  /** Whether it is well now. */
+  private static boolean format(Path source, boolean write) {
+    try {
       String text = Files.readString(source);
-      String formatted;
-      try {
-        formatted = new Formatter().formatSourceAndFixImports(text);
-      } catch (FormatterException e) {
-        System.err.println(source + ": " + e.getMessage());
-        wrong++;
-        continue;
-      }
+      String formatted = new Formatter().formatSourceAndFixImports(text);
       if (formatted.equals(text)) {
-        continue;
+        return true;
       }
       if (write) {
         Files.writeString(source, formatted);
         System.out.println("formatted " + source);
-      } else {
-        System.err.println(
-            source + ": not in google-java-format (mvn -q validate -N -Dformat=write)");
-        wrong++;
+        return true;
       }
+      System.err.println(
+          source + ": not in google-java-format (mvn -q validate -N -Dformat=write)");
+    } catch (IOException | FormatterException e) {
+      System.err.println(source + ": " + e.getMessage());
     }
-    System.exit(wrong == 0 ? 0 : 1);
+    return false;
   }
 }

@@ -105,7 +105,7 @@ run() {
     "$@" >"$root/out" 2>"$root/err" </dev/null || status=$?
   # The filter of the JVM's standard error may outlive it by a moment.
   for _ in {1..100}; do
-    if [[ $status != 0 || ! -s $root/out ]] || grep -q 'word of the JVM' "$root/err"; then break; fi
+    if [[ $status != 0 ]] || ! grep -q '^java=' "$root/out" || grep -q 'word of the JVM' "$root/err"; then break; fi
     sleep 0.02
   done
 }

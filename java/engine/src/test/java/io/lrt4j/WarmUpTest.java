@@ -20,6 +20,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A warm-up changes no answer and leaves nothing behind; it can be called off. */
 @Timeout(120)
 class WarmUpTest {
+  private static final GenerationOptions ONE_TOKEN = GenerationOptions.defaults().withMaxTokens(1);
+
   @TempDir Path temporary;
 
   static List<String> backends() {
@@ -53,19 +55,11 @@ class WarmUpTest {
     }
     try (Engine engine = TestModels.engine(backend)) {
       assertTrue(engine.warmUp().isPositive());
+      // Its prompt is 0, 1, 2 …: one that begins alike finds nothing of it.
+      int[] prompt = IntStream.range(0, 65).toArray();
+      assertEquals(0, engine.generate(prompt, ONE_TOKEN).tokens().cached());
+      assertTrue(engine.generate(prompt, ONE_TOKEN).tokens().cached() > 0);
       assertEquals(expected, answers(engine)); // with how many of their tokens were known
-    }
-  }
-
-  /** Its prompt is 0, 1, 2 …: one that begins alike finds nothing of it. */
-  @Test
-  void noBeginningIsRemembered() {
-    int[] prompt = IntStream.range(0, 65).toArray();
-    GenerationOptions options = GenerationOptions.defaults().withMaxTokens(1);
-    try (Engine engine = TestModels.engine("scalar")) {
-      assertTrue(engine.warmUp().isPositive());
-      assertEquals(0, engine.generate(prompt, options).tokens().cached());
-      assertTrue(engine.generate(prompt, options).tokens().cached() > 0);
     }
   }
 

@@ -26,6 +26,7 @@ class ServeCommandTest {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow",
+                "-XX:TieredStopAtLevel=1", // soon warm
                 "-cp",
                 System.getProperty("java.class.path"),
                 Main.class.getName(),

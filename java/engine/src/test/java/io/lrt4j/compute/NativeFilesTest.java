@@ -15,11 +15,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Where native libraries go, and what an engine says at load where they cannot go anywhere. */
 class NativeFilesTest {
+  private static final List<String> QUICK = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
   private static final String TOKENIZER = System.mapLibraryName("tokenizers");
 
   @TempDir Path temporary;
@@ -39,7 +41,8 @@ class NativeFilesTest {
   }
 
   private static String load(String... options) throws IOException, InterruptedException {
-    return ChildJvm.run(List.of(options), Main.class)
+    List<String> all = Stream.concat(QUICK.stream(), Stream.of(options)).toList();
+    return ChildJvm.run(all, Main.class)
         .replace("WARNING: java.io.tmpdir directory does not exist\n", ""); // Java's own
   }
 

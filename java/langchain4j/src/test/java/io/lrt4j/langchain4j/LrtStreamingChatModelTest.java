@@ -1,13 +1,24 @@
 package io.lrt4j.langchain4j;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.common.AbstractStreamingChatModelIT;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
+import dev.langchain4j.model.chat.response.PartialResponse;
+import dev.langchain4j.model.chat.response.PartialResponseContext;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.chat.response.StreamingHandle;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.Test;
 
-/** LangChain4j's own tests of a streaming chat model. */
+/** LangChain4j's own tests of a streaming chat model, and of cancelling ours. */
 class LrtStreamingChatModelTest extends AbstractStreamingChatModelIT {
   @Override
   protected List<StreamingChatModel> models() {
@@ -87,5 +98,56 @@ class LrtStreamingChatModelTest extends AbstractStreamingChatModelIT {
   @Override
   protected boolean supportsSingleImageInputAsPublicURL() {
     return false;
+  }
+
+  /**
+   * It does: {@link #nothingIsSaidAfterACancellation}, without the half minute that theirs waits.
+   */
+  @Override
+  protected boolean supportsStreamingCancellation() {
+    return false;
+  }
+
+  @Test
+  void nothingIsSaidAfterACancellation() {
+    List<StreamingHandle> handles = new CopyOnWriteArrayList<>();
+    List<String> ends = new CopyOnWriteArrayList<>();
+    try (var executor = Executors.newSingleThreadExecutor()) { // closed once all has been said
+      LrtStreamingChatModel.builder()
+          .engine(Knowing.engine())
+          .executor(executor)
+          .build()
+          .chat(
+              "Tell me a long story about animals",
+              new StreamingChatResponseHandler() {
+                @Override
+                public void onPartialResponse(
+                    PartialResponse part, PartialResponseContext context) {
+                  StreamingHandle handle = context.streamingHandle();
+                  if (handle.isCancelled()) {
+                    ends.add("cancelled before");
+                  }
+                  handles.add(handle);
+                  if (handles.size() == 5) {
+                    handle.cancel();
+                  }
+                }
+
+                @Override
+                public void onCompleteResponse(ChatResponse response) {
+                  ends.add("complete");
+                }
+
+                @Override
+                public void onError(Throwable error) {
+                  ends.add(error.toString());
+                }
+              });
+    }
+    assertEquals(5, handles.size());
+    assertEquals(List.of(), ends);
+    assertTrue(handles.getFirst().isCancelled());
+    handles.getFirst().cancel(); // once more changes nothing
+    assertTrue(handles.getFirst().isCancelled());
   }
 }

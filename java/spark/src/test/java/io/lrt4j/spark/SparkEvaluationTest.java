@@ -69,7 +69,7 @@ class SparkEvaluationTest {
                 .set("spark.executor.memory", "512m")
                 .set("spark.executor.extraClassPath", System.getProperty("java.class.path"))
                 .set("spark.executorEnv.JAVA_HOME", System.getProperty("java.home"))
-                .set("spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1")
+                .set("spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
                 .set("spark.scheduler.minRegisteredResourcesRatio", "1")
                 .set("spark.scheduler.maxRegisteredResourcesWaitingTime", "120s")
                 .set("spark.driver.host", "127.0.0.1")

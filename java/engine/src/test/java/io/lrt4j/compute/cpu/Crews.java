@@ -14,7 +14,8 @@ import java.util.stream.Stream;
 
 /**
  * The backends under test: {@code vector}, and {@code native} with every instruction set that this
- * machine has. Those that compute the same bits, on different numbers of threads, are one family.
+ * machine has (unless {@code lrt4j.test.backend} is {@code vector}). Those that compute the same
+ * bits, on different numbers of threads, are one family.
  */
 final class Crews implements AutoCloseable {
   private final List<List<Backend>> families = new ArrayList<>();
@@ -23,7 +24,8 @@ final class Crews implements AutoCloseable {
 
   Crews() {
     families.add(List.of(new VectorBackend(1), new VectorBackend(2), new VectorBackend(3)));
-    if (NativeBackend.missing().isEmpty()) {
+    boolean all = !"vector".equals(System.getProperty("lrt4j.test.backend"));
+    if (all && NativeBackend.missing().isEmpty()) {
       for (Isa isa : Isa.values()) {
         if (isa.compareTo(Isa.best()) <= 0) {
           families.add(List.of(new NativeBackend(1, isa), new NativeBackend(2, isa)));

@@ -138,7 +138,9 @@ class VectorSupportTest {
     for (int bits = 128; bits < Lanes.F.vectorBitSize(); bits *= 2) {
       assertEquals(
           bits + "\n",
-          ChildJvm.run(ChildJvm.with("-XX:MaxVectorSize=" + bits / 8), Operations.class));
+          ChildJvm.run(
+              ChildJvm.with("-XX:MaxVectorSize=" + bits / 8, "-Dlrt4j.test.backend=vector"),
+              Operations.class));
     }
   }
 }
