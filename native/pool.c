@@ -1,7 +1,8 @@
 /*
  * Waiting threads spin briefly, as the next job of a token is microseconds away, then park, as
  * somebody else may need the core. A thread that the system has put aside holds up no more than the
- * task it is in: tasks are taken one by one.
+ * task it is in: tasks are taken one by one. Each worker begins with a range of neighbours of its own,
+ * so that it reads the weights of one task behind those of the last, and helps with others' when done.
  */
 #include "pool.h"
 
@@ -10,12 +11,19 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define SPIN_NANOS 50000
 #define PAUSES 32 /* between two looks at the clock */
 
 typedef struct {
+  /*
+   * End (high half) and next (low half) of the tasks that are left, in one word, so that taking a
+   * task is one compare-and-set and whoever succeeds holds a task of the job that `job` names: it
+   * stays there until all its tasks are done.
+   */
+  _Alignas(64) _Atomic uint64_t left;
   pool *pool;
   int number;
   pthread_t thread;
@@ -23,15 +31,12 @@ typedef struct {
 
 struct pool {
   int size;
-  worker *workers; /* size - 1 */
+  int started;     /* of them, the caller included */
+  worker *workers; /* number 0 is the caller */
   pool_job job;
   void *arguments;
-  /*
-   * Task count (high half) and next task (low half) in one word, so that taking a task is one
-   * compare-and-set and whoever succeeds holds a task of the job that `job` names: it stays there
-   * until all its tasks are done.
-   */
-  _Alignas(64) _Atomic uint64_t state;
+  int tasks;
+  _Alignas(64) _Atomic int jobs; /* begun so far; it comes round */
   _Alignas(64) _Atomic int done;
   _Atomic int parked;  /* workers */
   _Atomic int waiting; /* the caller, once it parks */
@@ -55,26 +60,34 @@ static int64_t nanos(void) {
   return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static int all_taken(uint64_t state) { return (uint32_t)state >= (uint32_t)(state >> 32); }
+static int idle(pool *p, int seen) { return atomic_load(&p->jobs) == seen && !atomic_load(&p->closed); }
 
-static int idle(pool *p) { return all_taken(atomic_load(&p->state)) && !atomic_load(&p->closed); }
+static int unfinished(pool *p) { return atomic_load(&p->done) < p->tasks; }
 
-static int unfinished(pool *p, int tasks) { return atomic_load(&p->done) < tasks; }
+/* The next of a worker's own tasks, or the last of another's; -1 if it has none left. */
+static int take(worker *from, int own) {
+  uint64_t left = atomic_load(&from->left);
+  while ((uint32_t)left < (uint32_t)(left >> 32)) {
+    uint64_t less = own ? left + 1 : left - (UINT64_C(1) << 32);
+    if (atomic_compare_exchange_weak(&from->left, &left, less)) {
+      return (int)(own ? left & UINT32_MAX : less >> 32);
+    }
+  }
+  return -1;
+}
 
 static void take_tasks(pool *p, int number) {
-  uint64_t now = atomic_load(&p->state);
-  while (!all_taken(now)) {
-    if (!atomic_compare_exchange_weak(&p->state, &now, now + 1)) {
-      continue;
+  for (int i = 0; i < p->size; i++) {
+    worker *from = &p->workers[(number + i) % p->size];
+    for (int task = take(from, i == 0); task >= 0; task = take(from, i == 0)) {
+      int tasks = p->tasks;
+      p->job(p->arguments, task, number);
+      if (atomic_fetch_add(&p->done, 1) + 1 == tasks && atomic_load(&p->waiting)) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_signal(&p->finished);
+        pthread_mutex_unlock(&p->lock);
+      }
     }
-    int tasks = (int)(now >> 32);
-    p->job(p->arguments, (int)(uint32_t)now, number);
-    if (atomic_fetch_add(&p->done, 1) + 1 == tasks && atomic_load(&p->waiting)) {
-      pthread_mutex_lock(&p->lock);
-      pthread_cond_signal(&p->finished);
-      pthread_mutex_unlock(&p->lock);
-    }
-    now = atomic_load(&p->state);
   }
 }
 
@@ -82,16 +95,17 @@ static void *work(void *arguments) {
   worker *w = arguments;
   pool *p = w->pool;
   while (!atomic_load(&p->closed)) {
+    int seen = atomic_load(&p->jobs);
     take_tasks(p, w->number);
     int64_t deadline = nanos() + SPIN_NANOS;
-    while (idle(p)) {
-      for (int i = 0; i < PAUSES && idle(p); i++) {
+    while (idle(p, seen)) {
+      for (int i = 0; i < PAUSES && idle(p, seen); i++) {
         relax();
       }
       if (nanos() > deadline) {
         pthread_mutex_lock(&p->lock);
         atomic_fetch_add(&p->parked, 1);
-        while (idle(p)) {
+        while (idle(p, seen)) {
           pthread_cond_wait(&p->begun, &p->lock);
         }
         atomic_fetch_sub(&p->parked, 1);
@@ -109,14 +123,15 @@ static void wake(pool *p) {
 }
 
 pool *pool_open(int size) {
-  pool *p = aligned_alloc(64, (sizeof(pool) + 63) / 64 * 64);
-  worker *workers = calloc((size_t)size, sizeof(worker));
+  pool *p = aligned_alloc(64, sizeof(pool));
+  worker *workers = aligned_alloc(64, (size_t)size * sizeof(worker));
   if (!p || !workers) {
     free(p);
     free(workers);
     return NULL;
   }
-  *p = (pool){.size = 1, .workers = workers};
+  *p = (pool){.size = size, .started = 1, .workers = workers};
+  memset(workers, 0, (size_t)size * sizeof(worker));
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->begun, NULL);
   pthread_cond_init(&p->finished, NULL);
@@ -124,16 +139,16 @@ pool *pool_open(int size) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that Java knows */
-  while (p->size < size) {
-    worker *w = &workers[p->size - 1];
-    *w = (worker){.pool = p, .number = p->size};
+  for (; p->started < size; p->started++) {
+    worker *w = &workers[p->started];
+    w->pool = p;
+    w->number = p->started;
     if (pthread_create(&w->thread, NULL, work, w)) {
       break;
     }
-    p->size++;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (p->size < size) {
+  if (p->started < size) {
     pool_close(p);
     return NULL;
   }
@@ -151,15 +166,21 @@ void pool_run(pool *p, pool_job job, void *arguments, int tasks) {
   }
   p->job = job;
   p->arguments = arguments;
+  p->tasks = tasks;
   atomic_store(&p->done, 0);
-  atomic_store(&p->state, (uint64_t)tasks << 32);
+  for (int i = 0; i < p->size; i++) {
+    int64_t first = (int64_t)tasks * i / p->size;
+    int64_t end = (int64_t)tasks * (i + 1) / p->size;
+    atomic_store(&p->workers[i].left, (uint64_t)end << 32 | (uint64_t)first);
+  }
+  atomic_fetch_add(&p->jobs, 1);
   if (atomic_load(&p->parked)) {
     wake(p);
   }
   take_tasks(p, 0);
   int64_t deadline = 0;
-  while (unfinished(p, tasks)) {
-    for (int i = 0; i < PAUSES && unfinished(p, tasks); i++) {
+  while (unfinished(p)) {
+    for (int i = 0; i < PAUSES && unfinished(p); i++) {
       relax();
     }
     int64_t now = nanos();
@@ -168,7 +189,7 @@ void pool_run(pool *p, pool_job job, void *arguments, int tasks) {
     } else if (now > deadline) {
       pthread_mutex_lock(&p->lock);
       atomic_store(&p->waiting, 1);
-      while (unfinished(p, tasks)) {
+      while (unfinished(p)) {
         pthread_cond_wait(&p->finished, &p->lock);
       }
       atomic_store(&p->waiting, 0);
@@ -180,7 +201,7 @@ void pool_run(pool *p, pool_job job, void *arguments, int tasks) {
 void pool_close(pool *p) {
   atomic_store(&p->closed, 1);
   wake(p);
-  for (int i = 0; i < p->size - 1; i++) {
+  for (int i = 1; i < p->started; i++) {
     pthread_join(p->workers[i].thread, NULL);
   }
   pthread_cond_destroy(&p->begun);

@@ -55,6 +55,29 @@ INLINE void finish_tile(const int rows, const int vectors, vec sums[TILE_ROWS][T
   }
 }
 
+/*
+ * Few rows wait for memory. Each panel of a tile is a stream of its own, which the processor does not
+ * see through in time: what comes `ahead` steps (of k, or blocks) later is asked for, which is in the
+ * next tile's panels where these end. Asking touches nothing, so there need not be any.
+ */
+#define FEW_ROWS 2
+#define LINE 64
+#define LINES_AHEAD 16
+#define BLOCKS_AHEAD 4
+
+/* Where the first of a tile's panels is at step *k, which may be behind its end. */
+INLINE const char *step_ahead(const char *panel, int64_t tile_bytes, int steps, int *k) {
+  if (*k < steps) {
+    return panel;
+  }
+  *k -= steps;
+  return panel + tile_bytes;
+}
+
+INLINE void ask_for(const int panels, const char *line, int64_t next) {
+  UNROLL for (int p = 0; p < panels; p++) { __builtin_prefetch(line + p * next); }
+}
+
 INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int row, int in,
                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
   const int vectors = panels * PARTS;
@@ -120,6 +143,12 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
     __m512bh weight[TILE_PANELS];
     UNROLL for (int p = 0; p < panels; p++) {
       weight[p] = (__m512bh)_mm512_loadu_si512(w + (int64_t)p * pairs + k);
+    }
+    if (rows <= FEW_ROWS) {
+      int then = k + LINES_AHEAD;
+      int64_t next = (int64_t)pairs * LINE;
+      const char *there = step_ahead((const char *)w, panels * next, pairs, &then);
+      ask_for(panels, there + (int64_t)then * LINE, next);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       if (parts > 1) {
@@ -227,19 +256,18 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
     UNROLL for (int r = 0; r < rows; r++) {
       int32_t first = begin[(int64_t)r * row_blocks + block];
       UNROLL for (int v = 0; v < vectors; v++) {
-        whole[r][v] = (bits == 8 ? first : first / 16) - (ivec){0};
+        whole[r][v] = (bits == 8 ? first : first >> 4) - (ivec){0};
       }
     }
-    for (int k = 0; k < bytes / 4; k++) {
+    int then = block + BLOCKS_AHEAD;
+    const char *there = step_ahead((const char *)w, panels * next, blocks, &then);
+    UNROLL for (int k = 0; k < bytes / 4; k++) {
       ivec weight[TILE_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) {
         memcpy(&weight[v], w + v / PARTS * next + ((int64_t)block * (bytes / 4) + k) * LRT_PANEL * 4 + v % PARTS * 4 * W, sizeof(ivec));
       }
-      if (rows <= 2) { /* panels are too short for the processor to see what comes: the next ones */
-        UNROLL for (int p = 0; p < panels; p++) {
-          const uint8_t *ahead = w + (panels + p) * next;
-          __builtin_prefetch(ahead + ((int64_t)block * (bytes / 4) + k) * LRT_PANEL * 4, 0, 2);
-        }
+      if (rows <= FEW_ROWS) {
+        ask_for(panels, there + ((int64_t)then * (bytes / 4) + k) * LINE, next);
       }
       const int8_t *at = a + block * LRT_BLOCK + k * 4;
       if (bits == 8) {
@@ -251,6 +279,9 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       multiply_bytes(rows, vectors, whole, half, at, x->stride);
       UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] >> 4 & 0x0F0F0F0F; }
       multiply_bytes(rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
+    }
+    if (rows <= FEW_ROWS && block % 2 == 0) { /* a line of scales is two blocks' */
+      ask_for(panels, there + ((int64_t)blocks * bytes + then * 2) * LRT_PANEL, next);
     }
     vec w_scale[TILE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {

@@ -4,7 +4,6 @@
 
 #include "vectors.h"
 
-#define LINE 64
 #define READ_STEP (4 * (int)sizeof(words) > LINE ? 4 * (int)sizeof(words) : LINE)
 
 typedef int64_t words __attribute__((vector_size(4 * W)));
