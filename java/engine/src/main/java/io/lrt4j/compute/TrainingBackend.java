@@ -30,14 +30,16 @@ public interface TrainingBackend {
   // --- linear ---------------------------------------------------------------------------------
 
   /**
-   * y = x w^T + bias, or y += that.
+   * y = x w^T + bias + plus.
    *
    * @param x [rows, in]
    * @param w [out, in]
    * @param bias [out], or null
+   * @param plus [rows, out], or null; may be y
    * @param y [rows, out]
    */
-  void project(Tensor x, int rows, Tensor w, @Nullable Tensor bias, boolean add, Tensor y);
+  void project(
+      Tensor x, int rows, Tensor w, @Nullable Tensor bias, @Nullable Tensor plus, Tensor y);
 
   /** dx = dy w, or dx += that. */
   void projectInput(Tensor dy, int rows, Tensor w, boolean add, Tensor dx);
@@ -119,8 +121,9 @@ public interface TrainingBackend {
    * @param qkv rotated queries, keys and values, [rows, heads.columns()]
    * @param prefix the same of the constant prefixes, or null where no run has one
    * @param window how many positions a row sees, itself included
-   * @param out [rows, heads headDim]
-   * @param logSumExp [rows, heads], for the backward pass: of each head's scaled scores
+   * @param wanted rows whose results are wanted, ascending, each once; null for all
+   * @param out of the wanted rows, [wanted, heads headDim]
+   * @param logSumExp likewise, [wanted, heads], for the backward pass: of each head's scaled scores
    */
   void attend(
       Tensor qkv,
@@ -128,6 +131,7 @@ public interface TrainingBackend {
       PackedBatch batch,
       Heads heads,
       int window,
+      int @Nullable [] wanted,
       Tensor out,
       Tensor logSumExp);
 
@@ -136,7 +140,7 @@ public interface TrainingBackend {
    * 2022), dP = dOut v^T, dScores = P (dP - rowsum(dOut out)).
    *
    * @param dOut gradient of {@code out}
-   * @param dqkv set: queries, keys and values; prefixes get none
+   * @param dqkv set: queries (0 where a row is not wanted), keys and values; prefixes get none
    */
   void attendBackward(
       Tensor dOut,
@@ -145,6 +149,7 @@ public interface TrainingBackend {
       PackedBatch batch,
       Heads heads,
       int window,
+      int @Nullable [] wanted,
       Tensor out,
       Tensor logSumExp,
       Tensor dqkv);

@@ -88,59 +88,95 @@ final class Activations implements AutoCloseable {
       return;
     }
     close();
-    int room = Math.max(rows, (int) Math.min(Integer.MAX_VALUE, capacity * 5L / 4));
+    // A multiple of 16, so that every tensor begins at a cache line.
+    int room = Math.ceilDiv(Math.max(rows, (int) Math.min(1 << 30, capacity * 5L / 4)), 16) * 16;
     Memory fresh = backend.newMemory();
     memory = fresh;
     int n = config.layers();
     boolean back = keep != Keep.KEYS_AND_VALUES;
+    var block = new Block(fresh.allocate(room, columns()), room);
     x = new Tensor[n + 1];
-    x[0] = fresh.allocate(room, config.hiddenSize());
+    x[0] = block.take(config.hiddenSize());
     layers = new Layer[n];
     for (int l = 0; l < n; l++) {
-      x[l + 1] = back ? fresh.allocate(room, config.hiddenSize()) : x[0];
+      x[l + 1] = back ? block.take(config.hiddenSize()) : x[0];
       boolean share = l > 0 && keep != Keep.ALL;
-      layers[l] = share ? sharing(fresh, room, layers[0]) : layer(fresh, room);
+      layers[l] = share ? sharing(block, layers[0]) : layer(block);
     }
-    hidden = fresh.allocate(room, config.hiddenSize());
+    hidden = block.take(config.hiddenSize());
     if (back) {
       gradients =
           new Gradients(
-              fresh.allocate(room, config.hiddenSize()),
-              fresh.allocate(room, config.hiddenSize()),
-              fresh.allocate(room, qkvDim()),
-              fresh.allocate(room, config.queryDim()),
-              fresh.allocate(room, 2 * config.intermediateSize()),
-              fresh.allocate(room, config.intermediateSize()));
+              block.take(config.hiddenSize()),
+              block.take(config.hiddenSize()),
+              block.take(qkvDim()),
+              block.take(config.queryDim()),
+              block.take(2 * config.intermediateSize()),
+              block.take(config.intermediateSize()));
     }
     capacity = room;
+  }
+
+  /**
+   * All tensors' memory in one: a large block comes in large pages where the system has them, and
+   * the way through all of it is as long as the table of its pages matters.
+   */
+  private final class Block {
+    private final Tensor all;
+    private final int rows;
+    private long at;
+
+    Block(Tensor all, int rows) {
+      this.all = all;
+      this.rows = rows;
+    }
+
+    Tensor take(int cols) {
+      Tensor part = backend.training().view(all, at, rows, cols);
+      at += (long) rows * cols;
+      return part;
+    }
+  }
+
+  /** Columns of all tensors together. */
+  private int columns() {
+    int n = config.layers();
+    int hidden = config.hiddenSize();
+    int inner = 3 * config.intermediateSize();
+    int layer = 3 * hidden + 2 * qkvDim() + config.heads() + config.queryDim() + inner;
+    if (keep == Keep.KEYS_AND_VALUES) {
+      return hidden + (layer - hidden) + (n - 1) * qkvDim() + hidden;
+    }
+    int gradients = 2 * hidden + qkvDim() + config.queryDim() + inner;
+    return (n + 1) * hidden + (keep == Keep.ALL ? n : 1) * layer + hidden + gradients;
   }
 
   private int qkvDim() {
     return config.queryDim() + 2 * config.kvDim();
   }
 
-  private Layer layer(Memory m, int room) {
+  private Layer layer(Block b) {
     return new Layer(
-        m.allocate(room, config.hiddenSize()),
-        m.allocate(room, qkvDim()),
-        m.allocate(room, qkvDim()),
-        m.allocate(room, config.heads()),
-        m.allocate(room, config.queryDim()),
-        keep == Keep.KEYS_AND_VALUES ? x[0] : m.allocate(room, config.hiddenSize()),
-        m.allocate(room, config.hiddenSize()),
-        m.allocate(room, 2 * config.intermediateSize()),
-        m.allocate(room, config.intermediateSize()));
+        b.take(config.hiddenSize()),
+        b.take(qkvDim()),
+        b.take(qkvDim()),
+        b.take(config.heads()),
+        b.take(config.queryDim()),
+        keep == Keep.KEYS_AND_VALUES ? x[0] : b.take(config.hiddenSize()),
+        b.take(config.hiddenSize()),
+        b.take(2 * config.intermediateSize()),
+        b.take(config.intermediateSize()));
   }
 
   /** Another layer in the memory of the first, but for keys and values where they are wanted. */
-  private Layer sharing(Memory m, int room, Layer first) {
+  private Layer sharing(Block b, Layer first) {
     if (keep == Keep.INPUTS) {
       return first;
     }
     return new Layer(
         first.normed,
         first.raw,
-        m.allocate(room, qkvDim()),
+        b.take(qkvDim()),
         first.logSumExp,
         first.mixed,
         first.middle,

@@ -69,7 +69,7 @@ final class Decoder implements AutoCloseable {
    * The same where only some rows of the result are wanted: of the others the last layer needs keys
    * and values alone. {@code a.hidden()} holds the wanted rows, one after another.
    *
-   * @param wanted rows of the batch; null for all
+   * @param wanted rows of the batch, ascending, each once; null for all
    */
   void forward(
       PackedBatch batch, Activations a, @Nullable Activations prefixes, int @Nullable [] wanted) {
@@ -99,28 +99,23 @@ final class Decoder implements AutoCloseable {
     float eps = config.rmsNormEps();
     Tensor x = a.x(l);
     ops.norm(x, rows, w.inputNorm(), eps, s.normed());
-    project(s.normed(), rows, w.qkv(), false, s.raw());
+    project(s.normed(), rows, w.qkv(), null, s.raw());
     ops.rotate(s.raw(), batch, heads, w.queryNorm(), w.keyNorm(), eps, rope(), s.qkv());
     Tensor prefix = prefixes == null ? null : prefixes.layer(l).qkv();
-    ops.attend(s.qkv(), prefix, batch, heads, config.window(l), s.mixed(), s.logSumExp());
     int[] picked = wanted(l);
-    Tensor mixed = s.mixed();
-    if (picked == null) {
-      copy(x, s.middle(), rows);
-    } else {
+    Tensor mixed = picked == null ? s.mixed() : a.picked();
+    ops.attend(s.qkv(), prefix, batch, heads, config.window(l), picked, mixed, s.logSumExp());
+    if (picked != null) {
       rows = picked.length;
-      ops.gather(x, picked, 0, rows, a.hidden()); // as x may be where the middle goes
-      backend.copyRows(a.hidden(), 0, s.middle(), 0, rows);
-      mixed = a.picked();
-      ops.gather(s.mixed(), picked, 0, rows, mixed);
+      ops.gather(x, picked, 0, rows, a.hidden());
+      x = a.hidden();
     }
-    project(mixed, rows, w.output(), true, s.middle());
+    project(mixed, rows, w.output(), x, s.middle());
     ops.norm(s.middle(), rows, w.postNorm(), eps, s.postNormed());
-    project(s.postNormed(), rows, w.gateUp(), false, s.gateUp());
+    project(s.postNormed(), rows, w.gateUp(), null, s.gateUp());
     ops.gate(s.gateUp(), rows, s.inner());
     if (output) {
-      copy(s.middle(), a.x(l + 1), rows);
-      project(s.inner(), rows, w.down(), true, a.x(l + 1));
+      project(s.inner(), rows, w.down(), s.middle(), a.x(l + 1));
     }
   }
 
@@ -173,25 +168,26 @@ final class Decoder implements AutoCloseable {
         d.x(),
         g == null ? null : g.postNorm());
 
-    Linear output = g == null ? null : g.output();
-    if (picked == null) {
-      back(d.x(), s.mixed(), rows, w.output(), output, d.mixed());
-    } else {
-      back(d.x(), a.picked(), rows, w.output(), output, a.pickedGradient());
+    Tensor mixed = picked == null ? s.mixed() : a.picked();
+    Tensor dMixed = picked == null ? d.mixed() : a.pickedGradient();
+    back(d.x(), mixed, rows, w.output(), g == null ? null : g.output(), dMixed);
+    if (picked != null) {
+      // Back to where they were picked from; the others have no gradient from further on.
       backend.copyRows(d.x(), 0, d.normed(), 0, rows);
-      spread(a.pickedGradient(), picked, batch.rows(), d.mixed());
-      spread(d.normed(), picked, batch.rows(), d.x());
       rows = batch.rows();
+      ops.zero(d.x(), rows);
+      ops.scatterAdd(d.normed(), picked, 0, picked.length, d.x());
     }
     Tensor prefix = prefixes == null ? null : prefixes.layer(l).qkv();
     ops.attendBackward(
-        d.mixed(),
+        dMixed,
         s.qkv(),
         prefix,
         batch,
         heads,
         config.window(l),
-        s.mixed(),
+        picked,
+        mixed,
         s.logSumExp(),
         d.qkv());
     ops.rotateBackward(
@@ -217,8 +213,8 @@ final class Decoder implements AutoCloseable {
         g == null ? null : g.inputNorm());
   }
 
-  private void project(Tensor x, int rows, Linear w, boolean add, Tensor y) {
-    ops.project(x, rows, w.weight(), w.bias(), add, y);
+  private void project(Tensor x, int rows, Linear w, @Nullable Tensor plus, Tensor y) {
+    ops.project(x, rows, w.weight(), w.bias(), plus, y);
   }
 
   private void back(Tensor dy, Tensor x, int rows, Linear w, @Nullable Linear g, Tensor dx) {
@@ -226,18 +222,6 @@ final class Decoder implements AutoCloseable {
       ops.projectWeights(dy, x, rows, g.weight(), g.bias());
     }
     ops.projectInput(dy, rows, w.weight(), false, dx);
-  }
-
-  /** Puts rows where they were picked from; the others are 0. */
-  private void spread(Tensor from, int[] picked, int rows, Tensor to) {
-    ops.zero(to, rows);
-    ops.scatterAdd(from, picked, 0, picked.length, to);
-  }
-
-  private void copy(Tensor from, Tensor to, int rows) {
-    if (!from.equals(to)) {
-      backend.copyRows(from, 0, to, 0, rows);
-    }
   }
 
   private Tensor rope() {

@@ -43,7 +43,11 @@ final class LanguageHead implements AutoCloseable {
     logits = memory.allocate(chunk, weight.rows());
   }
 
-  /** Scores every token of the batch. */
+  /**
+   * Scores every token of the batch.
+   *
+   * @param hidden final hidden states of the rows that predict tokens
+   */
   void score(Tensor hidden, PackedAnswers answers, TokenScores scores) {
     scores.ensure(answers.tokens());
     for (int from = 0; from < answers.tokens(); from += chunk) {
@@ -52,8 +56,8 @@ final class LanguageHead implements AutoCloseable {
   }
 
   private void score(Tensor hidden, PackedAnswers answers, TokenScores scores, int from, int rows) {
-    ops.gather(hidden, answers.rows(), from, rows, input);
-    ops.project(input, rows, weight, null, false, logits);
+    ops.gather(hidden, answers.places(), from, rows, input);
+    ops.project(input, rows, weight, null, null, logits);
     ops.logProbabilities(
         logits, rows, answers.targets(), from, scores.logprobs, scores.logSumExp, scores.entropies);
     if (scores.hits != null) {
@@ -71,7 +75,7 @@ final class LanguageHead implements AutoCloseable {
   void scoreAndDerive(
       Tensor hidden, PackedAnswers answers, TokenScores scores, Loss loss, Tensor dHidden) {
     scores.ensure(answers.tokens());
-    ops.zero(dHidden, answers.batch().rows());
+    ops.zero(dHidden, answers.predicting().length);
     for (int from = 0; from < answers.tokens(); from += chunk) {
       int rows = Math.min(chunk, answers.tokens() - from);
       score(hidden, answers, scores, from, rows);
@@ -82,7 +86,7 @@ final class LanguageHead implements AutoCloseable {
         ops.projectWeights(logits, input, rows, gradient, null);
       }
       ops.projectInput(logits, rows, weight, false, input);
-      ops.scatterAdd(input, answers.rows(), from, rows, dHidden);
+      ops.scatterAdd(input, answers.places(), from, rows, dHidden);
     }
   }
 

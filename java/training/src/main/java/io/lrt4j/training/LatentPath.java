@@ -95,7 +95,7 @@ final class LatentPath implements AutoCloseable {
     for (int q = 0; q < examples.size(); q++) {
       backend.copyRows(z, q * t, x, answers.firstRow(q), t);
     }
-    decoder.forward(answers.batch(), answered, encoded);
+    decoder.forward(answers.batch(), answered, encoded, answers.predicting());
     return z;
   }
 

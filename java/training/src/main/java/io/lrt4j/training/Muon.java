@@ -87,17 +87,17 @@ final class Muon {
     ops.combine((float) (1 / (Math.sqrt(ops.sumOfSquares(x)) + EPS)), x, 0, x);
     for (int i = 0; i < ITERATIONS; i++) {
       if (wide) {
-        ops.project(x, small, x, null, false, s.gram); // X X^T
+        ops.project(x, small, x, null, null, s.gram); // X X^T
       } else {
         ops.zero(s.gram, small);
         ops.projectWeights(x, x, x.rows(), s.gram, null); // X^T X
       }
-      ops.project(s.gram, small, s.gram, null, false, s.square); // it is symmetric
+      ops.project(s.gram, small, s.gram, null, null, s.square); // it is symmetric
       ops.combine(B, s.gram, C, s.square);
       if (wide) {
         ops.projectInput(s.square, small, x, false, s.next);
       } else {
-        ops.project(x, x.rows(), s.square, null, false, s.next);
+        ops.project(x, x.rows(), s.square, null, null, s.next);
       }
       ops.combine(1, s.next, A, x);
     }

@@ -2,7 +2,9 @@ package io.lrt4j.training;
 
 import io.lrt4j.compute.PackedBatch;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Contexts and the answers that share them, as rows of one batch, and the tokens that are to be
@@ -16,6 +18,8 @@ final class PackedAnswers {
   private int[] targets = new int[64];
   private int answers;
   private int[] firstToken = new int[16]; // of each answer; of the one after the last, the count
+  private int @Nullable [] predicting; // worked out when asked for
+  private int[] places = {};
   private int contexts;
   private int[] firstRow = new int[16]; // of each context
 
@@ -24,6 +28,7 @@ final class PackedAnswers {
     tokens = 0;
     answers = 0;
     contexts = 0;
+    predicting = null;
     return this;
   }
 
@@ -112,9 +117,26 @@ final class PackedAnswers {
     return tokens;
   }
 
-  /** The row that predicts each token. */
-  int[] rows() {
-    return rows;
+  /** The rows that predict tokens, in their order, each once. */
+  int[] predicting() {
+    if (predicting == null) {
+      var some = new BitSet(batch.rows());
+      for (int i = 0; i < tokens; i++) {
+        some.set(rows[i]);
+      }
+      predicting = some.stream().toArray();
+      places = new int[tokens];
+      for (int i = 0; i < tokens; i++) {
+        places[i] = Arrays.binarySearch(predicting, rows[i]);
+      }
+    }
+    return predicting;
+  }
+
+  /** Which of {@link #predicting} predicts each token. */
+  int[] places() {
+    predicting();
+    return places;
   }
 
   /** The tokens to predict. */

@@ -63,7 +63,7 @@ final class TrainableBase implements AutoCloseable {
     int rows = answers.batch().rows();
     activations.ensure(rows);
     backend.embed(embedding, answers.ids(), 0, rows, activations.x(0));
-    decoder.forward(answers.batch(), activations, null);
+    decoder.forward(answers.batch(), activations, null, answers.predicting());
     if (loss == null) {
       head.score(activations.hidden(), answers, scores);
       return;

@@ -140,7 +140,7 @@ final class TrainableNetwork implements AutoCloseable {
     Tensor x = activations.x(0);
     Tensor projected = Objects.requireNonNull(buffers.projected);
     if (append) {
-      ops.project(hidden, questions.rows(), in.weight(), in.bias(), false, projected);
+      ops.project(hidden, questions.rows(), in.weight(), in.bias(), null, projected);
       for (int q = 0; q < count; q++) {
         int at = batch.firstRow(q);
         int n = questions.length(q);
@@ -154,14 +154,14 @@ final class TrainableNetwork implements AutoCloseable {
         at[q] = questions.firstRow(q + 1) - 1;
       }
       ops.gather(hidden, at, 0, count, lastOnes);
-      ops.project(lastOnes, count, in.weight(), in.bias(), false, projected);
+      ops.project(lastOnes, count, in.weight(), in.bias(), null, projected);
       for (int q = 0; q < count; q++) {
         ops.multiplyRow(projected, q, queries, t, x, batch.firstRow(q));
       }
     }
     backbone.forward(batch, activations, null, lastRows);
     Tensor z = Objects.requireNonNull(buffers.z);
-    ops.project(activations.hidden(), count * t, out.weight(), out.bias(), false, z);
+    ops.project(activations.hidden(), count * t, out.weight(), out.bias(), null, z);
     return z;
   }
 

@@ -6,7 +6,6 @@ import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -25,16 +24,19 @@ final class Gemm {
   /** Columns of a tile, and of a panel: two vectors. */
   static final int WIDTH = 2 * N;
 
-  /** Most of the inner dimension at a time. */
+  /** Most of the inner dimension at a time: a block. */
   private static final int DEPTH = 256;
 
-  /** Rows of C that make one task. */
+  /** So many floats are packed at once if that makes several blocks. */
+  private static final int ROOM = 1 << 21;
+
+  /** Most rows of C that make one task. */
   private static final int TASK_ROWS = 64;
 
   private final Workers workers;
   private final float[][] strips; // of each worker: a task's rows of A, a block deep
   private final float[][] tiles; // of each worker: one tile of C
-  private float[] panels = {}; // of B, a block deep
+  private float[] panels = {}; // of B: of each block, one after another
 
   // The product under way.
   private final Workers.Job packJob = this::packPanel;
@@ -45,11 +47,14 @@ final class Gemm {
   private boolean bTransposed;
   private CpuTensor c = VectorBackend.NONE;
   private @Nullable CpuTensor bias;
-  private boolean add;
+  private @Nullable CpuTensor plus;
   private int rows; // of C
+  private int inner;
   private int columns; // of C
-  private int from; // of the inner dimension: the block's first
-  private int depth; // of the block
+  private int panelCount;
+  private int firstBlock; // of those that are packed
+  private int blocks;
+  private int taskRows;
 
   Gemm(Workers workers) {
     this.workers = workers;
@@ -58,7 +63,7 @@ final class Gemm {
   }
 
   /**
-   * C = A B + bias, or C += that; C is [rows, columns], A [rows, inner], B [inner, columns], each
+   * C = A B + bias + plus, which may be C; C is [rows, columns], A [rows, inner], B [inner, columns], each
    * the transpose of what is stored where it is said so.
    */
   void run(
@@ -70,7 +75,7 @@ final class Gemm {
       int inner,
       int columns,
       @Nullable CpuTensor bias,
-      boolean add,
+      @Nullable CpuTensor plus,
       CpuTensor c) {
     this.a = a;
     this.aTransposed = aTransposed;
@@ -80,29 +85,62 @@ final class Gemm {
     this.c = c;
     this.rows = rows;
     this.columns = columns;
-    int panelCount = Math.ceilDiv(columns, WIDTH);
-    int room = panelCount * Math.min(DEPTH, inner) * WIDTH;
+    this.inner = inner;
+    this.plus = plus;
+    panelCount = Math.ceilDiv(columns, WIDTH);
+    int all = Math.ceilDiv(inner, DEPTH);
+    int most = Math.max(1, ROOM / (panelCount * DEPTH * WIDTH));
+    int room = panelCount * Math.min(inner, most * DEPTH) * WIDTH;
     if (panels.length < room) {
       panels = new float[room];
     }
-    for (from = 0; from < inner; from += DEPTH) {
-      depth = Math.min(DEPTH, inner - from);
-      this.add = add || from > 0;
-      workers.run(packJob, panelCount);
-      workers.run(tileJob, Math.ceilDiv(rows, TASK_ROWS));
+    // Small enough for every worker to get some, whole strips at least.
+    int share = Math.ceilDiv(Math.ceilDiv(rows, 2 * workers.size()), STRIP) * STRIP;
+    taskRows = Math.min(TASK_ROWS, share);
+    for (firstBlock = 0; firstBlock < all; firstBlock += most) {
+      blocks = Math.min(most, all - firstBlock);
+      workers.run(packJob, blocks * panelCount);
+      workers.run(tileJob, Math.ceilDiv(rows, taskRows));
     }
   }
 
-  private void packPanel(int panel, int worker) {
+  private int depth(int block) {
+    return Math.min(DEPTH, inner - block * DEPTH);
+  }
+
+  /** Where the panels of a block begin; all before it are {@link #DEPTH} deep. */
+  private int panels(int block) {
+    return (block - firstBlock) * panelCount * DEPTH * WIDTH;
+  }
+
+  private void packPanel(int task, int worker) {
+    int block = firstBlock + task / panelCount;
+    int panel = task % panelCount;
+    int depth = depth(block);
     int first = panel * WIDTH;
     int width = Math.min(WIDTH, columns - first);
-    int to = panel * depth * WIDTH;
+    int to = panels(block) + panel * depth * WIDTH;
     if (bTransposed) {
-      packTransposed(b, first, width, from, depth, panels, to);
+      packTransposed(b, first, width, block * DEPTH, depth, panels, to);
     } else {
-      for (int k = 0; k < depth; k++) {
-        long at = b.row(from + k) + first * 4L;
-        MemorySegment.copy(b.data(), FLOAT, at, panels, to + k * WIDTH, width);
+      copy(b, block * DEPTH, first, depth, width, panels, to, WIDTH);
+    }
+  }
+
+  /** Copies a part of a matrix, {@code count} rows of {@code width}, to rows {@code stride} apart. */
+  private static void copy(
+      CpuTensor from, int row, int column, int count, int width, float[] to, int at, int stride) {
+    MemorySegment data = from.data();
+    boolean whole = width % N == 0;
+    for (int i = 0; i < count; i++) {
+      long source = from.row(row + i) + column * 4L;
+      int target = at + i * stride;
+      if (whole) {
+        for (int c = 0; c < width; c += N) {
+          FloatVector.fromMemorySegment(F, data, source + c * 4L, LE).intoArray(to, target + c);
+        }
+      } else {
+        MemorySegment.copy(data, FLOAT, source, to, target, width);
       }
     }
   }
@@ -120,45 +158,49 @@ final class Gemm {
 
   /** Some rows of C, all columns. */
   private void task(int task, int worker) {
-    int first = task * TASK_ROWS;
-    int count = Math.min(TASK_ROWS, rows - first);
-    float[] strip = strips[worker];
-    if (strip.length < TASK_ROWS * depth) {
-      strip = new float[TASK_ROWS * DEPTH];
-      strips[worker] = strip;
+    int first = task * taskRows;
+    int count = Math.min(taskRows, rows - first);
+    if (strips[worker].length == 0) {
+      strips[worker] = new float[TASK_ROWS * DEPTH + STRIP];
     }
+    for (int block = firstBlock; block < firstBlock + blocks; block++) {
+      block(block, first, count, strips[worker], tiles[worker]);
+    }
+  }
+
+  /** What one block of the inner dimension adds to some rows of C. */
+  private void block(int block, int first, int count, float[] strip, float[] tile) {
+    int depth = depth(block);
     if (aTransposed) {
-      for (int k = 0; k < depth; k++) { // [depth, TASK_ROWS]
-        long at = a.row(from + k) + first * 4L;
-        MemorySegment.copy(a.data(), FLOAT, at, strip, k * TASK_ROWS, count);
+      for (int i = 0; i < count; i += WIDTH) {
+        int width = Math.min(WIDTH, count - i);
+        copy(a, block * DEPTH, first + i, depth, width, strip, i * depth, WIDTH);
       }
     } else {
-      for (int i = 0; i < count; i++) {
-        long at = a.row(first + i) + from * 4L;
-        MemorySegment.copy(a.data(), FLOAT, at, strip, i * depth, depth);
-      }
+      copy(a, first, block * DEPTH, count, depth, strip, 0, depth);
     }
-    float[] tile = tiles[worker];
-    for (int panel = 0; panel * WIDTH < columns; panel++) {
-      int at = panel * depth * WIDTH;
+    for (int panel = 0; panel < panelCount; panel++) {
+      int at = panels(block) + panel * depth * WIDTH;
       for (int i = 0; i < count; i += STRIP) {
         if (aTransposed) {
-          tileOfTransposed(strip, i, TASK_ROWS, panels, at, depth, tile);
+          int from = i / WIDTH * WIDTH * depth + i % WIDTH;
+          tileOfTransposed(strip, from, panels, at, depth, tile, 0, WIDTH);
         } else {
-          tile(strip, i * depth, depth, panels, at, depth, tile);
+          tile(strip, i * depth, depth, panels, at, depth, false, tile, 0, WIDTH);
         }
-        store(tile, first + i, Math.min(STRIP, count - i), panel * WIDTH);
+        store(tile, first + i, Math.min(STRIP, count - i), panel * WIDTH, block == 0);
       }
     }
   }
 
-  private void store(float[] tile, int row, int count, int column) {
+  private void store(float[] tile, int row, int count, int column, boolean begins) {
     boolean whole = column + WIDTH <= columns;
-    CpuTensor bias = from == 0 ? this.bias : null;
+    CpuTensor plus = begins ? this.plus : c;
+    CpuTensor bias = begins ? this.bias : null;
     for (int i = 0; i < count; i++) {
       long at = c.row(row + i) + column * 4L;
       if (whole) {
-        storeVectors(tile, i * WIDTH, c.data(), at, bias, column * 4L, add);
+        storeVectors(tile, i * WIDTH, c.data(), at, bias, column * 4L, plus);
         continue;
       }
       for (int j = 0; column + j < columns; j++) {
@@ -166,7 +208,10 @@ final class Gemm {
         if (bias != null) {
           value += bias.data().get(FLOAT, (column + j) * 4L);
         }
-        c.data().set(FLOAT, at + j * 4L, add ? value + c.data().get(FLOAT, at + j * 4L) : value);
+        if (plus != null) {
+          value += plus.data().get(FLOAT, at + j * 4L);
+        }
+        c.data().set(FLOAT, at + j * 4L, value);
       }
     }
   }
@@ -178,16 +223,16 @@ final class Gemm {
       long at,
       @Nullable CpuTensor bias,
       long biasAt,
-      boolean add) {
+      @Nullable CpuTensor plus) {
     FloatVector left = FloatVector.fromArray(F, tile, from);
     FloatVector right = FloatVector.fromArray(F, tile, from + N);
     if (bias != null) {
       left = left.add(FloatVector.fromMemorySegment(F, bias.data(), biasAt, LE));
       right = right.add(FloatVector.fromMemorySegment(F, bias.data(), biasAt + N * 4L, LE));
     }
-    if (add) {
-      left = left.add(FloatVector.fromMemorySegment(F, c, at, LE));
-      right = right.add(FloatVector.fromMemorySegment(F, c, at + N * 4L, LE));
+    if (plus != null) {
+      left = left.add(FloatVector.fromMemorySegment(F, plus.data(), at, LE));
+      right = right.add(FloatVector.fromMemorySegment(F, plus.data(), at + N * 4L, LE));
     }
     left.intoMemorySegment(c, at, LE);
     right.intoMemorySegment(c, at + N * 4L, LE);
@@ -223,12 +268,14 @@ final class Gemm {
   /**
    * c = a b, or c += that, from packed panels of b.
    *
-   * @param a [rows, inner], rows {@code aStride} apart, with room for whole strips
+   * @param a [rows, inner] from {@code at} on, rows {@code aStride} apart, with room for whole
+   *     strips
    * @param packed inner dimension of what was packed, of which the first {@code inner} are used
    * @param tile of {@link #STRIP} * {@link #WIDTH}, for its own use
    */
   static void multiply(
       float[] a,
+      int at,
       int aStride,
       int rows,
       float[] panels,
@@ -237,50 +284,55 @@ final class Gemm {
       int columns,
       boolean add,
       float[] c,
+      int to,
       int cStride,
       float[] tile) {
     for (int first = 0; first < columns; first += WIDTH) {
       int width = Math.min(WIDTH, columns - first);
+      int panel = first * packed;
       for (int i = 0; i < rows; i += STRIP) {
-        tile(a, i * aStride, aStride, panels, first * packed, inner, tile);
-        int to = i * cStride + first;
-        keep(tile, Math.min(STRIP, rows - i), width, add, c, to, cStride);
+        int from = at + i * aStride;
+        int target = to + i * cStride + first;
+        if (width == WIDTH && rows - i >= STRIP) {
+          tile(a, from, aStride, panels, panel, inner, add, c, target, cStride);
+        } else {
+          tile(a, from, aStride, panels, panel, inner, false, tile, 0, WIDTH);
+          keep(tile, Math.min(STRIP, rows - i), width, add, c, target, cStride);
+        }
       }
     }
   }
 
   /**
-   * c += a^T b.
+   * c = a^T b.
    *
-   * @param a [inner, at least rows], rows {@code aStride} apart
-   * @param from the first of its columns to use, which is also the first row of c
-   * @param packed inner dimension of what was packed
-   * @param strip of {@link #STRIP} * inner, for its own use
+   * @param a [inner, rows] from {@code at} on, rows {@link #WIDTH} apart, with room for whole
+   *     strips
+   * @param packed inner dimension of what was packed, of which the first {@code inner} are used
+   * @param tile of {@link #STRIP} * {@link #WIDTH}, for its own use
    */
   static void multiplyTransposed(
       float[] a,
-      int aStride,
-      int from,
+      int at,
       int rows,
       float[] panels,
       int packed,
       int inner,
       int columns,
       float[] c,
-      float[] tile,
-      float[] strip) {
-    for (int i = from; i < rows; i += STRIP) {
-      int count = Math.min(STRIP, rows - i);
-      for (int k = 0; k < inner; k++) {
-        int at = k * aStride + i;
-        for (int j = 0; j < count; j++) {
-          strip[k * STRIP + j] = a[at + j];
-        }
-      }
+      int to,
+      float[] tile) {
+    for (int i = 0; i < rows; i += STRIP) {
       for (int first = 0; first < columns; first += WIDTH) {
         int width = Math.min(WIDTH, columns - first);
-        tileOfTransposed(strip, 0, STRIP, panels, first * packed, inner, tile);
-        keep(tile, count, width, true, c, i * columns + first, columns);
+        int panel = first * packed;
+        int target = to + i * columns + first;
+        if (width == WIDTH && rows - i >= STRIP) {
+          tileOfTransposed(a, at + i, panels, panel, inner, c, target, columns);
+        } else {
+          tileOfTransposed(a, at + i, panels, panel, inner, tile, 0, WIDTH);
+          keep(tile, Math.min(STRIP, rows - i), width, false, c, target, columns);
+        }
       }
     }
   }
@@ -307,13 +359,21 @@ final class Gemm {
     }
   }
 
-  /** tile = eight rows of a, [8, depth] with rows {@code stride} apart, times one panel. */
+  /**
+   * A tile of c, rows {@code cStride} apart, = eight rows of a, [8, depth] with rows {@code stride}
+   * apart, times one panel; or += that.
+   */
   private static void tile(
-      float[] a, int at, int stride, float[] panels, int panel, int depth, float[] tile) {
-    if (depth == 0) {
-      Arrays.fill(tile, 0);
-      return;
-    }
+      float[] a,
+      int at,
+      int stride,
+      float[] panels,
+      int panel,
+      int depth,
+      boolean add,
+      float[] c,
+      int to,
+      int cStride) {
     FloatVector s00 = FloatVector.zero(F);
     FloatVector s01 = s00;
     FloatVector s10 = s00;
@@ -365,27 +425,62 @@ final class Gemm {
       s70 = x.fma(b0, s70);
       s71 = x.fma(b1, s71);
     }
-    s00.intoArray(tile, 0);
-    s01.intoArray(tile, N);
-    s10.intoArray(tile, WIDTH);
-    s11.intoArray(tile, WIDTH + N);
-    s20.intoArray(tile, 2 * WIDTH);
-    s21.intoArray(tile, 2 * WIDTH + N);
-    s30.intoArray(tile, 3 * WIDTH);
-    s31.intoArray(tile, 3 * WIDTH + N);
-    s40.intoArray(tile, 4 * WIDTH);
-    s41.intoArray(tile, 4 * WIDTH + N);
-    s50.intoArray(tile, 5 * WIDTH);
-    s51.intoArray(tile, 5 * WIDTH + N);
-    s60.intoArray(tile, 6 * WIDTH);
-    s61.intoArray(tile, 6 * WIDTH + N);
-    s70.intoArray(tile, 7 * WIDTH);
-    s71.intoArray(tile, 7 * WIDTH + N);
+    int c1 = to + cStride;
+    int c2 = c1 + cStride;
+    int c3 = c2 + cStride;
+    int c4 = c3 + cStride;
+    int c5 = c4 + cStride;
+    int c6 = c5 + cStride;
+    int c7 = c6 + cStride;
+    if (add) {
+      s00 = s00.add(FloatVector.fromArray(F, c, to));
+      s01 = s01.add(FloatVector.fromArray(F, c, to + N));
+      s10 = s10.add(FloatVector.fromArray(F, c, c1));
+      s11 = s11.add(FloatVector.fromArray(F, c, c1 + N));
+      s20 = s20.add(FloatVector.fromArray(F, c, c2));
+      s21 = s21.add(FloatVector.fromArray(F, c, c2 + N));
+      s30 = s30.add(FloatVector.fromArray(F, c, c3));
+      s31 = s31.add(FloatVector.fromArray(F, c, c3 + N));
+      s40 = s40.add(FloatVector.fromArray(F, c, c4));
+      s41 = s41.add(FloatVector.fromArray(F, c, c4 + N));
+      s50 = s50.add(FloatVector.fromArray(F, c, c5));
+      s51 = s51.add(FloatVector.fromArray(F, c, c5 + N));
+      s60 = s60.add(FloatVector.fromArray(F, c, c6));
+      s61 = s61.add(FloatVector.fromArray(F, c, c6 + N));
+      s70 = s70.add(FloatVector.fromArray(F, c, c7));
+      s71 = s71.add(FloatVector.fromArray(F, c, c7 + N));
+    }
+    s00.intoArray(c, to);
+    s01.intoArray(c, to + N);
+    s10.intoArray(c, c1);
+    s11.intoArray(c, c1 + N);
+    s20.intoArray(c, c2);
+    s21.intoArray(c, c2 + N);
+    s30.intoArray(c, c3);
+    s31.intoArray(c, c3 + N);
+    s40.intoArray(c, c4);
+    s41.intoArray(c, c4 + N);
+    s50.intoArray(c, c5);
+    s51.intoArray(c, c5 + N);
+    s60.intoArray(c, c6);
+    s61.intoArray(c, c6 + N);
+    s70.intoArray(c, c7);
+    s71.intoArray(c, c7 + N);
   }
 
-  /** tile = eight columns of a, [depth, 8] with rows {@code stride} apart, times one panel. */
+  /**
+   * A tile of c, rows {@code cStride} apart, = eight columns of a, [depth, 8] with rows {@link
+   * #WIDTH} apart (a constant: the compiler then checks the bounds once), times one panel.
+   */
   private static void tileOfTransposed(
-      float[] strip, int at, int stride, float[] panels, int panel, int depth, float[] tile) {
+      float[] strip,
+      int at,
+      float[] panels,
+      int panel,
+      int depth,
+      float[] c,
+      int to,
+      int cStride) {
     FloatVector s00 = FloatVector.zero(F);
     FloatVector s01 = s00;
     FloatVector s10 = s00;
@@ -405,7 +500,7 @@ final class Gemm {
     for (int k = 0; k < depth; k++) {
       FloatVector b0 = FloatVector.fromArray(F, panels, panel + k * WIDTH);
       FloatVector b1 = FloatVector.fromArray(F, panels, panel + k * WIDTH + N);
-      int i = at + k * stride;
+      int i = at + k * WIDTH;
       FloatVector x = FloatVector.broadcast(F, strip[i]);
       s00 = x.fma(b0, s00);
       s01 = x.fma(b1, s01);
@@ -431,21 +526,28 @@ final class Gemm {
       s70 = x.fma(b0, s70);
       s71 = x.fma(b1, s71);
     }
-    s00.intoArray(tile, 0);
-    s01.intoArray(tile, N);
-    s10.intoArray(tile, WIDTH);
-    s11.intoArray(tile, WIDTH + N);
-    s20.intoArray(tile, 2 * WIDTH);
-    s21.intoArray(tile, 2 * WIDTH + N);
-    s30.intoArray(tile, 3 * WIDTH);
-    s31.intoArray(tile, 3 * WIDTH + N);
-    s40.intoArray(tile, 4 * WIDTH);
-    s41.intoArray(tile, 4 * WIDTH + N);
-    s50.intoArray(tile, 5 * WIDTH);
-    s51.intoArray(tile, 5 * WIDTH + N);
-    s60.intoArray(tile, 6 * WIDTH);
-    s61.intoArray(tile, 6 * WIDTH + N);
-    s70.intoArray(tile, 7 * WIDTH);
-    s71.intoArray(tile, 7 * WIDTH + N);
+    int c1 = to + cStride;
+    int c2 = c1 + cStride;
+    int c3 = c2 + cStride;
+    int c4 = c3 + cStride;
+    int c5 = c4 + cStride;
+    int c6 = c5 + cStride;
+    int c7 = c6 + cStride;
+    s00.intoArray(c, to);
+    s01.intoArray(c, to + N);
+    s10.intoArray(c, c1);
+    s11.intoArray(c, c1 + N);
+    s20.intoArray(c, c2);
+    s21.intoArray(c, c2 + N);
+    s30.intoArray(c, c3);
+    s31.intoArray(c, c3 + N);
+    s40.intoArray(c, c4);
+    s41.intoArray(c, c4 + N);
+    s50.intoArray(c, c5);
+    s51.intoArray(c, c5 + N);
+    s60.intoArray(c, c6);
+    s61.intoArray(c, c6 + N);
+    s70.intoArray(c, c7);
+    s71.intoArray(c, c7 + N);
   }
 }

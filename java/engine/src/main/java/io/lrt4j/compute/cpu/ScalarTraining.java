@@ -80,7 +80,8 @@ final class ScalarTraining implements TrainingBackend {
   }
 
   @Override
-  public void project(Tensor x, int rows, Tensor w, @Nullable Tensor bias, boolean add, Tensor y) {
+  public void project(
+      Tensor x, int rows, Tensor w, @Nullable Tensor bias, @Nullable Tensor plus, Tensor y) {
     float[][] weights = matrix(w, w.rows());
     for (int i = 0; i < rows; i++) {
       float[] in = row(x, i);
@@ -90,9 +91,9 @@ final class ScalarTraining implements TrainingBackend {
         for (int c = 0; c < w.cols(); c++) {
           sum += (double) in[c] * weights[o][c];
         }
-        out[o] = (float) sum;
+        out[o] = (float) sum + (plus == null ? 0 : CpuTensor.of(plus).get(i, o));
       }
-      set(out, add, y, i);
+      put(out, y, i);
     }
   }
 
@@ -329,12 +330,14 @@ final class ScalarTraining implements TrainingBackend {
       PackedBatch batch,
       Heads heads,
       int window,
+      int @Nullable [] wanted,
       Tensor out,
       Tensor logSumExp) {
     int dim = heads.headDim();
     float[][] rows = matrix(qkv, batch.rows());
     float[][] before = matrix(prefix);
-    for (int i = 0; i < batch.rows(); i++) {
+    for (int w = 0; w < (wanted == null ? batch.rows() : wanted.length); w++) {
+      int i = wanted == null ? w : wanted[w];
       int[] context = context(batch, i, window);
       for (int h = 0; h < heads.heads(); h++) {
         double[] scores = new double[context.length];
@@ -348,7 +351,7 @@ final class ScalarTraining implements TrainingBackend {
           sum += Math.exp(score - max);
         }
         double normaliser = max + Math.log(sum);
-        CpuTensor.of(logSumExp).set(i, h, (float) normaliser);
+        CpuTensor.of(logSumExp).set(w, h, (float) normaliser);
         int value = keyColumn(heads, h) + heads.kvHeads() * dim;
         double[] mixed = new double[dim];
         for (int j = 0; j < context.length; j++) {
@@ -359,7 +362,7 @@ final class ScalarTraining implements TrainingBackend {
           }
         }
         for (int c = 0; c < dim; c++) {
-          CpuTensor.of(out).set(i, h * dim + c, (float) mixed[c]);
+          CpuTensor.of(out).set(w, h * dim + c, (float) mixed[c]);
         }
       }
     }
@@ -373,6 +376,7 @@ final class ScalarTraining implements TrainingBackend {
       PackedBatch batch,
       Heads heads,
       int window,
+      int @Nullable [] wanted,
       Tensor out,
       Tensor logSumExp,
       Tensor dqkv) {
@@ -381,9 +385,11 @@ final class ScalarTraining implements TrainingBackend {
     double scale = 1 / Math.sqrt(dim);
     float[][] rows = matrix(qkv, batch.rows());
     float[][] before = matrix(prefix);
-    float[][] g = matrix(dOut, batch.rows());
-    float[][] y = matrix(out, batch.rows());
-    for (int i = 0; i < batch.rows(); i++) {
+    int count = wanted == null ? batch.rows() : wanted.length;
+    float[][] g = matrix(dOut, count);
+    float[][] y = matrix(out, count);
+    for (int w = 0; w < count; w++) {
+      int i = wanted == null ? w : wanted[w];
       int[] context = context(batch, i, window);
       for (int h = 0; h < heads.heads(); h++) {
         int query = h * dim;
@@ -391,16 +397,16 @@ final class ScalarTraining implements TrainingBackend {
         int value = key + heads.kvHeads() * dim;
         double delta = 0;
         for (int c = 0; c < dim; c++) {
-          delta += (double) g[i][query + c] * y[i][query + c];
+          delta += (double) g[w][query + c] * y[w][query + c];
         }
         for (int j : context) {
           float[] other = at(rows, before, j);
-          double p = Math.exp(score(rows[i], other, heads, h) - CpuTensor.of(logSumExp).get(i, h));
+          double p = Math.exp(score(rows[i], other, heads, h) - CpuTensor.of(logSumExp).get(w, h));
           double dp = 0;
           for (int c = 0; c < dim; c++) {
-            dp += (double) g[i][query + c] * other[value + c];
+            dp += (double) g[w][query + c] * other[value + c];
             if (j >= 0) {
-              d[j][value + c] += p * g[i][query + c];
+              d[j][value + c] += p * g[w][query + c];
             }
           }
           double dScore = p * (dp - delta) * scale;

@@ -91,7 +91,8 @@ final class VectorTraining implements TrainingBackend {
   // --- linear ---------------------------------------------------------------------------------
 
   @Override
-  public void project(Tensor x, int rows, Tensor w, @Nullable Tensor bias, boolean add, Tensor y) {
+  public void project(
+      Tensor x, int rows, Tensor w, @Nullable Tensor bias, @Nullable Tensor plus, Tensor y) {
     turn.lock();
     try {
       gemm.run(
@@ -103,7 +104,7 @@ final class VectorTraining implements TrainingBackend {
           w.cols(),
           w.rows(),
           bias == null ? null : CpuTensor.of(bias),
-          add,
+          plus == null ? null : CpuTensor.of(plus),
           CpuTensor.of(y));
     } finally {
       turn.unlock();
@@ -123,7 +124,7 @@ final class VectorTraining implements TrainingBackend {
           w.rows(),
           w.cols(),
           null,
-          add,
+          add ? CpuTensor.of(dx) : null,
           CpuTensor.of(dx));
     } finally {
       turn.unlock();
@@ -143,7 +144,7 @@ final class VectorTraining implements TrainingBackend {
           rows,
           dw.cols(),
           null,
-          true,
+          CpuTensor.of(dw),
           CpuTensor.of(dw));
       if (dBias != null) {
         sumRows(CpuTensor.of(dy), rows, CpuTensor.of(dBias));
@@ -497,6 +498,7 @@ final class VectorTraining implements TrainingBackend {
       PackedBatch batch,
       Heads heads,
       int window,
+      int @Nullable [] wanted,
       Tensor out,
       Tensor logSumExp) {
     turn.lock();
@@ -507,6 +509,7 @@ final class VectorTraining implements TrainingBackend {
           batch,
           heads,
           window,
+          wanted,
           CpuTensor.of(out),
           CpuTensor.of(logSumExp));
     } finally {
@@ -522,6 +525,7 @@ final class VectorTraining implements TrainingBackend {
       PackedBatch batch,
       Heads heads,
       int window,
+      int @Nullable [] wanted,
       Tensor out,
       Tensor logSumExp,
       Tensor dqkv) {
@@ -534,7 +538,7 @@ final class VectorTraining implements TrainingBackend {
           batch,
           heads,
           window,
-          CpuTensor.of(out),
+          wanted,
           CpuTensor.of(logSumExp),
           CpuTensor.of(dqkv));
     } finally {
@@ -552,28 +556,25 @@ final class VectorTraining implements TrainingBackend {
     run(
         (block, worker) -> {
           int first = block * BLOCK;
-          int count = Math.min(BLOCK, rows - first);
-          float[] v = buffer(worker, 0, BLOCK * 2 * n);
-          float[] h = buffer(worker, 1, BLOCK * n);
-          load(in, first, count, v);
-          for (int i = 0; i < count; i++) {
-            gate(v, i * 2 * n, n, h, i * n);
+          for (int i = first; i < Math.min(rows, first + BLOCK); i++) {
+            gate(in.data(), in.row(i), n, out.data(), out.row(i));
           }
-          store(h, out, first, count);
         },
         Math.ceilDiv(rows, BLOCK));
   }
 
-  private static void gate(float[] gateUp, int at, int n, float[] hidden, int to) {
+  private static void gate(MemorySegment gateUp, long at, int n, MemorySegment hidden, long to) {
+    long up = at + n * 4L;
     int body = F.loopBound(n);
     for (int c = 0; c < body; c += N) {
-      FloatVector g = FloatVector.fromArray(F, gateUp, at + c);
-      FloatVector u = FloatVector.fromArray(F, gateUp, at + n + c);
-      g.div(Lanes.exp(g.neg()).add(1)).mul(u).intoArray(hidden, to + c);
+      FloatVector g = FloatVector.fromMemorySegment(F, gateUp, at + c * 4L, LE);
+      FloatVector u = FloatVector.fromMemorySegment(F, gateUp, up + c * 4L, LE);
+      g.div(Lanes.exp(g.neg()).add(1)).mul(u).intoMemorySegment(hidden, to + c * 4L, LE);
     }
     for (int c = body; c < n; c++) {
-      float g = gateUp[at + c];
-      hidden[to + c] = g / (Lanes.exp(-g) + 1) * gateUp[at + n + c];
+      float g = gateUp.get(FLOAT, at + c * 4L);
+      float h = g / (Lanes.exp(-g) + 1) * gateUp.get(FLOAT, up + c * 4L);
+      hidden.set(FLOAT, to + c * 4L, h);
     }
   }
 
@@ -586,38 +587,35 @@ final class VectorTraining implements TrainingBackend {
     run(
         (block, worker) -> {
           int first = block * BLOCK;
-          int count = Math.min(BLOCK, rows - first);
-          float[] v = buffer(worker, 0, BLOCK * 2 * n);
-          float[] d = buffer(worker, 1, BLOCK * n);
-          load(in, first, count, v);
-          load(dOut, first, count, d);
-          for (int i = 0; i < count; i++) {
-            gateBackward(d, i * n, v, i * 2 * n, n);
+          for (int i = first; i < Math.min(rows, first + BLOCK); i++) {
+            gateBackward(dOut.data(), dOut.row(i), in.data(), in.row(i), n, dIn.data(), dIn.row(i));
           }
-          store(v, dIn, first, count);
         },
         Math.ceilDiv(rows, BLOCK));
   }
 
-  /** Turns gate and up into their gradients, in place. */
-  private static void gateBackward(float[] d, int dAt, float[] gateUp, int at, int n) {
+  private static void gateBackward(
+      MemorySegment d, long dAt, MemorySegment gateUp, long at, int n, MemorySegment to, long toAt) {
+    long up = at + n * 4L;
+    long toUp = toAt + n * 4L;
     int body = F.loopBound(n);
     FloatVector one = FloatVector.broadcast(F, 1);
     for (int c = 0; c < body; c += N) {
-      FloatVector g = FloatVector.fromArray(F, gateUp, at + c);
-      FloatVector u = FloatVector.fromArray(F, gateUp, at + n + c);
-      FloatVector dh = FloatVector.fromArray(F, d, dAt + c);
+      FloatVector g = FloatVector.fromMemorySegment(F, gateUp, at + c * 4L, LE);
+      FloatVector u = FloatVector.fromMemorySegment(F, gateUp, up + c * 4L, LE);
+      FloatVector dh = FloatVector.fromMemorySegment(F, d, dAt + c * 4L, LE);
       FloatVector s = one.div(Lanes.exp(g.neg()).add(1));
       FloatVector ds = dh.mul(s);
-      ds.mul(g).intoArray(gateUp, at + n + c);
-      ds.mul(u).mul(one.sub(s).mul(g).add(1)).intoArray(gateUp, at + c);
+      ds.mul(g).intoMemorySegment(to, toUp + c * 4L, LE);
+      ds.mul(u).mul(one.sub(s).mul(g).add(1)).intoMemorySegment(to, toAt + c * 4L, LE);
     }
     for (int c = body; c < n; c++) {
-      float g = gateUp[at + c];
+      float g = gateUp.get(FLOAT, at + c * 4L);
       float s = 1 / (Lanes.exp(-g) + 1);
-      float ds = d[dAt + c] * s;
-      gateUp[at + c] = ds * gateUp[at + n + c] * ((1 - s) * g + 1);
-      gateUp[at + n + c] = ds * g;
+      float ds = d.get(FLOAT, dAt + c * 4L) * s;
+      float dGate = ds * gateUp.get(FLOAT, up + c * 4L) * ((1 - s) * g + 1);
+      to.set(FLOAT, toUp + c * 4L, ds * g);
+      to.set(FLOAT, toAt + c * 4L, dGate);
     }
   }
 

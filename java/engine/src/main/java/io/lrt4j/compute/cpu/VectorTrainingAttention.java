@@ -1,6 +1,8 @@
 package io.lrt4j.compute.cpu;
 
 import static io.lrt4j.compute.cpu.CpuTensor.FLOAT;
+import static io.lrt4j.compute.cpu.Gemm.STRIP;
+import static io.lrt4j.compute.cpu.Gemm.WIDTH;
 import static io.lrt4j.compute.cpu.Lanes.F;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
@@ -12,15 +14,13 @@ import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention over a packed batch, forward and back, as matrix products of small blocks: S = Q K^T, P
- * = softmax(S), O = P V; dP = dO V^T, dS = P (dP - rowsum(dO O)), dQ = dS K, dK = dS^T Q, dV = P^T
- * dO. One task is a family, a run and its children, with one key/value head: what children add to
- * their parent's gradient stays in one thread.
+ * Attention over a packed batch, forward and back, as matrix products of small blocks: S = K Q^T, P
+ * = softmax(S), O = P^T V; dP = V dO^T, dS = P (dP - colsum(P dP)), dQ = dS^T K, dK = dS Q, dV = P
+ * dO. Keys run down and queries across, so that a query's maximum and sums stay in one lane. One
+ * task is a family, a run and its children, with one key/value head: what children add to their
+ * parent's gradient stays in one thread.
  */
 final class VectorTrainingAttention {
-  /** Query rows at a time. */
-  private static final int BLOCK = 32;
-
   private final Workers workers;
   private final Room[] rooms; // of each worker
 
@@ -30,6 +30,7 @@ final class VectorTrainingAttention {
   private PackedBatch batch = new PackedBatch();
   private Heads heads = new Heads(1, 1, 2);
   private int window;
+  private int @Nullable [] wanted; // rows; queries and what comes of them are counted among these
   private CpuTensor out = VectorBackend.NONE;
   private CpuTensor logSumExp = VectorBackend.NONE;
   private CpuTensor dOut = VectorBackend.NONE;
@@ -44,58 +45,57 @@ final class VectorTrainingAttention {
     Arrays.setAll(rooms, i -> new Room());
   }
 
-  /** One worker's arrays. */
+  /** One worker's arrays. A block is {@link Gemm#WIDTH} queries, all heads of a row side by side. */
   private static final class Room {
     float[] keys = {}; // [context, dim]
     float[] values = {};
-    float[] keysAcross = {}; // panels of K^T
-    float[] valuesDown = {}; // panels of V
-    float[] keysDown = {}; // panels of K
-    float[] valuesAcross = {}; // panels of V^T
-    float[] dKeys = {};
+    float[] keysDown = {}; // panels
+    float[] valuesDown = {};
+    float[] dKeys = {}; // [context, dim]
     float[] dValues = {};
-    float[] queries = {}; // [BLOCK, dim], scaled
+    float[] queries = {}; // [block, dim], scaled
     float[] dOut = {};
-    float[] mixed = {};
     float[] queriesDown = {}; // panels
     float[] dOutDown = {};
-    float[] scores = {}; // [BLOCK, context]
+    float[] queriesAcross = {}; // [dim, block]
+    float[] dOutAcross = {};
+    float[] mixed = {}; // [block, dim]
+    float[] scores = {}; // [context, block]
     float[] dScores = {};
-    final float[] tile = new float[Gemm.STRIP * Gemm.WIDTH];
-    final float[] strip = new float[Gemm.STRIP * BLOCK];
+    final int[] ends = new int[WIDTH]; // of each query: how many keys come before it, itself included
+    final float[] normalisers = new float[WIDTH]; // of each query
+    final float[] sums = new float[WIDTH];
+    final float[] tile = new float[STRIP * WIDTH];
     int capacity;
     int dim;
     boolean back; // whether it has ever been needed for that
 
     void ensure(int context, int dim, boolean back) {
-      if (capacity < context || this.dim != dim || (back && !this.back)) {
-        this.back |= back;
-        capacity = Math.max(context, capacity * 5 / 4);
-        this.dim = dim;
-        int stride = stride();
-        keys = new float[capacity * dim];
-        values = new float[capacity * dim];
-        keysAcross = new float[Gemm.panelSize(dim, capacity)];
-        valuesDown = new float[Gemm.panelSize(capacity, dim)];
-        queries = new float[BLOCK * dim];
-        mixed = new float[BLOCK * dim];
-        scores = new float[BLOCK * stride];
-        if (this.back) {
-          keysDown = new float[Gemm.panelSize(capacity, dim)];
-          valuesAcross = new float[Gemm.panelSize(dim, capacity)];
-          dKeys = new float[capacity * dim];
-          dValues = new float[capacity * dim];
-          dOut = new float[BLOCK * dim];
-          queriesDown = new float[Gemm.panelSize(BLOCK, dim)];
-          dOutDown = new float[Gemm.panelSize(BLOCK, dim)];
-          dScores = new float[BLOCK * stride];
-        }
+      if (capacity >= context && this.dim == dim && (this.back || !back)) {
+        return;
       }
-    }
-
-    /** From row to row of the scores. */
-    int stride() {
-      return Math.ceilDiv(capacity, N) * N + N;
+      this.back |= back;
+      capacity = Math.max(Math.ceilDiv(context, STRIP) * STRIP, capacity);
+      this.dim = dim;
+      keys = new float[capacity * dim];
+      values = new float[capacity * dim];
+      queries = new float[WIDTH * dim];
+      queriesAcross = new float[dim * WIDTH];
+      mixed = new float[WIDTH * dim];
+      scores = new float[(capacity + STRIP) * WIDTH];
+      // A panel as wide as a head is the matrix itself.
+      boolean same = dim == WIDTH;
+      if (this.back) {
+        keysDown = same ? keys : new float[Gemm.panelSize(capacity, dim)];
+        dKeys = new float[capacity * dim];
+        dValues = new float[capacity * dim];
+        dOut = new float[WIDTH * dim];
+        dOutAcross = new float[dim * WIDTH];
+        queriesDown = same ? queries : new float[Gemm.panelSize(WIDTH, dim)];
+        dOutDown = same ? dOut : new float[Gemm.panelSize(WIDTH, dim)];
+        dScores = new float[(capacity + STRIP) * WIDTH];
+      }
+      valuesDown = same ? values : new float[Gemm.panelSize(capacity, dim)];
     }
   }
 
@@ -105,10 +105,12 @@ final class VectorTrainingAttention {
       PackedBatch batch,
       Heads heads,
       int window,
+      int @Nullable [] wanted,
       CpuTensor out,
       CpuTensor logSumExp) {
     back = false;
-    begin(qkv, prefix, batch, heads, window, out, logSumExp);
+    this.out = out;
+    begin(qkv, prefix, batch, heads, window, wanted, logSumExp);
   }
 
   void backward(
@@ -118,13 +120,13 @@ final class VectorTrainingAttention {
       PackedBatch batch,
       Heads heads,
       int window,
-      CpuTensor out,
+      int @Nullable [] wanted,
       CpuTensor logSumExp,
       CpuTensor dqkv) {
     back = true;
     this.dOut = dOut;
     this.dqkv = dqkv;
-    begin(qkv, prefix, batch, heads, window, out, logSumExp);
+    begin(qkv, prefix, batch, heads, window, wanted, logSumExp);
   }
 
   private void begin(
@@ -133,14 +135,14 @@ final class VectorTrainingAttention {
       PackedBatch batch,
       Heads heads,
       int window,
-      CpuTensor out,
+      int @Nullable [] wanted,
       CpuTensor logSumExp) {
     this.qkv = qkv;
     this.prefix = prefix;
     this.batch = batch;
     this.heads = heads;
     this.window = window;
-    this.out = out;
+    this.wanted = wanted;
     this.logSumExp = logSumExp;
     int runs = batch.runs();
     if (families.length < runs) {
@@ -177,20 +179,10 @@ final class VectorTrainingAttention {
       context(room, prefix, batch.prefixFrom(run), 0, before, kvHead);
     }
     context(room, qkv, batch.firstRow(run), before, batch.length(run), kvHead);
-    pack(room, 0, shared);
-    if (back) {
-      Arrays.fill(room.dKeys, 0, shared * dim, 0);
-      Arrays.fill(room.dValues, 0, shared * dim, 0);
-    }
     attend(room, run, before, kvHead);
     for (int child = nextChild[run]; child >= 0; child = nextChild[child]) {
       int length = batch.length(child);
       context(room, qkv, batch.firstRow(child), shared, length, kvHead);
-      pack(room, shared, shared + length);
-      if (back) {
-        Arrays.fill(room.dKeys, shared * dim, (shared + length) * dim, 0);
-        Arrays.fill(room.dValues, shared * dim, (shared + length) * dim, 0);
-      }
       attend(room, child, shared, kvHead);
       if (back) {
         keep(room, batch.firstRow(child), shared, length, kvHead);
@@ -206,7 +198,7 @@ final class VectorTrainingAttention {
     return x.row(row) + 4L * head * heads.headDim();
   }
 
-  /** Takes keys and values of some rows into the context. */
+  /** Takes keys and values of some rows into the context; their gradients are 0 so far. */
   private void context(Room room, CpuTensor from, int row, int at, int rows, int kvHead) {
     int dim = heads.headDim();
     int key = heads.heads() + kvHead;
@@ -216,16 +208,19 @@ final class VectorTrainingAttention {
       MemorySegment.copy(from.data(), FLOAT, column(from, row + i, key), room.keys, to, dim);
       MemorySegment.copy(from.data(), FLOAT, column(from, row + i, value), room.values, to, dim);
     }
+    int end = at + rows;
+    if (back) {
+      packDown(room.keys, at, end, room.capacity, dim, room.keysDown);
+      Arrays.fill(room.dKeys, at * dim, end * dim, 0);
+      Arrays.fill(room.dValues, at * dim, end * dim, 0);
+    } else {
+      packDown(room.values, at, end, room.capacity, dim, room.valuesDown);
+    }
   }
 
-  private void pack(Room room, int from, int to) {
-    int dim = heads.headDim();
-    Gemm.packTransposed(room.keys, from, to, dim, room.keysAcross);
-    if (back) {
-      Gemm.pack(room.keys, from, to, room.capacity, dim, room.keysDown);
-      Gemm.packTransposed(room.values, from, to, dim, room.valuesAcross);
-    } else {
-      Gemm.pack(room.values, from, to, room.capacity, dim, room.valuesDown);
+  private static void packDown(float[] from, int at, int end, int rows, int dim, float[] panels) {
+    if (from != panels) {
+      Gemm.pack(from, at, end, rows, dim, panels);
     }
   }
 
@@ -244,157 +239,188 @@ final class VectorTrainingAttention {
   /** All query heads of a key/value head, for the rows of one run, {@code before} positions on. */
   private void attend(Room room, int run, int before, int kvHead) {
     int group = heads.heads() / heads.kvHeads();
-    for (int h = kvHead * group; h < (kvHead + 1) * group; h++) {
-      for (int i = 0; i < batch.length(run); i += BLOCK) {
-        int rows = Math.min(BLOCK, batch.length(run) - i);
-        int row = batch.firstRow(run) + i;
-        if (back) {
-          blockBackward(room, row, rows, before + i, h);
-        } else {
-          blockForward(room, row, rows, before + i, h);
-        }
+    int begin = batch.firstRow(run);
+    int end = batch.firstRow(run + 1);
+    if (wanted != null && back) {
+      forget(begin, end, kvHead);
+    }
+    // Places among all heads of all wanted rows.
+    int last = place(end) * group;
+    for (int at = place(begin) * group; at < last; at += WIDTH) {
+      int count = Math.min(WIDTH, last - at);
+      for (int q = 0; q < count; q++) {
+        room.ends[q] = before + row((at + q) / group) - begin + 1;
+      }
+      if (back) {
+        blockBackward(room, at, count, batch.prefixRows(run), kvHead);
+      } else {
+        blockForward(room, at, count, kvHead);
       }
     }
   }
 
-  private void load(CpuTensor from, int row, int rows, int head, float[] to) {
-    int dim = heads.headDim();
-    for (int i = 0; i < rows; i++) {
-      MemorySegment.copy(from.data(), FLOAT, column(from, row + i, head), to, i * dim, dim);
+  /** How many of the wanted rows come before a row. */
+  private int place(int row) {
+    if (wanted == null) {
+      return row;
+    }
+    int at = Arrays.binarySearch(wanted, row);
+    return at < 0 ? -1 - at : at;
+  }
+
+  private int row(int place) {
+    return wanted == null ? place : wanted[place];
+  }
+
+  /** Sets the gradients of some rows' queries to 0. */
+  private void forget(int begin, int end, int kvHead) {
+    int group = heads.heads() / heads.kvHeads();
+    for (int row = begin; row < end; row++) {
+      long column = column(dqkv, row, kvHead * group);
+      dqkv.data().asSlice(column, 4L * group * heads.headDim()).fill((byte) 0);
     }
   }
 
-  private void store(float[] from, CpuTensor to, int row, int rows, int head) {
+  /**
+   * Copies the queries' columns, of as many heads at once as lie side by side.
+   *
+   * @param all whether the tensor holds all rows, or the wanted ones
+   */
+  private void load(
+      CpuTensor from, boolean all, int at, int count, int kvHead, float[] to) {
     int dim = heads.headDim();
-    for (int i = 0; i < rows; i++) {
-      MemorySegment.copy(from, i * dim, to.data(), FLOAT, column(to, row + i, head), dim);
+    int group = heads.heads() / heads.kvHeads();
+    for (int q = 0; q < count; ) {
+      int head = (at + q) % group;
+      int n = Math.min(group - head, count - q);
+      int place = (at + q) / group;
+      long column = column(from, all ? row(place) : place, kvHead * group + head);
+      MemorySegment.copy(from.data(), FLOAT, column, to, q * dim, n * dim);
+      q += n;
     }
   }
 
-  /** The block's scaled queries, and their scores with all keys up to the last row's own. */
-  private int scores(Room room, int row, int rows, int position, int h) {
+  private void store(
+      float[] from, CpuTensor to, boolean all, int at, int count, int kvHead) {
     int dim = heads.headDim();
-    load(qkv, row, rows, h, room.queries);
-    multiply(room.queries, rows * dim, (float) (1 / Math.sqrt(dim)));
-    int visible = position + rows;
-    Gemm.multiply(
-        room.queries,
-        dim,
-        rows,
-        room.keysAcross,
-        dim,
-        dim,
-        visible,
-        false,
-        room.scores,
-        room.stride(),
-        room.tile);
+    int group = heads.heads() / heads.kvHeads();
+    for (int q = 0; q < count; ) {
+      int head = (at + q) % group;
+      int n = Math.min(group - head, count - q);
+      int place = (at + q) / group;
+      long column = column(to, all ? row(place) : place, kvHead * group + head);
+      MemorySegment.copy(from, q * dim, to.data(), FLOAT, column, n * dim);
+      q += n;
+    }
+  }
+
+  /** The block's scaled queries, and their scores with all keys that one of them sees. */
+  private int scores(Room room, int at, int count, int kvHead) {
+    int dim = heads.headDim();
+    load(qkv, true, at, count, kvHead, room.queries);
+    multiply(room.queries, 0, count * dim, (float) (1 / Math.sqrt(dim)));
+    Gemm.packTransposed(room.queries, 0, count, dim, room.queriesAcross);
+    int visible = room.ends[count - 1];
+    across(room, room.keys, visible, room.queriesAcross, room.scores);
+    // Queries stand in the order of their rows: the first ones do not see a late key, and behind a
+    // window the last ones do not see an early one.
+    int blind = 0;
+    for (int key = room.ends[0]; key < visible; key++) {
+      while (room.ends[blind] <= key) {
+        blind++;
+      }
+      int row = key * WIDTH;
+      Arrays.fill(room.scores, row, row + blind, Float.NEGATIVE_INFINITY);
+    }
+    int sees = 0;
+    for (int key = 0; key < visible - window; key++) {
+      while (room.ends[sees] - window <= key) {
+        sees++;
+      }
+      int row = key * WIDTH;
+      Arrays.fill(room.scores, row + sees, row + count, Float.NEGATIVE_INFINITY);
+    }
     return visible;
   }
 
-  private void blockForward(Room room, int row, int rows, int position, int h) {
+  /** product = rows panel, [context, block]. */
+  private void across(Room room, float[] rows, int count, float[] panel, float[] product) {
     int dim = heads.headDim();
-    int stride = room.stride();
-    int visible = scores(room, row, rows, position, h);
-    for (int i = 0; i < rows; i++) {
-      int end = position + i + 1;
-      int start = Math.max(0, end - Math.min(end, window));
-      int at = i * stride;
-      Arrays.fill(room.scores, at, at + start, Float.NEGATIVE_INFINITY);
-      Arrays.fill(room.scores, at + end, at + stride, Float.NEGATIVE_INFINITY);
-      float max = max(room.scores, at, visible);
-      float sum = exp(room.scores, at, visible, max);
-      multiply(room.scores, at, visible, 1 / sum);
-      logSumExp.set(row + i, h, (float) (max + Math.log(sum)));
-    }
-    Gemm.multiply(
-        room.scores,
-        stride,
-        rows,
-        room.valuesDown,
-        room.capacity,
-        visible,
-        dim,
-        false,
-        room.mixed,
-        dim,
-        room.tile);
-    store(room.mixed, out, row, rows, h);
+    Gemm.multiply(rows, 0, dim, count, panel, dim, dim, WIDTH, false, product, 0, WIDTH, room.tile);
   }
 
-  private void blockBackward(Room room, int row, int rows, int position, int h) {
+  private void blockForward(Room room, int at, int count, int kvHead) {
     int dim = heads.headDim();
-    int stride = room.stride();
-    int visible = scores(room, row, rows, position, h);
-    load(dOut, row, rows, h, room.dOut);
-    load(out, row, rows, h, room.mixed);
-    Gemm.multiply(
-        room.dOut,
-        dim,
-        rows,
-        room.valuesAcross,
-        dim,
-        dim,
-        visible,
-        false,
-        room.dScores,
-        stride,
-        room.tile);
-    for (int i = 0; i < rows; i++) {
-      int end = position + i + 1;
-      int start = Math.max(0, end - Math.min(end, window));
-      int at = i * stride;
-      Arrays.fill(room.scores, at, at + start, Float.NEGATIVE_INFINITY);
-      Arrays.fill(room.scores, at + end, at + stride, Float.NEGATIVE_INFINITY);
-      exp(room.scores, at, visible, logSumExp.get(row + i, h));
-      float delta = dot(room.dOut, room.mixed, i * dim, dim);
-      scoreGradient(room.scores, room.dScores, at, visible, delta);
+    int group = heads.heads() / heads.kvHeads();
+    int visible = scores(room, at, count, kvHead);
+    for (int q = 0; q < WIDTH; q += N) {
+      softmax(room.scores, q, visible, room.normalisers, room.sums);
     }
-    int prefixRows = batch.prefixRows(batch.runOf(row));
-    Gemm.pack(room.dOut, 0, rows, BLOCK, dim, room.dOutDown);
-    Gemm.multiplyTransposed(
-        room.scores,
-        stride,
-        prefixRows,
-        visible,
-        room.dOutDown,
-        BLOCK,
-        rows,
-        dim,
-        room.dValues,
-        room.tile,
-        room.strip);
-    Gemm.pack(room.queries, 0, rows, BLOCK, dim, room.queriesDown);
-    Gemm.multiplyTransposed(
-        room.dScores,
-        stride,
-        prefixRows,
-        visible,
-        room.queriesDown,
-        BLOCK,
-        rows,
-        dim,
-        room.dKeys,
-        room.tile,
-        room.strip);
-    Gemm.multiply(
-        room.dScores,
-        stride,
-        rows,
-        room.keysDown,
-        room.capacity,
-        visible,
-        dim,
-        false,
-        room.mixed,
-        dim,
-        room.tile);
-    multiply(room.mixed, rows * dim, (float) (1 / Math.sqrt(dim)));
-    store(room.mixed, dqkv, row, rows, h);
+    for (int q = 0; q < count; q += STRIP) {
+      int rows = Math.min(STRIP, count - q);
+      Gemm.multiplyTransposed(
+          room.scores,
+          q,
+          rows,
+          room.valuesDown,
+          room.capacity,
+          room.ends[q + rows - 1],
+          dim,
+          room.mixed,
+          q * dim,
+          room.tile);
+    }
+    for (int q = 0; q < count; q++) {
+      float sum = room.sums[q];
+      multiply(room.mixed, q * dim, dim, 1 / sum);
+      float normaliser = (float) (room.normalisers[q] + Math.log(sum));
+      logSumExp.set((at + q) / group, kvHead * group + (at + q) % group, normaliser);
+    }
+    store(room.mixed, out, false, at, count, kvHead);
   }
 
-  private static void multiply(float[] x, int n, float factor) {
-    multiply(x, 0, n, factor);
+  private void blockBackward(Room room, int at, int count, int prefixRows, int kvHead) {
+    int dim = heads.headDim();
+    int group = heads.heads() / heads.kvHeads();
+    int visible = scores(room, at, count, kvHead);
+    load(dOut, false, at, count, kvHead, room.dOut);
+    Gemm.packTransposed(room.dOut, 0, count, dim, room.dOutAcross);
+    across(room, room.values, visible, room.dOutAcross, room.dScores);
+    for (int q = 0; q < count; q++) {
+      room.normalisers[q] =
+          logSumExp.get((at + q) / group, kvHead * group + (at + q) % group);
+    }
+    for (int q = 0; q < WIDTH; q += N) {
+      scoreGradient(room.scores, room.dScores, q, visible, room.normalisers);
+    }
+    packDown(room.dOut, 0, count, WIDTH, dim, room.dOutDown);
+    down(room, room.scores, prefixRows, visible, count, room.dOutDown, room.dValues);
+    packDown(room.queries, 0, count, WIDTH, dim, room.queriesDown);
+    down(room, room.dScores, prefixRows, visible, count, room.queriesDown, room.dKeys);
+    for (int q = 0; q < count; q += STRIP) {
+      int rows = Math.min(STRIP, count - q);
+      Gemm.multiplyTransposed(
+          room.dScores,
+          q,
+          rows,
+          room.keysDown,
+          room.capacity,
+          room.ends[q + rows - 1],
+          dim,
+          room.mixed,
+          q * dim,
+          room.tile);
+    }
+    multiply(room.mixed, 0, count * dim, (float) (1 / Math.sqrt(dim)));
+    store(room.mixed, dqkv, true, at, count, kvHead);
+  }
+
+  /** sum[key, :] += scores[key, :] panels, for some keys. */
+  private void down(
+      Room room, float[] scores, int from, int to, int count, float[] panels, float[] sum) {
+    int dim = heads.headDim();
+    Gemm.multiply(
+        scores, from * WIDTH, WIDTH, to - from, panels, WIDTH, count, dim, true, sum, from * dim, dim, room.tile);
   }
 
   private static void multiply(float[] x, int at, int n, float factor) {
@@ -407,50 +433,41 @@ final class VectorTrainingAttention {
     }
   }
 
-  private static float dot(float[] a, float[] b, int at, int n) {
-    FloatVector sums = FloatVector.zero(F);
-    int body = F.loopBound(n);
-    for (int c = 0; c < body; c += N) {
-      sums = FloatVector.fromArray(F, a, at + c).fma(FloatVector.fromArray(F, b, at + c), sums);
+  /** x = exp(x - largest) of N queries, in place, and their largest score and sum. */
+  private static void softmax(float[] x, int query, int keys, float[] largest, float[] sums) {
+    int end = query + keys * WIDTH;
+    FloatVector max = FloatVector.fromArray(F, x, query);
+    for (int at = query; at < end; at += WIDTH) {
+      max = max.max(FloatVector.fromArray(F, x, at));
     }
-    float sum = Lanes.sum(sums);
-    for (int c = body; c < n; c++) {
-      sum = Math.fma(a[at + c], b[at + c], sum);
+    FloatVector sum = FloatVector.zero(F);
+    for (int at = query; at < end; at += WIDTH) {
+      FloatVector e = Lanes.exp(FloatVector.fromArray(F, x, at).sub(max));
+      e.intoArray(x, at);
+      sum = sum.add(e);
     }
-    return sum;
+    max.intoArray(largest, query);
+    sum.intoArray(sums, query);
   }
 
-  /** Largest of n numbers; what follows them, up to a whole vector, is not larger. */
-  private static float max(float[] x, int at, int n) {
-    FloatVector max = FloatVector.fromArray(F, x, at);
-    for (int c = N; c < n; c += N) {
-      max = max.max(FloatVector.fromArray(F, x, at + c));
+  /**
+   * P = exp(scores - normaliser) and dScores = P (dP - sum(P dP)) of N queries, in place. That sum
+   * is also the one of dOut out.
+   */
+  private static void scoreGradient(float[] p, float[] dp, int query, int keys, float[] normalisers) {
+    int end = query + keys * WIDTH;
+    FloatVector normaliser = FloatVector.fromArray(F, normalisers, query);
+    FloatVector sum = FloatVector.zero(F);
+    for (int at = query; at < end; at += WIDTH) {
+      FloatVector e = Lanes.exp(FloatVector.fromArray(F, p, at).sub(normaliser));
+      e.intoArray(p, at);
+      sum = e.fma(FloatVector.fromArray(F, dp, at), sum);
     }
-    float most = Float.NEGATIVE_INFINITY;
-    for (int i = 0; i < N; i++) {
-      most = Math.max(most, max.lane(i));
-    }
-    return most;
-  }
-
-  /** x = exp(x - by), in place, up to a whole vector; returns the sum. */
-  private static float exp(float[] x, int at, int n, float by) {
-    FloatVector sums = FloatVector.zero(F);
-    for (int c = 0; c < n; c += N) {
-      FloatVector e = Lanes.exp(FloatVector.fromArray(F, x, at + c).sub(by));
-      e.intoArray(x, at + c);
-      sums = sums.add(e);
-    }
-    return Lanes.sum(sums);
-  }
-
-  /** dScores = P (dP - delta), up to a whole vector. */
-  private static void scoreGradient(float[] p, float[] dp, int at, int n, float delta) {
-    for (int c = 0; c < n; c += N) {
-      FloatVector.fromArray(F, dp, at + c)
-          .sub(delta)
-          .mul(FloatVector.fromArray(F, p, at + c))
-          .intoArray(dp, at + c);
+    for (int at = query; at < end; at += WIDTH) {
+      FloatVector.fromArray(F, dp, at)
+          .sub(sum)
+          .mul(FloatVector.fromArray(F, p, at))
+          .intoArray(dp, at);
     }
   }
 }

@@ -3,6 +3,7 @@ package io.lrt4j.compute.cpu;
 import io.lrt4j.compute.PackedBatch;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** Packed batches of every kind, for tests of attention. */
 final class PackedBatches {
@@ -50,5 +51,10 @@ final class PackedBatches {
     batch.add(1);
     batch.addChild(130, batch.add(9));
     return batch;
+  }
+
+  /** Some rows of a batch: none of some runs, one or several of others. */
+  static int[] some(PackedBatch batch) {
+    return IntStream.range(0, batch.rows()).filter(row -> row % 7 % 3 == 1).toArray();
   }
 }

@@ -73,9 +73,9 @@ class TrainingFormulasTest {
     CpuTensor normed = memory.allocate(rows, 63);
     CpuTensor y = memory.allocate(rows, 33);
     ops.norm(x, rows, norm, EPS, normed);
-    ops.project(normed, rows, w, bias, false, y);
+    ops.project(normed, rows, w, bias, null, y);
     assertClose(Numbers.rows(expected, rows), Numbers.rows(y, rows), "norm and project");
-    ops.project(normed, rows, w, bias, true, y);
+    ops.project(normed, rows, w, bias, y, y);
     float[] twice = Numbers.rows(expected, rows);
     for (int i = 0; i < twice.length; i++) {
       twice[i] *= 2;
@@ -107,9 +107,9 @@ class TrainingFormulasTest {
     CpuTensor both = memory.allocate(rows, 26);
     CpuTensor hidden = memory.allocate(rows, 13);
     ops.norm(x, rows, ones, EPS, normed);
-    ops.project(normed, rows, gateUp, null, false, both);
+    ops.project(normed, rows, gateUp, null, null, both);
     ops.gate(both, rows, hidden);
-    ops.project(hidden, rows, down, null, true, x);
+    ops.project(hidden, rows, down, null, x, x);
     assertClose(Numbers.rows(expected, rows), Numbers.rows(x, rows), "gated MLP");
   }
 
@@ -144,7 +144,7 @@ class TrainingFormulasTest {
           CpuTensor out = memory.allocate(rows, width);
           ops.rotate(raw, batch, h, q, k, EPS, rope, qkv);
           assertClose(Numbers.rows(rotated, rows), Numbers.rows(qkv, rows), "rotation, " + what);
-          ops.attend(qkv, null, batch, h, window, out, memory.allocate(rows, h.heads()));
+          ops.attend(qkv, null, batch, h, window, null, out, memory.allocate(rows, h.heads()));
           assertClose(Numbers.rows(expected, rows), Numbers.rows(out, rows), what);
         }
       }
@@ -229,8 +229,8 @@ class TrainingFormulasTest {
     CpuTensor sums = memory.allocate(rows, h.heads());
     CpuTensor d = memory.allocate(rows, h.columns());
     ops.rotate(raw, batch, h, null, null, EPS, rope, qkv);
-    ops.attend(qkv, prefix, batch, h, window, out, sums);
-    ops.attendBackward(dOut, qkv, prefix, batch, h, window, out, sums, d);
+    ops.attend(qkv, prefix, batch, h, window, null, out, sums);
+    ops.attendBackward(dOut, qkv, prefix, batch, h, window, null, out, sums, d);
     ops.rotateBackward(d, raw, batch, h, null, null, EPS, rope, null, null);
     return new Attention(qkv, out, d);
   }

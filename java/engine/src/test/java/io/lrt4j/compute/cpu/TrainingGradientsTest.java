@@ -195,7 +195,7 @@ class TrainingGradientsTest {
     Tensor dx = random(rows, in);
     DoubleSupplier loss =
         () -> {
-          ops().project(x, rows, w, bias, false, y);
+          ops().project(x, rows, w, bias, null, y);
           return dot(y, dy, rows);
         };
     check("x", x, added(dx, () -> ops().projectInput(dy, rows, w, true, dx)), loss);
@@ -376,24 +376,30 @@ class TrainingGradientsTest {
   void attention(String name, Heads heads, int window) {
     open(name);
     for (PackedBatch batch : batches()) {
+      attention(batch, heads, window, null);
+    }
+    attention(PackedBatches.mixed(), heads, window, PackedBatches.some(PackedBatches.mixed()));
+  }
+
+  private void attention(PackedBatch batch, Heads heads, int window, int @Nullable [] wanted) {
       int rows = batch.rows();
+      int results = wanted == null ? rows : wanted.length;
       int width = heads.heads() * heads.headDim();
       boolean prefixed = batch.prefixRows(batch.runs() - 1) > 0;
       Tensor qkv = random(rows, heads.columns());
       Tensor prefix = prefixed ? random(PackedBatches.PREFIX_ROWS, heads.columns()) : null;
-      Tensor out = random(rows, width);
-      Tensor normalisers = random(rows, heads.heads());
-      Tensor weights = random(rows, width);
+      Tensor out = random(results, width);
+      Tensor normalisers = random(results, heads.heads());
+      Tensor weights = random(results, width);
       Tensor d = random(rows, heads.columns());
       DoubleSupplier loss =
           () -> {
-            ops().attend(qkv, prefix, batch, heads, window, out, normalisers);
-            return dot(out, weights, rows);
+            ops().attend(qkv, prefix, batch, heads, window, wanted, out, normalisers);
+            return dot(out, weights, results);
           };
       assertTrue(Double.isFinite(loss.getAsDouble()));
-      ops().attendBackward(weights, qkv, prefix, batch, heads, window, out, normalisers, d);
+      ops().attendBackward(weights, qkv, prefix, batch, heads, window, wanted, out, normalisers, d);
       check("qkv", qkv, values(d), loss);
-    }
   }
 
   /** Gathering and scattering are each other's transposes. */

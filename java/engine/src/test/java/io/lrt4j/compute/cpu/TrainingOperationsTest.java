@@ -169,10 +169,16 @@ class TrainingOperationsTest {
       CpuTensor w = c.input(out, in);
       CpuTensor bias = c.input(1, out);
       CpuTensor dy = c.input(rows + SPARE, out);
-      compare("project " + what, c, b -> b.project(x, rows, w, null, false, c.set(rows, out)));
-      compare("project+b " + what, c, b -> b.project(x, rows, w, bias, false, c.set(rows, out)));
-      compare("+project " + what, c, b -> b.project(x, rows, w, null, true, c.change(rows, out)));
-      compare("+project+b " + what, c, b -> b.project(x, rows, w, bias, true, c.change(rows, out)));
+      compare("project " + what, c, b -> b.project(x, rows, w, null, null, c.set(rows, out)));
+      compare("project+b " + what, c, b -> b.project(x, rows, w, bias, null, c.set(rows, out)));
+      compare("dy+project+b " + what, c, b -> b.project(x, rows, w, bias, dy, c.set(rows, out)));
+      compare(
+          "+project " + what,
+          c,
+          b -> {
+            CpuTensor y = c.change(rows, out);
+            b.project(x, rows, w, null, y, y);
+          });
       compare("projectInput " + what, c, b -> b.projectInput(dy, rows, w, false, c.set(rows, in)));
       compare(
           "+projectInput " + what, c, b -> b.projectInput(dy, rows, w, true, c.change(rows, in)));
@@ -414,23 +420,29 @@ class TrainingOperationsTest {
     Heads h = new Heads(heads, kvHeads, headDim);
     for (int window : new int[] {1, 2, 7, 40, Integer.MAX_VALUE}) {
       for (PackedBatch batch : PackedBatches.plain()) {
-        attention(batch, h, window, false);
+        attention(batch, h, window, false, null);
       }
-      attention(PackedBatches.mixed(), h, window, true);
+      PackedBatch mixed = PackedBatches.mixed();
+      attention(mixed, h, window, true, null);
+      attention(mixed, h, window, true, PackedBatches.some(mixed));
     }
   }
 
   @Test
   void longAttention() {
     for (int window : new int[] {1, 33, 64, 100, Integer.MAX_VALUE}) {
-      attention(PackedBatches.longer(), new Heads(3, 1, 18), window, true);
+      PackedBatch longer = PackedBatches.longer();
+      attention(longer, new Heads(3, 1, 18), window, true, null);
+      attention(longer, new Heads(3, 1, 18), window, true, PackedBatches.some(longer));
     }
   }
 
-  private void attention(PackedBatch batch, Heads h, int window, boolean prefixed) {
+  private void attention(
+      PackedBatch batch, Heads h, int window, boolean prefixed, int @Nullable [] wanted) {
     int rows = batch.rows();
+    int n = wanted == null ? rows : wanted.length;
     int width = h.heads() * h.headDim();
-    String what = "attend " + h + ", rows " + rows + ", window " + window;
+    String what = "attend " + h + ", " + n + " of rows " + rows + ", window " + window;
     try (Case c = new Case(rows)) {
       CpuTensor qkv =
           c.input(
@@ -440,17 +452,28 @@ class TrainingOperationsTest {
       compare(
           what,
           c,
-          b -> b.attend(qkv, prefix, batch, h, window, c.set(rows, width), c.set(rows, h.heads())));
-      CpuTensor out = CpuTensor.of(c.memory.allocate(rows, width));
-      CpuTensor logSumExp = CpuTensor.of(c.memory.allocate(rows, h.heads()));
-      scalar.training().attend(qkv, prefix, batch, h, window, out, logSumExp);
-      CpuTensor dOut = c.input(rows + SPARE, width);
+          b ->
+              b.attend(
+                  qkv, prefix, batch, h, window, wanted, c.set(n, width), c.set(n, h.heads())));
+      CpuTensor out = CpuTensor.of(c.memory.allocate(n, width));
+      CpuTensor sums = CpuTensor.of(c.memory.allocate(n, h.heads()));
+      scalar.training().attend(qkv, prefix, batch, h, window, wanted, out, sums);
+      CpuTensor dOut = c.input(n + SPARE, width);
       compare(
           what + ", backward",
           c,
           b ->
               b.attendBackward(
-                  dOut, qkv, prefix, batch, h, window, out, logSumExp, c.set(rows, h.columns())));
+                  dOut,
+                  qkv,
+                  prefix,
+                  batch,
+                  h,
+                  window,
+                  wanted,
+                  out,
+                  sums,
+                  c.set(rows, h.columns())));
     }
   }
 }
