@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param seed that it was sampled with, given or drawn: asking with it gives the same answer again;
  *     null of a greedy one, which has no use for it
  * @param timings what took how long
+ * @param toolCalls which of the {@link Question#tools} it calls; they are no part of {@code text}
  */
 public record Answer(
     String text,
@@ -30,7 +31,8 @@ public record Answer(
     List<Float> logprobs,
     Confidence confidence,
     @Nullable Long seed,
-    Timings timings) {
+    Timings timings,
+    List<ToolCall> toolCalls) {
 
   /**
    * Tokens by kind.
@@ -80,6 +82,33 @@ public record Answer(
   public Answer {
     ids = List.copyOf(ids);
     logprobs = List.copyOf(logprobs);
+    toolCalls = List.copyOf(toolCalls);
+  }
+
+  /** Without tool calls. */
+  public Answer(
+      String text,
+      String reasoning,
+      Mode mode,
+      FinishReason finishReason,
+      TokenCounts tokens,
+      List<Integer> ids,
+      List<Float> logprobs,
+      Confidence confidence,
+      @Nullable Long seed,
+      Timings timings) {
+    this(
+        text,
+        reasoning,
+        mode,
+        finishReason,
+        tokens,
+        ids,
+        logprobs,
+        confidence,
+        seed,
+        timings,
+        List.of());
   }
 
   /** Generated tokens (thinking and answer) per second of decoding; 0 when nothing was decoded. */

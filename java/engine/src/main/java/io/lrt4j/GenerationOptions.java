@@ -11,9 +11,13 @@ import org.jspecify.annotations.Nullable;
  * question's options go over those of the checkpoint, {@link Engine#defaultOptions()}, and these
  * over {@link #defaults()}. So unset is not greedy: many checkpoints ask to be sampled from.
  *
- * <p>Order of operations, as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
+ * <p>Order of operations, as in transformers: repetition penalty, presence and frequency penalty,
+ * temperature, top-k, top-p, min-p.
  */
 public final class GenerationOptions {
+  /** Most that {@link #topLogprobs} may ask for. */
+  public static final int MAX_TOP_LOGPROBS = 20;
+
   private static final GenerationOptions UNSET = new Builder().build();
   private static final GenerationOptions DEFAULTS =
       builder()
@@ -25,6 +29,9 @@ public final class GenerationOptions {
           .topP(1f)
           .minP(0f)
           .repetitionPenalty(1f)
+          .presencePenalty(0f)
+          .frequencyPenalty(0f)
+          .topLogprobs(0)
           .stop(List.of())
           .ignoreEos(false)
           .answerCue("Final Answer: ")
@@ -42,6 +49,9 @@ public final class GenerationOptions {
       @Nullable Float topP,
       @Nullable Float minP,
       @Nullable Float repetitionPenalty,
+      @Nullable Float presencePenalty,
+      @Nullable Float frequencyPenalty,
+      @Nullable Integer topLogprobs,
       @Nullable Long seed,
       @Nullable List<String> stop,
       @Nullable Boolean ignoreEos,
@@ -74,6 +84,13 @@ public final class GenerationOptions {
           "repetition penalty",
           "above 0",
           repetitionPenalty);
+      requireFinite(presencePenalty, "presence penalty");
+      requireFinite(frequencyPenalty, "frequency penalty");
+      require(
+          topLogprobs == null || (topLogprobs >= 0 && topLogprobs <= MAX_TOP_LOGPROBS),
+          "top log-probabilities",
+          "0 (none) to " + MAX_TOP_LOGPROBS,
+          topLogprobs);
       if (stop != null) {
         require(stop.stream().noneMatch(Objects::isNull), "stop text", "text", null);
         stop = List.copyOf(stop);
@@ -97,6 +114,10 @@ public final class GenerationOptions {
 
   private static boolean isUnicode(String text) {
     return StandardCharsets.UTF_8.newEncoder().canEncode(text);
+  }
+
+  private static void requireFinite(@Nullable Float penalty, String what) {
+    require(penalty == null || Float.isFinite(penalty), what, "a finite number", penalty);
   }
 
   private static void require(boolean holds, String what, String expected, @Nullable Object found) {
@@ -187,6 +208,27 @@ public final class GenerationOptions {
   }
 
   /**
+   * Subtracted from the logits of tokens that the answer (thinking included) has already; 0 is
+   * none, less than 0 favours them.
+   */
+  public float presencePenalty() {
+    return set(values.presencePenalty, DEFAULTS.values.presencePenalty);
+  }
+
+  /** The same, once for each time that the answer has the token. */
+  public float frequencyPenalty() {
+    return set(values.frequencyPenalty, DEFAULTS.values.frequencyPenalty);
+  }
+
+  /**
+   * How many of the most probable tokens a listener is told of beside each that is written, {@link
+   * Token#alternatives}; 0 is none, and costs nothing.
+   */
+  public int topLogprobs() {
+    return set(values.topLogprobs, DEFAULTS.values.topLogprobs);
+  }
+
+  /**
    * Of the counter-based generator: same seed, same backend, same tokens. Null draws one for every
    * call, and {@link Answer#seed()} says which.
    */
@@ -262,6 +304,18 @@ public final class GenerationOptions {
     return toBuilder().repetitionPenalty(repetitionPenalty).build();
   }
 
+  public GenerationOptions withPresencePenalty(float presencePenalty) {
+    return toBuilder().presencePenalty(presencePenalty).build();
+  }
+
+  public GenerationOptions withFrequencyPenalty(float frequencyPenalty) {
+    return toBuilder().frequencyPenalty(frequencyPenalty).build();
+  }
+
+  public GenerationOptions withTopLogprobs(int topLogprobs) {
+    return toBuilder().topLogprobs(topLogprobs).build();
+  }
+
   public GenerationOptions withSeed(long seed) {
     return toBuilder().seed(seed).build();
   }
@@ -316,6 +370,9 @@ public final class GenerationOptions {
     private @Nullable Float topP;
     private @Nullable Float minP;
     private @Nullable Float repetitionPenalty;
+    private @Nullable Float presencePenalty;
+    private @Nullable Float frequencyPenalty;
+    private @Nullable Integer topLogprobs;
     private @Nullable Long seed;
     private @Nullable List<String> stop;
     private @Nullable Boolean ignoreEos;
@@ -335,6 +392,9 @@ public final class GenerationOptions {
       topP = v.topP != null ? v.topP : topP;
       minP = v.minP != null ? v.minP : minP;
       repetitionPenalty = v.repetitionPenalty != null ? v.repetitionPenalty : repetitionPenalty;
+      presencePenalty = v.presencePenalty != null ? v.presencePenalty : presencePenalty;
+      frequencyPenalty = v.frequencyPenalty != null ? v.frequencyPenalty : frequencyPenalty;
+      topLogprobs = v.topLogprobs != null ? v.topLogprobs : topLogprobs;
       seed = v.seed != null ? v.seed : seed;
       stop = v.stop != null ? v.stop : stop;
       ignoreEos = v.ignoreEos != null ? v.ignoreEos : ignoreEos;
@@ -392,6 +452,24 @@ public final class GenerationOptions {
       return this;
     }
 
+    /** See {@link GenerationOptions#presencePenalty}. */
+    public Builder presencePenalty(@Nullable Float presencePenalty) {
+      this.presencePenalty = presencePenalty;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#frequencyPenalty}. */
+    public Builder frequencyPenalty(@Nullable Float frequencyPenalty) {
+      this.frequencyPenalty = frequencyPenalty;
+      return this;
+    }
+
+    /** See {@link GenerationOptions#topLogprobs}. */
+    public Builder topLogprobs(@Nullable Integer topLogprobs) {
+      this.topLogprobs = topLogprobs;
+      return this;
+    }
+
     /** See {@link GenerationOptions#seed}. */
     public Builder seed(@Nullable Long seed) {
       this.seed = seed;
@@ -440,6 +518,9 @@ public final class GenerationOptions {
               topP,
               minP,
               repetitionPenalty,
+              presencePenalty,
+              frequencyPenalty,
+              topLogprobs,
               seed,
               stop,
               ignoreEos,

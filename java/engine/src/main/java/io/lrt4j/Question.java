@@ -17,17 +17,25 @@ public final class Question {
   private final @Nullable Mode mode;
   private final GenerationOptions options;
   private final boolean specialTokens;
+  private final List<Tool> tools;
 
   /**
    * One turn of a conversation.
    *
    * @param role whose turn it is
    * @param content its text
+   * @param toolCalls what the assistant called in it
    */
-  public record Message(Role role, String content) {
+  public record Message(Role role, String content, List<ToolCall> toolCalls) {
     public Message {
       Objects.requireNonNull(role, "role");
       Objects.requireNonNull(content, "content");
+      toolCalls = List.copyOf(toolCalls);
+    }
+
+    /** A text. */
+    public Message(Role role, String content) {
+      this(role, content, List.of());
     }
   }
 
@@ -35,11 +43,13 @@ public final class Question {
       List<Message> messages,
       @Nullable Mode mode,
       GenerationOptions options,
-      boolean specialTokens) {
+      boolean specialTokens,
+      List<Tool> tools) {
     this.messages = List.copyOf(messages);
     this.mode = mode;
     this.options = options;
     this.specialTokens = specialTokens;
+    this.tools = List.copyOf(tools);
     if (messages.isEmpty()) {
       throw new QuestionException("a question needs at least one message, found none");
     }
@@ -52,7 +62,7 @@ public final class Question {
 
   /** A whole conversation, the question last. */
   public static Question of(List<Message> messages) {
-    return new Question(messages, null, GenerationOptions.unset(), false);
+    return new Question(messages, null, GenerationOptions.unset(), false, List.of());
   }
 
   /** The conversation in order, the question last. */
@@ -70,6 +80,11 @@ public final class Question {
     return specialTokens;
   }
 
+  /** What the model may want to have called. */
+  public List<Tool> tools() {
+    return tools;
+  }
+
   /** The options that the question sets. */
   public GenerationOptions options() {
     return options;
@@ -85,11 +100,11 @@ public final class Question {
     List<Message> all = new ArrayList<>();
     all.add(new Message(Role.SYSTEM, text));
     all.addAll(messages);
-    return new Question(all, mode, options, specialTokens);
+    return new Question(all, mode, options, specialTokens, tools);
   }
 
   public Question mode(@Nullable Mode mode) {
-    return new Question(messages, mode, options, specialTokens);
+    return new Question(messages, mode, options, specialTokens, tools);
   }
 
   /**
@@ -99,12 +114,22 @@ public final class Question {
    * that only you wrote.
    */
   public Question allowSpecialTokens(boolean allowed) {
-    return new Question(messages, mode, options, allowed);
+    return new Question(messages, mode, options, allowed, tools);
+  }
+
+  /**
+   * Functions that the model may want to have called: its chat template tells it of them, and what
+   * it calls is in {@link Answer#toolCalls}. Only where the template has it write calls as Qwen's
+   * do, {@code <tool_call>} and JSON; a model with another one, or none, is not asked, but refuses.
+   */
+  public Question tools(List<Tool> tools) {
+    return new Question(messages, mode, options, specialTokens, tools);
   }
 
   /** Sets these options, in place of all that are set so far. */
   public Question options(GenerationOptions options) {
-    return new Question(messages, mode, Objects.requireNonNull(options, "options"), specialTokens);
+    Objects.requireNonNull(options, "options");
+    return new Question(messages, mode, options, specialTokens, tools);
   }
 
   public Question maxTokens(int maxTokens) {
@@ -137,6 +162,18 @@ public final class Question {
 
   public Question repetitionPenalty(float repetitionPenalty) {
     return options(options.withRepetitionPenalty(repetitionPenalty));
+  }
+
+  public Question presencePenalty(float presencePenalty) {
+    return options(options.withPresencePenalty(presencePenalty));
+  }
+
+  public Question frequencyPenalty(float frequencyPenalty) {
+    return options(options.withFrequencyPenalty(frequencyPenalty));
+  }
+
+  public Question topLogprobs(int topLogprobs) {
+    return options(options.withTopLogprobs(topLogprobs));
   }
 
   public Question seed(long seed) {

@@ -69,6 +69,12 @@ class OptionsTest {
         () -> GenerationOptions.unset().withThinkingBudget(-1));
     refuses(
         "temperature must be 0 or more, found NaN", () -> Question.of("a").temperature(Float.NaN));
+    refuses(
+        "presence penalty must be a finite number, found NaN",
+        () -> Question.of("a").presencePenalty(Float.NaN));
+    refuses(
+        "top log-probabilities must be 0 (none) to 20, found 21",
+        () -> Question.of("a").topLogprobs(21));
     assertEquals(
         "stop text must be text, found null",
         assertThrows(

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
@@ -132,5 +133,56 @@ class SamplingTest {
       Answer without = engine.generate(prompt, options.withRepetitionPenalty(1));
       assertNotEquals(without.ids(), answer.ids());
     }
+  }
+
+  /** Greedy decoding with penalties, and what else might have been, from the model's logits. */
+  @Test
+  void alternativesAndPenaltiesOfWhatWasWritten() {
+    int[] prompt = {64, 65, 66, 67};
+    GenerationOptions options =
+        GenerationOptions.defaults()
+            .withMaxTokens(20)
+            .withIgnoreEos(true)
+            .withPresencePenalty(0.2f)
+            .withFrequencyPenalty(0.1f)
+            .withTopLogprobs(3);
+    List<Token> tokens = new ArrayList<>();
+    try (Engine engine = TestModels.engine("scalar")) {
+      Answer answer = engine.generate(prompt, options, tokens::add);
+      int[] all =
+          IntStream.concat(Arrays.stream(prompt), answer.ids().stream().mapToInt(Integer::intValue))
+              .toArray();
+      float[][] logits = Objects.requireNonNull(engine.score(all, true, false).logits());
+      int changed = 0;
+      for (int i = prompt.length; i < all.length; i++) {
+        float[] own = logits[i - 1];
+        float[] row = own.clone();
+        for (int j = prompt.length; j < i; j++) {
+          row[all[j]] -= 0.1f;
+        }
+        Arrays.stream(all, prompt.length, i).distinct().forEach(id -> row[id] -= 0.2f);
+        assertEquals(ranked(row).getFirst(), all[i], "token " + i);
+        Token token = tokens.get(i - prompt.length);
+        List<Integer> best = ranked(own).subList(0, 3);
+        assertEquals(best, token.alternatives().stream().map(Token.Choice::id).toList());
+        for (Token.Choice choice : token.alternatives()) {
+          float difference = own[choice.id()] - own[all[i]];
+          assertEquals(difference, choice.logprob() - token.logprob(), 1e-5);
+        }
+        changed += best.getFirst() == all[i] ? 0 : 1;
+      }
+      assertTrue(changed > 0); // by the penalties
+      List<Token> plain = new ArrayList<>();
+      Answer _ = engine.generate(prompt, options.withTopLogprobs(0), plain::add);
+      assertEquals(answer.ids(), plain.stream().map(Token::id).toList());
+      assertTrue(plain.stream().allMatch(t -> t.alternatives().isEmpty()));
+    }
+  }
+
+  private static List<Integer> ranked(float[] row) {
+    return IntStream.range(0, row.length)
+        .boxed()
+        .sorted(Comparator.comparingDouble((Integer id) -> -row[id]).thenComparingInt(id -> id))
+        .toList();
   }
 }

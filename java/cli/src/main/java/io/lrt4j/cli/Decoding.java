@@ -23,6 +23,8 @@ record Decoding(
     @Nullable Integer topK,
     @Nullable Float minP,
     @Nullable Float repetitionPenalty,
+    @Nullable Float presencePenalty,
+    @Nullable Float frequencyPenalty,
     @Nullable Long seed,
     List<String> stop) {
 
@@ -50,6 +52,9 @@ record Decoding(
         .addOption(
             valued("min-p", "P", "drop tokens below this fraction of the best one's probability"))
         .addOption(valued("repetition-penalty", "R", "1 is none; counts in greedy decoding too"))
+        .addOption(
+            valued("presence-penalty", "R", "taken off the logits of tokens already written"))
+        .addOption(valued("frequency-penalty", "R", "the same, once for each time"))
         .addOption(valued("seed", "N", "same seed, same tokens (default: one is drawn, and told)"))
         .addOption(valued("stop", "TEXT", "end before this text; may be repeated"));
   }
@@ -72,6 +77,8 @@ record Decoding(
         arguments.has("top-k") ? arguments.integer("top-k", 0, 0, Integer.MAX_VALUE) : null,
         arguments.number("min-p", p -> p >= 0 && p <= 1, "from 0 to 1"),
         arguments.number("repetition-penalty", r -> r > 0, "above 0"),
+        arguments.number("presence-penalty", Double::isFinite, "a number"),
+        arguments.number("frequency-penalty", Double::isFinite, "a number"),
         arguments.has("seed")
             ? arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE)
             : null,
@@ -105,6 +112,8 @@ record Decoding(
             .topK(topK)
             .minP(minP)
             .repetitionPenalty(repetitionPenalty)
+            .presencePenalty(presencePenalty)
+            .frequencyPenalty(frequencyPenalty)
             .seed(seed)
             .stop(stop)
             .cancellation(cancellation)

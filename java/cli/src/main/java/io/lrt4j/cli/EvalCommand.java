@@ -230,6 +230,8 @@ final class EvalCommand implements Command {
     setting.put("top_p", Float.toString(o.topP()));
     setting.put("min_p", Float.toString(o.minP()));
     setting.put("repetition_penalty", Float.toString(o.repetitionPenalty()));
+    setting.put("presence_penalty", Float.toString(o.presencePenalty()));
+    setting.put("frequency_penalty", Float.toString(o.frequencyPenalty()));
     setting.put("stop", o.stop().toString());
     setting.put("seed", o.seed() == null ? "0" : o.seed().toString());
     return setting;

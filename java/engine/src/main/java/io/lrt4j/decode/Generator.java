@@ -238,7 +238,7 @@ public final class Generator implements AutoCloseable {
 
   /** The same, unless {@code cutoff}, which is that of each, ends them all. */
   public void run(List<Sequence> sequences, Tensor firstLogits, @Nullable Cutoff cutoff) {
-    if (buffers.logits.length == 0 && sequences.stream().anyMatch(Sequence::samples)) {
+    if (buffers.logits.length == 0 && sequences.stream().anyMatch(Sequence::readsLogits)) {
       buffers = new Sampler.Buffers(model.config().vocabSize());
     }
     for (int i = 0; i < sequences.size(); i++) {

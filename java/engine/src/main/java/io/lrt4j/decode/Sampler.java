@@ -7,10 +7,10 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Chooses tokens from logits, as transformers does: repetition penalty ({@link #penalize}),
- * temperature, top-k, top-p, min-p, then a draw from what is left. Scores are float, probabilities
- * double. All buffers are made once, a call allocates nothing. For one thread, all samplers of
- * which may share {@link Buffers}.
+ * Chooses tokens from logits, as transformers does: penalties ({@link #penalize}), temperature,
+ * top-k, top-p, min-p, then a draw from what is left. Scores are float, probabilities double. All
+ * buffers are made once, a call allocates nothing. For one thread, all samplers of which may share
+ * {@link Buffers}.
  */
 public final class Sampler {
   /** Of the histogram over distances from the largest score. */
@@ -29,9 +29,12 @@ public final class Sampler {
   private final boolean[] wasSeen; // [vocab], or empty without a penalty
   private final int[] seen; // the tokens of wasSeen
   private int seenCount;
+  private final int[] times; // [vocab] that a token was written, or empty without a penalty
+  private final int[] written; // the tokens of times
+  private int writtenCount;
 
   /**
-   * @param options temperature, top-k, top-p, min-p, repetition penalty and, unless greedy, seed
+   * @param options temperature, top-k, top-p, min-p, penalties and, unless greedy, seed
    * @param vocabSize most logits that will ever come
    */
   public Sampler(GenerationOptions options, int vocabSize) {
@@ -45,6 +48,9 @@ public final class Sampler {
     int penalized = options.repetitionPenalty() == 1 ? 0 : vocabSize;
     this.wasSeen = new boolean[penalized];
     this.seen = new int[penalized];
+    boolean counts = options.presencePenalty() != 0 || options.frequencyPenalty() != 0;
+    this.times = new int[counts ? vocabSize : 0];
+    this.written = new int[counts ? vocabSize : 0];
     scores = buffers.scores;
     weights = buffers.weights;
     kept = buffers.kept;
@@ -82,7 +88,22 @@ public final class Sampler {
     masses = buffers.masses;
   }
 
-  /** Adds a token of the sequence, prompt or answer, to those that {@link #penalize} holds down. */
+  /** Whether {@link #penalize} changes logits. */
+  static boolean penalizes(GenerationOptions options) {
+    return options.repetitionPenalty() != 1
+        || options.presencePenalty() != 0
+        || options.frequencyPenalty() != 0;
+  }
+
+  /** Adds a token of the answer to those that {@link #penalize} holds down. */
+  public void wrote(int id) {
+    seen(id);
+    if (id >= 0 && id < times.length && times[id]++ == 0) {
+      written[writtenCount++] = id;
+    }
+  }
+
+  /** Adds a token of the prompt to those that the repetition penalty holds down. */
   public void seen(int id) {
     if (id >= 0 && id < wasSeen.length && !wasSeen[id]) {
       wasSeen[id] = true;
@@ -96,23 +117,32 @@ public final class Sampler {
       wasSeen[seen[i]] = false;
     }
     seenCount = 0;
+    for (int i = 0; i < writtenCount; i++) {
+      times[written[i]] = 0;
+    }
+    writtenCount = 0;
   }
 
   /**
-   * Applies the repetition penalty in place, once to each token seen: positive logits are divided
-   * by it, negative ones multiplied (CTRL, Keskar et al. 2019).
+   * Applies the penalties in place. The repetition penalty, once to each token of prompt and
+   * answer: positive logits are divided by it, negative ones multiplied (CTRL, Keskar et al. 2019).
+   * Then those of OpenAI's interface, to each token of the answer: the presence penalty is
+   * subtracted once, the frequency penalty once for each time.
    *
    * @param logits [n]
    */
   public void penalize(float[] logits, int n) {
     float penalty = options.repetitionPenalty();
-    if (penalty == 1) {
-      return;
-    }
-    for (int i = 0; i < seenCount; i++) {
+    for (int i = 0; i < seenCount; i++) { // none without a penalty
       int id = seen[i];
       if (id < n) {
         logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
+      }
+    }
+    for (int i = 0; i < writtenCount; i++) {
+      int id = written[i];
+      if (id < n) {
+        logits[id] -= options.presencePenalty() + times[id] * options.frequencyPenalty();
       }
     }
   }

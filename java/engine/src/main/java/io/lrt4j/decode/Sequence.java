@@ -13,6 +13,7 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.StreamingDecoder;
 import io.lrt4j.text.Tokenizer;
+import io.lrt4j.text.ToolCallReader;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -51,6 +52,7 @@ public final class Sequence {
   private String pendingHead = ""; // what has come of the answer while that is white space alone
   private boolean answerBegun;
   private boolean ownsCache;
+  private @Nullable ToolCallReader calls; // null: not looked for
   private double logprobSum;
   private float smallestMargin = Float.POSITIVE_INFINITY;
   private long firstAnswerNanos; // System.nanoTime; 0 before
@@ -103,7 +105,7 @@ public final class Sequence {
     boolean apart = thinkingLimit > 0 && options.thinkingBudget() > 0;
     answerLimit = apart ? options.maxTokens() : limit;
     this.close = close.clone();
-    boolean greedy = options.temperature() == 0 && options.repetitionPenalty() == 1;
+    boolean greedy = options.temperature() == 0 && !Sampler.penalizes(options);
     sampler = greedy ? null : new Sampler(options, vocabulary.size(), Sampler.Buffers.NONE);
     ids = new int[limit];
     logprobs = new float[limit];
@@ -136,14 +138,18 @@ public final class Sequence {
     Generator.summarize(ops, logits, row, cache.length(), summary);
     int id = summary.argmax;
     float logit = summary.max;
-    if (sampler != null) {
-      float[] host = buffers.logits;
-      sampler.use(buffers);
+    float[] host = buffers.logits;
+    if (readsLogits()) {
       ops.read(logits, row, host, 1);
+    }
+    List<Token.Choice> alternatives =
+        tellsAlternatives() ? alternatives(host, options.topLogprobs(), summary) : List.of();
+    if (sampler != null) {
+      sampler.use(buffers);
       sampler.penalize(host, host.length);
       id = sampler.sample(host, host.length, 0, count);
-      sampler.seen(id);
-      if (options.repetitionPenalty() != 1) {
+      sampler.wrote(id);
+      if (Sampler.penalizes(options)) {
         ops.read(logits, row, host, 1); // the model's own, without the penalty
       }
       logit = host[id];
@@ -164,11 +170,44 @@ public final class Sequence {
     }
     if (listener != null) {
       listener.onToken(
-          new Token(id, finished == null ? text : text + flush(tokenPhase), logprob, tokenPhase));
+          new Token(
+              id,
+              outsideOfCalls(finished == null ? text : text + flush(tokenPhase), tokenPhase),
+              logprob,
+              tokenPhase,
+              alternatives,
+              calls == null ? List.of() : calls.take()));
       if (finished == null) { // it hears no more if it has called the answer off
         finished = cutoff.reached();
       }
     }
+  }
+
+  /**
+   * The {@code n} largest logits as log-probabilities, the largest first; of equal ones the lower
+   * id.
+   */
+  private static List<Token.Choice> alternatives(float[] logits, int n, LogitSummary summary) {
+    int[] best = new int[Math.min(n, logits.length)];
+    int found = 0;
+    for (int id = 0; id < logits.length; id++) {
+      int at = found;
+      while (at > 0 && logits[id] > logits[best[at - 1]]) {
+        at--;
+      }
+      if (at < best.length) {
+        found = Math.min(found + 1, best.length);
+        System.arraycopy(best, at, best, at + 1, found - at - 1);
+        best[at] = id;
+      }
+    }
+    return Arrays.stream(best)
+        .mapToObj(id -> new Token.Choice(id, logits[id] - summary.logSumExp))
+        .toList();
+  }
+
+  private boolean tellsAlternatives() {
+    return listener != null && options.topLogprobs() > 0;
   }
 
   /** Ends it, if it has not ended, as its cutoff says. */
@@ -176,6 +215,19 @@ public final class Sequence {
     if (finished == null) {
       finished = cutoff.reached();
     }
+  }
+
+  private String outsideOfCalls(String text, Phase of) {
+    if (calls == null || of == Phase.REASONING) {
+      return text;
+    }
+    String outside = calls.add(text);
+    return finished == null ? outside : outside + calls.finish();
+  }
+
+  /** Its listener is to hear of tool calls, in place of their text. */
+  public void readToolCalls() {
+    calls = new ToolCallReader();
   }
 
   private String think(int id) {
@@ -270,9 +322,9 @@ public final class Sequence {
         : trimHead(Objects.requireNonNull(answerText).finish());
   }
 
-  /** Whether it needs room to choose in. */
-  boolean samples() {
-    return sampler != null;
+  /** Whether it needs room for logits and to choose in. */
+  boolean readsLogits() {
+    return sampler != null || tellsAlternatives();
   }
 
   boolean isFinished() {

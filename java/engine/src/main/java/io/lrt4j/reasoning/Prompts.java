@@ -6,10 +6,13 @@ import io.lrt4j.Role;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.MessageGuard;
 import io.lrt4j.text.Tokenizer;
+import io.lrt4j.text.ToolTexts;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -77,34 +80,62 @@ public record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate temp
           "the model came without a chat template (chat_template.jinja or tokenizer_config.json): "
               + "it can complete text, not answer questions");
     }
-    return template.render(messages.maps, true, Map.of("enable_thinking", enableThinking));
+    Map<String, Object> variables = new HashMap<>();
+    variables.put("enable_thinking", enableThinking);
+    if (!messages.tools.isEmpty()) {
+      if (!template.knowsTools()) {
+        throw new QuestionException(
+            "tools are not supported with this model: its chat template does not have it write"
+                + " calls as <tool_call> with a JSON object");
+      }
+      variables.put("tools", messages.tools);
+    }
+    return template.render(messages.maps, true, variables);
   }
 
   /**
    * A question's messages as a template takes them.
    *
-   * @param guard against special tokens in them, unless the question allows them
+   * @param tools that it offers
+   * @param guard against special tokens in both, unless the question allows them
    */
   private record Messages(
-      List<Map<String, String>> maps, Tokenizer tokenizer, @Nullable MessageGuard guard) {
+      List<Map<String, Object>> maps,
+      List<Map<String, Object>> tools,
+      Tokenizer tokenizer,
+      @Nullable MessageGuard guard) {
 
     static Messages of(Question question, Tokenizer tokenizer) {
       MessageGuard guard = null;
       if (!question.allowsSpecialTokens()) {
         List<String> texts = new ArrayList<>();
         question.messages().forEach(m -> texts.add(m.content()));
+        question.tools().forEach(t -> ToolTexts.tool(t, keptIn(texts)));
         guard = tokenizer.guard(texts);
       }
-      List<Map<String, String>> maps = new ArrayList<>();
+      UnaryOperator<String> guarded = guard == null ? t -> t : guard::guard;
+      List<Map<String, Object>> tools =
+          question.tools().stream().map(t -> ToolTexts.tool(t, guarded)).toList();
+      List<Map<String, Object>> maps = new ArrayList<>();
       for (Question.Message message : question.messages()) {
         // What the model said itself stays as it is: templates look for </think> in it.
-        MessageGuard foreign = message.role() == Role.ASSISTANT ? null : guard;
-        Map<String, String> map = new LinkedHashMap<>(); // a template may print it whole
+        boolean own = message.role() == Role.ASSISTANT;
+        Map<String, Object> map = new LinkedHashMap<>(); // a template may print it whole
         map.put("role", message.role().key());
-        map.put("content", foreign == null ? message.content() : foreign.guard(message.content()));
+        map.put("content", own ? message.content() : guarded.apply(message.content()));
+        if (!message.toolCalls().isEmpty()) {
+          map.put("tool_calls", message.toolCalls().stream().map(ToolTexts::call).toList());
+        }
         maps.add(map);
       }
-      return new Messages(maps, tokenizer, guard);
+      return new Messages(maps, tools, tokenizer, guard);
+    }
+
+    private static UnaryOperator<String> keptIn(List<String> texts) {
+      return text -> {
+        texts.add(text);
+        return text;
+      };
     }
 
     int[] encode(String text) {

@@ -21,6 +21,7 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.decode.Generator;
 import io.lrt4j.decode.Sequence;
 import io.lrt4j.schedule.Cutoff;
+import io.lrt4j.text.ToolCallReader;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -83,7 +84,10 @@ public final class Session implements AutoCloseable {
           }
           GenerationOptions options = question.optionsOver(model.defaultOptions());
           return answers(
-              Job.of(prompt(question), options, count, new Stopwatch(asked)), mode, listener);
+              Job.of(prompt(question), options, count, new Stopwatch(asked))
+                  .withTools(!question.tools().isEmpty()),
+              mode,
+              listener);
         });
   }
 
@@ -242,11 +246,17 @@ public final class Session implements AutoCloseable {
   /**
    * What is to be answered, and what has been measured of it so far.
    *
+   * @param tools whether it may call some
    * @param seeds one for each answer wanted
    */
   @SuppressWarnings("ArrayRecordComponent") // private, and nobody changes it
   private record Job(
-      int[] prompt, GenerationOptions options, long[] seeds, Stopwatch watch, Cutoff cutoff) {
+      int[] prompt,
+      GenerationOptions options,
+      long[] seeds,
+      Stopwatch watch,
+      Cutoff cutoff,
+      boolean tools) {
     private static final long MAX_DRAWN_SEED = 1L << 52; // exact in any JSON reader
 
     /** The seed that answer {@code i} was sampled with; null of a greedy one. */
@@ -258,7 +268,11 @@ public final class Session implements AutoCloseable {
       Long given = options.seed();
       long first = given == null ? ThreadLocalRandom.current().nextLong(MAX_DRAWN_SEED) : given;
       long[] seeds = LongStream.range(0, count).map(i -> first + i).toArray();
-      return new Job(prompt, options, seeds, watch, new Cutoff(options, watch.start));
+      return new Job(prompt, options, seeds, watch, new Cutoff(options, watch.start), false);
+    }
+
+    Job withTools(boolean some) {
+      return new Job(prompt, options, seeds, watch, cutoff, some);
     }
   }
 
@@ -404,7 +418,7 @@ public final class Session implements AutoCloseable {
     int n = job.prompt.length;
     Objects.requireNonNull(cache).truncate(n);
     long[] seeds = Arrays.stream(doubtful).mapToLong(i -> job.seeds[i]).toArray();
-    Job again = new Job(job.prompt, job.options, seeds, job.watch, job.cutoff);
+    Job again = new Job(job.prompt, job.options, seeds, job.watch, job.cutoff, job.tools);
     // What follows the question is in its last hidden state: nothing is run again.
     Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1, job.cutoff);
     List<Answer> explicit = decode(again, Mode.EXPLICIT, n, 0, logits, listener);
@@ -492,6 +506,9 @@ public final class Session implements AutoCloseable {
                 listener,
                 job.cutoff);
         sequence.seen(job.prompt, job.prompt.length);
+        if (job.tools) {
+          sequence.readToolCalls();
+        }
         if (own != cache) {
           sequence.ownsCache();
         }
@@ -513,8 +530,10 @@ public final class Session implements AutoCloseable {
     var tokens =
         new Answer.TokenCounts(
             promptTokens + s.forcedCount(), latents, s.reasoningCount(), s.answerCount(), cached);
+    String text = s.answer();
+    var read = job.tools ? ToolCallReader.read(text) : new ToolCallReader.Read(text, List.of());
     return new Answer(
-        s.answer(),
+        read.text(),
         s.reasoning(),
         mode,
         s.finishReason(),
@@ -523,7 +542,8 @@ public final class Session implements AutoCloseable {
         s.logprobs(),
         s.confidence(),
         job.seed(i),
-        job.watch.timings(s.firstAnswerNanos()));
+        job.watch.timings(s.firstAnswerNanos()),
+        read.calls());
   }
 
   /** Log-probabilities of a given sequence. */

@@ -33,17 +33,24 @@ public final class ChatTemplate {
   /** What a template says that knows thinking. */
   private static final Pattern THINKING = Pattern.compile("</?think>|enable_thinking");
 
+  /** What one says that has calls written as {@link ToolCallReader} reads them; and what not. */
+  private static final Pattern TOOL_CALLS =
+      Pattern.compile("(?s)(?=.*\\btools\\b)(?=.*" + ToolCallReader.OPEN + ")(?!.*<function=).*");
+
   private final boolean knowsThinking;
+  private final boolean knowsTools;
   private final Template template;
   private final Template toolTemplate;
   private final Map<String, Object> specialTokens;
 
   private ChatTemplate(
       boolean knowsThinking,
+      boolean knowsTools,
       Template template,
       Template toolTemplate,
       Map<String, ?> specialTokens) {
     this.knowsThinking = knowsThinking;
+    this.knowsTools = knowsTools;
     this.template = template;
     this.toolTemplate = toolTemplate;
     this.specialTokens = Map.copyOf(specialTokens);
@@ -57,7 +64,12 @@ public final class ChatTemplate {
    */
   public static ChatTemplate of(String source, Map<String, Object> specialTokens) {
     var template = Template.parse(source);
-    return new ChatTemplate(THINKING.matcher(source).find(), template, template, specialTokens);
+    return new ChatTemplate(
+        THINKING.matcher(source).find(),
+        TOOL_CALLS.matcher(source).matches(),
+        template,
+        template,
+        specialTokens);
   }
 
   /**
@@ -96,6 +108,7 @@ public final class ChatTemplate {
     return Optional.of(
         new ChatTemplate(
             THINKING.matcher(source).find(),
+            TOOL_CALLS.matcher(toolSource == null ? source : toolSource).matches(),
             template,
             toolSource == null ? template : Template.parse(toolSource),
             specialTokens(settings)));
@@ -104,6 +117,11 @@ public final class ChatTemplate {
   /** Whether it mentions thinking: {@code <think>}, {@code </think>}, {@code enable_thinking}. */
   public boolean knowsThinking() {
     return knowsThinking;
+  }
+
+  /** Whether it tells a model of tools, and has it call them as {@link ToolCallReader} reads it. */
+  public boolean knowsTools() {
+    return knowsTools;
   }
 
   /**

@@ -228,6 +228,23 @@ class SamplerTest {
     assertArrayEquals(new float[] {8, 2, -8, -16}, logits);
   }
 
+  @Test
+  void whatWasWrittenIsHeldDownByHowOften() {
+    var sampler =
+        new Sampler(
+            SAMPLING.withRepetitionPenalty(2).withPresencePenalty(1).withFrequencyPenalty(0.5f), 5);
+    sampler.seen(0); // of the prompt
+    for (int id : new int[] {1, 1, 3, 4}) {
+      sampler.wrote(id);
+    }
+    var logits = new float[] {8, 8, -8, -8};
+    sampler.penalize(logits, 4);
+    assertArrayEquals(new float[] {4, 2, -8, -17.5f}, logits);
+    sampler.forget();
+    sampler.penalize(logits, 4);
+    assertArrayEquals(new float[] {4, 2, -8, -17.5f}, logits);
+  }
+
   /** Sorted, reversed, equal and saw-toothed scores of a real vocabulary's size. */
   @Test
   void largeVocabularies() {

@@ -1,35 +1,45 @@
 package io.lrt4j.langchain4j;
 
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
+import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.Content;
 import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.TextContent;
+import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.InternalServerException;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
+import dev.langchain4j.internal.Json;
+import dev.langchain4j.internal.JsonSchemaElementUtils;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.ToolChoice;
+import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import io.lrt4j.Answer;
 import io.lrt4j.CacheMemoryException;
 import io.lrt4j.Engine;
 import io.lrt4j.LrtException;
+import io.lrt4j.OverloadedException;
 import io.lrt4j.Question;
 import io.lrt4j.QuestionException;
 import io.lrt4j.Role;
 import io.lrt4j.TemplateException;
+import io.lrt4j.Tool;
+import io.lrt4j.ToolCall;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
+import java.util.UUID;
+import java.util.stream.IntStream;
 
 /**
  * What both chat models have in common: the engine, the defaults, and both directions of
@@ -64,7 +74,8 @@ record Asking(
     checkSupported(parameters);
     Question question = Question.of(request.messages().stream().map(Asking::message).toList());
     try {
-      return options(question, parameters);
+      return options(question, parameters)
+          .tools(parameters.toolSpecifications().stream().map(Asking::tool).toList());
     } catch (QuestionException e) {
       throw translated(e);
     }
@@ -84,6 +95,12 @@ record Asking(
     if (parameters.topK() != null) {
       question = question.topK(parameters.topK());
     }
+    if (parameters.presencePenalty() != null) {
+      question = question.presencePenalty(parameters.presencePenalty().floatValue());
+    }
+    if (parameters.frequencyPenalty() != null) {
+      question = question.frequencyPenalty(parameters.frequencyPenalty().floatValue());
+    }
     if (!parameters.stopSequences().isEmpty()) {
       question = question.stop(parameters.stopSequences().toArray(String[]::new));
     }
@@ -101,27 +118,14 @@ record Asking(
     if (asked != null && !asked.equals(modelName)) {
       throw unsupported("modelName " + asked + ": the engine has " + modelName);
     }
-    if (isSet(parameters.frequencyPenalty())) {
-      throw unsupported("frequencyPenalty");
-    }
-    if (isSet(parameters.presencePenalty())) {
-      throw unsupported("presencePenalty");
-    }
     ToolChoice choice = parameters.toolChoice();
     if (choice != null && choice != ToolChoice.AUTO) {
       throw unsupported("ToolChoice." + choice);
-    }
-    if (!parameters.toolSpecifications().isEmpty()) {
-      throw unsupported("tools");
     }
     if (parameters.responseFormat() != null
         && parameters.responseFormat().type() == ResponseFormatType.JSON) {
       throw unsupported("JSON response format");
     }
-  }
-
-  private static boolean isSet(@Nullable Double penalty) {
-    return penalty != null && penalty != 0;
   }
 
   private static UnsupportedFeatureException unsupported(String what) {
@@ -132,10 +136,38 @@ record Asking(
     return switch (message) {
       case SystemMessage m -> new Question.Message(Role.SYSTEM, m.text());
       case UserMessage m -> new Question.Message(Role.USER, text(m.contents()));
-      case AiMessage m when m.text() != null && !m.hasToolExecutionRequests() ->
-          new Question.Message(Role.ASSISTANT, m.text());
-      default -> throw unsupported("messages of type " + message.type() + " with tools, or custom");
+      case AiMessage m ->
+          new Question.Message(
+              Role.ASSISTANT,
+              Objects.requireNonNullElse(m.text(), ""),
+              m.toolExecutionRequests().stream()
+                  .map(r -> new ToolCall(r.name(), r.arguments()))
+                  .toList());
+      case ToolExecutionResultMessage m -> new Question.Message(Role.TOOL, m.text());
+      default -> throw unsupported("messages of type " + message.type());
     };
+  }
+
+  private static Tool tool(ToolSpecification specification) {
+    JsonObjectSchema parameters = specification.parameters();
+    return new Tool(
+        specification.name(),
+        Objects.requireNonNullElse(specification.description(), ""),
+        parameters == null ? "{}" : Json.toJson(JsonSchemaElementUtils.toMap(parameters)));
+  }
+
+  /**
+   * A call in LangChain4j's terms.
+   *
+   * @param id of the answer
+   * @param index of the call in it
+   */
+  static ToolExecutionRequest request(ToolCall call, String id, int index) {
+    return ToolExecutionRequest.builder()
+        .id(id + "-call-" + index)
+        .name(call.name())
+        .arguments(call.arguments())
+        .build();
   }
 
   private static String text(List<Content> contents) {
@@ -149,12 +181,26 @@ record Asking(
     return String.join("\n", texts);
   }
 
+  /** What an answer is called. */
+  static String newId() {
+    return "lrt-" + UUID.randomUUID();
+  }
+
   /** An answer in LangChain4j's terms. */
-  ChatResponse response(Answer answer) {
+  ChatResponse response(Answer answer, String id) {
     String thinking = returnThinking && !answer.reasoning().isEmpty() ? answer.reasoning() : null;
+    List<ToolCall> calls = answer.toolCalls();
     return ChatResponse.builder()
-        .aiMessage(AiMessage.builder().text(answer.text()).thinking(thinking).build())
-        .metadata(LrtChatResponseMetadata.of(answer, modelName))
+        .aiMessage(
+            AiMessage.builder()
+                .text(calls.isEmpty() || !answer.text().isEmpty() ? answer.text() : null)
+                .thinking(thinking)
+                .toolExecutionRequests(
+                    IntStream.range(0, calls.size())
+                        .mapToObj(i -> request(calls.get(i), id, i))
+                        .toList())
+                .build())
+        .metadata(LrtChatResponseMetadata.of(answer, modelName, id))
         .build();
   }
 
@@ -163,6 +209,7 @@ record Asking(
     return switch (thrown) {
       case QuestionException e -> new InvalidRequestException(e.getMessage(), e);
       case TemplateException e -> new InvalidRequestException(e.getMessage(), e);
+      case OverloadedException e -> new RateLimitException(e.getMessage(), e);
       case CacheMemoryException e -> new RateLimitException(e.getMessage(), e);
       case LrtException e -> new InternalServerException(e.getMessage(), e);
       default -> thrown;

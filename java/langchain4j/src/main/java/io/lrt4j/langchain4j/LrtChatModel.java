@@ -41,7 +41,7 @@ public final class LrtChatModel implements ChatModel {
   public ChatResponse doChat(ChatRequest request) {
     var question = asking.question(request);
     try {
-      return asking.response(asking.engine().ask(question));
+      return asking.response(asking.engine().ask(question), Asking.newId());
     } catch (RuntimeException e) {
       throw Asking.translated(e);
     }

@@ -3,9 +3,7 @@ package io.lrt4j.langchain4j;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import dev.langchain4j.model.output.TokenUsage;
 import io.lrt4j.Answer;
-import io.lrt4j.FinishReason;
 import java.util.Objects;
-import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /** LangChain4j's metadata, and with it the engine's own account of the answer. */
@@ -19,20 +17,23 @@ public final class LrtChatResponseMetadata extends ChatResponseMetadata {
 
   private static final class Builder extends ChatResponseMetadata.Builder<Builder> {}
 
-  static LrtChatResponseMetadata of(Answer answer, String modelName) {
+  static LrtChatResponseMetadata of(Answer answer, String modelName, String id) {
     Answer.TokenCounts tokens = answer.tokens();
     var builder =
         new Builder()
-            .id("lrt-" + UUID.randomUUID())
+            .id(id)
             .modelName(modelName)
             .tokenUsage(new TokenUsage(tokens.prompt(), tokens.reasoning() + tokens.answer()))
-            .finishReason(finishReason(answer.finishReason()));
+            .finishReason(finishReason(answer));
     return new LrtChatResponseMetadata(builder, answer);
   }
 
-  private static dev.langchain4j.model.output.FinishReason finishReason(FinishReason reason) {
-    return switch (reason) {
-      case STOP -> dev.langchain4j.model.output.FinishReason.STOP;
+  private static dev.langchain4j.model.output.FinishReason finishReason(Answer answer) {
+    return switch (answer.finishReason()) {
+      case STOP ->
+          answer.toolCalls().isEmpty()
+              ? dev.langchain4j.model.output.FinishReason.STOP
+              : dev.langchain4j.model.output.FinishReason.TOOL_EXECUTION;
       case LENGTH -> dev.langchain4j.model.output.FinishReason.LENGTH;
       default -> dev.langchain4j.model.output.FinishReason.OTHER;
     };

@@ -1,5 +1,6 @@
 package io.lrt4j.langchain4j;
 
+import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onCompleteToolCall;
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onPartialResponse;
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onPartialThinking;
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.withLoggingExceptions;
@@ -9,12 +10,14 @@ import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
 import io.lrt4j.Answer;
 import io.lrt4j.Cancellation;
 import io.lrt4j.Question;
 import io.lrt4j.Token;
+import io.lrt4j.ToolCall;
 import java.util.List;
 import java.util.concurrent.Executor;
 
@@ -79,7 +82,7 @@ public final class LrtStreamingChatModel implements StreamingChatModel {
       if (handle.isCancelled()) {
         return;
       }
-      response = asking.response(answer);
+      response = asking.response(answer, handle.id);
     } catch (RuntimeException e) {
       withLoggingExceptions(() -> handler.onError(Asking.translated(e)));
       return;
@@ -92,9 +95,20 @@ public final class LrtStreamingChatModel implements StreamingChatModel {
   }
 
   private void tell(Token token, StreamingChatResponseHandler handler, Handle handle) {
-    if (token.text().isEmpty() || handle.isCancelled()) {
-      return;
+    if (!token.text().isEmpty() && !handle.isCancelled()) {
+      tellText(token, handler, handle);
     }
+    for (ToolCall call : token.toolCalls()) {
+      if (handle.isCancelled()) {
+        return;
+      }
+      int index = handle.calls++;
+      onCompleteToolCall(
+          handler, new CompleteToolCall(index, Asking.request(call, handle.id, index)));
+    }
+  }
+
+  private void tellText(Token token, StreamingChatResponseHandler handler, Handle handle) {
     if (token.phase() == Token.Phase.ANSWER) {
       onPartialResponse(handler, token.text(), handle);
     } else if (asking.returnThinking()) {
@@ -104,6 +118,8 @@ public final class LrtStreamingChatModel implements StreamingChatModel {
 
   private static final class Handle implements StreamingHandle {
     private final Cancellation cancellation = new Cancellation();
+    private final String id = Asking.newId();
+    private int calls; // that were told of
 
     @Override
     public void cancel() {

@@ -11,12 +11,17 @@ import io.lrt4j.QuestionException;
 import io.lrt4j.Role;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
+import io.lrt4j.Tool;
+import io.lrt4j.ToolCall;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +33,13 @@ final class Knowing {
   static final String FAILS = "will fail";
 
   private static final Pattern BETWEEN_WORDS = Pattern.compile("(?<= )");
+
+  /** What tools are called with. */
+  private static final Map<String, String> ARGUMENTS =
+      Map.of(
+          "getWeather", "{\"city\":\"Munich\"}",
+          "getTime", "{\"country\":\"France\"}",
+          "get_current_time", "{}");
 
   private Knowing() {}
 
@@ -53,6 +65,12 @@ final class Knowing {
     if (asked.contains(FAILS)) {
       throw new QuestionException("this question cannot be answered");
     }
+    if (question.messages().getLast().role() == Role.TOOL) {
+      return question.messages().stream()
+          .filter(m -> m.role() == Role.TOOL)
+          .map(Question.Message::content)
+          .collect(Collectors.joining(" ", "It is ", ""));
+    }
     if (german) {
       return "Ich liebe dich";
     }
@@ -65,10 +83,24 @@ final class Knowing {
     return asked.contains("Hello World") ? "Hello World" : "and then ".repeat(40);
   }
 
+  /** Each tool that it knows, once. */
+  private static List<ToolCall> calls(Question question) {
+    if (question.messages().getLast().role() != Role.USER) {
+      return List.of();
+    }
+    return question.tools().stream()
+        .map(Tool::name)
+        .filter(ARGUMENTS::containsKey)
+        .map(name -> new ToolCall(name, Objects.requireNonNull(ARGUMENTS.get(name))))
+        .toList();
+  }
+
   private static Answer answer(Question question, @Nullable TokenListener listener) {
     GenerationOptions options = question.optionsOver(GenerationOptions.defaults());
     Cancellation cancellation = options.cancellation();
-    List<String> words = BETWEEN_WORDS.splitAsStream(known(question)).toList();
+    List<ToolCall> calls = calls(question);
+    List<String> words =
+        BETWEEN_WORDS.splitAsStream(calls.isEmpty() ? known(question) : "").toList();
     var text = new StringBuilder();
     FinishReason reason = FinishReason.STOP;
     int count = 0;
@@ -83,7 +115,7 @@ final class Knowing {
       count++;
       text.append(word);
       if (listener != null) {
-        listener.onToken(new Token(count, word, -1, Token.Phase.ANSWER));
+        listener.onToken(new Token(count, word, -1, Token.Phase.ANSWER, List.of(), calls));
       }
       if (cancellation != null && cancellation.isCancelled()) {
         reason = FinishReason.CANCELLED;
@@ -104,6 +136,7 @@ final class Knowing {
         Collections.nCopies(count, -1f),
         new Answer.Confidence(-1, 1),
         null,
-        new Answer.Timings(0, 0, 0, 0, 0, 0));
+        new Answer.Timings(0, 0, 0, 0, 0, 0),
+        calls);
   }
 }

@@ -37,13 +37,7 @@ class LrtChatModelTest extends AbstractChatModelIT {
     return false;
   }
 
-  /** Not there yet. */
-  @Override
-  protected boolean supportsTools() {
-    return false;
-  }
-
-  /** Not there yet. */
+  /** A model calls when it likes. */
   @Override
   protected boolean supportsToolChoiceRequired() {
     return false;

@@ -34,9 +34,4 @@ class LrtStreamingChatModelListenerTest extends AbstractStreamingChatModelListen
   protected Class<? extends Exception> expectedExceptionClass() {
     return InvalidRequestException.class;
   }
-
-  @Override
-  protected boolean supportsTools() {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ package io.lrt4j.langchain4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.mockito.ArgumentMatchers.any;
 
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.common.AbstractStreamingChatModelIT;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.Test;
+import org.mockito.InOrder;
 
 /** LangChain4j's own tests of a streaming chat model, and of cancelling ours. */
 class LrtStreamingChatModelTest extends AbstractStreamingChatModelIT {
@@ -52,19 +54,42 @@ class LrtStreamingChatModelTest extends AbstractStreamingChatModelIT {
     return LrtChatResponseMetadata.class;
   }
 
+  /** A call comes once it is complete. */
+  @Override
+  protected boolean supportsPartialToolStreaming(StreamingChatModel model) {
+    return false;
+  }
+
+  @Override
+  protected void verifyToolCallbacks(
+      StreamingChatResponseHandler handler, InOrder order, String id) {
+    order
+        .verify(handler)
+        .onCompleteToolCall(complete(0, id, "getWeather", "{\"city\":\"Munich\"}"));
+  }
+
+  @Override
+  protected void verifyToolCallbacks(
+      StreamingChatResponseHandler handler, InOrder order, StreamingChatModel model) {
+    order.verify(handler).onCompleteToolCall(any());
+  }
+
+  @Override
+  protected void verifyToolCallbacks(
+      StreamingChatResponseHandler handler, InOrder order, String first, String second) {
+    verifyToolCallbacks(handler, order, first);
+    order
+        .verify(handler)
+        .onCompleteToolCall(complete(1, second, "getTime", "{\"country\":\"France\"}"));
+  }
+
   /** An engine has one model. */
   @Override
   protected boolean supportsModelNameParameter() {
     return false;
   }
 
-  /** Not there yet. */
-  @Override
-  protected boolean supportsTools() {
-    return false;
-  }
-
-  /** Not there yet. */
+  /** A model calls when it likes. */
   @Override
   protected boolean supportsToolChoiceRequired() {
     return false;

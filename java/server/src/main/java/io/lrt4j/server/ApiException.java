@@ -3,6 +3,7 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.CacheMemoryException;
 import io.lrt4j.LrtException;
+import io.lrt4j.OverloadedException;
 import io.lrt4j.QuestionException;
 import io.lrt4j.TemplateException;
 import org.jspecify.annotations.Nullable;
@@ -68,6 +69,7 @@ final class ApiException extends RuntimeException {
       case ApiException e -> e;
       case QuestionException e -> invalid(null, said(e));
       case TemplateException e -> invalid("messages", said(e));
+      case OverloadedException e -> full(said(e));
       case CacheMemoryException e -> unavailable(said(e));
       case LrtException e -> new ApiException(500, "server_error", null, null, said(e));
       default -> new ApiException(500, "server_error", null, null, "internal error");

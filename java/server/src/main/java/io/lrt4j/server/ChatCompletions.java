@@ -31,13 +31,23 @@ final class ChatCompletions {
             request.manner().count());
     try (var _ = connections.limit(desk.timeLimit().plus(Exchange.READ_LIMIT))) {
       exchange.watch(connections.watch(job::gone));
-      new Reply(exchange, model, new Messages(), request.manner()).run(job);
+      new Reply(
+              exchange, model, new Said(exchange.id(), request.manner().count()), request.manner())
+          .run(job);
     } finally {
       job.cancel();
     }
   }
 
-  private static final class Messages implements Form {
+  private static final class Said implements Form {
+    private final String id;
+    private final int[] calls; // of each choice, that were sent
+
+    Said(String id, int choices) {
+      this.id = id;
+      calls = new int[choices];
+    }
+
     @Override
     public String idPrefix() {
       return "chatcmpl-";
@@ -62,7 +72,13 @@ final class ChatCompletions {
     @Override
     public void piece(ObjectNode choice, Token token) {
       boolean thinking = token.phase() == Token.Phase.REASONING;
-      choice.putObject("delta").put(thinking ? "reasoning_content" : "content", token.text());
+      ObjectNode delta = choice.putObject("delta");
+      if (!token.text().isEmpty()) {
+        delta.put(thinking ? "reasoning_content" : "content", token.text());
+      }
+      int index = choice.path("index").intValue();
+      Tools.put(delta, token.toolCalls(), id, index, calls[index], true);
+      calls[index] += token.toolCalls().size();
     }
 
     @Override
@@ -77,6 +93,12 @@ final class ChatCompletions {
       if (!answer.reasoning().isEmpty()) {
         message.put("reasoning_content", answer.reasoning());
       }
+      if (!answer.toolCalls().isEmpty()) {
+        if (answer.text().isEmpty()) {
+          message.putNull("content");
+        }
+        Tools.put(message, answer.toolCalls(), id, choice.path("index").intValue(), 0, false);
+      }
       message.putNull("refusal");
     }
 
@@ -85,14 +107,16 @@ final class ChatCompletions {
       ObjectNode logprobs = choice.putObject("logprobs");
       ArrayNode content = logprobs.putArray("content");
       for (Logprobs.Entry entry : entries) {
-        put(content.addObject(), entry);
+        ObjectNode node = content.addObject();
+        put(node, entry);
+        ArrayNode top = node.putArray("top_logprobs");
+        entry.top().forEach(t -> put(top.addObject(), t));
       }
       logprobs.putNull("refusal");
     }
 
     private static void put(ObjectNode node, Logprobs.Entry entry) {
       node.put("token", entry.token()).put("logprob", entry.logprob());
-      node.putArray("top_logprobs");
       byte[] bytes = entry.bytes();
       if (bytes == null) {
         node.putNull("bytes");

@@ -1,15 +1,10 @@
 package io.lrt4j.server;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Engine;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
-import io.lrt4j.Role;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -22,9 +17,16 @@ import org.jspecify.annotations.Nullable;
  * @param manner how answers are wanted
  */
 record ChatRequest(@Nullable String model, Question question, Reply.Manner manner) {
-  private static final int MAX_PARTS = 1024;
-
-  private static final Set<String> FIELDS = Set.of("messages", "reasoning_effort", "lrt");
+  private static final Set<String> FIELDS =
+      Set.of(
+          "messages",
+          "reasoning_effort",
+          "lrt",
+          "logprobs",
+          "top_logprobs",
+          "tools",
+          "tool_choice",
+          "parallel_tool_calls");
 
   static ChatRequest of(ObjectNode body, int maxMessages, GenerationOptions defaults) {
     Fields fields = Fields.of(body);
@@ -35,10 +37,26 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     if (budget != null) {
       options = options.withBudget(budget);
     }
+    if (lrt != null && lrt.has("latents")) {
+      throw ApiException.unsupported(
+          "lrt.latents",
+          "lrt.latents is not supported: a reasoning network computes as many latents as it was"
+              + " trained for, and the answer's lrt.latent_tokens says how many");
+    }
+    boolean logprobs = fields.flag("logprobs");
+    Integer top = fields.integer("top_logprobs", 0, GenerationOptions.MAX_TOP_LOGPROBS);
+    if (top != null && top > 0) {
+      if (!logprobs) {
+        throw ApiException.invalid("top_logprobs", "top_logprobs needs logprobs to be true");
+      }
+      options = options.withTopLogprobs(top);
+    }
     Question question =
-        Question.of(messages(fields, maxMessages)).mode(mode(fields)).options(options);
-    return new ChatRequest(
-        fields.text("model"), question, Common.manner(fields, fields.flag("logprobs")));
+        Question.of(Messages.of(fields, maxMessages))
+            .mode(mode(fields))
+            .options(options)
+            .tools(Tools.of(fields));
+    return new ChatRequest(fields.text("model"), question, Common.manner(fields, logprobs));
   }
 
   /** How the engine is asked. */
@@ -69,7 +87,7 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     if (lrt == null) {
       return byEffort;
     }
-    lrt.only(Set.of("mode", "budget"));
+    lrt.only(Set.of("mode", "budget", "latents"));
     String mode = lrt.text("mode");
     if (mode == null) {
       return byEffort;
@@ -87,46 +105,5 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
           "lrt.mode " + mode + " and reasoning_effort " + effort + " disagree: give one of them");
     }
     return byName;
-  }
-
-  private static List<Question.Message> messages(Fields fields, int maxMessages) {
-    List<Question.Message> messages = new ArrayList<>();
-    for (Fields message : fields.objects("messages", maxMessages)) {
-      message.only(Set.of("role", "content", "name", "refusal", "reasoning_content", "audio"));
-      String role = message.text("role");
-      if (role == null || !Set.of("system", "developer", "user", "assistant").contains(role)) {
-        throw message.must(
-            "role", "be system, developer, user or assistant", message.node().path("role"));
-      }
-      // OpenAI's newer name for the same
-      Role known = role.equals("developer") ? Role.SYSTEM : Role.of(role);
-      messages.add(new Question.Message(known, content(message)));
-    }
-    if (messages.isEmpty()) {
-      throw ApiException.invalid("messages", "messages must have at least one message, found none");
-    }
-    return messages;
-  }
-
-  /** A text, or parts of one. */
-  private static String content(Fields message) {
-    JsonNode content = message.node().path("content");
-    if (!(content instanceof ArrayNode)) {
-      String text = message.text("content");
-      if (text == null) {
-        throw message.must("content", "be a string or a list of text parts", content);
-      }
-      return text;
-    }
-    var text = new StringBuilder();
-    for (Fields part : message.objects("content", MAX_PARTS)) {
-      String type = part.text("type");
-      String of = part.text("text");
-      if (!"text".equals(type) || of == null) {
-        throw part.must("type", "be text, with a text", part.node().path("type"));
-      }
-      text.append(of);
-    }
-    return text.toString();
   }
 }

@@ -24,7 +24,9 @@ final class Common {
           "top_p",
           "top_k",
           "min_p",
-          "repetition_penalty");
+          "repetition_penalty",
+          "presence_penalty",
+          "frequency_penalty");
 
   /** Has no bearing on the answer. */
   private static final Set<String> IGNORED =
@@ -98,6 +100,14 @@ final class Common {
     Float repetitionPenalty = fields.number("repetition_penalty", 0, 100);
     if (repetitionPenalty != null) {
       options = options.withRepetitionPenalty(repetitionPenalty);
+    }
+    Float presencePenalty = fields.number("presence_penalty", -2, 2);
+    if (presencePenalty != null) {
+      options = options.withPresencePenalty(presencePenalty);
+    }
+    Float frequencyPenalty = fields.number("frequency_penalty", -2, 2);
+    if (frequencyPenalty != null) {
+      options = options.withFrequencyPenalty(frequencyPenalty);
     }
     Long seed = fields.longInteger("seed");
     if (seed != null) {

@@ -51,12 +51,20 @@ record Fields(ObjectNode node, String path) {
 
   /** A whole number from {@code least} on. */
   @Nullable Integer integer(String name, int least) {
+    return integer(name, least, Integer.MAX_VALUE);
+  }
+
+  /** A whole number from {@code least} to {@code most}. */
+  @Nullable Integer integer(String name, int least, int most) {
     if (!has(name)) {
       return null;
     }
     JsonNode value = node.get(name);
-    if (!value.isIntegralNumber() || !value.canConvertToInt() || value.intValue() < least) {
-      throw must(name, "be a whole number from " + least + " to " + Integer.MAX_VALUE, value);
+    if (!value.isIntegralNumber()
+        || !value.canConvertToInt()
+        || value.intValue() < least
+        || value.intValue() > most) {
+      throw must(name, "be a whole number from " + least + " to " + most, value);
     }
     return value.intValue();
   }

@@ -19,7 +19,7 @@ interface Form {
   /** Whether a stream has a first piece of a choice before its first token, and what is in it. */
   boolean begin(ObjectNode choice);
 
-  /** What one token adds, which has text. */
+  /** What one token adds, which has text, or tool calls that are complete. */
   void piece(ObjectNode choice, Token token);
 
   /** What the last piece of a choice has, in which there is no text. */

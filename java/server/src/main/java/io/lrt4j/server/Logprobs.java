@@ -22,8 +22,9 @@ final class Logprobs {
    *
    * @param token its text, with a replacement character where it is a part of one
    * @param logprob natural log-probability
+   * @param top the most probable tokens at its place, if they are asked for
    */
-  record Entry(String token, float logprob) {
+  record Entry(String token, float logprob, List<Entry> top) {
     /** Its UTF-8 bytes; null if it is a part of a character. */
     byte @Nullable [] bytes() {
       return token.indexOf(REPLACEMENT) < 0 ? token.getBytes(StandardCharsets.UTF_8) : null;
@@ -40,7 +41,11 @@ final class Logprobs {
 
   void add(Token token) {
     if (token.phase() == Token.Phase.ANSWER) {
-      pending.add(new Entry(text(token.id()), token.logprob()));
+      List<Entry> top =
+          token.alternatives().stream()
+              .map(t -> new Entry(text(t.id()), t.logprob(), List.of()))
+              .toList();
+      pending.add(new Entry(text(token.id()), token.logprob(), top));
     }
   }
 

@@ -11,7 +11,10 @@ final class Replies {
   private Replies() {}
 
   static String finishReason(Answer answer) {
-    return answer.finishReason() == FinishReason.LENGTH ? "length" : "stop";
+    if (answer.finishReason() == FinishReason.LENGTH) {
+      return "length";
+    }
+    return answer.toolCalls().isEmpty() ? "stop" : "tool_calls";
   }
 
   /** What the answers cost together; the question counts once. */
@@ -24,7 +27,9 @@ final class Replies {
         .put("prompt_tokens", prompt)
         .put("completion_tokens", completion)
         .put("total_tokens", prompt + completion);
-    usage.putObject("prompt_tokens_details").put("cached_tokens", 0);
+    usage
+        .putObject("prompt_tokens_details")
+        .put("cached_tokens", answers.getFirst().tokens().cached());
     usage.putObject("completion_tokens_details").put("reasoning_tokens", reasoning);
     return usage;
   }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.helidon.http.sse.SseEvent;
 import io.helidon.webserver.sse.SseSink;
 import io.lrt4j.Answer;
-import io.lrt4j.FinishReason;
 import io.lrt4j.Token;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -89,7 +88,7 @@ final class Reply {
     if (logprobs != null) {
       logprobs[index].add(token);
     }
-    if (!manner.stream || token.text().isEmpty()) {
+    if (!manner.stream || (token.text().isEmpty() && token.toolCalls().isEmpty())) {
       return;
     }
     ObjectNode piece = piece();
@@ -103,8 +102,10 @@ final class Reply {
   }
 
   private void done(int index, Answer answer) {
-    if (answer.finishReason() == FinishReason.CANCELLED) {
-      throw ApiException.unavailable("the answer was ended by the server");
+    switch (answer.finishReason()) {
+      case CANCELLED -> throw ApiException.unavailable("the answer was ended by the server");
+      case TIMEOUT -> throw ApiException.timeout("the answer took longer than its time limit");
+      case STOP, LENGTH -> {}
     }
     answers[index] = answer;
     if (manner.stream) {

@@ -73,14 +73,22 @@ final class TextCompletions {
       ObjectNode logprobs = choice.putObject("logprobs");
       ArrayNode tokens = logprobs.putArray("tokens");
       ArrayNode values = logprobs.putArray("token_logprobs");
-      logprobs.putNull("top_logprobs");
+      ArrayNode tops = logprobs.putArray("top_logprobs");
       ArrayNode offsets = logprobs.putArray("text_offset");
       int at = offset;
       for (Logprobs.Entry entry : entries) {
         tokens.add(entry.token());
         values.add(entry.logprob());
+        if (!entry.top().isEmpty()) {
+          ObjectNode top = tops.addObject();
+          entry.top().forEach(t -> top.put(t.token(), t.logprob()));
+          top.put(entry.token(), entry.logprob());
+        }
         offsets.add(at);
         at += entry.token().length();
+      }
+      if (tops.isEmpty()) {
+        logprobs.putNull("top_logprobs");
       }
     }
   }

@@ -34,15 +34,14 @@ record TextRequest(
       throw ApiException.unsupported("echo", "echo is not supported");
     }
     Integer bestOf = fields.integer("best_of", 1);
-    Integer logprobs = fields.integer("logprobs", 0);
+    Integer logprobs = fields.integer("logprobs", 0, GenerationOptions.MAX_TOP_LOGPROBS);
     Reply.Manner manner = Common.manner(fields, logprobs != null);
     if (bestOf != null && bestOf != manner.count()) {
       throw ApiException.unsupported("best_of", "best_of is not supported: use n");
     }
     GenerationOptions options = Common.options(fields, engine.defaultOptions());
-    if (logprobs != null && logprobs > 0) {
-      throw ApiException.unsupported(
-          "logprobs", "logprobs above 0, those of other tokens, are not supported");
+    if (logprobs != null) {
+      options = options.withTopLogprobs(logprobs);
     }
     if (!fields.has("max_tokens") && !fields.has("max_completion_tokens")) {
       options = options.withMaxTokens(DEFAULT_TOKENS);

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.FinishReason;
+import io.lrt4j.OverloadedException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -182,6 +183,36 @@ class BehaviourTest {
     engine.permits.release(100);
     assertEquals(200, ask(true).get().statusCode());
     assertEquals(0, served.server.busy());
+  }
+
+  @Test
+  void penaltiesReachTheEngine() throws Exception {
+    engine.permits.release(100);
+    var fields = "\"presence_penalty\":1.5,\"frequency_penalty\":-2,";
+    assertEquals(200, served.ask(body(false).replaceFirst("\\{", "{" + fields)).get().statusCode());
+    assertEquals(1.5f, engine.asked().options().presencePenalty());
+    assertEquals(-2, engine.asked().options().frequencyPenalty());
+  }
+
+  @Test
+  void engineThatIsBusyIsToldLikeAFullQueue() throws Exception {
+    engine.failure = new OverloadedException("the engine is busy");
+    var refused = ask(false).get();
+    assertEquals(429, refused.statusCode());
+    assertEquals("1", refused.headers().firstValue("retry-after").orElse(""));
+    assertEquals("the engine is busy", Served.json(refused).at("/error/message").asText());
+  }
+
+  /** What there is of an answer whose time was over is none. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void engineThatRunsOutOfTime(boolean stream) throws Exception {
+    engine.end = FinishReason.TIMEOUT;
+    engine.permits.release(100);
+    var response = ask(stream).get();
+    assertEquals(stream ? 200 : 504, response.statusCode());
+    assertTrue(response.body().contains("\"code\":\"timeout\""), response.body());
+    assertFalse(response.body().contains("finish_reason\":\""), response.body());
   }
 
   @Test

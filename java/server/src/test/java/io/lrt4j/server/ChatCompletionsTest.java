@@ -69,7 +69,8 @@ class ChatCompletionsTest {
     assertEquals(
         expected.tokens().reasoning(),
         usage.completionTokensDetails().orElseThrow().reasoningTokens().orElseThrow());
-    assertEquals(0, usage.promptTokensDetails().orElseThrow().cachedTokens().orElseThrow());
+    long cached = usage.promptTokensDetails().orElseThrow().cachedTokens().orElseThrow();
+    assertEquals(alone(mode).tokens().cached(), cached);
     assertEquals(Served.MODEL, completion.model());
   }
 
@@ -154,6 +155,15 @@ class ChatCompletionsTest {
     assertEquals(
         text.substring(0, text.length() - 1),
         stopped.choices().getFirst().message().content().orElse(""));
+  }
+
+  @Test
+  void whatWasReadBeforeIsCounted() {
+    var params = Served.question().addUserMessage("And then? ".repeat(60)).build();
+    ChatCompletion _ = client.chat().completions().create(params);
+    var usage = client.chat().completions().create(params).usage().orElseThrow();
+    long cached = usage.promptTokensDetails().orElseThrow().cachedTokens().orElseThrow();
+    assertTrue(cached > 0 && cached < usage.promptTokens(), "cached " + cached);
   }
 
   @Test

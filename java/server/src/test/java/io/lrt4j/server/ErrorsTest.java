@@ -65,12 +65,26 @@ class ErrorsTest {
         "\"lrt\":{\"speed\":1} | lrt.speed | unrecognized request argument: lrt.speed",
         "\"lrt\":{\"mode\":\"latent\"},\"reasoning_effort\":\"high\" | lrt.mode | disagree",
         "\"temprature\":1 | temprature | unrecognized request argument",
-        "\"presence_penalty\":0.5 | presence_penalty | presence_penalty is not supported",
-        "\"frequency_penalty\":1 | frequency_penalty | frequency_penalty is not supported",
+        "\"lrt\":{\"latents\":4} | lrt.latents | as many latents as it was trained for",
+        "\"presence_penalty\":3 | presence_penalty | must be a number from -2.0 to 2.0, found 3",
+        "\"frequency_penalty\":-3 | frequency_penalty | must be a number from -2.0 to 2.0",
         "\"logit_bias\":{\"1\":5} | logit_bias | logit_bias is not supported",
         "\"response_format\":{\"type\":\"json_schema\"} | response_format | json_schema is not"
             + " supported",
-        "\"top_logprobs\":2 | top_logprobs | not supported",
+        "\"top_logprobs\":2 | top_logprobs | top_logprobs needs logprobs to be true",
+        "\"logprobs\":true,\"top_logprobs\":21 | top_logprobs | must be a whole number from 0 to"
+            + " 20",
+        "\"tools\":[{\"type\":\"web\"}] | tools[0].type | must be function",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}] |"
+            + " tools[0].function.name | a tool's name must be 1 to 64 letters",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}] |"
+            + " tools[0].function.strict | strict is not supported",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}] | null |"
+            + " tools are not supported with this model",
+        "\"tool_choice\":\"auto\" | tool_choice | needs tools",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],"
+            + "\"tool_choice\":\"required\" | tool_choice | must be auto or none",
+        "\"parallel_tool_calls\":false | parallel_tool_calls | cannot be false",
         "\"audio\":{} | audio | audio is not supported",
         "\"modalities\":[\"audio\"] | modalities | not supported",
       })
@@ -91,8 +105,14 @@ class ErrorsTest {
         "{} | messages | at least one message",
         "{\"messages\":{}} | messages | must be a list",
         "{\"messages\":[1]} | messages | must be a list of objects",
-        "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]} | messages[0].role | must be"
+        "{\"messages\":[{\"role\":\"robot\",\"content\":\"x\"}]} | messages[0].role | must be"
             + " system",
+        "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]} | messages[0].tool_call_id | must"
+            + " be a string",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":[]}]} |"
+            + " messages[0].tool_calls | goes with role assistant only",
+        "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}]}"
+            + " | messages[0].tool_calls[0].function | have a name",
         "{\"messages\":[{\"role\":\"user\"}]} | messages[0].content | must be a string or a list",
         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]} |"
             + " messages[0].content[0].type | must be text",

@@ -8,6 +8,7 @@ import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
+import io.lrt4j.ToolCall;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
@@ -31,14 +32,27 @@ final class Scripted {
   /** How each answer ended. */
   final List<FinishReason> ended = Collections.synchronizedList(new ArrayList<>());
 
+  /** Why answers end that are not cancelled. */
+  volatile FinishReason end = FinishReason.STOP;
+
   /** Length of an answer, in tokens. */
   volatile int length = 3;
 
   /** Text of each token. */
   volatile String text = "x";
 
+  /** What is called, with the last token. */
+  volatile List<ToolCall> toolCalls = List.of();
+
   /** Thrown in place of an answer. */
   volatile @org.jspecify.annotations.Nullable Throwable failure;
+
+  private volatile @org.jspecify.annotations.Nullable Question asked;
+
+  /** The last question. */
+  Question asked() {
+    return Objects.requireNonNull(asked);
+  }
 
   /** {@code real}, but for how it answers. */
   Engine over(Engine real) {
@@ -61,6 +75,7 @@ final class Scripted {
   }
 
   private Answer answer(Question question, TokenListener listener) throws Throwable {
+    asked = question;
     Throwable thrown = failure;
     if (thrown != null) {
       throw thrown;
@@ -68,14 +83,21 @@ final class Scripted {
     begun.countDown();
     Cancellation cancellation =
         Objects.requireNonNull(question.optionsOver(question.options()).cancellation());
-    FinishReason reason = FinishReason.STOP;
+    FinishReason reason = end;
     int written = 0;
     while (written < length && reason != FinishReason.CANCELLED) {
       if (cancellation.isCancelled()) {
         reason = FinishReason.CANCELLED;
       } else if (permits.tryAcquire()) {
-        listener.onToken(new Token(1, text, -1, Token.Phase.ANSWER));
         written++;
+        listener.onToken(
+            new Token(
+                1,
+                text,
+                -1,
+                Token.Phase.ANSWER,
+                List.of(),
+                written == length ? toolCalls : List.of()));
       } else {
         Thread.sleep(1);
       }
@@ -91,6 +113,7 @@ final class Scripted {
         Collections.nCopies(written, -1f),
         new Answer.Confidence(-1, 1),
         null,
-        new Answer.Timings(0, 0, 0, 0, 0, 0));
+        new Answer.Timings(0, 0, 0, 0, 0, 0),
+        toolCalls);
   }
 }

@@ -84,7 +84,7 @@ class TextCompletionsTest {
         "{\"prompt\":\"a\",\"echo\":true} | echo | echo is not supported",
         "{\"prompt\":\"a\",\"suffix\":\"b\"} | suffix | suffix is not supported",
         "{\"prompt\":\"a\",\"best_of\":3} | best_of | best_of is not supported",
-        "{\"prompt\":\"a\",\"logprobs\":2} | logprobs | not supported",
+        "{\"prompt\":\"a\",\"logprobs\":21} | logprobs | must be a whole number from 0 to 20",
         "{\"prompt\":\"a\",\"messages\":[]} | messages | unrecognized request argument",
       })
   void refused(String body, String param, String message) throws IOException, InterruptedException {
@@ -96,7 +96,7 @@ class TextCompletionsTest {
   void logprobs(boolean stream) {
     Answer alone = served.engine.ask(Question.of(Served.QUESTION));
     var chat = served.client("none").chat().completions();
-    var params = Served.question().logprobs(true).build();
+    var params = Served.question().logprobs(true).topLogprobs(2).build();
     var tokens =
         stream
             ? streamed(chat, params)
@@ -111,6 +111,11 @@ class TextCompletionsTest {
     for (int i = 0; i < tokens.size(); i++) {
       assertEquals(alone.logprobs().get(i), tokens.get(i).logprob(), 1e-6);
       assertTrue(tokens.get(i).bytes().isPresent());
+      var top = tokens.get(i).topLogprobs();
+      assertEquals(2, top.size());
+      assertEquals(tokens.get(i).token(), top.getFirst().token()); // it is greedy
+      assertEquals(tokens.get(i).logprob(), top.getFirst().logprob());
+      assertTrue(top.getLast().logprob() < top.getFirst().logprob());
     }
     assertEquals(alone.ids().size() - 1, tokens.size()); // without the one that ends it
   }
@@ -128,13 +133,14 @@ class TextCompletionsTest {
   }
 
   @Test
+  @SuppressWarnings("deprecation") // what the client calls so is experimental
   void logprobsOfAText() {
     Answer alone = alone();
     var logprobs =
         served
             .client("none")
             .completions()
-            .create(params().logprobs(0).build())
+            .create(params().logprobs(2).build())
             .choices()
             .getFirst()
             .logprobs()
@@ -148,5 +154,9 @@ class TextCompletionsTest {
             .toList(),
         logprobs.tokenLogprobs().orElseThrow().stream().map(d -> (double) d.floatValue()).toList());
     assertEquals(0, logprobs.textOffset().orElseThrow().getFirst());
+    var top = logprobs.topLogprobs().orElseThrow();
+    assertEquals(logprobs.tokens().orElseThrow().size(), top.size());
+    assertTrue(
+        top.getFirst()._additionalProperties().containsKey(logprobs.tokens().get().getFirst()));
   }
 }

@@ -1,0 +1,25 @@
+package io.lrt4j;
+
+import java.util.Objects;
+import java.util.regex.Pattern;
+
+/**
+ * A function that the model may want to have called.
+ *
+ * @param name letters, digits, _ and -, at most 64 of them
+ * @param description tells the model what it does; "" says nothing
+ * @param parameters JSON Schema of its arguments, which are an object; {@code {}} says nothing
+ */
+public record Tool(String name, String description, String parameters) {
+  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-]{1,64}");
+
+  public Tool {
+    Objects.requireNonNull(description, "description");
+    Objects.requireNonNull(parameters, "parameters");
+    if (!NAME.matcher(name).matches()) {
+      throw new QuestionException(
+          "a tool's name must be 1 to 64 letters, digits, _ and -, found "
+              + name.substring(0, Math.min(80, name.length())));
+    }
+  }
+}

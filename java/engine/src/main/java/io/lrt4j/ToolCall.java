@@ -1,0 +1,18 @@
+package io.lrt4j;
+
+import java.util.Objects;
+
+/**
+ * What the model wants to have called: {@link Question#tools} are offered to it, the caller calls
+ * and asks again, with the call in the assistant's message and the result in one of {@link
+ * Role#TOOL}.
+ *
+ * @param name of the function, as the model wrote it: it may be none of those that it was offered
+ * @param arguments a JSON object, in no way checked against the function's schema
+ */
+public record ToolCall(String name, String arguments) {
+  public ToolCall {
+    Objects.requireNonNull(name, "name");
+    Objects.requireNonNull(arguments, "arguments");
+  }
+}

@@ -1,0 +1,96 @@
+package io.lrt4j.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.openai.core.JsonValue;
+import com.openai.helpers.ChatCompletionAccumulator;
+import com.openai.models.FunctionDefinition;
+import com.openai.models.FunctionParameters;
+import com.openai.models.chat.completions.ChatCompletion;
+import com.openai.models.chat.completions.ChatCompletionCreateParams;
+import com.openai.models.chat.completions.ChatCompletionMessage;
+import com.openai.models.chat.completions.ChatCompletionToolMessageParam;
+import io.lrt4j.Question.Message;
+import io.lrt4j.Role;
+import io.lrt4j.Tool;
+import io.lrt4j.ToolCall;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** OpenAI's own client calls tools: what it sends reaches the engine, and what that calls, it. */
+class ToolsTest {
+  private static final List<ToolCall> CALLS =
+      List.of(new ToolCall("add", "{\"a\":1}"), new ToolCall("add", "{\"a\":2}"));
+
+  private static ChatCompletionCreateParams.Builder question() {
+    return Served.question()
+        .addFunctionTool(
+            FunctionDefinition.builder()
+                .name("add")
+                .description("adds")
+                .parameters(
+                    FunctionParameters.builder()
+                        .putAdditionalProperty("type", JsonValue.from("object"))
+                        .build())
+                .build());
+  }
+
+  @Test
+  void callsAndResults() {
+    var engine = new Scripted();
+    engine.permits.release(1 << 20);
+    engine.toolCalls = CALLS;
+    engine.text = "";
+    try (var served = new Served(ServerOptions.defaults(), engine)) {
+      var chat = served.client("none").chat().completions();
+      var whole = chat.create(question().build());
+      var message = called(whole);
+      assertEquals(
+          List.of(new Tool("add", "adds", "{\"type\":\"object\"}")), engine.asked().tools());
+      var accumulated = ChatCompletionAccumulator.create();
+      try (var stream = chat.createStreaming(question().build())) {
+        stream.stream().forEach(accumulated::accumulate);
+      }
+      called(accumulated.chatCompletion());
+
+      engine.toolCalls = List.of();
+      engine.text = "x";
+      String id = message.toolCalls().orElseThrow().getFirst().asFunction().id();
+      var answer =
+          chat.create(
+              question()
+                  .addMessage(message)
+                  .addMessage(
+                      ChatCompletionToolMessageParam.builder().toolCallId(id).content("3").build())
+                  .build());
+      assertEquals(
+          ChatCompletion.Choice.FinishReason.STOP, answer.choices().getFirst().finishReason());
+      assertEquals(
+          List.of(
+              new Message(Role.USER, Served.QUESTION),
+              new Message(Role.ASSISTANT, "", CALLS),
+              new Message(Role.TOOL, "3")),
+          engine.asked().messages());
+      var none = question().putAdditionalBodyProperty("tool_choice", JsonValue.from("none"));
+      assertTrue(chat.create(none.build()).isValid());
+      assertEquals(List.of(), engine.asked().tools());
+    }
+  }
+
+  private static ChatCompletionMessage called(ChatCompletion completion) {
+    var choice = completion.choices().getFirst();
+    assertEquals(ChatCompletion.Choice.FinishReason.TOOL_CALLS, choice.finishReason());
+    var calls =
+        choice.message().toolCalls().orElseThrow().stream().map(c -> c.asFunction()).toList();
+    assertEquals(
+        CALLS,
+        calls.stream()
+            .map(c -> new ToolCall(c.function().name(), c.function().arguments()))
+            .toList());
+    assertNotEquals(calls.getFirst().id(), calls.getLast().id());
+    assertEquals("", choice.message().content().orElse(""));
+    return choice.message();
+  }
+}
