@@ -63,8 +63,8 @@ final class Gemm {
   }
 
   /**
-   * C = A B + bias + plus, which may be C; C is [rows, columns], A [rows, inner], B [inner, columns], each
-   * the transpose of what is stored where it is said so.
+   * C = A B + bias + plus, which may be C; C is [rows, columns], A [rows, inner], B [inner,
+   * columns], each the transpose of what is stored where it is said so.
    */
   void run(
       CpuTensor a,
@@ -127,7 +127,9 @@ final class Gemm {
     }
   }
 
-  /** Copies a part of a matrix, {@code count} rows of {@code width}, to rows {@code stride} apart. */
+  /**
+   * Copies a part of a matrix, {@code count} rows of {@code width}, to rows {@code stride} apart.
+   */
   private static void copy(
       CpuTensor from, int row, int column, int count, int width, float[] to, int at, int stride) {
     MemorySegment data = from.data();
@@ -473,14 +475,7 @@ final class Gemm {
    * #WIDTH} apart (a constant: the compiler then checks the bounds once), times one panel.
    */
   private static void tileOfTransposed(
-      float[] strip,
-      int at,
-      float[] panels,
-      int panel,
-      int depth,
-      float[] c,
-      int to,
-      int cStride) {
+      float[] strip, int at, float[] panels, int panel, int depth, float[] c, int to, int cStride) {
     FloatVector s00 = FloatVector.zero(F);
     FloatVector s01 = s00;
     FloatVector s10 = s00;

@@ -595,7 +595,13 @@ final class VectorTraining implements TrainingBackend {
   }
 
   private static void gateBackward(
-      MemorySegment d, long dAt, MemorySegment gateUp, long at, int n, MemorySegment to, long toAt) {
+      MemorySegment d,
+      long dAt,
+      MemorySegment gateUp,
+      long at,
+      int n,
+      MemorySegment to,
+      long toAt) {
     long up = at + n * 4L;
     long toUp = toAt + n * 4L;
     int body = F.loopBound(n);

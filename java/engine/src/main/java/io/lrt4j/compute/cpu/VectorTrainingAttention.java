@@ -45,7 +45,9 @@ final class VectorTrainingAttention {
     Arrays.setAll(rooms, i -> new Room());
   }
 
-  /** One worker's arrays. A block is {@link Gemm#WIDTH} queries, all heads of a row side by side. */
+  /**
+   * One worker's arrays. A block is {@link Gemm#WIDTH} queries, all heads of a row side by side.
+   */
   private static final class Room {
     float[] keys = {}; // [context, dim]
     float[] values = {};
@@ -62,7 +64,8 @@ final class VectorTrainingAttention {
     float[] mixed = {}; // [block, dim]
     float[] scores = {}; // [context, block]
     float[] dScores = {};
-    final int[] ends = new int[WIDTH]; // of each query: how many keys come before it, itself included
+    final int[] ends =
+        new int[WIDTH]; // of each query: how many keys come before it, itself included
     final float[] normalisers = new float[WIDTH]; // of each query
     final float[] sums = new float[WIDTH];
     final float[] tile = new float[STRIP * WIDTH];
@@ -286,8 +289,7 @@ final class VectorTrainingAttention {
    *
    * @param all whether the tensor holds all rows, or the wanted ones
    */
-  private void load(
-      CpuTensor from, boolean all, int at, int count, int kvHead, float[] to) {
+  private void load(CpuTensor from, boolean all, int at, int count, int kvHead, float[] to) {
     int dim = heads.headDim();
     int group = heads.heads() / heads.kvHeads();
     for (int q = 0; q < count; ) {
@@ -300,8 +302,7 @@ final class VectorTrainingAttention {
     }
   }
 
-  private void store(
-      float[] from, CpuTensor to, boolean all, int at, int count, int kvHead) {
+  private void store(float[] from, CpuTensor to, boolean all, int at, int count, int kvHead) {
     int dim = heads.headDim();
     int group = heads.heads() / heads.kvHeads();
     for (int q = 0; q < count; ) {
@@ -387,8 +388,7 @@ final class VectorTrainingAttention {
     Gemm.packTransposed(room.dOut, 0, count, dim, room.dOutAcross);
     across(room, room.values, visible, room.dOutAcross, room.dScores);
     for (int q = 0; q < count; q++) {
-      room.normalisers[q] =
-          logSumExp.get((at + q) / group, kvHead * group + (at + q) % group);
+      room.normalisers[q] = logSumExp.get((at + q) / group, kvHead * group + (at + q) % group);
     }
     for (int q = 0; q < WIDTH; q += N) {
       scoreGradient(room.scores, room.dScores, q, visible, room.normalisers);
@@ -420,7 +420,19 @@ final class VectorTrainingAttention {
       Room room, float[] scores, int from, int to, int count, float[] panels, float[] sum) {
     int dim = heads.headDim();
     Gemm.multiply(
-        scores, from * WIDTH, WIDTH, to - from, panels, WIDTH, count, dim, true, sum, from * dim, dim, room.tile);
+        scores,
+        from * WIDTH,
+        WIDTH,
+        to - from,
+        panels,
+        WIDTH,
+        count,
+        dim,
+        true,
+        sum,
+        from * dim,
+        dim,
+        room.tile);
   }
 
   private static void multiply(float[] x, int at, int n, float factor) {
@@ -454,7 +466,8 @@ final class VectorTrainingAttention {
    * P = exp(scores - normaliser) and dScores = P (dP - sum(P dP)) of N queries, in place. That sum
    * is also the one of dOut out.
    */
-  private static void scoreGradient(float[] p, float[] dp, int query, int keys, float[] normalisers) {
+  private static void scoreGradient(
+      float[] p, float[] dp, int query, int keys, float[] normalisers) {
     int end = query + keys * WIDTH;
     FloatVector normaliser = FloatVector.fromArray(F, normalisers, query);
     FloatVector sum = FloatVector.zero(F);

@@ -382,24 +382,24 @@ class TrainingGradientsTest {
   }
 
   private void attention(PackedBatch batch, Heads heads, int window, int @Nullable [] wanted) {
-      int rows = batch.rows();
-      int results = wanted == null ? rows : wanted.length;
-      int width = heads.heads() * heads.headDim();
-      boolean prefixed = batch.prefixRows(batch.runs() - 1) > 0;
-      Tensor qkv = random(rows, heads.columns());
-      Tensor prefix = prefixed ? random(PackedBatches.PREFIX_ROWS, heads.columns()) : null;
-      Tensor out = random(results, width);
-      Tensor normalisers = random(results, heads.heads());
-      Tensor weights = random(results, width);
-      Tensor d = random(rows, heads.columns());
-      DoubleSupplier loss =
-          () -> {
-            ops().attend(qkv, prefix, batch, heads, window, wanted, out, normalisers);
-            return dot(out, weights, results);
-          };
-      assertTrue(Double.isFinite(loss.getAsDouble()));
-      ops().attendBackward(weights, qkv, prefix, batch, heads, window, wanted, out, normalisers, d);
-      check("qkv", qkv, values(d), loss);
+    int rows = batch.rows();
+    int results = wanted == null ? rows : wanted.length;
+    int width = heads.heads() * heads.headDim();
+    boolean prefixed = batch.prefixRows(batch.runs() - 1) > 0;
+    Tensor qkv = random(rows, heads.columns());
+    Tensor prefix = prefixed ? random(PackedBatches.PREFIX_ROWS, heads.columns()) : null;
+    Tensor out = random(results, width);
+    Tensor normalisers = random(results, heads.heads());
+    Tensor weights = random(results, width);
+    Tensor d = random(rows, heads.columns());
+    DoubleSupplier loss =
+        () -> {
+          ops().attend(qkv, prefix, batch, heads, window, wanted, out, normalisers);
+          return dot(out, weights, results);
+        };
+    assertTrue(Double.isFinite(loss.getAsDouble()));
+    ops().attendBackward(weights, qkv, prefix, batch, heads, window, wanted, out, normalisers, d);
+    check("qkv", qkv, values(d), loss);
   }
 
   /** Gathering and scattering are each other's transposes. */
