@@ -222,7 +222,7 @@ final class VectorTrainingAttention {
   }
 
   private static void packDown(float[] from, int at, int end, int rows, int dim, float[] panels) {
-    if (from != panels) {
+    if (dim != WIDTH) { // else they are the same
       Gemm.pack(from, at, end, rows, dim, panels);
     }
   }
