@@ -4,10 +4,11 @@
 
 #include "vectors.h"
 
+#define VALUES_AHEAD 2048 /* bytes: what few queries will read is asked for */
 
 #if W == 16
-/* Columns of 16 rows from element `at` on: [p * dim + c] to columns[c * CHUNK + p], both 16 × 16. */
-INLINE void transpose16(const int half, const void *rows, int64_t at, int64_t dim, float *columns) {
+/* The transpose of 16 rows' elements at … at + 15; rows are dim apart. */
+INLINE void transpose16(const int half, const void *rows, int64_t at, int64_t dim, __m512 columns[16]) {
   __m512 a[16];
   __m512 b[16];
   UNROLL for (int i = 0; i < 16; i++) { a[i] = (__m512)load_as(half, rows, at + i * dim); }
@@ -26,10 +27,51 @@ INLINE void transpose16(const int half, const void *rows, int64_t at, int64_t di
     __m512 high = _mm512_shuffle_f32x4(a[j], a[4 + j], 0xDD);   /* columns 4 + j, 12 + j */
     __m512 low2 = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0x88);
     __m512 high2 = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0xDD);
-    _mm512_storeu_ps(columns + j * CHUNK, _mm512_shuffle_f32x4(low, low2, 0x88));
-    _mm512_storeu_ps(columns + (8 + j) * CHUNK, _mm512_shuffle_f32x4(low, low2, 0xDD));
-    _mm512_storeu_ps(columns + (4 + j) * CHUNK, _mm512_shuffle_f32x4(high, high2, 0x88));
-    _mm512_storeu_ps(columns + (12 + j) * CHUNK, _mm512_shuffle_f32x4(high, high2, 0xDD));
+    columns[j] = _mm512_shuffle_f32x4(low, low2, 0x88);
+    columns[8 + j] = _mm512_shuffle_f32x4(low, low2, 0xDD);
+    columns[4 + j] = _mm512_shuffle_f32x4(high, high2, 0x88);
+    columns[12 + j] = _mm512_shuffle_f32x4(high, high2, 0xDD);
+  }
+}
+
+/* columns[c * CHUNK + p] = rows[p * dim + c] from element `at` on, 16 × 16. */
+INLINE void store_columns(const int half, const void *rows, int64_t at, int64_t dim, float *columns) {
+  __m512 some[16];
+  transpose16(half, rows, at, dim, some);
+  UNROLL for (int c = 0; c < 16; c++) { _mm512_storeu_ps(columns + c * CHUNK, some[c]); }
+}
+
+/*
+ * Scores of few queries with n positions, [n, dim] from element `at` on: columns go from registers
+ * into sums, which add in the same order as those of many queries. `room` holds 16 rows.
+ */
+INLINE void score_few(const int half, int queries, const float *const *x, const void *rows, int64_t at,
+                      int n, int dim, float *scores, char *room) {
+  const int size = half ? 2 : 4;
+  for (int p = 0; p < n; p += 16, at += 16 * (int64_t)dim) {
+    int some = n - p < 16 ? n - p : 16;
+    const char *from = (const char *)rows + at * size;
+    if (some < 16) { /* what is behind them need not be readable */
+      memcpy(room, from, (size_t)some * dim * size);
+      from = room;
+    }
+    vec sums[TILE_ROWS];
+    for (int q = 0; q < queries; q++) {
+      sums[q] = all(0);
+    }
+    for (int c = 0; c < dim; c += 16) {
+      __m512 column[16];
+      transpose16(half, from, c, dim, column);
+      UNROLL for (int i = 0; i < 4 * size; i++) { /* the next 16 rows, in the order in which they lie */
+        __builtin_prefetch(from + (int64_t)(dim + c) * 16 * size + i * LINE);
+      }
+      for (int q = 0; q < queries; q++) {
+        UNROLL for (int i = 0; i < 16; i++) { sums[q] = fused(all(x[q][c + i]), (vec)column[i], sums[q]); }
+      }
+    }
+    for (int q = 0; q < queries; q++) {
+      store_some(scores + q * CHUNK + p, sums[q], some);
+    }
   }
 }
 #endif
@@ -43,7 +85,7 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   even_dim = dim / 16 * 16;
   for (int p = 0; p < body; p += 16) {
     for (int c = 0; c < even_dim; c += 16) {
-      transpose16(0, rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
+      store_columns(0, rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
     }
   }
 #endif
@@ -58,15 +100,20 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int n,
                        const int half, const void *w, int64_t at, int64_t w_step, float *y,
                        int64_t y_stride, int begin) {
-  vec sums[TILE_ROWS][TILE_VECTORS];
+  vec sums[TILE_ROWS][2 * TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) {
       sums[r][v] = begin ? all(0) : load(y + r * y_stride + v * W);
     }
   }
   for (int k = 0; k < n; k++) {
-    vec weight[TILE_VECTORS];
+    vec weight[2 * TILE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) { weight[v] = load_as(half, w, at + k * w_step + v * W); }
+    if (rows <= 2) {
+      UNROLL for (int v = 0; v < vectors; v++) {
+        __builtin_prefetch((const char *)w + (at + k * w_step + v * W) * (half ? 2 : 4) + VALUES_AHEAD);
+      }
+    }
     UNROLL for (int r = 0; r < rows; r++) {
       vec a = all(x[r][k]);
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(a, weight[v], sums[r][v]); }
@@ -82,6 +129,13 @@ INLINE void accumulate_columns(const int rows, const float *const *x, int n, con
                                const void *w, int64_t w_step, int width, float *y, int64_t y_stride,
                                int begin) {
   int c = 0;
+#if W == 16
+  if (rows <= 2) { /* whole rows, as they lie in memory */
+    for (; c + 2 * TILE_PANELS * LRT_PANEL <= width; c += 2 * TILE_PANELS * LRT_PANEL) {
+      accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
+    }
+  }
+#endif
   for (; c + TILE_PANELS * LRT_PANEL <= width; c += TILE_PANELS * LRT_PANEL) {
     accumulate(rows, TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
   }
@@ -175,7 +229,7 @@ static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, 
     int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
     for (; done + 16 <= n; done += 16) {
       for (int c = 0; c < dim; c += 16) {
-        transpose16(1, span->keys, at + (int64_t)done * dim + c, dim, columns + c * CHUNK + done);
+        store_columns(1, span->keys, at + (int64_t)done * dim + c, dim, columns + c * CHUNK + done);
       }
     }
   }
@@ -186,6 +240,21 @@ static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, 
   }
 }
 
+/* Scores of few queries with keys of a span, side by side; dim is a multiple of 16. */
+static void score_keys(const lrt_span *span, int64_t head, int from, int n, int dim, int queries,
+                       const float *const *x, float *scores, void *room) {
+#if W == 16
+  int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
+  if (span->dtype == LRT_DTYPE_F16) {
+    score_few(1, queries, x, span->keys, at, n, dim, scores, room);
+  } else {
+    score_few(0, queries, x, span->keys, at, n, dim, scores, room);
+  }
+#else
+  (void)span, (void)head, (void)from, (void)n, (void)dim, (void)queries, (void)x, (void)scores, (void)room;
+#endif
+}
+
 static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room) {
   int dim = b->dim;
   int width = (dim + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
@@ -194,21 +263,30 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   int64_t first = (int64_t)b->position + 1 - b->window;
   int low = first > start ? (int)first - start : 0; /* of the chunk, whatever any row sees */
   int high = b->position + b->rows - start < CHUNK ? b->position + b->rows - start : CHUNK;
+  for (int q = 0; q < queries; q++) {
+    room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
+  }
+  int few = W == 16 && queries <= TILE_ROWS && dim % 16 == 0;
   for (int s = 0; s < b->run->spans; s++) {
     const lrt_span *span = b->run->span + s;
     int from = span->from > start + low ? span->from : start + low;
     int to = span->to < start + high ? span->to : start + high;
-    if (from < to) {
+    if (from >= to) {
+      continue;
+    }
+    if (few) {
+      score_keys(span, b->head, from, to - from, dim, queries, room->rows, room->scores + from - start,
+                 room->values);
+    } else {
       transpose_keys(span, b->head, from, to - from, dim, room->keys + from - start, room->values);
     }
   }
-  for (int q = 0; q < queries; q++) {
-    room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
-  }
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
   int aligned = low / LRT_PANEL * LRT_PANEL;
-  accumulate_all(queries, room->rows, dim, 0, room->keys + aligned, CHUNK, columns - aligned,
-                 room->scores + aligned, CHUNK, 1);
+  if (!few) {
+    accumulate_all(queries, room->rows, dim, 0, room->keys + aligned, CHUNK, columns - aligned,
+                   room->scores + aligned, CHUNK, 1);
+  }
   float scale = (float)(1 / sqrt((double)dim));
   for (int q = 0; q < queries; q++) {
     int end = b->position + q / b->group + 1;

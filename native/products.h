@@ -61,7 +61,6 @@ INLINE void finish_tile(const int rows, const int vectors, vec sums[TILE_ROWS][T
  * next tile's panels where these end. Asking touches nothing, so there need not be any.
  */
 #define FEW_ROWS 2
-#define LINE 64
 #define LINES_AHEAD 16
 #define BLOCKS_AHEAD 4
 

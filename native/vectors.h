@@ -27,6 +27,7 @@
 
 #define PARTS (LRT_PANEL / W) /* vectors of a panel */
 #define TILE_PANELS (TILE_VECTORS < PARTS ? 1 : TILE_VECTORS / PARTS)
+#define LINE 64 /* bytes that memory gives at once */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
