@@ -33,7 +33,7 @@ public final class ToolTexts {
   private ToolTexts() {}
 
   /**
-   * A tool as the variable {@code tools} has it, in OpenAI's form.
+   * A tool as a template takes it, in the form of OpenAI.
    *
    * @param guard changes every text in it
    */
