@@ -25,8 +25,11 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Several callers on one engine. {@code throughput BACKEND MODEL}: how fast 1, 4 and 16 of them are
- * answered, in turns in one process. {@code soak BACKEND MODEL QUESTIONS}: mixed questions from 8
- * threads, every answer compared with the one given alone, and the memory that the process takes.
+ * answered, in turns in one process. {@code latency BACKEND MODEL}: how soon a short question is,
+ * while a long one is read. {@code memory BACKEND MODEL}: what the process takes when 32,000 tokens
+ * are asked for and 20 come, and when 64 samples share 1 GiB. {@code soak BACKEND MODEL QUESTIONS}:
+ * mixed questions from 8 threads, every answer compared with the one given alone, and the memory
+ * that the process takes.
  */
 final class Company {
   private static final int PROMPT = 128;
@@ -35,6 +38,11 @@ final class Company {
   private static final int[] CALLERS = {1, 4, 16};
   private static final int SOAKING = 8;
   private static final int KINDS = 60;
+  private static final int LONG = 2000;
+  private static final int SHORT = 16;
+  private static final int SAMPLES = 64;
+  private static final int SAMPLE = 512;
+  private static final int SETTLING = 2000; // ms
 
   private Company() {}
 
@@ -48,12 +56,20 @@ final class Company {
           throughput(engine);
         }
       }
+      case "latency" -> {
+        try (Engine engine = Engine.load(model, options.withPrefixReuse(false))) {
+          firstToken(engine);
+        }
+      }
+      case "memory" -> memory(model, options);
       case "soak" -> {
         try (Engine engine = Engine.load(model, options)) {
           soak(engine, Integer.parseInt(args[3]));
         }
       }
-      default -> throw new IllegalArgumentException("expected throughput or soak: " + args[0]);
+      default ->
+          throw new IllegalArgumentException(
+              "expected throughput, latency, memory or soak: " + args[0]);
     }
   }
 
@@ -115,6 +131,82 @@ final class Company {
     return new double[] {tokens / (end - begun[0]) * 1e9, tokens / (end - start) * 1e9};
   }
 
+  /** Milliseconds to the first token of a short question, alone and while a long one is read. */
+  private static void firstToken(Engine engine) throws Exception {
+    GenerationOptions one = GenerationOptions.builder().temperature(0f).maxTokens(1).build();
+    int[] far = new SplittableRandom(1).ints(LONG, 10, 300).toArray();
+    System.out.println("first token ms  of 2000 tokens  of 16 alone  of 16 meanwhile");
+    double fastest = Double.MAX_VALUE;
+    for (int round = 0; round < ROUNDS; round++) {
+      int[] near = new SplittableRandom(2 + round).ints(SHORT, 10, 300).toArray();
+      double alone = millis(engine, near, one);
+      double whole = millis(engine, far, one);
+      fastest = Math.min(fastest, whole);
+      try (var thread = Executors.newSingleThreadExecutor()) {
+        Future<Double> other = thread.submit(() -> millis(engine, far, one));
+        Thread.sleep((long) (fastest / 4));
+        double meanwhile = millis(engine, near, one);
+        String late = other.isDone() ? ", which was read by then" : "";
+        other.get();
+        System.out.printf(
+            Locale.ROOT, "%14d  %14.0f  %11.0f  %15.0f%s%n", round, whole, alone, meanwhile, late);
+      }
+    }
+  }
+
+  private static double millis(Engine engine, int[] prompt, GenerationOptions options) {
+    long start = System.nanoTime();
+    var _ = engine.generate(prompt, options);
+    return (System.nanoTime() - start) / 1e6;
+  }
+
+  private static void memory(Path model, EngineOptions options) throws IOException {
+    System.out.println("resident MiB  when");
+    try (Engine engine = Engine.load(model, options)) {
+      resident("loaded: " + engine.describe());
+      Cancellation enough = new Cancellation();
+      AtomicInteger heard = new AtomicInteger();
+      GenerationOptions many =
+          GenerationOptions.builder()
+              .temperature(0f)
+              .maxTokens(32_000)
+              .ignoreEos(true)
+              .cancellation(enough)
+              .build();
+      Answer answer =
+          engine.generate(
+              new int[] {1, 2, 3},
+              many,
+              token -> {
+                if (heard.incrementAndGet() == 20) {
+                  enough.cancel();
+                }
+              });
+      resident("32,000 tokens asked for, " + answer.ids().size() + " written");
+    }
+    EngineOptions capped = options.toBuilder().cacheMemory(1L << 30).build();
+    try (Engine engine = Engine.load(model, capped)) {
+      GenerationOptions samples =
+          GenerationOptions.builder()
+              .temperature(1f)
+              .seed(1L)
+              .maxTokens(SAMPLE)
+              .ignoreEos(true)
+              .build();
+      Question question = Question.of("How many?").mode(Mode.DIRECT).options(samples);
+      int tokens = 0;
+      for (Answer answer : engine.sample(question, SAMPLES)) {
+        tokens += answer.ids().size();
+      }
+      resident(tokens + " tokens in " + SAMPLES + " samples, in 1 GiB");
+    }
+  }
+
+  private static void resident(String when) throws IOException {
+    System.gc();
+    System.out.printf(Locale.ROOT, "%12d  %s%n", resident() >> 20, when);
+  }
+
   private static void await(CyclicBarrier barrier) {
     try {
       barrier.await();
@@ -163,6 +255,7 @@ final class Company {
       }
       done = until;
       System.gc();
+      Thread.sleep(SETTLING); // what the compiler has freed goes back to the system
       Runtime runtime = Runtime.getRuntime();
       System.out.printf(
           Locale.ROOT,

@@ -15,6 +15,7 @@ import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +36,7 @@ import org.openjdk.jmh.annotations.TearDown;
 public class DecodeBenchmark {
   private static final int CONTEXT = 64;
   private static final int TOKENS = 256;
+  private static final int COMPANY = 16;
 
   /** A checkpoint directory, or the name of a preset, which is made with random weights. */
   @Param("tiny")
@@ -88,6 +90,13 @@ public class DecodeBenchmark {
     return loop().answer();
   }
 
+  /** A token of one of 16 such answers, which are written together. */
+  @Benchmark
+  @OperationsPerInvocation(COMPANY * TOKENS)
+  public List<Sequence> answers() {
+    return loop().answers();
+  }
+
   /** Frees all. */
   @TearDown(Level.Trial)
   public void close() {
@@ -112,6 +121,7 @@ public class DecodeBenchmark {
     private final Backend ops;
     private final Transformer transformer;
     private final Generator generator;
+    private final Generator company;
     private final Workspace w;
     private final KvCache cache;
     private final Batch batch = new Batch(1);
@@ -128,6 +138,7 @@ public class DecodeBenchmark {
       transformer = model.transformer();
       int vocab = model.config().vocabSize();
       generator = new Generator(transformer, 1);
+      company = new Generator(transformer, COMPANY);
       w = transformer.newWorkspace(1, 1);
       cache = transformer.newCache();
       sampler = new Sampler(SAMPLED, vocab);
@@ -174,8 +185,24 @@ public class DecodeBenchmark {
       return sequence;
     }
 
+    List<Sequence> answers() {
+      cache.truncate(CONTEXT - 1);
+      id[0] = prompt[CONTEXT - 1];
+      company.prefill(cache, id, null);
+      List<Sequence> sequences = new ArrayList<>();
+      for (int i = 0; i < COMPANY; i++) {
+        var options = GenerationOptions.defaults();
+        var one = new Sequence(cache.fork(), options, vocabulary, TOKENS, 0, new int[0], null);
+        one.ownsCache();
+        sequences.add(one);
+      }
+      company.run(sequences, company.logits());
+      return sequences;
+    }
+
     @Override
     public void close() {
+      company.close();
       cache.close();
       w.close();
       generator.close();

@@ -20,9 +20,11 @@ import org.jspecify.annotations.Nullable;
  * <p>A step belongs to one model: the base model or a reasoning network. Rows that decode go first;
  * beside them questions (latents, a network's input) are read, no more than {@link #READ_BESIDE}
  * rows at a time, so that a long question holds up those who are decoding by no more than that, and
- * shares them evenly with other questions, so that a short one does not wait for a long one. Whose
- * client has waited longest chooses the model. As a row's result does not depend on what is
- * computed with it, an answer in company is the answer alone, bit for bit.
+ * shares them evenly with other questions, so that a short one does not wait for a long one: a step
+ * that reads one to its end has no more than {@link #READ_BESIDE} rows of those that it does not.
+ * Whose client has waited longest chooses the model; single pieces of work, which are short, come
+ * first. As a row's result does not depend on what is computed with it, an answer in company is the
+ * answer alone, bit for bit.
  *
  * <p>A step waits a moment for callers that are still busy with their last one, but not again for
  * one that made it wait in vain, until that one comes back. Whoever is called off while he waits
@@ -32,7 +34,7 @@ public final class Scheduler implements AutoCloseable {
   /** Sequences that decode in one step. */
   public static final int SLOTS = 64;
 
-  /** Rows that are read in a step in which somebody decodes. */
+  /** Rows that are read in a step in which somebody decodes, or is about to. */
   public static final int READ_BESIDE = 64;
 
   /** Questions that are read in one step. */
@@ -230,7 +232,7 @@ public final class Scheduler implements AutoCloseable {
       client.failure = null;
       client.late = false;
       client.state = State.WAITING;
-      waiting.add(client);
+      waiting.add(client.piece == null ? waiting.size() : 0, client);
       if (leader == null) {
         leader = client;
       } else {
@@ -423,6 +425,15 @@ public final class Scheduler implements AutoCloseable {
         reader.rows += more;
         room -= more;
         left += reader.rows < reader.left ? 1 : 0;
+      }
+    }
+    int others = 0; // that are not read to their ends
+    for (int i = first; i < groupSize; i++) {
+      others += group[i].rows < group[i].left ? 1 : 0;
+    }
+    for (int i = first; i < groupSize && others < groupSize - first; i++) {
+      if (group[i].rows < group[i].left) {
+        group[i].rows = Math.min(group[i].rows, READ_BESIDE / others);
       }
     }
   }

@@ -401,6 +401,31 @@ class SchedulingTest {
     }
   }
 
+  /** Nor whoever has been read by then: a step that ends a question has few rows of a long one. */
+  @Test
+  void readingDoesNotHoldUpAFirstToken() throws InterruptedException {
+    Question far = Question.of("a b c d e f g h ".repeat(80)).mode(Mode.DIRECT).maxTokens(1);
+    Question near = Question.of("What is 1+30?").mode(Mode.DIRECT).maxTokens(1);
+    int end = m.ask(near).tokens().prompt();
+    m.spy.takeSteps();
+
+    askInStep(List.of(far, near, near)); // one of the near ones may be alone in the first step
+
+    int ended = 0;
+    for (SpyBackend.Step step : m.spy.takeSteps()) {
+      int others =
+          step.runs().stream()
+              .filter(r -> r.start() + r.rows() != end)
+              .mapToInt(SpyBackend.Run::rows)
+              .sum();
+      if (others > 0 && step.runs().stream().anyMatch(r -> r.start() + r.rows() == end)) {
+        ended++;
+        assertTrue(others <= Scheduler.READ_BESIDE, () -> "found " + step);
+      }
+    }
+    assertTrue(ended > 0);
+  }
+
   /** The questions' rows share passes of the base model, and passes of the network. */
   @Test
   void questionsAreReadAndThoughtAboutTogether() throws InterruptedException {
