@@ -13,9 +13,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What is text and what is a call, however the answer comes in pieces. */
 class ToolCallReaderTest {
   private static final String CALL =
-      "<tool_call>\n"
-          + "{\"name\": \"add\", \"arguments\": {\"a\": 1.5, \"b\": [\"</tool\"]}}\n"
-          + "</tool_call>";
+      """
+      <tool_call>
+      {"name": "add", "arguments": {"a": 1.5, "b": ["</tool"]}}
+      </tool_call>""";
 
   private static final ToolCall ADD = new ToolCall("add", "{\"a\":1.5,\"b\":[\"</tool\"]}");
 
