@@ -66,7 +66,7 @@ class BenchmarkTest {
   @Test
   void decode() throws Exception {
     Map<String, String[]> soon = Map.of("threads", ONE, "backend", new String[] {"scalar"});
-    assertEquals(3, run(DecodeBenchmark.class, soon).size());
+    assertEquals(4, run(DecodeBenchmark.class, soon).size());
   }
 
   @Test

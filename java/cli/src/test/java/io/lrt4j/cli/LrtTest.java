@@ -392,7 +392,7 @@ class LrtTest {
         "model network device backend threads cache-type quantize outside-links " + common;
     var decoding =
         "max-tokens budget thinking-budget ignore-eos temperature top-p top-k min-p"
-            + " repetition-penalty seed stop ";
+            + " repetition-penalty presence-penalty frequency-penalty seed stop ";
     return Stream.of(
         Arguments.of(
             "ask", "mode system samples compare allow-special-tokens " + decoding + loading),
@@ -418,7 +418,8 @@ class LrtTest {
         Arguments.of(
             "eval",
             "data format question-field answer-field grader limit out resume modes budgets samples"
-                + " batch grade compare temperature top-p top-k min-p repetition-penalty seed stop "
+                + " batch grade compare temperature top-p top-k min-p repetition-penalty"
+                + " presence-penalty frequency-penalty seed stop "
                 + loading),
         Arguments.of(
             "study",

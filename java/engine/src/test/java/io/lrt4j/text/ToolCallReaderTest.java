@@ -16,7 +16,8 @@ class ToolCallReaderTest {
       """
       <tool_call>
       {"name": "add", "arguments": {"a": 1.5, "b": ["</tool"]}}
-      </tool_call>""";
+      </tool_call>\
+      """;
 
   private static final ToolCall ADD = new ToolCall("add", "{\"a\":1.5,\"b\":[\"</tool\"]}");
 
