@@ -1,5 +1,6 @@
 package io.lrt4j.compute;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -231,9 +232,6 @@ public interface TrainingBackend {
 
   // --- optimiser ------------------------------------------------------------------------------
 
-  /** y = a x + b y, elementwise; y is set, whatever it holds, where b is 0. */
-  void combine(float a, Tensor x, float b, Tensor y);
-
   /** The sum of squares of all elements, summed in f64; NaN or infinite if one of them is. */
   double sumOfSquares(Tensor x);
 
@@ -256,6 +254,36 @@ public interface TrainingBackend {
 
   /** What stays the same over the steps of {@link #adamw}. */
   record AdamW(float beta1, float beta2, float eps, float decay) {}
+
+  /**
+   * One step of Muon (Jordan et al., 2024) on each of some matrices. With g' = gradientScale g and
+   * momentum beta, m = beta m + (1 - beta) g'. The Nesterov momentum U = beta m + (1 - beta) g' is
+   * replaced by the nearest matrix with all singular values near 1, which five Newton–Schulz steps
+   * approach from X = U / |U|: X = a X + (b A + c A²) X with A = X X^T. Then p = p (1 - lr decay) -
+   * lr sqrt(max(1, rows / columns)) X.
+   */
+  void muon(List<Matrix> matrices, Muon settings, float learningRate, float gradientScale);
+
+  /** A matrix in {@link #muon}, its gradient and its momentum, all of one shape. */
+  record Matrix(Tensor p, Tensor g, Tensor m) {}
+
+  /** What stays the same over the steps of {@link #muon}. */
+  record Muon(float momentum, float decay) {
+    /** Newton–Schulz steps. */
+    public static final int ITERATIONS = 5;
+
+    /** Coefficients of a step. */
+    public static final float A = 3.4445f;
+
+    /** Likewise. */
+    public static final float B = -4.7750f;
+
+    /** Likewise. */
+    public static final float C = 2.0315f;
+
+    /** Added to the norm of a matrix. */
+    public static final double EPS = 1e-7;
+  }
 
   /** to = from, each element rounded to the nearest bf16 number, ties to even. */
   void roundToBf16(Tensor from, Tensor to);

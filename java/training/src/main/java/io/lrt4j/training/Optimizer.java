@@ -63,7 +63,7 @@ public final class Optimizer {
       to = part.at() + part.elements();
     }
     addRange(from, to, rate);
-    muon = matrices.isEmpty() ? null : new Muon(parameters, matrices, backend);
+    muon = matrices.isEmpty() ? null : new Muon(parameters, matrices, ops);
   }
 
   private void addRange(long from, long to, double rate) {

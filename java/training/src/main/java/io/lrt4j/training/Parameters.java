@@ -109,11 +109,6 @@ public final class Parameters implements AutoCloseable {
     return parts;
   }
 
-  /** What lives as long as the parameters. */
-  Memory memory() {
-    return memory;
-  }
-
   /** All parts, in the order in which they lie. */
   public Map<String, Part> parts() {
     return parts;

@@ -10,12 +10,11 @@ import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The three matrix products of a training step, C = A B with either matrix transposed, after Goto
- * and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): B is packed, a
- * block of its rows at a time, into panels of {@link #WIDTH} columns that stay in the nearest
- * cache; a strip of {@link #STRIP} rows of A runs along a panel with all sums of a tile in
- * registers. Every element is summed in the order of the inner dimension, block by block, whoever
- * computes it.
+ * The three matrix products of a training step, after Goto and van de Geijn, "Anatomy of
+ * High-Performance Matrix Multiplication" (2008): B is packed, a block of its rows at a time, into
+ * panels of {@link #WIDTH} columns that stay in the nearest cache; a strip of {@link #STRIP} rows
+ * of A runs along a panel with all sums of a tile in registers. Every element is summed in the
+ * order of the inner dimension, block by block, whoever computes it.
  */
 final class Gemm {
   /** Rows of a tile. */
@@ -33,16 +32,20 @@ final class Gemm {
   /** Most rows of C that make one task. */
   private static final int TASK_ROWS = 64;
 
+  /** Most rows and columns of C that make one task where the inner dimension is the long one. */
+  private static final int PART = 192;
+
   private final Workers workers;
   private final float[][] strips; // of each worker: a task's rows of A, a block deep
+  private final float[][] parts; // of each worker: a task's panels of B
   private final float[][] tiles; // of each worker: one tile of C
   private float[] panels = {}; // of B: of each block, one after another
 
   // The product under way.
   private final Workers.Job packJob = this::packPanel;
   private final Workers.Job tileJob = this::task;
+  private final Workers.Job partJob = this::part;
   private CpuTensor a = VectorBackend.NONE;
-  private boolean aTransposed;
   private CpuTensor b = VectorBackend.NONE;
   private boolean bTransposed;
   private CpuTensor c = VectorBackend.NONE;
@@ -55,20 +58,21 @@ final class Gemm {
   private int firstBlock; // of those that are packed
   private int blocks;
   private int taskRows;
+  private int taskColumns;
 
   Gemm(Workers workers) {
     this.workers = workers;
     strips = new float[workers.size()][0];
+    parts = new float[workers.size()][0];
     tiles = new float[workers.size()][STRIP * WIDTH];
   }
 
   /**
    * C = A B + bias + plus, which may be C; C is [rows, columns], A [rows, inner], B [inner,
-   * columns], each the transpose of what is stored where it is said so.
+   * columns], or the transpose of what is stored.
    */
   void run(
       CpuTensor a,
-      boolean aTransposed,
       CpuTensor b,
       boolean bTransposed,
       int rows,
@@ -78,7 +82,6 @@ final class Gemm {
       @Nullable CpuTensor plus,
       CpuTensor c) {
     this.a = a;
-    this.aTransposed = aTransposed;
     this.b = b;
     this.bTransposed = bTransposed;
     this.bias = bias;
@@ -121,7 +124,9 @@ final class Gemm {
     int width = Math.min(WIDTH, columns - first);
     int to = panels(block) + panel * depth * WIDTH;
     if (bTransposed) {
-      packTransposed(b, first, width, block * DEPTH, depth, panels, to);
+      float[] rows = room(strips, worker, TASK_ROWS * DEPTH);
+      copy(b, first, block * DEPTH, width, depth, rows, 0, depth);
+      packTransposed(rows, 0, width, depth, panels, to);
     } else {
       copy(b, block * DEPTH, first, depth, width, panels, to, WIDTH);
     }
@@ -147,51 +152,97 @@ final class Gemm {
     }
   }
 
-  /** A panel of the transpose of {@code b}: rows of {@code b} become columns. */
-  private static void packTransposed(
-      CpuTensor b, int first, int width, int from, int depth, float[] panels, int to) {
-    for (int j = 0; j < width; j++) {
-      long at = b.row(first + j) + from * 4L;
-      for (int k = 0; k < depth; k++) {
-        panels[to + k * WIDTH + j] = b.data().get(FLOAT, at + k * 4L);
-      }
+  private static float[] room(float[][] of, int worker, int size) {
+    if (of[worker].length < size) {
+      of[worker] = new float[size];
     }
+    return of[worker];
   }
 
   /** Some rows of C, all columns. */
   private void task(int task, int worker) {
     int first = task * taskRows;
     int count = Math.min(taskRows, rows - first);
-    if (strips[worker].length == 0) {
-      strips[worker] = new float[TASK_ROWS * DEPTH + STRIP];
-    }
+    float[] strip = room(strips, worker, TASK_ROWS * DEPTH);
     for (int block = firstBlock; block < firstBlock + blocks; block++) {
-      block(block, first, count, strips[worker], tiles[worker]);
+      int depth = depth(block);
+      copy(a, first, block * DEPTH, count, depth, strip, 0, depth);
+      for (int panel = 0; panel < panelCount; panel++) {
+        int at = panels(block) + panel * depth * WIDTH;
+        for (int i = 0; i < count; i += STRIP) {
+          float[] tile = tiles[worker];
+          tile(strip, i * depth, depth, panels, at, depth, false, tile, 0, WIDTH);
+          store(tile, first + i, Math.min(STRIP, count - i), panel * WIDTH, block == 0);
+        }
+      }
     }
   }
 
-  /** What one block of the inner dimension adds to some rows of C. */
-  private void block(int block, int first, int count, float[] strip, float[] tile) {
-    int depth = depth(block);
-    if (aTransposed) {
-      for (int i = 0; i < count; i += WIDTH) {
-        int width = Math.min(WIDTH, count - i);
-        copy(a, block * DEPTH, first + i, depth, width, strip, i * depth, WIDTH);
+  /**
+   * C += A^T B; C is [rows, columns], A [inner, rows], B [inner, columns]. As the inner dimension
+   * is the long one, every task packs for itself what its part of C needs, block after block.
+   */
+  void addTransposed(CpuTensor a, CpuTensor b, int rows, int inner, int columns, CpuTensor c) {
+    this.a = a;
+    this.b = b;
+    this.c = c;
+    this.rows = rows;
+    this.inner = inner;
+    this.columns = columns;
+    bias = null;
+    plus = c;
+    taskRows = rows;
+    taskColumns = columns;
+    int tasks = 1;
+    while (tasks < 2 * workers.size() || Math.max(taskRows, taskColumns) > PART) {
+      if (Math.max(taskRows, taskColumns) <= WIDTH) {
+        break;
       }
-    } else {
-      copy(a, first, block * DEPTH, count, depth, strip, 0, depth);
+      if (taskRows >= taskColumns) {
+        taskRows = half(taskRows);
+      } else {
+        taskColumns = half(taskColumns);
+      }
+      tasks = Math.ceilDiv(rows, taskRows) * Math.ceilDiv(columns, taskColumns);
     }
-    for (int panel = 0; panel < panelCount; panel++) {
-      int at = panels(block) + panel * depth * WIDTH;
-      for (int i = 0; i < count; i += STRIP) {
-        if (aTransposed) {
-          int from = i / WIDTH * WIDTH * depth + i % WIDTH;
-          tileOfTransposed(strip, from, panels, at, depth, tile, 0, WIDTH);
-        } else {
-          tile(strip, i * depth, depth, panels, at, depth, false, tile, 0, WIDTH);
+    workers.run(partJob, tasks);
+  }
+
+  /** Half of it, in whole panels. */
+  private static int half(int size) {
+    return Math.ceilDiv(size, 2 * WIDTH) * WIDTH;
+  }
+
+  /** A part of C, for {@link #addTransposed}. */
+  private void part(int task, int worker) {
+    int across = Math.ceilDiv(columns, taskColumns);
+    int row = task / across * taskRows;
+    int column = task % across * taskColumns;
+    int height = Math.min(taskRows, rows - row);
+    int width = Math.min(taskColumns, columns - column);
+    // With what a last strip reads and does not use.
+    float[] strip = room(strips, worker, PART * DEPTH + STRIP);
+    float[] panels = room(parts, worker, PART * DEPTH);
+    float[] tile = tiles[worker];
+    for (int from = 0; from < inner; from += DEPTH) {
+      int depth = Math.min(DEPTH, inner - from);
+      panels(a, from, depth, row, height, strip);
+      panels(b, from, depth, column, width, panels);
+      for (int j = 0; j < width; j += WIDTH) {
+        for (int i = 0; i < height; i += STRIP) {
+          int at = i / WIDTH * WIDTH * depth + i % WIDTH;
+          tileOfTransposed(strip, at, panels, j * depth, depth, tile, 0, WIDTH);
+          store(tile, row + i, Math.min(STRIP, height - i), column + j, true);
         }
-        store(tile, first + i, Math.min(STRIP, count - i), panel * WIDTH, block == 0);
       }
+    }
+  }
+
+  /** Packs some columns of a block. */
+  private static void panels(
+      CpuTensor x, int from, int depth, int column, int width, float[] panels) {
+    for (int j = 0; j < width; j += WIDTH) {
+      copy(x, from, column + j, depth, Math.min(WIDTH, width - j), panels, j * depth, WIDTH);
     }
   }
 
@@ -257,12 +308,13 @@ final class Gemm {
     }
   }
 
-  /** Packs columns {@code from} to {@code to} of the transpose of b, [columns, inner] as stored. */
-  static void packTransposed(float[] b, int from, int to, int inner, float[] panels) {
-    for (int j = from; j < to; j++) {
-      int at = j / WIDTH * WIDTH * inner + j % WIDTH;
+  /** Packs the transpose of b, [columns, inner] from {@code at} on, into a panel that it fits. */
+  static void packTransposed(float[] b, int at, int columns, int inner, float[] panels, int panel) {
+    for (int j = 0; j < columns; j++) {
+      int from = at + j * inner;
+      int to = panel + j;
       for (int k = 0; k < inner; k++) {
-        panels[at + k * WIDTH] = b[j * inner + k];
+        panels[to + k * WIDTH] = b[from + k];
       }
     }
   }

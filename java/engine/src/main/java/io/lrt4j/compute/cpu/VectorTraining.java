@@ -12,6 +12,7 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -34,6 +35,7 @@ final class VectorTraining implements TrainingBackend {
   private final Workers workers;
   private final Gemm gemm;
   private final VectorTrainingAttention attention;
+  private final VectorMuon muon;
   private final float[][][] buffers; // of each worker, by use
   private float[] partials = {}; // sums of each block of rows
 
@@ -43,6 +45,7 @@ final class VectorTraining implements TrainingBackend {
     this.workers = workers;
     gemm = new Gemm(workers);
     attention = new VectorTrainingAttention(workers);
+    muon = new VectorMuon(workers);
     buffers = new float[workers.size()][4][0];
   }
 
@@ -97,7 +100,6 @@ final class VectorTraining implements TrainingBackend {
     try {
       gemm.run(
           CpuTensor.of(x),
-          false,
           CpuTensor.of(w),
           true,
           rows,
@@ -117,7 +119,6 @@ final class VectorTraining implements TrainingBackend {
     try {
       gemm.run(
           CpuTensor.of(dy),
-          false,
           CpuTensor.of(w),
           false,
           rows,
@@ -135,17 +136,8 @@ final class VectorTraining implements TrainingBackend {
   public void projectWeights(Tensor dy, Tensor x, int rows, Tensor dw, @Nullable Tensor dBias) {
     turn.lock();
     try {
-      gemm.run(
-          CpuTensor.of(dy),
-          true,
-          CpuTensor.of(x),
-          false,
-          dw.rows(),
-          rows,
-          dw.cols(),
-          null,
-          CpuTensor.of(dw),
-          CpuTensor.of(dw));
+      gemm.addTransposed(
+          CpuTensor.of(dy), CpuTensor.of(x), dw.rows(), rows, dw.cols(), CpuTensor.of(dw));
       if (dBias != null) {
         sumRows(CpuTensor.of(dy), rows, CpuTensor.of(dBias));
       }
@@ -832,7 +824,7 @@ final class VectorTraining implements TrainingBackend {
   }
 
   /** In f64, as the square of an f32 may be none; four sums at a time, so that none waits. */
-  private static double sumOfSquares(float[] x, int n) {
+  static double sumOfSquares(float[] x, int n) {
     double sum0 = 0;
     double sum1 = 0;
     double sum2 = 0;
@@ -848,36 +840,6 @@ final class VectorTraining implements TrainingBackend {
       sum0 += (double) x[i] * x[i];
     }
     return sum0 + sum1 + (sum2 + sum3);
-  }
-
-  @Override
-  public void combine(float a, Tensor x, float b, Tensor y) {
-    MemorySegment from = CpuTensor.of(x).data();
-    MemorySegment to = CpuTensor.of(y).data();
-    run(
-        (chunk, worker) -> {
-          long at = (long) chunk * CHUNK * 4;
-          int n = (int) Math.min(CHUNK, elements(y) - (long) chunk * CHUNK);
-          combine(a, from, b, to, at, n);
-        },
-        chunks(y));
-  }
-
-  private static void combine(float a, MemorySegment x, float b, MemorySegment y, long at, int n) {
-    int body = F.loopBound(n);
-    for (int c = 0; c < body; c += N) {
-      long i = at + c * 4L;
-      FloatVector v = FloatVector.fromMemorySegment(F, x, i, LE).mul(a);
-      if (b != 0) {
-        v = v.add(FloatVector.fromMemorySegment(F, y, i, LE).mul(b));
-      }
-      v.intoMemorySegment(y, i, LE);
-    }
-    for (int c = body; c < n; c++) {
-      long i = at + c * 4L;
-      float v = a * x.get(FLOAT, i);
-      y.set(FLOAT, i, b == 0 ? v : v + b * y.get(FLOAT, i));
-    }
   }
 
   @Override
@@ -952,6 +914,16 @@ final class VectorTraining implements TrainingBackend {
         v[c] = v[c] * beta2 + d * d * (1 - beta2);
         p[c] = p[c] * keep - m[c] * rate / ((float) Math.sqrt(v[c]) * correction + eps);
       }
+    }
+  }
+
+  @Override
+  public void muon(List<Matrix> matrices, Muon settings, float learningRate, float gradientScale) {
+    turn.lock();
+    try {
+      muon.step(matrices, settings, learningRate, gradientScale);
+    } finally {
+      turn.unlock();
     }
   }
 

@@ -320,7 +320,7 @@ final class VectorTrainingAttention {
     int dim = heads.headDim();
     load(qkv, true, at, count, kvHead, room.queries);
     multiply(room.queries, 0, count * dim, (float) (1 / Math.sqrt(dim)));
-    Gemm.packTransposed(room.queries, 0, count, dim, room.queriesAcross);
+    Gemm.packTransposed(room.queries, 0, count, dim, room.queriesAcross, 0);
     int visible = room.ends[count - 1];
     across(room, room.keys, visible, room.queriesAcross, room.scores);
     // Queries stand in the order of their rows: the first ones do not see a late key, and behind a
@@ -385,7 +385,7 @@ final class VectorTrainingAttention {
     int group = heads.heads() / heads.kvHeads();
     int visible = scores(room, at, count, kvHead);
     load(dOut, false, at, count, kvHead, room.dOut);
-    Gemm.packTransposed(room.dOut, 0, count, dim, room.dOutAcross);
+    Gemm.packTransposed(room.dOut, 0, count, dim, room.dOutAcross, 0);
     across(room, room.values, visible, room.dOutAcross, room.dScores);
     for (int q = 0; q < count; q++) {
       room.normalisers[q] = logSumExp.get((at + q) / group, kvHead * group + (at + q) % group);

@@ -8,9 +8,12 @@ import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.TrainingBackend;
 import io.lrt4j.compute.TrainingBackend.AdamW;
 import io.lrt4j.compute.TrainingBackend.Heads;
+import io.lrt4j.compute.TrainingBackend.Matrix;
+import io.lrt4j.compute.TrainingBackend.Muon;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -344,15 +347,6 @@ class TrainingOperationsTest {
               scalar.write(squares, v, 0, rows);
               b.adamw(exactly(c, rows, n), g, exactly(c, rows, n), v, ADAMW, 1e-2f, 0.5f, 3);
             });
-        compare("combine" + what, c, b -> b.combine(0.5f, g, 0, exactly(c, rows, n)));
-        compare(
-            "combine, kept" + what,
-            c,
-            b -> {
-              CpuTensor y = exactly(c, rows, n);
-              scalar.write(squares, y, 0, rows);
-              b.combine(0.5f, g, -3, y);
-            });
         compare("sumOfSquares" + what, c, b -> c.array(1)[0] = (float) b.sumOfSquares(g));
         compare("roundToBf16" + what, c, b -> b.roundToBf16(g, exactly(c, rows, n)));
         CpuTensor from = c.input(1, rows * n);
@@ -365,6 +359,28 @@ class TrainingOperationsTest {
               b.roundToBf16(x, x);
             });
       }
+    }
+  }
+
+  /** Matrices of all kinds in one call: a number, a row, wide, tall and square ones. */
+  @Test
+  void muon() {
+    int[][] shapes = {{1, 1}, {1, 13}, {13, 63}, {63, 13}, {40, 70}, {65, 65}};
+    try (Case c = new Case(shapes.length)) {
+      List<CpuTensor> gradients =
+          Stream.of(shapes).map(shape -> c.input(shape[0], shape[1])).toList();
+      compare(
+          "muon",
+          c,
+          b -> {
+            List<Matrix> matrices = new ArrayList<>();
+            for (CpuTensor g : gradients) {
+              int rows = g.rows();
+              int cols = g.cols();
+              matrices.add(new Matrix(exactly(c, rows, cols), g, exactly(c, rows, cols)));
+            }
+            b.muon(matrices, new Muon(0.95f, 0.1f), 0.5f, 3);
+          });
     }
   }
 
