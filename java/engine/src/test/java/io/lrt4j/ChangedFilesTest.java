@@ -13,6 +13,9 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -84,14 +87,26 @@ class ChangedFilesTest {
   public static final class Mapped {
     private Mapped() {}
 
-    /** Cuts the weights and asks. */
-    public static void main(String[] arguments) throws IOException {
-      Path base = Path.of(arguments[0]);
+    private static final int[] IDS = {1, 2, 3};
+
+    /** Cuts weights in use, those of a network too, and asks in every way. */
+    public static void main(String[] arguments) {
+      List<Path> models = Stream.of(arguments).map(Path::of).toList();
+      var one = GenerationOptions.defaults().withMaxTokens(1);
+      cutWhile(models.get(0), "", engine -> engine.generate(IDS, one));
+      cutWhile(models.get(1), "", engine -> engine.score(IDS, false, false));
+      cutWhile(
+          models.get(2),
+          "network",
+          engine -> engine.ask(Question.of("1 + 2?").mode(Mode.LATENT).maxTokens(1)));
+    }
+
+    private static void cutWhile(Path base, String part, Consumer<Engine> asking) {
       EngineOptions options =
           EngineOptions.defaults().withBackend("scalar").withThreads(1).withMappedWeights(true);
       try (Engine engine = Engine.load(base, options)) {
-        cut(base.resolve("model.safetensors"));
-        engine.generate(new int[] {1, 2, 3}, GenerationOptions.defaults().withMaxTokens(1));
+        cut(base.resolve(part).resolve("model.safetensors"));
+        asking.accept(engine);
       } catch (CheckpointException e) {
         System.out.println(e.getMessage());
       }
@@ -118,9 +133,15 @@ class ChangedFilesTest {
   /** Interpreted, because compiled code may have to be killed by the system. */
   @Test
   void mappedWeightsThatWereCutAreARefusal() throws Exception {
-    Path base = TestModels.copy(TestModels.BASE, temporary.resolve("base"));
+    List<String> models = new ArrayList<>();
+    for (String name : List.of("a", "b", "c")) {
+      models.add(TestModels.copy(TestModels.BASE, temporary.resolve(name)).toString());
+    }
+    TestModels.copy(TestModels.APPEND, temporary.resolve("c/network"));
     assertEquals(
-        base + ": a file of mapped weights was changed while it was in use\n",
-        ChildJvm.run(ChildJvm.with("-Xint"), Mapped.class, base.toString()));
+        models.stream()
+            .map(m -> m + ": a file of mapped weights was changed while it was in use\n")
+            .collect(Collectors.joining()),
+        ChildJvm.run(ChildJvm.with("-Xint"), Mapped.class, models.toArray(String[]::new)));
   }
 }

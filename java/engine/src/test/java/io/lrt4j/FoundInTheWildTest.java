@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Safetensors;
@@ -16,6 +17,7 @@ import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.DType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -23,8 +25,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.logging.Handler;
+import java.util.logging.Level;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import java.util.logging.SimpleFormatter;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -174,6 +182,94 @@ class FoundInTheWildTest {
           .generate(new int[] {1, 2, 3, 4}, GenerationOptions.defaults().withMaxTokens(8))
           .ids();
     }
+  }
+
+  /** What of the folder is not run is told in a line, once. */
+  @Test
+  void whatIsNotRunIsTold() throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
+    Files.writeString(model.resolve("adapter_config.json"), "{\"peft_type\": \"LORA\"}");
+    TestModels.edit(
+        model.resolve("generation_config.json"), g -> g.putArray("suppress_tokens").add(281));
+    add(model, "model.layers.3.eh_proj.weight");
+    Logger logger = Logger.getLogger("io.lrt4j");
+    List<String> told = new CopyOnWriteArrayList<>();
+    var handler =
+        new Handler() {
+          @Override
+          public void publish(LogRecord record) {
+            String text = new SimpleFormatter().formatMessage(record);
+            if (text.contains(model.toString()) && Level.WARNING.equals(record.getLevel())) {
+              told.add(text.replace(model.toString(), "MODEL"));
+            }
+          }
+
+          @Override
+          public void flush() {}
+
+          @Override
+          public void close() {}
+        };
+    logger.addHandler(handler);
+    try {
+      assertEquals(UNTOUCHED, generate(model, EngineOptions.defaults()));
+    } finally {
+      logger.removeHandler(handler);
+    }
+    for (String part : List.of("adapter_config.json", "suppress_tokens", "eh_proj")) {
+      assertEquals(1, told.stream().filter(t -> t.contains(part)).count(), part + " in " + told);
+    }
+    assertEquals(3, told.size(), told.toString());
+  }
+
+  /**
+   * A vocabulary with rows to spare, as padded ones have: the token takes the first of them. A name
+   * for it, in whichever way, makes it one.
+   */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"extra_special_tokens\": [\"<|tool|>\"]}",
+        "{\"additional_special_tokens\": [\"<|tool|>\"]}",
+        "{\"extra_special_tokens\": {\"tool_token\": \"<|tool|>\"}}",
+        "{\"pad_token\": \"<|tool|>\"}",
+        "{\"added_tokens_decoder\": {\"384\": {\"content\": \"<|tool|>\", \"special\": true}}}",
+      })
+  void aTokenThatOnlyTheConfigNames(String keys) throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
+    rewrite(
+        model,
+        tensor ->
+            Stream.of(tensor.name().contains("embed_tokens") ? padded(tensor) : copy(tensor)));
+    TestModels.edit(model.resolve("config.json"), c -> c.put("vocab_size", 400));
+    ObjectNode named = (ObjectNode) new ObjectMapper().readTree(keys);
+    TestModels.edit(model.resolve("tokenizer_config.json"), c -> c.setAll(named));
+    try (Engine engine = Engine.load(model)) {
+      int[] ids = engine.encode("a<|tool|>b");
+      assertArrayEquals(new int[] {64, 384, 65}, ids);
+      float[] logprobs = engine.score(ids, false, false).logprobs();
+      assertEquals(-5.7428, logprobs[1], 1e-4);
+      assertEquals(-4.1393, logprobs[2], 1e-4);
+    }
+  }
+
+  /** With its first 16 rows once more at its end. */
+  private static SafetensorsWriter.Entry padded(StoredTensor embedding) {
+    var data = embedding.data();
+    List<Long> shape = List.of(embedding.shape().getFirst() + 16, embedding.shape().getLast());
+    return new SafetensorsWriter.Entry(
+        embedding.name(),
+        embedding.dtype(),
+        shape,
+        (offset, chunk) -> {
+          for (long i = 0; i < chunk.byteSize(); i++) {
+            long at = offset + i;
+            chunk.set(
+                ValueLayout.JAVA_BYTE,
+                i,
+                data.get(ValueLayout.JAVA_BYTE, at < data.byteSize() ? at : at - data.byteSize()));
+          }
+        });
   }
 
   /** Qwen documents YaRN as a factor beside the trained {@code max_position_embeddings}. */
@@ -434,21 +530,31 @@ class FoundInTheWildTest {
   @Test
   void aTiedHeadStoredAgainInAnotherType() throws IOException {
     Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
-    Path file = model.resolve("model.safetensors");
-    List<SafetensorsWriter.Entry> entries = new ArrayList<>();
-    try (Safetensors stored = Safetensors.open(file)) {
-      for (StoredTensor tensor : stored.tensors()) {
-        entries.add(copy(tensor, tensor.name(), tensor.dtype()));
-      }
-      StoredTensor embedding = Objects.requireNonNull(stored.find("model.embed_tokens.weight"));
-      entries.add(copy(embedding, "lm_head.weight", DType.F32));
-      SafetensorsWriter.write(model.resolve("new"), Map.of(), entries);
-    }
-    Files.move(model.resolve("new"), file, StandardCopyOption.REPLACE_EXISTING);
+    rewrite(
+        model,
+        tensor ->
+            tensor.name().equals("model.embed_tokens.weight")
+                ? Stream.of(copy(tensor), copy(tensor, "lm_head.weight", DType.F32))
+                : Stream.of(copy(tensor)));
     assertEquals(UNTOUCHED, generate(model, EngineOptions.defaults()));
     try (Checkpoint checkpoint = Checkpoint.open(model)) {
       assertTrue(checkpoint.config().tiedEmbeddings());
     }
+  }
+
+  private static void rewrite(
+      Path model, Function<StoredTensor, Stream<SafetensorsWriter.Entry>> change)
+      throws IOException {
+    Path file = model.resolve("model.safetensors");
+    try (Safetensors stored = Safetensors.open(file)) {
+      List<SafetensorsWriter.Entry> entries = stored.tensors().stream().flatMap(change).toList();
+      SafetensorsWriter.write(model.resolve("new"), Map.of(), entries);
+    }
+    Files.move(model.resolve("new"), file, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private static SafetensorsWriter.Entry copy(StoredTensor from) {
+    return copy(from, from.name(), from.dtype());
   }
 
   private static SafetensorsWriter.Entry copy(StoredTensor from, String name, DType as) {

@@ -130,6 +130,9 @@ class LrtTest {
             "unknown option -5+3?; a text that begins with - goes after --; see lrt ask --help",
             "ask",
             "-5+3?"),
+        wrong(
+            "unknown option --x + 3?; a text that begins with - goes after --", "ask", "--x + 3?"),
+        wrong("unknown option -x = 3, 2x?; a text that begins", "ask", "-x = 3, 2x?"),
         wrong("--seed must be a whole number, found x", "ask", "x", "--seed", "x"),
         wrong("--seed must be a whole number, found nothing", "ask", "x", "--seed", ""),
         wrong("--stop must not be empty", "ask", "x", "--stop", ""),
@@ -253,6 +256,9 @@ class LrtTest {
     assertFails("--model " + missing + " does not exist", "ask", "x", "--model", missing);
     assertFails(
         "is a file, expected a checkpoint directory", "ask", "x", "--model", file.toString());
+    for (String text : List.of("-5+3=", "-x", "--", "- ")) { // an option's value may begin so
+      assertFails("--model " + missing, "generate", "--model", missing, "--prompt", text);
+    }
     assertFails("--network " + missing + " does not exist", "ask", "x", "--network", missing);
     assertFails("directory " + missing + " does not exist", "inspect", missing);
     assertFails("config.json", "inspect", folder.toString());

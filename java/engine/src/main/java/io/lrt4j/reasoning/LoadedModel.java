@@ -102,11 +102,20 @@ public final class LoadedModel implements AutoCloseable {
           Vocabulary.of(
               checkpoint.config().vocabSize(), tokenizer, checkpoint.generation().eosTokenIds());
     } catch (InternalError e) {
-      close();
+      closeAfter(e);
       throw changed(directory, e);
     } catch (RuntimeException | Error e) {
-      close();
+      closeAfter(e);
       throw e;
+    }
+  }
+
+  /** What is thrown while a load that failed is closed does not hide why it failed. */
+  private void closeAfter(Throwable failure) {
+    try {
+      close();
+    } catch (RuntimeException | Error e) {
+      failure.addSuppressed(e);
     }
   }
 

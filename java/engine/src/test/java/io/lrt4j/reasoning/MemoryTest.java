@@ -75,4 +75,18 @@ class MemoryTest {
       assertTrue(spy.closed());
     }
   }
+
+  @Test
+  void whatCannotBeClosedHidesNoReason() {
+    var spy = new SpyBackend(Backends.open("scalar", 1));
+    spy.failToClose();
+    Path missing = temporary.resolve("missing");
+    var options = EngineOptions.defaults().withNetwork(missing);
+    Path base = Fixtures.dir(TestModels.BASE);
+    var e = assertThrows(LrtException.class, () -> LoadedModel.load(base, options, spy.backend()));
+    assertTrue(String.valueOf(e.getMessage()).contains(missing.toString()), e.getMessage());
+    assertTrue(e.getSuppressed().length > 0);
+    assertEquals(0, spy.openMemories());
+    assertTrue(spy.closed());
+  }
 }

@@ -48,6 +48,7 @@ final class SpyBackend {
   private final AtomicInteger openMemories = new AtomicInteger(); // callers make theirs at one time
   private final AtomicInteger memories = new AtomicInteger();
   private boolean closed;
+  private boolean failing;
 
   SpyBackend(Backend real) {
     this.real = real;
@@ -76,6 +77,11 @@ final class SpyBackend {
   /** Called before every forward pass with the number of those before it. */
   void beforeStep(IntConsumer action) {
     beforeStep = action;
+  }
+
+  /** From now on every memory throws when it is closed, which it then is. */
+  void failToClose() {
+    failing = true;
   }
 
   int openMemories() {
@@ -171,6 +177,9 @@ final class SpyBackend {
       openMemories.addAndGet(open ? -1 : 0);
       open = false;
       memory.close();
+      if (failing) {
+        throw new IllegalStateException("not closed");
+      }
     }
   }
 }

@@ -81,6 +81,7 @@ public final class LrtServer implements AutoCloseable {
             .connectionOptions(o -> o.tcpNoDelay(true))
             .maxPayloadSize(options.maxBodyBytes())
             .idleConnectionTimeout(options.timeLimit().plusMinutes(2)) // of answers under way too
+            .addConnectionSelector(new OtherProtocols())
             .addProtocol(Http1Config.builder().addReceiveListener(connections).build())
             .directHandlers(errors())
             .routing(routes);

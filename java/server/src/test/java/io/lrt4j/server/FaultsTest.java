@@ -37,9 +37,16 @@ class FaultsTest {
   private static final String HEAD =
       "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + KEY + "\r\n";
 
-  /** Not HTTP/1.1: what would be answered could not be read. */
+  /** No requests of HTTP. */
   private static final List<String> NO_REQUESTS =
-      List.of("NONSENSE\r\n\r\n", "\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "{}\n\n");
+      List.of("NONSENSE\r\n\r\n", "\r\n\r\n", "GET /\r\n\r\n", "{}\n\n", "GET / HTTP/1.1\n\n");
+
+  /** Requests of HTTP, but not of HTTP/1.1. */
+  private static final List<String> OTHER_VERSIONS =
+      List.of(
+          "GET / HTTP/1.0\r\n\r\n",
+          "POST /v1/chat/completions HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}",
+          "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
   /** Ends of heads. */
   private static final List<String> MALFORMED =
@@ -130,7 +137,7 @@ class FaultsTest {
 
   private static Fault fault(Random random) {
     String question = QUESTION.formatted(random.nextBoolean());
-    return switch (random.nextInt(11)) {
+    return switch (random.nextInt(12)) {
       case 0 -> answered(request("POST", question, KEY), 200);
       case 1 -> answered(request("POST", question, "wrong" + random.nextInt()), 401);
       case 2 -> answered(request("POST", cut(question, random), KEY), 400);
@@ -138,7 +145,8 @@ class FaultsTest {
       case 4 -> answered(request("POST", "x".repeat(MAX_BODY + 1 + random.nextInt(99)), KEY), 413);
       case 5 -> answered(request(noise(random, 3) + "QQ", question, KEY), 400, 404);
       case 6 -> answered(chunked(question, MAX_BODY + 1), 413);
-      case 7 -> answered(ascii(NO_REQUESTS.get(random.nextInt(NO_REQUESTS.size()))), NONE);
+      case 7 -> answered(ascii(NO_REQUESTS.get(random.nextInt(NO_REQUESTS.size()))), 400);
+      case 10 -> answered(ascii(OTHER_VERSIONS.get(random.nextInt(OTHER_VERSIONS.size()))), 505);
       case 8 -> answered(ascii(HEAD + MALFORMED.get(random.nextInt(MALFORMED.size()))), 400);
       case 9 -> { // gone in the middle of its request
         byte[] whole = request("POST", question, KEY);
