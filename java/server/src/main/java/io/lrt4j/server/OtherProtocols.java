@@ -17,7 +17,8 @@ import java.util.regex.Pattern;
  */
 final class OtherProtocols implements ServerConnectionSelector {
   /** A request line of another version; one of 1.1 is here because it does not end in CR LF. */
-  private static final Pattern OTHER = Pattern.compile("\\S+ \\S+ HTTP/(?!1\\.1)[0-9](\\.[0-9])?\r?");
+  private static final Pattern OTHER =
+      Pattern.compile("\\S+ \\S+ HTTP/(?!1\\.1)[0-9](\\.[0-9])?\r?");
 
   @Override
   public int bytesToIdentifyConnection() {
