@@ -256,6 +256,9 @@ class LrtTest {
     assertFails("--model " + missing + " does not exist", "ask", "x", "--model", missing);
     assertFails(
         "is a file, expected a checkpoint directory", "ask", "x", "--model", file.toString());
+    for (String text : List.of("-5+3=", "-x", "- ")) { // an option's value may begin so
+      assertFails("--model " + missing, "generate", "--model", missing, "--prompt", text);
+    }
     assertFails("--network " + missing + " does not exist", "ask", "x", "--network", missing);
     assertFails("directory " + missing + " does not exist", "inspect", missing);
     assertFails("config.json", "inspect", folder.toString());

@@ -105,8 +105,10 @@ public final class KvCache implements AutoCloseable {
   }
 
   private void shrink(int needed) {
-    while (count > needed) {
-      store.release(blocks[--count]);
+    if (count > needed) {
+      KvStore.Block[] released = Arrays.copyOfRange(blocks, needed, count);
+      count = needed;
+      Closing.each(Arrays.asList(released), store::release);
     }
   }
 

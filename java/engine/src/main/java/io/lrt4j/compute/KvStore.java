@@ -4,6 +4,7 @@ import io.lrt4j.BackendException;
 import io.lrt4j.CacheMemoryException;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -182,15 +183,18 @@ public final class KvStore implements AutoCloseable {
   /** Frees what nobody uses. */
   void trim() {
     synchronized (lock) {
-      while (!free.isEmpty()) {
-        drop(free.pop());
-      }
+      List<Block> blocks = List.copyOf(free);
+      free.clear();
+      Closing.each(blocks, this::drop);
     }
   }
 
   private void drop(Block block) {
-    block.memory.close();
-    lock.give(blockBytes);
+    try {
+      block.memory.close();
+    } finally {
+      lock.give(blockBytes);
+    }
   }
 
   /** Frees what nobody uses; the rest goes with the sequences that are still open. */
@@ -198,8 +202,8 @@ public final class KvStore implements AutoCloseable {
   public void close() {
     synchronized (lock) {
       closed = true;
-      trim();
       lock.remove(this);
+      trim();
     }
   }
 

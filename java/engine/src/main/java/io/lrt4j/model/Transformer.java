@@ -3,6 +3,7 @@ package io.lrt4j.model;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.CacheMemory;
+import io.lrt4j.compute.Closing;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.Linear;
@@ -192,7 +193,8 @@ public final class Transformer implements AutoCloseable {
 
   @Override
   public synchronized void close() {
-    store.close();
-    ropeMemory.forEach(Memory::close);
+    try (store) {
+      Closing.each(ropeMemory, Memory::close);
+    }
   }
 }

@@ -15,6 +15,7 @@ import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.CacheMemory;
+import io.lrt4j.compute.Closing;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.PrefixCache;
@@ -28,6 +29,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -310,22 +312,8 @@ public final class LoadedModel implements AutoCloseable {
    */
   @Override
   public void close() {
-    Throwable thrown = null;
-    while (!closers.isEmpty()) {
-      try {
-        closers.pop().run();
-      } catch (RuntimeException | Error e) {
-        if (thrown == null) {
-          thrown = e;
-        } else {
-          thrown.addSuppressed(e);
-        }
-      }
-    }
-    switch (thrown) {
-      case RuntimeException e -> throw e;
-      case Error e -> throw e;
-      case null, default -> {}
-    }
+    List<Runnable> all = List.copyOf(closers);
+    closers.clear();
+    Closing.each(all, Runnable::run);
   }
 }

@@ -192,8 +192,9 @@ public final class ReasoningNetwork implements AutoCloseable {
 
     @Override
     public void close() {
-      w.close();
-      memory.close();
+      try (memory) {
+        w.close();
+      }
     }
   }
 }

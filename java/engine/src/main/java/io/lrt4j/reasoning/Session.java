@@ -650,13 +650,13 @@ public final class Session implements AutoCloseable {
 
   @Override
   public void close() {
-    generator.close();
-    if (pass != null) {
-      pass.close();
-    }
-    closeCache();
-    if (hiddenMemory != null) {
-      hiddenMemory.close();
+    // What one of them throws keeps no other open.
+    Memory states = hiddenMemory;
+    ReasoningNetwork.Pass network = pass;
+    try (states;
+        network;
+        generator) {
+      closeCache();
     }
   }
 }

@@ -2,6 +2,7 @@ package io.lrt4j.schedule;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.Closing;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
@@ -516,11 +517,14 @@ public final class Scheduler implements AutoCloseable {
   /** Frees its buffers; nobody may be decoding any more. */
   @Override
   public synchronized void close() {
-    for (Lane lane : lanes) {
-      if (lane.workspace != null) {
-        lane.workspace.close();
-        lane.workspace = null;
-      }
-    }
+    Closing.each(
+        lanes,
+        lane -> {
+          Workspace workspace = lane.workspace;
+          lane.workspace = null;
+          if (workspace != null) {
+            workspace.close();
+          }
+        });
   }
 }

@@ -76,6 +76,20 @@ class MemoryTest {
     }
   }
 
+  /** One that throws while it is closed keeps no other open. */
+  @Test
+  void whatCannotBeClosed() {
+    var m = new SpiedModel(Fixtures.dir(TestModels.BASE), Fixtures.dir(TestModels.APPEND));
+    m.ask(QUESTION.mode(Mode.LATENT));
+    m.spy.failToClose();
+    var e = assertThrows(IllegalStateException.class, m.session::close);
+    assertTrue(e.getSuppressed().length > 0);
+    assertThrows(IllegalStateException.class, m.model::close);
+    assertEquals(0, m.spy.openMemories());
+    assertTrue(m.spy.closed());
+    m.model.close(); // once more is nothing
+  }
+
   @Test
   void whatCannotBeClosedHidesNoReason() {
     var spy = new SpyBackend(Backends.open("scalar", 1));
