@@ -11,6 +11,7 @@ import io.lrt4j.training.GrpoSettings;
 import io.lrt4j.training.LearningRate;
 import io.lrt4j.training.OptimizerSettings;
 import io.lrt4j.training.RunSettings;
+import io.lrt4j.training.SftSettings;
 import io.lrt4j.training.Training;
 import io.lrt4j.training.data.Lab;
 import io.lrt4j.training.data.Problem;
@@ -103,6 +104,12 @@ final class TrainCommand implements Command {
                     "direct-weight",
                     "X",
                     "base: weight of a direct answer's token (default: 1, as in a chain)"))
+            .addOption(
+                valued(
+                    "step-loss",
+                    "X",
+                    "sft: weight of the loss of heads that read the value after step j from latent"
+                        + " j, dropped at the end (default: 0)"))
             .addOption(valued("group", "K", "grpo: answers to a question (default: 8)"))
             .addOption(valued("temperature", "X", "grpo: of sampling (default: 0.6)"))
             .addOption(valued("top-p", "X", "grpo: of sampling (default: 0.95)"))
@@ -145,6 +152,8 @@ final class TrainCommand implements Command {
             arguments.choice("loss", "answer", "all").equals("all"),
             bf16,
             number(arguments, "direct-weight", 1, x -> x >= 0, "0 or more"));
+    double stepLoss = number(arguments, "step-loss", 0, x -> x >= 0, "0 or more");
+    var sftSettings = new SftSettings(batch, settings.accumulate(), bf16, stepLoss);
     var grpoSettings =
         new GrpoSettings(
             batch,
@@ -178,7 +187,7 @@ final class TrainCommand implements Command {
       result =
           switch (what) {
             case "base" -> Training.base(model, settings, recompute, plan);
-            case "sft" -> Training.sft(model, network, settings, recompute, plan);
+            case "sft" -> Training.sft(model, network, sftSettings, recompute, plan);
             default ->
                 Training.grpo(
                     model, network, reference, grpoSettings, reward, bf16, recompute, plan);
@@ -303,7 +312,9 @@ final class TrainCommand implements Command {
             "range " + arguments.text("range"),
             "weights " + arguments.text("step-weights"),
             "curriculum " + arguments.text("curriculum"),
-            "direct " + arguments.text("direct-weight"),
+            "direct "
+                + arguments.text("direct-weight")
+                + (arguments.has("step-loss") ? " steps " + arguments.text("step-loss") : ""),
             "data " + arguments.text("data"),
             "seed " + seed(arguments),
             schedule,

@@ -182,7 +182,7 @@ final class GrpoTask implements Task, AutoCloseable {
         double[] advantages =
             parts.get(p).stream().flatMapToDouble(g -> Arrays.stream(g.advantages)).toArray();
         objective.begin(epoch == 0 ? null : old.get(p), references.get(p), advantages);
-        model.path().scoreAndDerive(model.network(), examples, scores, objective);
+        model.path().scoreAndDerive(model.network(), examples, scores, objective, null);
         if (epoch == 0) {
           old.add(scores.perAnswer(model.path().answers()));
         }

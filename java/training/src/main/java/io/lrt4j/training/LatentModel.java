@@ -16,6 +16,7 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /** A frozen base and a network in training, with all that both stages need of them. */
 final class LatentModel implements AutoCloseable {
@@ -27,6 +28,7 @@ final class LatentModel implements AutoCloseable {
   private final NetworkConfig config;
   private final Parameters parameters;
   private final TrainableNetwork network;
+  private final @Nullable StepHeads heads;
   private final LatentPath path;
   private final int[] close;
   private final DType dtype;
@@ -35,11 +37,17 @@ final class LatentModel implements AutoCloseable {
   /**
    * Loads both; the backend is the caller's.
    *
+   * @param stepLoss weight of the loss of {@link StepHeads}, 0 for none
    * @param bf16 whether the network's parameters are rounded to bf16, as they will be stored
    * @param recompute whether layers are computed again on the way back, to save memory
    */
   LatentModel(
-      Path baseDirectory, Path networkDirectory, Backend backend, boolean bf16, boolean recompute) {
+      Path baseDirectory,
+      Path networkDirectory,
+      Backend backend,
+      double stepLoss,
+      boolean bf16,
+      boolean recompute) {
     this.backend = backend;
     try {
       checkpoint = open(Checkpoint.open(baseDirectory));
@@ -58,9 +66,18 @@ final class LatentModel implements AutoCloseable {
                   + " has hidden size "
                   + checkpoint.config().hiddenSize());
         }
-        parameters = open(new Parameters(TensorLayout.of(config), backend, bf16));
-        parameters.load(stored::tensor);
+        TensorLayout layout = TensorLayout.of(config);
+        var shapes = new LinkedHashMap<>(layout.shapes());
+        if (stepLoss > 0) {
+          shapes.putAll(StepHeads.shapes(config.baseHiddenSize()));
+        }
+        parameters = open(new Parameters(new TensorLayout(layout.prefix(), shapes), backend, bf16));
+        parameters.load(name -> StepHeads.owns(name) ? null : stored.tensor(name));
       }
+      heads =
+          stepLoss > 0
+              ? open(new StepHeads(parameters, backend, stepLoss, config.baseHiddenSize()))
+              : null;
       FrozenBase base = open(new FrozenBase(checkpoint, backend));
       network = open(new TrainableNetwork(config, parameters, backend, true, recompute));
       close = prompts.encode(config.close());
@@ -115,6 +132,11 @@ final class LatentModel implements AutoCloseable {
 
   TrainableNetwork network() {
     return network;
+  }
+
+  /** Those that read the latents while stage 1 trains, if they are wanted. */
+  @Nullable StepHeads heads() {
+    return heads;
   }
 
   LatentPath path() {

@@ -5,6 +5,7 @@ import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The way of a question through all of it, for many at once: <em>encode</em> with the frozen base,
@@ -105,13 +106,21 @@ final class LatentPath implements AutoCloseable {
     head.score(answered.hidden(), answers, scores);
   }
 
-  /** The same, and adds the gradient of the loss to that of the network's parameters. */
+  /**
+   * The same, and adds the gradient of the loss to that of the network's parameters.
+   *
+   * @param heads that read the latents, or null
+   */
   void scoreAndDerive(
       TrainableNetwork network,
       List<Example> examples,
       TokenScores scores,
-      LanguageHead.Loss loss) {
+      LanguageHead.Loss loss,
+      @Nullable StepHeads heads) {
     Tensor z = answer(network, examples);
+    if (heads != null) {
+      heads.scoreAndDerive(z, network.config().latents(), examples);
+    }
     Tensor dHidden = answered.gradients().normed();
     head.scoreAndDerive(answered.hidden(), answers, scores, loss, dHidden);
     decoder.backward(dHidden, answers.batch(), answered, encoded);
@@ -125,6 +134,9 @@ final class LatentPath implements AutoCloseable {
     }
     // The latents themselves are not needed any more: their gradient takes their place.
     ops.gather(answered.gradients().x(), latentRows, 0, count, z);
+    if (heads != null) {
+      heads.addGradient(z);
+    }
     network.backward(z);
   }
 

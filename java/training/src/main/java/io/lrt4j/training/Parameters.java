@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Everything that a run trains, with what the optimiser keeps of it: five flat tensors of the same
@@ -209,10 +210,13 @@ public final class Parameters implements AutoCloseable {
     backend.write(values, view(master, name), 0, part(name).rows());
   }
 
-  /** Takes all parts from a checkpoint, by name. */
-  public void load(Function<String, StoredTensor> source) {
+  /** Takes all parts from a checkpoint, by name; what it answers null for stays as it is. */
+  public void load(Function<String, @Nullable StoredTensor> source) {
     for (String name : parts.keySet()) {
-      put(master, name, source.apply(name));
+      StoredTensor stored = source.apply(name);
+      if (stored != null) {
+        put(master, name, stored);
+      }
     }
     masterChanged();
   }

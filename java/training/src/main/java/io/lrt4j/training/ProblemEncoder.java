@@ -17,7 +17,8 @@ import java.util.List;
 record ProblemEncoder(Prompts prompts, int end) {
   /** The question with an open thinking block; the answer follows the latents. */
   Example latent(Problem problem) {
-    return new Example(thinking(problem), List.of(answer(problem)));
+    return new Example(
+        thinking(problem), List.of(answer(problem)), StepHeads.values(problem.reasoning()));
   }
 
   /** The question with an empty thinking block; the answer follows. */

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Stage 1, supervised: the network learns latents behind which the frozen base says the answer.
@@ -13,6 +14,7 @@ import java.util.SequencedMap;
  */
 final class SftTask implements Task {
   private final LatentModel model;
+  private final @Nullable StepHeads heads;
   private final ProblemSource source;
   private final List<Example> heldOut;
   private final Optimizer optimizer;
@@ -23,18 +25,21 @@ final class SftTask implements Task {
   /**
    * A task on a network.
    *
+   * @param heads that read the latents, or null
    * @param heldOut what it is evaluated on
    * @param batch problems of one step
    * @param accumulate how many batches they are computed in
    */
   SftTask(
       LatentModel model,
+      @Nullable StepHeads heads,
       ProblemSource source,
       List<Example> heldOut,
       Optimizer optimizer,
       int batch,
       int accumulate) {
     this.model = model;
+    this.heads = heads;
     this.source = source;
     this.heldOut = List.copyOf(heldOut);
     this.optimizer = optimizer;
@@ -64,13 +69,19 @@ final class SftTask implements Task {
       fed += example.prompt().length + example.answers().getFirst().length;
     }
     var loss = new SftLoss(tokens);
+    if (heads != null) {
+      heads.begin(examples, model.config().latents());
+    }
     for (List<Example> part : Batches.split(examples, accumulate)) {
       model.path().encode(part);
-      model.path().scoreAndDerive(model.network(), part, scores, loss);
+      model.path().scoreAndDerive(model.network(), part, scores, loss, heads);
     }
     double norm = optimizer.step(learningRate);
     var metrics = new LinkedHashMap<String, Double>();
     metrics.put("loss", loss.value());
+    if (heads != null) {
+      metrics.put("step_loss", heads.value());
+    }
     metrics.put("grad_norm", norm);
     metrics.put("num_tokens", (double) fed);
     return metrics;

@@ -80,15 +80,17 @@ public final class Training {
   /**
    * Stage 1: trains a network for a frozen base.
    *
-   * @param settings batch sizes, and whether to round to bf16; the loss is that of the answers
    * @return the figures of the last evaluation
    */
   public static SequencedMap<String, Double> sft(
-      Path model, Path network, BaseSettings settings, boolean recompute, Plan plan) {
-    try (var latent = new LatentModel(model, network, plan.backend, settings.bf16(), recompute)) {
+      Path model, Path network, SftSettings settings, boolean recompute, Plan plan) {
+    try (var latent =
+        new LatentModel(
+            model, network, plan.backend, settings.stepLoss(), settings.bf16(), recompute)) {
       var task =
           new SftTask(
               latent,
+              latent.heads(),
               plan.source,
               plan.heldOut.stream().map(latent.encoder()::latent).toList(),
               latent.optimizer(plan.optimizer),
@@ -113,7 +115,7 @@ public final class Training {
       boolean bf16,
       boolean recompute,
       Plan plan) {
-    try (var latent = new LatentModel(model, network, plan.backend, bf16, recompute);
+    try (var latent = new LatentModel(model, network, plan.backend, 0, bf16, recompute);
         var task =
             new GrpoTask(
                 latent,

@@ -85,7 +85,7 @@ class ConformanceTest {
 
     void sft(List<Example> examples, SftLoss loss) {
       path.encode(examples);
-      path.scoreAndDerive(network, examples, new TokenScores(false), loss);
+      path.scoreAndDerive(network, examples, new TokenScores(false), loss, null);
     }
 
     void zero() {
@@ -239,7 +239,7 @@ class ConformanceTest {
               f.path.answers(), old.size(), e.get("eps").asDouble(), e.get("beta").asDouble());
       loss.begin(old, reference, advantages.stream().mapToDouble(Double::doubleValue).toArray());
       f.path.encode(examples);
-      f.path.scoreAndDerive(f.network, examples, new TokenScores(true), loss);
+      f.path.scoreAndDerive(f.network, examples, new TokenScores(true), loss, null);
       assertLoss(e.get("loss"), loss.value());
       f.check("grpo_grad.", f.parameters.gradients(), GRADIENT_TOLERANCE);
     }

@@ -9,6 +9,8 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Fusion;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.checkpoint.Safetensors;
+import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.training.data.Lab;
@@ -104,7 +106,7 @@ class TrainingRunTest {
           Training.sft(
               model,
               network,
-              settings,
+              new SftSettings(16, 1, true, 0),
               false,
               plan(backend, settings(directory.resolve("sft"), false, 60, 2e-3), QUIET));
       assertTrue(reasoned.getOrDefault("eval_loss", 9.0) < 2.0, "network: " + reasoned);
@@ -133,6 +135,30 @@ class TrainingRunTest {
           Files.readAllBytes(whole.resolve("last/model.safetensors")),
           Files.readAllBytes(broken.resolve("last/model.safetensors")));
     }
+  }
+
+  @Test
+  void stepHeadsGoOnWithARunAndStayOutOfItsResult() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      Path whole = directory.resolve("whole");
+      Path broken = directory.resolve("broken");
+      sft(backend, settings(whole, false, 8, 1e-3), QUIET);
+      assertThrows(Killed.class, () -> sft(backend, settings(broken, false, 8, 1e-3), killedAt(6)));
+      sft(backend, settings(broken, true, 8, 1e-3), QUIET);
+      assertEquals(losses(whole), losses(broken));
+      assertTrue(losses(whole).getLast().contains("\"step_loss\""), losses(whole).getLast());
+      try (Safetensors saved = Safetensors.open(whole.resolve("last/model.safetensors"));
+          Safetensors given = Safetensors.open(network.resolve("model.safetensors"))) {
+        assertEquals(
+            given.tensors().stream().map(StoredTensor::name).toList(),
+            saved.tensors().stream().map(StoredTensor::name).toList());
+      }
+    }
+  }
+
+  private void sft(Backend backend, RunSettings run, Progress progress) {
+    var settings = new SftSettings(4, 2, true, 0.5);
+    Training.sft(base, network, settings, false, plan(backend, run, progress));
   }
 
   @Test
