@@ -28,8 +28,9 @@ import org.jspecify.annotations.Nullable;
  * answer alone, bit for bit.
  *
  * <p>A step waits a moment for callers that are still busy with their last one, but not again for
- * one that made it wait in vain, until that one comes back. Whoever is called off while he waits
- * has no part in another step. Steps allocate nothing.
+ * one that made it wait in vain, until that one comes back, and for whoever has just been read to
+ * his end. Whoever is called off while he waits has no part in another step. Steps allocate
+ * nothing.
  */
 public final class Scheduler implements AutoCloseable {
   /** Sequences that decode in one step. */
@@ -139,6 +140,8 @@ public final class Scheduler implements AutoCloseable {
   private final List<Client> waiting = new ArrayList<>(); // in the order of their coming
   private @Nullable Client leader;
   private long stepNanos; // of the last step
+  private boolean expected; // somebody was read to his end, and comes for what follows from it
+  private long expectedUntil; // System.nanoTime
 
   // The step under way: the leader's alone.
   private final Client[] group = new Client[SLOTS + READERS];
@@ -167,6 +170,7 @@ public final class Scheduler implements AutoCloseable {
 
   private synchronized Client join(Client client) {
     client.lane().clients.add(client);
+    expected = false; // from now on it is one that is missing, until it comes
     return client;
   }
 
@@ -183,6 +187,10 @@ public final class Scheduler implements AutoCloseable {
 
   private synchronized void leave(Client client) {
     client.lane().clients.remove(client);
+    if (client.input != null && client.left == 0) {
+      expected = true;
+      expectedUntil = System.nanoTime() + Math.min(SHORTEST_WAIT, stepNanos / 4);
+    }
     wakeLeader(); // a step need not wait for it
   }
 
@@ -289,8 +297,11 @@ public final class Scheduler implements AutoCloseable {
           long now = System.nanoTime();
           begun = begun == 0 ? now : begun;
           left = begun + Math.max(SHORTEST_WAIT, stepNanos / 4) - now;
+        } else if (lane != null && expected) {
+          left = expectedUntil - System.nanoTime();
         }
         if (left <= 0) {
+          expected = false;
           formGroup(lane);
           break;
         }
