@@ -39,7 +39,7 @@ final class Image {
     copy(
         CUDA.resolve("test-classes"),
         IMAGE.resolve("tests/classes"),
-        p -> !p.endsWith("libcuda.so.1") && !p.endsWith(KERNELS));
+        p -> !p.toString().matches(".*/(libcuda|libcublas)[.]so[.]\\d+") && !p.endsWith(KERNELS));
     Files.copy(TARGET.resolve("tools/junit.jar"), IMAGE.resolve("tests/junit.jar"));
     for (String script : List.of("run.sh", "pytorch_decode.py")) {
       Files.copy(Path.of("gpu", script), IMAGE.resolve(script), StandardCopyOption.COPY_ATTRIBUTES);
@@ -47,6 +47,7 @@ final class Image {
     // Native libraries for other systems, and those of JCuda that are not called.
     shrink("tokenizers-", name -> !isNative(name) || name.contains("linux-x86_64/cpu"));
     shrink("jcuda-natives-", name -> !isNative(name) || name.contains("JCudaDriver"));
+    shrink("jcublas-natives-", name -> !isNative(name) || name.contains("JCublas2"));
 
     run("tar", "-C", TARGET.toString(), "-czf", ARCHIVE.toString(), IMAGE.getFileName().toString());
     long size = Files.size(ARCHIVE);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Tests and measures lrt4j on this machine's NVIDIA GPU. Needs the driver, nothing else; runs from the folder that
-# mvn -Pgpu-image -DskipTests package made (bench/target/lrt4j-gpu.tar.gz).
+# mvn -Pgpu-image -DskipTests -Dcuda.architectures="80 89 90 100 120" package made (bench/target/lrt4j-gpu.tar.gz).
 #   run.sh [--out DIR] [--models qwen3-0.6b,…] [--quick] [--only tests|times|pytorch]
 # Writes DIR (default: results beside it): tests.log, one JSON a model, pytorch.jsonl, table.txt. Exits with 1 if a test fails.
 set -uo pipefail
@@ -23,13 +23,19 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 java=("$here/java/bin/java" --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow
   -XX:+UseSerialGC -Xmx8g)
+# cuBLAS is no part of the driver: that of Python, if there is none on the library path
+for found in $(python3 -c 'import glob, site, sys
+for s in site.getsitepackages() + [site.getusersitepackages()]:
+    print(*glob.glob(s + "/nvidia/cu13/lib/libcublas.so.1?") + glob.glob(s + "/nvidia/cublas/lib/libcublas.so.1?"))' 2>/dev/null); do
+  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$found")
+done
 wanted() { [[ -z $only || $only == "$1" ]]; }
 say() { echo "$@" | tee -a "$out/table.txt"; }
 
 : >"$out/table.txt"
 say "$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no nvidia-smi here")"
 "${java[@]}" -cp "$here/lib/*" io.lrt4j.cli.Main info | tee "$out/info.txt"
-grep -q 'cuda *available' "$out/info.txt" || { say "the backend cuda is not available here: see info.txt"; exit 1; }
+grep -q 'cuda *available' "$out/info.txt" || { say "nothing can be measured here: $(sed -n 's/^backend *cuda *not available (\(.*\))$/\1/p' "$out/info.txt")"; exit 1; }
 
 # --- every operation and fixture on the real device ---
 tests() { # PREFIX… CLASSES

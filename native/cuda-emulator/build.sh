@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds what the tests of the CUDA backend run on where there is no GPU: build.sh TARGET puts libcuda.so.1 (the emulated
-# driver) and io/lrt4j/cuda/kernels.fatbin (the kernels, for it) into TARGET. On another system than Linux on x86-64, for
+# driver), io/lrt4j/cuda/kernels.fatbin (the kernels, for it), cuda12/libcublas.so.12 and cuda13/libcublas.so.13 into TARGET. On another system than Linux on x86-64, for
 # which JCuda has no native library, it says so, and those tests are left out; without g++ it says so, and they fail.
 set -eu
 target=$1
@@ -43,6 +43,14 @@ done
 mkdir -p "$(dirname "$image")"
 # shellcheck disable=SC2086
 "$cxx" $flags -shared -Wl,-soname,libcuda.so.1 "$work/driver.o" "$work/blocks.o" -o "$target/libcuda.so.1" -ldl
+# shellcheck disable=SC2086
+for version in 12 13; do
+  library=libcublas.so.$version
+  echo "$library { global: cublas*; local: *; };" >"$work/$library.map"
+  mkdir -p "$target/cuda$version"
+  "$cxx" $flags -fopenmp-simd -DVERSION=$version -shared -Wl,-soname,$library -Wl,--version-script="$work/$library.map" cublas.cpp \
+    -L"$target" -l:libcuda.so.1 -o "$target/cuda$version/$library"
+done
 # shellcheck disable=SC2086
 "$cxx" $flags -shared "$work"/m_*.o -o "$work/kernels"
 mv "$work/kernels" "$image"

@@ -2,6 +2,7 @@
 // Work given to a stream is done as late as the API allows (when somebody waits for it), so that a missing wait is
 // seen; every allocation is surrounded by guards, poisoned when it is new and when it is freed.
 #include "blocks.h"
+#include "work.h"
 
 #include <atomic>
 #include <chrono>
@@ -655,6 +656,29 @@ API cuEventElapsedTime(float *millis, Event *from, Event *to) {
   }
   *millis = float(to->millis - from->millis);
   return SUCCESS;
+}
+
+// --- for the emulated cuBLAS ---
+
+EMULATED int emulator_enqueue(void *stream, std::function<int()> *work) {
+  std::lock_guard guard(lock);
+  return enqueue(static_cast<Stream *>(stream), *work);
+}
+EMULATED int emulator_enter(const char *function) {
+  std::lock_guard guard(lock);
+  return enter(function);
+}
+EMULATED bool emulator_allocated(const void *address, size_t bytes) {
+  std::lock_guard guard(lock);
+  return device(reinterpret_cast<uint64_t>(address), bytes);
+}
+EMULATED bool emulator_capturing() {
+  std::lock_guard guard(lock);
+  return capturing();
+}
+EMULATED int emulator_broken(const char *what) {
+  std::lock_guard guard(lock);
+  return broken(ILLEGAL_ADDRESS, what);
 }
 
 // --- for tests ---

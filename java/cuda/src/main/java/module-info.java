@@ -2,6 +2,7 @@
 module io.lrt4j.cuda {
   requires io.lrt4j.engine;
   requires static org.jspecify;
+  requires jcublas;
   requires jcuda;
 
   provides io.lrt4j.compute.BackendProvider with

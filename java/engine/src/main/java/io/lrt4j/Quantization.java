@@ -11,7 +11,7 @@ public enum Quantization {
   /**
    * Weights as they are stored; bf16 ones are multiplied by activations rounded to bf16, on
    * backends and processors that are faster then ({@code native} with AVX-512 BF16: twice as fast
-   * in prefill). Elsewhere it is {@link #NONE}.
+   * in prefill; {@code cuda} with cuBLAS). Elsewhere it is {@link #NONE}.
    */
   BF16,
 

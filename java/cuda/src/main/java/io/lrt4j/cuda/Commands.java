@@ -28,6 +28,7 @@ final class Commands {
   private static final int LONGEST = 1 << 16; // numbers of a list
   private static final int SHORTEST_GRAPH = 8; // launches
   private static final int HEAD = 4; // numbers of a launch before its arguments
+  private static final long PRODUCT = -1; // of cuBLAS, instead of a kernel
 
   private final Device device;
   private final Arena arena = Arena.ofAuto(); // as long as the buffers below
@@ -112,12 +113,16 @@ final class Commands {
   }
 
   Commands of(CUfunction kernel) {
+    begin(number(kernel));
+    return this;
+  }
+
+  private void begin(long kernel) {
     if (end + HEAD + MOST_ARGUMENTS > list.length) {
       list = Arrays.copyOf(list, 2 * list.length);
     }
-    list[end] = number(kernel);
+    list[end] = kernel;
     at = end + HEAD;
-    return this;
   }
 
   <K> Commands of(Map<K, CUfunction> kernels, K key) {
@@ -169,6 +174,12 @@ final class Commands {
     if (end > LONGEST) {
       flush();
     }
+  }
+
+  /** A product of cuBLAS: {@link Cublas#multiply}. */
+  void product(long weights, int out, int padded, long x, int rows, long sums) {
+    begin(PRODUCT);
+    pointer(weights).number(out).number(padded).pointer(x).number(rows).pointer(sums).run(1, 1, 1);
   }
 
   /** Hands everything to the device. */
@@ -236,14 +247,20 @@ final class Commands {
   private void launchAll() {
     for (int i = 0; i < end; ) {
       int count = (int) list[i + 3];
-      MemorySegment.copy(list, i + HEAD, arguments, ValueLayout.JAVA_LONG, 0, count);
+      int first = i + HEAD;
+      i = first + count;
+      if (list[first - HEAD] == PRODUCT) {
+        multiply(first);
+        continue;
+      }
+      MemorySegment.copy(list, first, arguments, ValueLayout.JAVA_LONG, 0, count);
       device.check(
           JCudaDriver.cuLaunchKernel(
-              kernels[(int) list[i]],
-              (int) (list[i + 1] >>> 32),
-              (int) list[i + 1],
-              (int) (list[i + 2] >>> 32),
-              (int) list[i + 2],
+              kernels[(int) list[first - HEAD]],
+              (int) (list[first - HEAD + 1] >>> 32),
+              (int) list[first - HEAD + 1],
+              (int) (list[first - HEAD + 2] >>> 32),
+              (int) list[first - HEAD + 2],
               1,
               1,
               0,
@@ -251,8 +268,18 @@ final class Commands {
               pointers,
               null),
           "launching a kernel");
-      i += HEAD + count;
     }
+  }
+
+  private void multiply(int first) {
+    Objects.requireNonNull(device.cublas())
+        .multiply(
+            list[first],
+            (int) list[first + 1],
+            (int) list[first + 2],
+            list[first + 3],
+            (int) list[first + 4],
+            list[first + 5]);
   }
 
   /** Forgets all lists. */

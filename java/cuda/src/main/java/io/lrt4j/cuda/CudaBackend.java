@@ -2,9 +2,11 @@ package io.lrt4j.cuda;
 
 import static io.lrt4j.cuda.CudaTensor.floats;
 
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Draw;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
@@ -20,7 +22,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The GPU backend: every operation is a kernel or two, asked for in order and done in one stream;
  * only what hands numbers to the host waits. Until then kernels are collected, so that a decode
- * step is one CUDA graph ({@link Commands}). Activations and sums are f32.
+ * step is one CUDA graph ({@link Commands}). Activations and sums are f32. Rows that are written go
+ * through kernels that stream weights; those that are read through cuBLAS, where it is ({@link
+ * Tiles}).
  */
 final class CudaBackend implements Backend {
   private static final int THREADS = 256; // of a block
@@ -30,15 +34,23 @@ final class CudaBackend implements Backend {
   private static final int OUTPUTS = 4 * (THREADS / 32); // of a block, as in project.cu
   private static final int LARGEST_HEAD = 256; // as in attend.cu and rope.cu
   private static final int MOST_ROWS = 65_535; // of a grid
+  private static final int SUMMARY = 16; // bytes of what summarize.cu leaves
+  private static final int DRAWN = 8; // and sample.cu behind it
+  private static final int SETTINGS = 56; // bytes, as in sample.cu
+  private static final int DRAWING = 512; // threads of a block, as in sample.cu
+  private static final int MOST_DRAWN = 1 << 19; // logits, as in sample.cu
 
   private final Device device;
   private final Commands launch;
   private final Sequences sequences;
   private final Slots.Slot ids;
   private final CudaMemory own; // for what an operation needs on the side
-  private final CudaTensor summary; // {int, float, float, float}
-  private CudaMemory partsMemory; // outgrown by larger ones
-  private CudaTensor parts; // of an attention
+  private final CudaTensor summary; // {int, float, float, float}, {int, float}
+  private final Slots.Slot settings; // of a draw
+  private MemorySegment drawing = MemorySegment.ofArray(new long[SETTINGS]); // the same here
+  private final Scratch scores; // of a draw
+  private final Scratch parts; // of an attention
+  private final Tiles tiles;
 
   CudaBackend(Device device) {
     this.device = device;
@@ -49,9 +61,11 @@ final class CudaBackend implements Backend {
       sequences = new Sequences(device);
       ids = device.slots().slot();
       own = new CudaMemory(device);
-      summary = own.allocate(1, 4);
-      partsMemory = new CudaMemory(device);
-      parts = partsMemory.allocate(1, 1);
+      summary = own.allocate(1, (SUMMARY + DRAWN) / 4);
+      settings = device.slots().slot();
+      scores = new Scratch(device);
+      parts = new Scratch(device);
+      tiles = new Tiles(device);
       complete = true;
     } finally {
       device.end();
@@ -68,15 +82,26 @@ final class CudaBackend implements Backend {
 
   @Override
   public String describe() {
+    @Nullable Cublas cublas = device.cublas();
     return device.describe()
         + ", kernels of lrt4j for "
         + device.kernels().architecture
-        + " (products too: no cuBLAS)";
+        + ", "
+        + (cublas == null
+            ? CublasLibrary.here().missingOnDevice()
+            : "cuBLAS " + cublas.version() + " for text that is read");
   }
 
   @Override
   public Memory newMemory() {
     return new CudaMemory(device);
+  }
+
+  @Override
+  public Memory newMemory(Quantization quantization) {
+    return quantization == Quantization.BF16
+        ? new CudaMemory(device, true)
+        : Backend.super.newMemory(quantization);
   }
 
   private static int blocks(long elements) {
@@ -211,7 +236,7 @@ final class CudaBackend implements Backend {
   public void project(Tensor x, int rows, Linear p, Tensor out) {
     device.begin();
     try {
-      project(floats(x), x.cols(), rows, 0, 0, p, floats(out), false);
+      project(floats(x), x.cols(), rows, rows, 0, 0, p, floats(out), false);
     } finally {
       device.end();
     }
@@ -219,9 +244,15 @@ final class CudaBackend implements Backend {
 
   @Override
   public void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out) {
+    normProject(x, rows, rows, norm, eps, p, out);
+  }
+
+  @Override
+  public void normProject(
+      Tensor x, int written, int rows, Tensor norm, float eps, Linear p, Tensor out) {
     device.begin();
     try {
-      project(floats(x), x.cols(), rows, floats(norm), eps, p, floats(out), false);
+      project(floats(x), x.cols(), written, rows, floats(norm), eps, p, floats(out), false);
     } finally {
       device.end();
     }
@@ -229,9 +260,14 @@ final class CudaBackend implements Backend {
 
   @Override
   public void projectAdd(Tensor x, int rows, Linear p, Tensor y) {
+    projectAdd(x, rows, rows, p, y);
+  }
+
+  @Override
+  public void projectAdd(Tensor x, int written, int rows, Linear p, Tensor y) {
     device.begin();
     try {
-      project(floats(x), x.cols(), rows, 0, 0, p, floats(y), true);
+      project(floats(x), x.cols(), written, rows, 0, 0, p, floats(y), true);
     } finally {
       device.end();
     }
@@ -239,21 +275,45 @@ final class CudaBackend implements Backend {
 
   /**
    * Rows of x are {@code stride} floats apart, and normalised first if there is a {@code norm};
-   * those of y lie side by side.
+   * those of y lie side by side. Rows from {@code written} on go through cuBLAS if it is there.
    */
   private void project(
-      long x, int stride, int rows, long norm, float eps, Linear p, long y, boolean add) {
+      long x,
+      int stride,
+      int written,
+      int rows,
+      long norm,
+      float eps,
+      Linear p,
+      long y,
+      boolean add) {
+    checkRows(rows);
     CudaLinear l = CudaLinear.of(p);
     long to = y;
     for (int i = 0; i < l.parts().size(); i++) { // an iterator would be an object per call
       CudaLinear.Part part = l.parts().get(i);
-      int instance = instance(rows);
-      product(device.kernels().project, instance, x, stride, rows, norm, eps, l, part)
+      int few = tiles.takes(part) ? written : rows;
+      int instance = instance(few);
+      product(device.kernels().project, instance, x, stride, few, norm, eps, l, part)
           .number(part.out())
           .pointer(to)
           .pointer(l.out())
           .number(add ? 1 : 0)
-          .run(groups(rows, instance), Math.ceilDiv(part.out(), OUTPUTS), THREADS);
+          .run(groups(few, instance), Math.ceilDiv(part.out(), OUTPUTS), THREADS);
+      if (few < rows) {
+        long from = x + 4L * few * stride;
+        long sums = tiles.multiply(from, stride, rows - few, norm, eps, l, part);
+        launch
+            .of(device.kernels().fromTiles)
+            .pointer(sums)
+            .number(l.pieces())
+            .number(part.out())
+            .pointer(part.bias())
+            .pointer(to + 4L * few * l.out())
+            .pointer(l.out())
+            .number(add ? 1 : 0)
+            .run(blocks(part.out()), rows - few, THREADS);
+      }
       to += 4L * part.out();
     }
   }
@@ -349,7 +409,7 @@ final class CudaBackend implements Backend {
             .run(blocks, rows, SPAN);
         return;
       }
-      long parts = parts((long) rows * heads * most * (first.headDim() + 2));
+      long parts = this.parts.floats((long) rows * heads * most * (first.headDim() + 2));
       attention(device.kernels().attendSpans, qkv, batch, layer, heads, window)
           .pointer(parts)
           .number(most)
@@ -387,16 +447,6 @@ final class CudaBackend implements Backend {
         .number(first.blockLength());
   }
 
-  /** Address of room for so many floats, good until the next call. */
-  private long parts(long floats) {
-    if (floats > parts.cols()) {
-      partsMemory.close();
-      partsMemory = new CudaMemory(device);
-      parts = partsMemory.allocate(1, Math.toIntExact(floats + floats / 2));
-    }
-    return floats(parts);
-  }
-
   private static void checkHead(KvCache cache) {
     if (cache.headDim() > LARGEST_HEAD) {
       throw new IllegalArgumentException(
@@ -407,6 +457,19 @@ final class CudaBackend implements Backend {
   @Override
   public void gatedMlp(
       Tensor x, int rows, Tensor norm, float eps, Linear gateUp, Linear down, Tensor scratch) {
+    gatedMlp(x, rows, rows, norm, eps, gateUp, down, scratch);
+  }
+
+  @Override
+  public void gatedMlp(
+      Tensor x,
+      int written,
+      int rows,
+      Tensor norm,
+      float eps,
+      Linear gateUp,
+      Linear down,
+      Tensor scratch) {
     checkRows(rows);
     device.begin();
     try {
@@ -415,18 +478,31 @@ final class CudaBackend implements Backend {
       long in = floats(x);
       long s = floats(scratch);
       if (both.parts().size() > 1) { // of different types
-        project(in, x.cols(), rows, floats(norm), eps, gateUp, s, false);
+        project(in, x.cols(), written, rows, floats(norm), eps, gateUp, s, false);
         launch.of(device.kernels().gate).pointer(s).number(width).run(blocks(width), rows, THREADS);
-        project(s, 2 * width, rows, 0, 0, down, in, true);
+        project(s, 2 * width, written, rows, 0, 0, down, in, true);
         return;
       }
-      int instance = instance(rows);
       CudaLinear.Part part = both.parts().getFirst();
-      product(device.kernels().gateUp, instance, in, x.cols(), rows, floats(norm), eps, both, part)
+      int few = tiles.takes(part) ? written : rows;
+      int instance = instance(few);
+      product(device.kernels().gateUp, instance, in, x.cols(), few, floats(norm), eps, both, part)
           .number(width)
           .pointer(s)
-          .run(groups(rows, instance), Math.ceilDiv(width, OUTPUTS / 2), THREADS);
-      project(s, width, rows, 0, 0, down, in, true);
+          .run(groups(few, instance), Math.ceilDiv(width, OUTPUTS / 2), THREADS);
+      if (few < rows) {
+        long from = in + 4L * few * x.cols();
+        long sums = tiles.multiply(from, x.cols(), rows - few, floats(norm), eps, both, part);
+        launch
+            .of(device.kernels().gateFromTiles)
+            .pointer(sums)
+            .number(both.pieces())
+            .number(width)
+            .pointer(part.bias())
+            .pointer(s + 4L * few * width)
+            .run(blocks(width), rows - few, THREADS);
+      }
+      project(s, width, written, rows, 0, 0, down, in, true);
     } finally {
       device.end();
     }
@@ -436,22 +512,84 @@ final class CudaBackend implements Backend {
   public void summarize(Tensor logits, int row, LogitSummary summary) {
     device.begin();
     try {
-      CudaTensor l = CudaTensor.of(logits);
-      launch
-          .of(device.kernels().summarize)
-          .pointer(floats(l) + l.offset(row))
-          .number(l.cols())
-          .pointer(this.summary.row(0))
-          .run(1, 1, THREADS);
-      MemorySegment result = device.slots().read(this.summary.data(), 16);
-      summary.argmax = result.get(ValueLayout.JAVA_INT, 0);
-      summary.max = result.get(ValueLayout.JAVA_FLOAT, 4);
-      summary.second = result.get(ValueLayout.JAVA_FLOAT, 8);
-      float sum = result.get(ValueLayout.JAVA_FLOAT, 12);
-      summary.logSumExp = (float) (summary.max + Math.log(sum));
+      launchSummarize(CudaTensor.of(logits), row);
+      fill(summary, device.slots().read(this.summary.data(), SUMMARY));
     } finally {
       device.end();
     }
+  }
+
+  private void launchSummarize(CudaTensor logits, int row) {
+    launch
+        .of(device.kernels().summarize)
+        .pointer(floats(logits) + logits.offset(row))
+        .number(logits.cols())
+        .pointer(summary.row(0))
+        .run(1, 1, THREADS);
+  }
+
+  private static void fill(LogitSummary summary, MemorySegment result) {
+    summary.argmax = result.get(ValueLayout.JAVA_INT, 0);
+    summary.max = result.get(ValueLayout.JAVA_FLOAT, 4);
+    summary.second = result.get(ValueLayout.JAVA_FLOAT, 8);
+    float sum = result.get(ValueLayout.JAVA_FLOAT, 12);
+    summary.logSumExp = (float) (summary.max + Math.log(sum));
+  }
+
+  @Override
+  public boolean sample(Tensor logits, int row, Draw draw, LogitSummary summary) {
+    CudaTensor l = CudaTensor.of(logits);
+    if (l.cols() > MOST_DRAWN) {
+      return false;
+    }
+    device.begin();
+    try {
+      sendSettings(draw);
+      long room = scores.floats(l.cols()); // before a launch is described: it may launch others
+      launchSummarize(l, row);
+      launch
+          .of(device.kernels().sample)
+          .pointer(floats(l) + l.offset(row))
+          .number(l.cols())
+          .pointer(settings.address())
+          .pointer(room)
+          .pointer(this.summary.row(0) + SUMMARY)
+          .run(1, 1, DRAWING);
+      MemorySegment result = device.slots().read(this.summary.data(), SUMMARY + DRAWN);
+      fill(summary, result);
+      draw.token = result.get(ValueLayout.JAVA_INT, SUMMARY);
+      draw.logit = result.get(ValueLayout.JAVA_FLOAT, SUMMARY + 4);
+      return draw.token >= 0;
+    } finally {
+      device.end();
+    }
+  }
+
+  /** What changes with every token is not among a kernel's arguments: it is replayed. */
+  private void sendSettings(Draw draw) {
+    long bytes = SETTINGS + 4L * (draw.seenCount + 2L * draw.writtenCount);
+    if (bytes > drawing.byteSize()) {
+      drawing = MemorySegment.ofArray(new long[Math.toIntExact(bytes / 4)]); // twice as much
+    }
+    drawing.set(ValueLayout.JAVA_LONG, 0, draw.seed);
+    drawing.set(ValueLayout.JAVA_LONG, 8, draw.position);
+    drawing.set(ValueLayout.JAVA_LONG, 16, draw.stream);
+    drawing.set(ValueLayout.JAVA_FLOAT, 24, draw.temperature);
+    drawing.set(ValueLayout.JAVA_FLOAT, 28, draw.topP);
+    drawing.set(ValueLayout.JAVA_FLOAT, 32, draw.minP);
+    drawing.set(ValueLayout.JAVA_FLOAT, 36, draw.repetitionPenalty);
+    drawing.set(ValueLayout.JAVA_INT, 40, draw.topK);
+    drawing.set(ValueLayout.JAVA_INT, 44, draw.seenCount);
+    drawing.set(ValueLayout.JAVA_INT, 48, draw.writtenCount);
+    MemorySegment.copy(draw.seen, 0, drawing, ValueLayout.JAVA_INT, SETTINGS, draw.seenCount);
+    long at = SETTINGS + 4L * draw.seenCount;
+    MemorySegment.copy(draw.written, 0, drawing, ValueLayout.JAVA_INT, at, draw.writtenCount);
+    at += 4L * draw.writtenCount;
+    for (int i = 0; i < draw.writtenCount; i++) {
+      float less = draw.presencePenalty + draw.times[draw.written[i]] * draw.frequencyPenalty;
+      drawing.set(ValueLayout.JAVA_FLOAT, at + 4L * i, less);
+    }
+    settings.send(drawing, bytes);
   }
 
   @Override

@@ -4,8 +4,13 @@ import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import java.util.List;
 
-/** A projection on the device. */
-record CudaLinear(int in, int out, List<Part> parts, CudaMemory memory) implements Linear {
+/**
+ * A projection on the device.
+ *
+ * @param pieces bf16 numbers that cuBLAS gets an activation as: 2, or 1 if it is to be rounded
+ */
+record CudaLinear(int in, int out, List<Part> parts, int pieces, CudaMemory memory)
+    implements Linear {
 
   /**
    * Some outputs whose weights are of one type.

@@ -27,6 +27,7 @@ final class CudaMemory implements Memory {
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Device device;
+  private final int pieces; // of an activation
   private final List<DevicePointer> allocated = new ArrayList<>();
 
   /** Matrices taken in by {@link #weight}, by where they are stored: a head may be one of them. */
@@ -36,7 +37,17 @@ final class CudaMemory implements Memory {
   private volatile boolean closed;
 
   CudaMemory(Device device) {
+    this(device, false);
+  }
+
+  /**
+   * Memory whose projections round activations where that is faster.
+   *
+   * @param rounds whether they do
+   */
+  CudaMemory(Device device, boolean rounds) {
     this.device = device;
+    pieces = rounds ? 1 : 2;
   }
 
   void checkOpen() {
@@ -145,7 +156,7 @@ final class CudaMemory implements Memory {
     } finally {
       device.end();
     }
-    return new CudaLinear(in, out, all, this);
+    return new CudaLinear(in, out, all, pieces, this);
   }
 
   /** Parts of one type are one matrix: one launch. */

@@ -32,7 +32,7 @@ public final class CudaProvider implements BackendProvider {
 
   @Override
   public String detail() {
-    return Driver.describe(Driver.device());
+    return Driver.describe(Driver.device()) + "; " + CublasLibrary.here().describe();
   }
 
   @Override

@@ -11,6 +11,7 @@ import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A GPU in the hands of one backend: its context, the stream that everything is done in, the
@@ -27,6 +28,7 @@ final class Device implements AutoCloseable {
   private Staging staging;
   private Slots slots;
   private Commands commands;
+  private @Nullable Cublas cublas; // null: there is none here, or it does not start
   private boolean streaming; // there is a stream
   private boolean lost; // after an error that nothing but a new context gets over
   private boolean closed;
@@ -57,6 +59,9 @@ final class Device implements AutoCloseable {
       staging = new Staging(this);
       slots = new Slots(this);
       commands = new Commands(this);
+      if (CublasLibrary.here().missing().isEmpty()) {
+        cublas = Cublas.open(this);
+      }
       started = true;
     } finally {
       turn.unlock();
@@ -93,6 +98,10 @@ final class Device implements AutoCloseable {
 
   Commands commands() {
     return commands;
+  }
+
+  @Nullable Cublas cublas() {
+    return cublas;
   }
 
   /** Waits for the turn; {@link #end} must follow. */
@@ -244,6 +253,9 @@ final class Device implements AutoCloseable {
       allocated.clear();
       if (commands != null) {
         commands.forget();
+      }
+      if (cublas != null) {
+        cublas.close();
       }
       if (slots != null) {
         slots.close();

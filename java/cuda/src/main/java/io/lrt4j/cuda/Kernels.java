@@ -30,6 +30,10 @@ final class Kernels implements AutoCloseable {
   final CUfunction attendSpans;
   final CUfunction attendFold;
   final CUfunction summarize;
+  final CUfunction sample;
+  final CUfunction toTiles;
+  final CUfunction fromTiles;
+  final CUfunction gateFromTiles;
   final Map<DType, CUfunction> copy = new EnumMap<>(DType.class);
   final Map<DType, CUfunction> embed = new EnumMap<>(DType.class);
   final Map<DType, CUfunction> multiply = new EnumMap<>(DType.class);
@@ -66,6 +70,10 @@ final class Kernels implements AutoCloseable {
       attendSpans = find("attend_spans");
       attendFold = find("attend_fold");
       summarize = find("summarize");
+      sample = find("sample");
+      toTiles = find("to_tiles");
+      fromTiles = find("from_tiles");
+      gateFromTiles = find("gate_from_tiles");
       for (DType type : List.of(DType.F32, DType.F16, DType.BF16)) {
         String suffix = "_" + type.name().toLowerCase(Locale.ROOT);
         copy.put(type, find("copy" + suffix));

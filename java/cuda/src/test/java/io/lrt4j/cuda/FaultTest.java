@@ -113,12 +113,42 @@ class FaultTest {
           "cuMemcpyHtoDAsync_v2",
           "cuMemsetD8Async",
           "cuModuleLoadData",
-          "cuModuleGetFunction"
+          "cuModuleGetFunction",
+          "cublasCreate_v2",
+          "cublasSetStream_v2"
         }) {
       Emulator.fail(function, 0, CUresult.CUDA_ERROR_OPERATING_SYSTEM);
       assertFails("failed", () -> TestModels.engine("cuda"));
       assertEquals(0, Emulator.used(), function);
       assertEquals(0, Emulator.pinned(), function);
+    }
+  }
+
+  @Test
+  void noDeviceMemoryForCublas() {
+    Emulator.fail("cublasCreate_v2", 0, CUresult.CUDA_ERROR_OUT_OF_MEMORY);
+    assertFails("no device memory for cuBLAS (starting it)", () -> TestModels.engine("cuda"));
+    try (Engine engine = TestModels.engine("cuda")) {
+      Emulator.fail("cublasSetWorkspace_v2", 0, CUresult.CUDA_ERROR_OPERATING_SYSTEM);
+      assertFails("giving it a workspace failed", () -> ask(engine));
+      Emulator.fail("cublasGemmEx", 5, CUresult.CUDA_ERROR_OPERATING_SYSTEM);
+      assertFails("a product failed: CUBLAS_STATUS_EXECUTION_FAILED", () -> ask(engine));
+      assertEquals(4, ask(engine).ids().size());
+    }
+  }
+
+  /** Our own kernels do its work, and that is said. */
+  @Test
+  void cublasThatDoesNotStart() {
+    Answer with;
+    try (Engine engine = TestModels.engine("cuda")) {
+      with = ask(engine);
+    }
+    Emulator.fail("cublasCreate_v2", 0, CUresult.CUDA_ERROR_INVALID_CONTEXT);
+    try (Engine engine = TestModels.engine("cuda")) {
+      String text = engine.describe();
+      assertTrue(text.contains("no cuBLAS: libcublas.so.12 does not start"), text);
+      assertEquals(with.ids(), ask(engine).ids());
     }
   }
 

@@ -39,6 +39,31 @@ class GraphTest {
     Emulator.check("after all");
   }
 
+  /** So is one that samples; the tokens are those that the host draws. */
+  @Test
+  void aStepThatSamplesIsOneGraph() {
+    GenerationOptions sampling =
+        TOKENS
+            .withTemperature(0.9f)
+            .withTopK(50)
+            .withTopP(0.9f)
+            .withRepetitionPenalty(1.2f)
+            .withSeed(11);
+    int[] prompt = {1, 2, 3, 4, 5};
+    List<Integer> expected;
+    try (Engine engine = TestModels.engine("scalar")) {
+      expected = engine.generate(prompt, sampling).ids();
+    }
+    try (Engine engine = TestModels.engine("cuda")) {
+      assertEquals(expected, engine.generate(prompt, sampling).ids());
+      long before = Emulator.graphLaunches();
+      assertEquals(expected, engine.generate(prompt, sampling).ids());
+      long launched = Emulator.graphLaunches() - before;
+      assertTrue(launched >= 39 || !Emulator.isThere(), "graphs launched: " + launched);
+    }
+    Emulator.check("after all");
+  }
+
   /** A graph finds what was written to the places that it reads, however the two are mixed. */
   @Test
   void replaysSeeWhatWasWritten() {

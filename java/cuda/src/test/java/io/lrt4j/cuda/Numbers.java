@@ -23,6 +23,11 @@ final class Numbers {
     return random.nextInt(bound);
   }
 
+  /** Numbers below {@code bound}. */
+  int[] ids(int n, int bound) {
+    return random.ints(n, 0, bound).toArray();
+  }
+
   /** Bell-shaped around {@code mean}. */
   float[] normal(int n, double mean, double deviation) {
     float[] values = new float[n];

@@ -10,9 +10,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Every operation works on the first {@code rows} rows of its activations (f32), which may have
  * room for more. Weights may be f32, f16 or bf16; accumulation is f32. A row's result does not
- * depend on what other rows are computed with it, nor on the number of threads. Operations may be
- * called from several threads at a time. Shapes are the caller's duty, checked where that costs
- * nothing.
+ * depend on what other rows are computed with it, nor on the number of threads, but may depend on
+ * whether it is written or read ({@link Batch#read}). Operations may be called from several threads
+ * at a time. Shapes are the caller's duty, checked where that costs nothing.
  */
 public interface Backend extends AutoCloseable {
   /** {@code scalar}, {@code vector}, {@code native} or {@code cuda}. */
@@ -70,8 +70,19 @@ public interface Backend extends AutoCloseable {
   /** out = rmsNorm(x) W^T + b. */
   void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out);
 
+  /** The same, of rows the first {@code written} of which are written: {@link Batch#written}. */
+  default void normProject(
+      Tensor x, int written, int rows, Tensor norm, float eps, Linear p, Tensor out) {
+    normProject(x, rows, norm, eps, p, out);
+  }
+
   /** y += x W^T + b. */
   void projectAdd(Tensor x, int rows, Linear p, Tensor y);
+
+  /** The same, of rows the first {@code written} of which are written: {@link Batch#written}. */
+  default void projectAdd(Tensor x, int written, int rows, Linear p, Tensor y) {
+    projectAdd(x, rows, p, y);
+  }
 
   /**
    * Splits each row of qkv into heads [heads, kvHeads, kvHeads] × headDim, norms query and key
@@ -110,8 +121,31 @@ public interface Backend extends AutoCloseable {
   void gatedMlp(
       Tensor x, int rows, Tensor norm, float eps, Linear gateUp, Linear down, Tensor scratch);
 
+  /** The same, of rows the first {@code written} of which are written: {@link Batch#written}. */
+  default void gatedMlp(
+      Tensor x,
+      int written,
+      int rows,
+      Tensor norm,
+      float eps,
+      Linear gateUp,
+      Linear down,
+      Tensor scratch) {
+    gatedMlp(x, rows, norm, eps, gateUp, down, scratch);
+  }
+
   /** Largest, second largest and normaliser of one row of logits. */
   void summarize(Tensor logits, int row, LogitSummary summary);
+
+  /**
+   * Chooses a token where the logits are, as {@code Sampler} does on the host, and sums up the row
+   * as well, without the penalty.
+   *
+   * @return whether it did; if not, the host has to
+   */
+  default boolean sample(Tensor logits, int row, Draw draw, LogitSummary summary) {
+    return false;
+  }
 
   /** The operations of training, on this backend's tensors and threads; always the same object. */
   default TrainingBackend training() {

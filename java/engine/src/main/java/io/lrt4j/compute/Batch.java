@@ -4,8 +4,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Which rows of an activation belong to which sequence: runs of consecutive rows, each to be
- * appended to one cache, and whose final hidden states are wanted: the last rows of each run. Made
- * once and refilled for every step, so that a step allocates nothing.
+ * appended to one cache, and whose final hidden states are wanted: the last rows of each run. Runs
+ * that are written, token after token, come before those that are read. Made once and refilled for
+ * every step, so that a step allocates nothing.
  */
 public final class Batch {
   private final KvCache[] caches;
@@ -13,6 +14,7 @@ public final class Batch {
   private final int[] skipped; // rows of its sequence's step that come before a run's first
   private final int[] wanted; // of each run, its last rows
   private int runs;
+  private int writtenRuns;
   private int wantedRows;
   private @Nullable Batch rest; // the wanted rows alone; made for the first batch that has others
 
@@ -26,6 +28,7 @@ public final class Batch {
 
   public Batch clear() {
     runs = 0;
+    writtenRuns = 0;
     wantedRows = 0;
     return this;
   }
@@ -41,6 +44,21 @@ public final class Batch {
    * @param wanted how many of them, the last, have final hidden states that are wanted; at least 1
    */
   public Batch add(KvCache cache, int rows, int wanted) {
+    if (writtenRuns < runs) {
+      throw new IllegalStateException("what is written comes before what is read");
+    }
+    cache.reserve(rows);
+    add(cache, rows, wanted, 0);
+    writtenRuns = runs;
+    return this;
+  }
+
+  /**
+   * The same of rows that are read: of a question, say, or latents. A backend may compute them in
+   * another way than those that are written, as there are many of them; so a row must be the one or
+   * the other whatever it is in a batch with.
+   */
+  public Batch read(KvCache cache, int rows, int wanted) {
     cache.reserve(rows);
     return add(cache, rows, wanted, 0);
   }
@@ -68,6 +86,7 @@ public final class Batch {
       int others = firstRow[run + 1] - firstRow[run] - wanted[run];
       rest.add(caches[run], wanted[run], wanted[run], skipped[run] + others);
     }
+    rest.writtenRuns = writtenRuns;
     return rest;
   }
 
@@ -83,6 +102,11 @@ public final class Batch {
   /** Rows of all runs. */
   public int rows() {
     return firstRow[runs];
+  }
+
+  /** How many rows, the first, are written; the others are read. */
+  public int written() {
+    return firstRow[writtenRuns];
   }
 
   /** One more than the largest position. */

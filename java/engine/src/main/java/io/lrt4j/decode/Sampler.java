@@ -2,6 +2,10 @@ package io.lrt4j.decode;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Draw;
+import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Tensor;
 import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +36,7 @@ public final class Sampler {
   private final int[] times; // [vocab] that a token was written, or empty without a penalty
   private final int[] written; // the tokens of times
   private int writtenCount;
+  private final Draw draw = new Draw(); // for backends that choose
 
   /**
    * @param options temperature, top-k, top-p, min-p, penalties and, unless greedy, seed
@@ -51,6 +56,17 @@ public final class Sampler {
     boolean counts = options.presencePenalty() != 0 || options.frequencyPenalty() != 0;
     this.times = new int[counts ? vocabSize : 0];
     this.written = new int[counts ? vocabSize : 0];
+    draw.temperature = options.temperature();
+    draw.topK = options.topK();
+    draw.topP = options.topP();
+    draw.minP = options.minP();
+    draw.repetitionPenalty = options.repetitionPenalty();
+    draw.seed = options.seed() == null ? 0 : options.seed();
+    draw.seen = seen;
+    draw.presencePenalty = options.presencePenalty();
+    draw.frequencyPenalty = options.frequencyPenalty();
+    draw.written = written;
+    draw.times = times;
     scores = buffers.scores;
     weights = buffers.weights;
     kept = buffers.kept;
@@ -175,6 +191,19 @@ public final class Sampler {
       }
     }
     return best; // unreachable: the target is below the total, summed in the same order
+  }
+
+  /**
+   * Lets the backend do all that {@link #penalize} and {@link #sample(float[], int, long, long)}
+   * do, and sum up the row; null if it leaves that to the host.
+   */
+  public @Nullable Draw sample(
+      Backend ops, Tensor logits, int row, long stream, long position, LogitSummary summary) {
+    draw.seenCount = seenCount;
+    draw.writtenCount = writtenCount;
+    draw.stream = stream;
+    draw.position = position;
+    return ops.sample(logits, row, draw, summary) ? draw : null;
   }
 
   /** The ids that may be drawn, for tests. */

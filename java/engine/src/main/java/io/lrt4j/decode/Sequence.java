@@ -7,6 +7,7 @@ import io.lrt4j.Token;
 import io.lrt4j.Token.Phase;
 import io.lrt4j.TokenListener;
 import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Draw;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Tensor;
@@ -135,24 +136,30 @@ public final class Sequence {
 
   /** Takes the token that follows from one row of logits, and decides what comes next. */
   void take(Backend ops, Tensor logits, int row, LogitSummary summary, Sampler.Buffers buffers) {
-    Generator.summarize(ops, logits, row, cache.length(), summary);
-    int id = summary.argmax;
-    float logit = summary.max;
+    Draw drawn = sampler == null ? null : sampler.sample(ops, logits, row, 0, count, summary);
+    if (drawn == null) {
+      Generator.summarize(ops, logits, row, cache.length(), summary);
+    }
+    int id = drawn == null ? summary.argmax : drawn.token;
+    float logit = drawn == null ? summary.max : drawn.logit;
     float[] host = buffers.logits;
-    if (readsLogits()) {
+    @Nullable Sampler chooser = drawn == null ? sampler : null;
+    if (chooser != null || tellsAlternatives()) {
       ops.read(logits, row, host, 1);
     }
     List<Token.Choice> alternatives =
         tellsAlternatives() ? alternatives(host, options.topLogprobs(), summary) : List.of();
-    if (sampler != null) {
-      sampler.use(buffers);
-      sampler.penalize(host, host.length);
-      id = sampler.sample(host, host.length, 0, count);
-      sampler.wrote(id);
+    if (chooser != null) {
+      chooser.use(buffers);
+      chooser.penalize(host, host.length);
+      id = chooser.sample(host, host.length, 0, count);
       if (Sampler.penalizes(options)) {
         ops.read(logits, row, host, 1); // the model's own, without the penalty
       }
       logit = host[id];
+    }
+    if (sampler != null) {
+      sampler.wrote(id);
     }
     float logprob = logit - summary.logSumExp;
     ids[count] = id;

@@ -144,16 +144,17 @@ public final class Transformer implements AutoCloseable {
   private void layer(int l, Batch batch, Batch wanted, Tensor rope, Workspace w) {
     DecoderSchema.Layer<Tensor, Linear> p = weights.layers().get(l);
     float eps = config.rmsNormEps();
-    ops.normProject(w.x, batch.rows(), p.inputNorm(), eps, p.qkv(), w.qkv);
+    ops.normProject(w.x, batch.written(), batch.rows(), p.inputNorm(), eps, p.qkv(), w.qkv);
     ops.ropeAndStore(w.qkv, batch, l, p.queryNorm(), p.keyNorm(), eps, rope);
     if (wanted != batch) {
       keep(batch, wanted, w.qkv);
       keep(batch, wanted, w.x);
     }
     int rows = wanted.rows();
+    int written = wanted.written();
     ops.attend(w.qkv, wanted, l, config.heads(), config.window(l), w.mixed);
-    ops.projectAdd(w.mixed, rows, p.output(), w.x);
-    ops.gatedMlp(w.x, rows, p.postNorm(), eps, p.gateUp(), p.down(), w.mlp);
+    ops.projectAdd(w.mixed, written, rows, p.output(), w.x);
+    ops.gatedMlp(w.x, written, rows, p.postNorm(), eps, p.gateUp(), p.down(), w.mlp);
   }
 
   /** Moves the wanted rows of a batch to the front. */

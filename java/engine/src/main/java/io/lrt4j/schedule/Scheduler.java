@@ -473,7 +473,7 @@ public final class Scheduler implements AutoCloseable {
       first.input.write(w.x, 0, first.done, first.rows);
       int wanted = first.input.wanted(first.done, first.rows);
       Batch batch = first.batch().clear();
-      batch.add(Objects.requireNonNull(first.cache), first.rows, wanted);
+      batch.read(Objects.requireNonNull(first.cache), first.rows, wanted);
       first.lane().model.forward(batch, w);
       first.input.take(w.hidden, 0, first.done + first.rows - wanted, wanted);
     }
@@ -503,7 +503,7 @@ public final class Scheduler implements AutoCloseable {
       Rows input = Objects.requireNonNull(reader.input);
       input.write(w.x, shared.rows(), reader.done, reader.rows);
       int wanted = input.wanted(reader.done, reader.rows);
-      shared.add(Objects.requireNonNull(reader.cache), reader.rows, wanted);
+      shared.read(Objects.requireNonNull(reader.cache), reader.rows, wanted);
     }
     model.forward(shared, w);
     if (sequences > 0) {

@@ -26,7 +26,7 @@ public interface Turn {
             int rows = Math.min(Transformer.CHUNK, n - at);
             int wanted = input.wanted(at, rows);
             input.write(w.x, 0, at, rows);
-            model.forward(batch.clear().add(cache, rows, wanted), w);
+            model.forward(batch.clear().read(cache, rows, wanted), w);
             input.take(w.hidden, 0, at + rows - wanted, wanted);
           }
           return true;

@@ -72,6 +72,24 @@ class BatchTest {
     }
   }
 
+  /** What is read comes behind what is written, among the wanted rows too. */
+  @Test
+  void whatIsReadComesLast() {
+    try (var backend = new ScalarBackend();
+        var store = new KvStore(backend, 1, 1, 2, 8, CacheMemory.unlimited());
+        var a = store.newCache();
+        var b = store.newCache()) {
+      Batch batch = new Batch(2).add(a, 2, 1).read(b, 5, 3);
+      assertEquals(2, batch.written());
+      assertEquals(1, batch.wanted().written());
+      assertEquals(4, batch.wanted().rows());
+      assertEquals(2, batch.wanted().position(1, 1));
+      assertThrows(IllegalStateException.class, () -> batch.add(a, 1));
+      assertEquals(0, batch.clear().read(b, 1, 1).written());
+      assertEquals(3, batch.clear().add(a, 3).written());
+    }
+  }
+
   /**
    * A run that does not fit is refused before anything is stored, and leaves the batch as it is.
    */
