@@ -410,11 +410,11 @@ class LrtTest {
         Arguments.of("quantize", "model out to " + common),
         Arguments.of(
             "train",
-            "model network reference lab range step-weights step-loss curriculum data eval-data eval out"
-                + " resume steps batch accumulate lr warmup lr-floor lr-hold muon-lr weight-decay"
-                + " clip beta1 beta2 seed log-every eval-every save-every recompute dtype loss"
-                + " direct-weight group temperature top-p kl clip-ratio inner-epochs max-tokens"
-                + " reward backend threads "
+            "model network reference lab range step-weights step-loss curriculum data eval-data"
+                + " eval out resume steps batch accumulate lr warmup lr-floor lr-hold muon-lr"
+                + " weight-decay clip beta1 beta2 seed log-every eval-every save-every recompute"
+                + " dtype loss direct-weight group temperature top-p kl clip-ratio inner-epochs"
+                + " max-tokens reward backend threads "
                 + common),
         Arguments.of(
             "lab",

@@ -156,7 +156,7 @@ class HostileTokenizerTest {
     byte[][] sources = {SOUND.getBytes(StandardCharsets.UTF_8), tiny};
     var random = new Random(7);
     int loaded = 0;
-    int rounds = 3000;
+    int rounds = 600 * Integer.getInteger("fuzz", 1); // the same ones each time
     for (int i = 0; i < rounds; i++) {
       byte[] source = sources[i % 8 == 0 ? 1 : 0];
       Files.write(file, mutate(source, random));
@@ -168,7 +168,7 @@ class HostileTokenizerTest {
         oneLine(e);
       }
     }
-    assertTrue(loaded > 100 && loaded < rounds - 100, "loaded " + loaded);
+    assertTrue(loaded > rounds / 30 && loaded < rounds - rounds / 30, "loaded " + loaded);
   }
 
   /** Swaps, repeats, drops or replaces a few pieces. */

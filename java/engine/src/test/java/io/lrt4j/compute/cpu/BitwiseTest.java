@@ -137,7 +137,7 @@ class BitwiseTest {
   @Test
   void compilersAgree() throws IOException, InterruptedException {
     String interpreted = probe("-Xint", 1);
-    assertEquals(interpreted, probe("-XX:+TieredCompilation", 2_000));
+    assertEquals(interpreted, probe("-XX:+TieredCompilation", 600));
   }
 
   private static String probe(String option, int rounds) throws IOException, InterruptedException {

@@ -136,8 +136,8 @@ class RoundingTest {
   @EnumSource(names = {"Q8", "Q4"})
   void productsAreTheSameToTheBit(Quantization quantization) {
     Numbers numbers = new Numbers(2);
-    for (int in : new int[] {32, 64, 96, 512, 1056}) {
-      for (int out : new int[] {1, 13, 16, 63, 64, 207}) {
+    for (int in : new int[] {32, 96, 512, 1056}) {
+      for (int out : new int[] {1, 16, 63, 207}) {
         products(quantization, numbers, in, out);
       }
     }
