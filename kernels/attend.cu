@@ -3,20 +3,11 @@
 // A row's positions are taken in spans of 128. A block computes a span for up to four query heads that share a key head, so
 // that keys and values are read once for them; spans are then folded together in their order. Whether one block goes through
 // all spans of a row (attend) or each has a block of its own (attend_spans, then attend_fold): the same bits come out.
-#include "lrt.cuh"
+#include "attention.cuh"
 
 constexpr int WARPS = 4, SPAN = 32 * WARPS, HEADS = 4;
 constexpr int LARGEST = 256; // elements of a head
 constexpr int CHUNKS = LARGEST / 32, KEPT = HEADS * LARGEST / SPAN;
-
-struct Attention {
-  const float *qkv;
-  int64_t stride;
-  int heads, kvHeads, dim, window;
-  const Row *rows;
-  const uint64_t *table;
-  int layer, length;
-};
 
 // What a block has in shared memory: its queries, and each warp's part of a span.
 struct Shared {
@@ -132,9 +123,6 @@ struct Part {
   float max, sum;
 };
 
-// The weight that something with this maximum has in a sum with that one.
-__device__ __forceinline__ float share(float max, float of) { return max == -INFINITY ? 0 : expf(max - of); }
-
 // The sum over a span's warps for head h.
 __device__ __forceinline__ Part whole(const Shared &s, int h) {
   Part part{-INFINITY, 0};
@@ -166,11 +154,6 @@ struct Fold {
   }
   __device__ __forceinline__ float operator()(float all, float next) const { return mad(all, before, next * after); }
 };
-
-#define ATTENTION                                                                                                     \
-  const float *qkv, int64_t stride, int heads, int kvHeads, int dim, int window, const Row *rows, const uint64_t *table, \
-      int layer, int length
-#define THIS_ATTENTION {qkv, stride, heads, kvHeads, dim, window, rows, table, layer, length}
 
 // out[row, h, :] = softmax(q k^T / sqrt(dim)) v over the last `window` positions.
 extern "C" __global__ void __launch_bounds__(SPAN) attend(ATTENTION, float *out) {
@@ -238,11 +221,11 @@ extern "C" __global__ void __launch_bounds__(SPAN) attend_spans(ATTENTION, float
 }
 LRT_KERNEL(attend_spans)
 
-// The end of it; blocks are [heads, rows].
+// The end of it, for spans of `length` positions; blocks are [heads, rows].
 extern "C" __global__ void __launch_bounds__(SPAN)
-    attend_fold(const float *parts, int most, int heads, int dim, int window, const Row *rows, float *out) {
+    attend_fold(const float *parts, int most, int length, int heads, int dim, int window, const Row *rows, float *out) {
   int end = rows[blockIdx.y].position + 1, start = max(0, end - window);
-  int spans = (end - 1) / SPAN + 1 - start / SPAN;
+  int spans = (end - 1) / length + 1 - start / length;
   int64_t head = int64_t(blockIdx.y) * heads + blockIdx.x;
   const float *from = parts + head * most * (dim + 2);
   Part all{-INFINITY, 0};

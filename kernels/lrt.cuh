@@ -34,6 +34,15 @@ __device__ __forceinline__ float fromF16(uint16_t bits) {
 #endif
 }
 
+// The nearest bf16, the even one of two; NaN stays NaN.
+__device__ __forceinline__ uint16_t toBF16(float v) {
+  unsigned bits = __float_as_uint(v);
+  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) {
+    return uint16_t(bits >> 16 | 0x40);
+  }
+  return uint16_t((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
 // x times its logistic function.
 __device__ __forceinline__ float silu(float x) { return x / (1 + expf(-x)); }
 

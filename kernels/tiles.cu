@@ -5,15 +5,6 @@
 
 constexpr int TILE = 128;
 
-// The nearest bf16, the even one of two; NaN stays NaN.
-__device__ __forceinline__ uint16_t toBF16(float v) {
-  unsigned bits = __float_as_uint(v);
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) {
-    return uint16_t(bits >> 16 | 0x40);
-  }
-  return uint16_t((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
 // Where the first part of a row is, in rows.
 __device__ __forceinline__ int64_t rowOfTile(int row, int parts) { return int64_t(row / TILE) * parts * TILE + row % TILE; }
 

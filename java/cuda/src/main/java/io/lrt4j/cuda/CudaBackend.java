@@ -24,13 +24,15 @@ import org.jspecify.annotations.Nullable;
  * only what hands numbers to the host waits. Until then kernels are collected, so that a decode
  * step is one CUDA graph ({@link Commands}). Activations and sums are f32. Rows that are written go
  * through kernels that stream weights; those that are read through cuBLAS, where it is ({@link
- * Tiles}).
+ * Tiles}), and their attention through tensor cores.
  */
 final class CudaBackend implements Backend {
   private static final int THREADS = 256; // of a block
   private static final int SPAN = 128; // positions, and threads of a block, as in attend.cu
   private static final int HEADS = 4; // of a block, as in attend.cu
   private static final int FEW_ROWS = 16; // too few blocks, unless each span of positions has one
+  private static final int QUERIES = 64; // of a block, as in attend_tiles.cu
+  private static final int LONG_SPAN = 1024; // positions, as in attend_tiles.cu
   private static final int OUTPUTS = 4 * (THREADS / 32); // of a block, as in project.cu
   private static final int LARGEST_HEAD = 256; // as in attend.cu and rope.cu
   private static final int MOST_ROWS = 65_535; // of a grid
@@ -399,34 +401,104 @@ final class CudaBackend implements Backend {
       checkHead(first);
       sequences.describe(batch);
       int rows = batch.rows();
-      int blocks = first.kvHeads() * Math.ceilDiv(heads / first.kvHeads(), HEADS);
-      // Spans of a row, rounded up, so that a step is like the one before for as long as can be.
-      int spans = Math.min(batch.positions() - 1, window) / SPAN + 2;
-      int most = Integer.highestOneBit(2 * spans - 1);
-      if (rows > FEW_ROWS || batch.positions() <= SPAN) {
-        attention(device.kernels().attend, qkv, batch, layer, heads, window)
-            .pointer(floats(out))
-            .run(blocks, rows, SPAN);
-        return;
+      @Nullable CUfunction tiles = tiles(first, heads);
+      int few = tiles == null ? rows : batch.written();
+      if (few > 0) {
+        attendRows(qkv, batch, few, layer, heads, window, out);
       }
-      long parts = this.parts.floats((long) rows * heads * most * (first.headDim() + 2));
-      attention(device.kernels().attendSpans, qkv, batch, layer, heads, window)
-          .pointer(parts)
-          .number(most)
-          .run(blocks, rows, most, SPAN);
-      launch
-          .of(device.kernels().attendFold)
-          .pointer(parts)
-          .number(most)
-          .number(heads)
-          .number(first.headDim())
-          .number(window)
-          .pointer(sequences.rows())
-          .pointer(floats(out))
-          .run(heads, rows, SPAN);
+      if (tiles != null && few < rows) {
+        attendTiles(tiles, qkv, batch, few, layer, heads, window, out);
+      }
     } finally {
       device.end();
     }
+  }
+
+  /** What computes rows that are read, or null if all go through the other kernels. */
+  private @Nullable CUfunction tiles(KvCache cache, int heads) {
+    if (heads / cache.kvHeads() <= QUERIES) {
+      for (int i = 0; i < Kernels.TILED_HEADS.length; i++) {
+        if (cache.headDim() <= Kernels.TILED_HEADS[i]) {
+          return device.kernels().attendTiles[i];
+        }
+      }
+    }
+    return null;
+  }
+
+  private void attendRows(
+      Tensor qkv, Batch batch, int rows, int layer, int heads, int window, Tensor out) {
+    int kvHeads = batch.cache(0).kvHeads();
+    int blocks = kvHeads * Math.ceilDiv(heads / kvHeads, HEADS);
+    // Spans of a row, rounded up, so that a step is like the one before for as long as can be.
+    int spans = Math.min(batch.positions() - 1, window) / SPAN + 2;
+    int most = Integer.highestOneBit(2 * spans - 1);
+    if (rows > FEW_ROWS || batch.positions() <= SPAN) {
+      attention(device.kernels().attend, qkv, batch, layer, heads, window)
+          .pointer(floats(out))
+          .run(blocks, rows, SPAN);
+      return;
+    }
+    long parts = parts(batch, rows, heads, most);
+    attention(device.kernels().attendSpans, qkv, batch, layer, heads, window)
+        .pointer(parts)
+        .number(most)
+        .run(blocks, rows, most, SPAN);
+    fold(batch, 0, rows, parts, most, SPAN, heads, window, out);
+  }
+
+  /** Rows from {@code from} on, by tensor cores. */
+  private void attendTiles(
+      CUfunction kernel,
+      Tensor qkv,
+      Batch batch,
+      int from,
+      int layer,
+      int heads,
+      int window,
+      Tensor out) {
+    int rows = batch.rows() - from;
+    int all = Math.ceilDiv(batch.positions(), LONG_SPAN);
+    int seen = Math.min(window, batch.positions()) - 1; // before a row
+    int most = Math.min(all, seen / LONG_SPAN + 2); // of a row
+    int spans = Math.min(all, (seen + QUERIES) / LONG_SPAN + 2); // of a tile
+    long parts = most == 1 ? 0 : parts(batch, rows, heads, most);
+    attention(kernel, qkv, batch, layer, heads, window)
+        .number(from)
+        .pointer(floats(out))
+        .pointer(parts)
+        .number(most)
+        .run(batch.cache(0).kvHeads(), rows, spans, 2 * QUERIES);
+    if (most > 1) {
+      fold(batch, from, rows, parts, most, LONG_SPAN, heads, window, out);
+    }
+  }
+
+  private long parts(Batch batch, int rows, int heads, int most) {
+    return parts.floats((long) rows * heads * most * (batch.cache(0).headDim() + 2));
+  }
+
+  private void fold(
+      Batch batch,
+      int from,
+      int rows,
+      long parts,
+      int most,
+      int span,
+      int heads,
+      int window,
+      Tensor out) {
+    launch
+        .of(device.kernels().attendFold)
+        .pointer(parts)
+        .number(most)
+        .number(span)
+        .number(heads)
+        .number(batch.cache(0).headDim())
+        .number(window)
+        .pointer(sequences.row(from))
+        .pointer(floats(out) + CudaTensor.of(out).offset(from))
+        .run(heads, rows, SPAN);
   }
 
   /** What the kernels of {@code attend.cu} begin with. */

@@ -17,6 +17,9 @@ final class Kernels implements AutoCloseable {
   /** Most rows that a product takes together, by instance. */
   static final int[] PROJECT_ROWS = {1, 2, 4, 8};
 
+  /** Sizes of heads, or more than that, that tensor cores take. */
+  static final int[] TILED_HEADS = {64, 128};
+
   private final CUmodule module = new CUmodule();
   private final Device device;
   final CUfunction norm;
@@ -29,6 +32,10 @@ final class Kernels implements AutoCloseable {
   final CUfunction attend;
   final CUfunction attendSpans;
   final CUfunction attendFold;
+
+  /** As in {@link #TILED_HEADS}. */
+  final CUfunction[] attendTiles = new CUfunction[TILED_HEADS.length];
+
   final CUfunction summarize;
   final CUfunction sample;
   final CUfunction toTiles;
@@ -69,6 +76,9 @@ final class Kernels implements AutoCloseable {
       attend = find("attend");
       attendSpans = find("attend_spans");
       attendFold = find("attend_fold");
+      for (int i = 0; i < attendTiles.length; i++) {
+        attendTiles[i] = find("attend_tiles_" + TILED_HEADS[i]);
+      }
       summarize = find("summarize");
       sample = find("sample");
       toTiles = find("to_tiles");

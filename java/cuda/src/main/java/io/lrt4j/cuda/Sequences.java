@@ -88,7 +88,11 @@ final class Sequences {
   }
 
   long rows() {
-    return slot.address();
+    return row(0);
+  }
+
+  long row(int row) {
+    return slot.address() + 4L * ROW * row;
   }
 
   long table() {

@@ -14,6 +14,11 @@ final class Close {
   private Close() {}
 
   static void assertClose(float[] expected, float[] got, String what) {
+    assertClose(expected, got, 1, what);
+  }
+
+  /** Of computations with fewer bits: errors may be {@code times} as large. */
+  static void assertClose(float[] expected, float[] got, double times, String what) {
     assertEquals(expected.length, got.length, what);
     double largest = 0;
     double worst = 0;
@@ -27,7 +32,7 @@ final class Close {
       squares += (double) expected[i] * expected[i];
       errors += difference * difference;
     }
-    assertTrue(worst <= ERROR * largest, what + ": error " + worst + " of " + largest);
-    assertTrue(errors <= NMSE * squares, what + ": NMSE " + errors / squares);
+    assertTrue(worst <= times * ERROR * largest, what + ": error " + worst + " of " + largest);
+    assertTrue(errors <= times * times * NMSE * squares, what + ": NMSE " + errors / squares);
   }
 }
