@@ -108,15 +108,15 @@ final class Lanes {
   }
 
   /**
-   * Sums of four times N numbers from {@code at} on into {@code sums[to … to+3]}: the additions of
-   * {@link #sum(float[], int)}, done for all four at once from the point on where one sum needs
-   * half a vector only.
+   * Sums of four times N numbers from {@code at} on into {@code sums}, from {@code to} on, {@code
+   * step} apart: the additions of {@link #sum(float[], int)}, done for all four at once from the
+   * point on where one sum needs half a vector only.
    *
    * <p>Written out at a length (over 325 bytes of code) that the compiler does not inline into its
    * callers: there it would run out of its budget half-way, and from then on make an object of
    * every vector.
    */
-  static void sum4(float[] lanes, int at, float[] sums, int to) {
+  static void sum4(float[] lanes, int at, float[] sums, int to, int step) {
     FloatVector a = FloatVector.fromArray(F, lanes, at);
     FloatVector b = FloatVector.fromArray(F, lanes, at + N);
     FloatVector c = FloatVector.fromArray(F, lanes, at + 2 * N);
@@ -140,13 +140,14 @@ final class Lanes {
     int second = at + N / 2;
     int third = at + N / 4;
     int fourth = at + N / 4 * 3;
-    if (to + 3 >= sums.length || fourth >= lanes.length) {
+    int last = to + 3 * step;
+    if (last >= sums.length || fourth >= lanes.length) {
       throw new IndexOutOfBoundsException("sums " + to + " of " + sums.length);
     }
     sums[to] = lanes[at];
-    sums[to + 1] = lanes[second];
-    sums[to + 2] = lanes[third];
-    sums[to + 3] = lanes[fourth];
+    sums[to + step] = lanes[second];
+    sums[to + 2 * step] = lanes[third];
+    sums[last] = lanes[fourth];
   }
 
   /**

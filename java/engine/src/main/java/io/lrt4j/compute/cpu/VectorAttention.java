@@ -215,7 +215,7 @@ final class VectorAttention implements AutoCloseable {
         F32Dot.INSTANCE.dot1x4(queries, query, data, key, bytes, body, lanes);
       }
       for (int i = 0; i < rows; i++) {
-        Lanes.sum4(lanes, TILE * i * N, sums, 0);
+        Lanes.sum4(lanes, TILE * i * N, sums, 0, 1);
         for (int j = 0; j < TILE; j++) {
           float dot = tail(query + i * dim, key + j * bytes, body, dim, sums[j]);
           weights[(first + i) * stride + p + j * step - start] = dot * scale(dim);

@@ -12,13 +12,13 @@ import jdk.incubator.vector.VectorShuffle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * y = f(x) W^T + b for one row (decoding: the weights stream by once) and for many (prefill: 4 × 4
- * tiles, a block of weights stays in the cache while all rows pass). Two jobs: f, a norm or a gate,
- * row by row into scratch; then the product, block by block of outputs.
+ * y = f(x) W^T + b for one row (the weights stream by once) and for more (4 × 4 tiles, a block of
+ * weights stays in the cache while all rows pass). Two jobs: f, a norm or a gate, row by row into
+ * scratch; then the product, block by block of outputs.
  */
 final class VectorProjection implements AutoCloseable {
   private static final int PANEL =
-      96 * 1024; // widened weights of a task with many rows: they fit the second-level cache
+      96 * 1024; // weights of a task with many rows: widened, they fit the second-level cache
   private static final int LARGEST_BLOCK = 64; // outputs of such a task
   private static final int LEAST_BLOCK = 16;
   private static final int TASKS_PER_THREAD =
@@ -49,7 +49,7 @@ final class VectorProjection implements AutoCloseable {
   private int block;
   private MemorySegment panel = MemorySegment.NULL; // of all workers
   private long panelBytes; // of one worker
-  private float[] input = {}; // [rows, in] split, if need be, then [rows, in] plain
+  private float[] input = {}; // rows of whole tiles: split, if need be, then plain
   private int plain; // where the plain rows begin
   private boolean split;
 
@@ -95,8 +95,9 @@ final class VectorProjection implements AutoCloseable {
     for (int i = 0; i < p.parts().size(); i++) {
       split |= DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
     }
-    plain = split ? Math.multiplyExact(rows, in) : 0;
-    int size = Math.addExact(plain, Math.multiplyExact(rows, in));
+    int whole = Math.multiplyExact((rows + TILE - 1) / TILE * TILE, in); // of whole tiles
+    plain = split ? whole : 0;
+    int size = Math.addExact(plain, whole);
     if (input.length < size) {
       input = new float[size];
     }
@@ -109,7 +110,7 @@ final class VectorProjection implements AutoCloseable {
 
   private void product() {
     int out = projection.out();
-    if (rows < TILE) {
+    if (rows == 1) {
       int wanted = out / (workers.size() * TASKS_PER_THREAD);
       block = Math.max(LEAST_BLOCK, (wanted + TILE - 1) / TILE * TILE);
     } else {
@@ -193,16 +194,21 @@ final class VectorProjection implements AutoCloseable {
     DotKernel kernel = DotKernel.of(weight.dtype());
     int from = task * block;
     int to = Math.min(from + block, weight.rows());
-    int tiled = rows / TILE * TILE;
+    int tiled = rows % TILE == 1 ? rows - 1 : rows;
     if (tiled > 0) {
       tiles(kernel, tiled, weight, bias, from, to, col, worker);
     }
-    for (int row = tiled; row < rows; row++) {
-      stream(kernel, row, weight, bias, from, to, col, worker);
+    if (tiled < rows) {
+      stream(kernel, tiled, weight, bias, from, to, col, worker);
     }
   }
 
-  /** Many rows: the block's weights are widened once and stay in the cache while all rows pass. */
+  /**
+   * Many rows: a block of weights comes from memory for the first four of them, and from the cache
+   * for the others. Where the four weights of a step lie: see {@link #stream}. A last tile may be
+   * short of rows; then what lies behind the input goes through it too, for nothing. f16 weights,
+   * which take more steps to widen, are widened once.
+   */
   private void tiles(
       DotKernel kernel,
       int rows,
@@ -216,7 +222,7 @@ final class VectorProjection implements AutoCloseable {
     MemorySegment weights = weight.data();
     long first = weight.row(from);
     long stride = weight.stride();
-    if (kernel instanceof HalfDot half) {
+    if (kernel instanceof F16Dot half) {
       for (int o = from; o < to; o++) {
         long at = worker * panelBytes + (o - from) * stride * 2;
         half.widen(weights, weight.row(o), body, panel, at);
@@ -227,17 +233,24 @@ final class VectorProjection implements AutoCloseable {
     }
     float[] tile = lanes[worker];
     float[] sum = sums[worker];
+    int quarter = (to - from) / TILE;
+    int four = TILE * quarter;
     for (int row = 0; row < rows; row += TILE) {
-      int o = from;
-      for (; o + TILE <= to; o += TILE) {
-        long at = first + (o - from) * stride;
-        Tile.dot4x4(input, inputAt(kernel, row), in, weights, at, stride, body, tile);
-        for (int i = 0; i < TILE; i++) {
-          Lanes.sum4(tile, TILE * i * N, sum, i * block + o - from);
+      int x = inputAt(kernel, row);
+      int some = Math.min(TILE, rows - row);
+      for (int o = 0; o < quarter; o++) {
+        long at = first + o * stride;
+        if (kernel instanceof Bf16Dot) {
+          Tile.dot4x4Bf16(input, x, in, weights, at, quarter * stride, body, tile);
+        } else {
+          Tile.dot4x4(input, x, in, weights, at, quarter * stride, body, tile);
+        }
+        for (int i = 0; i < some; i++) {
+          Lanes.sum4(tile, TILE * i * N, sum, i * block + o, quarter);
         }
       }
-      for (int i = 0; i < TILE; i++) {
-        singles(kernel, row + i, weight, o, to, body, sum, i * block + o - from);
+      for (int i = 0; i < some; i++) {
+        singles(kernel, row + i, weight, from + four, to, body, sum, i * block + four);
         finish(row + i, weight, bias, from, to, col, body, sum, i * block);
       }
     }
@@ -266,10 +279,7 @@ final class VectorProjection implements AutoCloseable {
     for (int i = 0; i < quarter; i++) {
       long at = weight.row(from + i);
       kernel.dot1x4(input, x, weight.data(), at, quarter * weight.stride(), body, tile);
-      Lanes.sum4(tile, 0, sum, block); // block: behind the places of this row
-      for (int j = 0; j < TILE; j++) {
-        sum[j * quarter + i] = sum[block + j];
-      }
+      Lanes.sum4(tile, 0, sum, i, quarter);
     }
     singles(kernel, row, weight, from + four, to, body, sum, four);
     finish(row, weight, bias, from, to, col, body, sum, 0);
