@@ -52,6 +52,7 @@ public final class GenerationOptions {
       @Nullable Float presencePenalty,
       @Nullable Float frequencyPenalty,
       @Nullable Integer topLogprobs,
+      @Nullable String jsonSchema,
       @Nullable Long seed,
       @Nullable List<String> stop,
       @Nullable Boolean ignoreEos,
@@ -229,6 +230,16 @@ public final class GenerationOptions {
   }
 
   /**
+   * A JSON Schema that the answer (not the thinking) is held to: only what goes on with a value of
+   * its form can be written, and once that is whole the answer ends. Null is none. A {@link
+   * QuestionException} refuses what is not understood of JSON Schema; the README says what is. An
+   * answer that reaches its limit of tokens may be no whole value.
+   */
+  public @Nullable String jsonSchema() {
+    return values.jsonSchema;
+  }
+
+  /**
    * Of the counter-based generator: same seed, same backend, same tokens. Null draws one for every
    * call, and {@link Answer#seed()} says which.
    */
@@ -316,6 +327,10 @@ public final class GenerationOptions {
     return toBuilder().topLogprobs(topLogprobs).build();
   }
 
+  public GenerationOptions withJsonSchema(@Nullable String jsonSchema) {
+    return toBuilder().jsonSchema(jsonSchema).build();
+  }
+
   public GenerationOptions withSeed(long seed) {
     return toBuilder().seed(seed).build();
   }
@@ -373,6 +388,7 @@ public final class GenerationOptions {
     private @Nullable Float presencePenalty;
     private @Nullable Float frequencyPenalty;
     private @Nullable Integer topLogprobs;
+    private @Nullable String jsonSchema;
     private @Nullable Long seed;
     private @Nullable List<String> stop;
     private @Nullable Boolean ignoreEos;
@@ -395,6 +411,7 @@ public final class GenerationOptions {
       presencePenalty = v.presencePenalty != null ? v.presencePenalty : presencePenalty;
       frequencyPenalty = v.frequencyPenalty != null ? v.frequencyPenalty : frequencyPenalty;
       topLogprobs = v.topLogprobs != null ? v.topLogprobs : topLogprobs;
+      jsonSchema = v.jsonSchema != null ? v.jsonSchema : jsonSchema;
       seed = v.seed != null ? v.seed : seed;
       stop = v.stop != null ? v.stop : stop;
       ignoreEos = v.ignoreEos != null ? v.ignoreEos : ignoreEos;
@@ -470,6 +487,12 @@ public final class GenerationOptions {
       return this;
     }
 
+    /** See {@link GenerationOptions#jsonSchema}. */
+    public Builder jsonSchema(@Nullable String jsonSchema) {
+      this.jsonSchema = jsonSchema;
+      return this;
+    }
+
     /** See {@link GenerationOptions#seed}. */
     public Builder seed(@Nullable Long seed) {
       this.seed = seed;
@@ -521,6 +544,7 @@ public final class GenerationOptions {
               presencePenalty,
               frequencyPenalty,
               topLogprobs,
+              jsonSchema,
               seed,
               stop,
               ignoreEos,

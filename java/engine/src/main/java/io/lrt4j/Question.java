@@ -176,6 +176,10 @@ public final class Question {
     return options(options.withTopLogprobs(topLogprobs));
   }
 
+  public Question jsonSchema(@Nullable String jsonSchema) {
+    return options(options.withJsonSchema(jsonSchema));
+  }
+
   public Question seed(long seed) {
     return options(options.withSeed(seed));
   }

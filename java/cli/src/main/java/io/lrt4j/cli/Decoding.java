@@ -5,6 +5,9 @@ import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.Cancellation;
 import io.lrt4j.GenerationOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +28,7 @@ record Decoding(
     @Nullable Float repetitionPenalty,
     @Nullable Float presencePenalty,
     @Nullable Float frequencyPenalty,
+    @Nullable String jsonSchema,
     @Nullable Long seed,
     List<String> stop) {
 
@@ -55,6 +59,7 @@ record Decoding(
         .addOption(
             valued("presence-penalty", "R", "taken off the logits of tokens already written"))
         .addOption(valued("frequency-penalty", "R", "the same, once for each time"))
+        .addOption(valued("json-schema", "FILE", "hold the answer to a JSON Schema"))
         .addOption(valued("seed", "N", "same seed, same tokens (default: one is drawn, and told)"))
         .addOption(valued("stop", "TEXT", "end before this text; may be repeated"));
   }
@@ -79,10 +84,19 @@ record Decoding(
         arguments.number("repetition-penalty", r -> r > 0, "above 0"),
         arguments.number("presence-penalty", Double::isFinite, "a number"),
         arguments.number("frequency-penalty", Double::isFinite, "a number"),
+        schema(arguments.text("json-schema")),
         arguments.has("seed")
             ? arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE)
             : null,
         stop);
+  }
+
+  private static @Nullable String schema(@Nullable String file) {
+    try {
+      return file == null ? null : Files.readString(Path.of(file));
+    } catch (IOException e) {
+      throw new FailureException("--json-schema " + file + " cannot be read as text: " + e);
+    }
   }
 
   /** Whether to sample: an option asks for it, or several answers are wanted. */
@@ -114,6 +128,7 @@ record Decoding(
             .repetitionPenalty(repetitionPenalty)
             .presencePenalty(presencePenalty)
             .frequencyPenalty(frequencyPenalty)
+            .jsonSchema(jsonSchema)
             .seed(seed)
             .stop(stop)
             .cancellation(cancellation)

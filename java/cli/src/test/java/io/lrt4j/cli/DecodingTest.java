@@ -3,13 +3,18 @@ package io.lrt4j.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.Cancellation;
 import io.lrt4j.GenerationOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Greedy unless sampling is asked for; then the checkpoint's settings fill the gaps. */
 class DecodingTest {
@@ -23,6 +28,13 @@ class DecodingTest {
 
   private static GenerationOptions over(GenerationOptions checkpoint, Decoding decoding) {
     return decoding.over(checkpoint, decoding.sampling(1), new Cancellation());
+  }
+
+  @Test
+  void aSchemaIsReadFromItsFile(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("schema"), "{}");
+    assertEquals("{}", over(QWEN3, decoding("--json-schema", file.toString())).jsonSchema());
+    assertThrows(FailureException.class, () -> decoding("--json-schema", folder + "/none"));
   }
 
   @Test

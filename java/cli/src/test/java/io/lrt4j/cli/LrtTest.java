@@ -398,7 +398,7 @@ class LrtTest {
         "model network device backend threads cache-type quantize outside-links " + common;
     var decoding =
         "max-tokens budget thinking-budget ignore-eos temperature top-p top-k min-p"
-            + " repetition-penalty presence-penalty frequency-penalty seed stop ";
+            + " repetition-penalty presence-penalty frequency-penalty json-schema seed stop ";
     return Stream.of(
         Arguments.of(
             "ask", "mode system samples compare allow-special-tokens " + decoding + loading),
@@ -425,7 +425,7 @@ class LrtTest {
             "eval",
             "data format question-field answer-field grader limit out resume modes budgets samples"
                 + " batch grade compare temperature top-p top-k min-p repetition-penalty"
-                + " presence-penalty frequency-penalty seed stop "
+                + " presence-penalty frequency-penalty json-schema seed stop "
                 + loading),
         Arguments.of(
             "study",

@@ -15,8 +15,10 @@ import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.StreamingDecoder;
 import io.lrt4j.text.Tokenizer;
 import io.lrt4j.text.ToolCallReader;
+import io.lrt4j.text.grammar.Constraint;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -27,11 +29,13 @@ import org.jspecify.annotations.Nullable;
  * string) makes objects.
  */
 public final class Sequence {
+  private static final BitSet NO_ENDS = new BitSet();
+
   private final KvCache cache;
   private final GenerationOptions options;
   private final Cutoff cutoff;
   private final Vocabulary vocabulary;
-  private final @Nullable Sampler sampler; // null: greedy on the logits as they are
+  private @Nullable Sampler sampler; // null: greedy on the logits as they are
   private final @Nullable TokenListener listener;
   private final int limit; // tokens, of both phases
   private final int thinkingLimit; // tokens; 0 to answer at once
@@ -54,6 +58,7 @@ public final class Sequence {
   private boolean answerBegun;
   private boolean ownsCache;
   private @Nullable ToolCallReader calls; // null: not looked for
+  private Constraint.@Nullable Place form; // of the answer; null: any
   private double logprobSum;
   private float smallestMargin = Float.POSITIVE_INFINITY;
   private long firstAnswerNanos; // System.nanoTime; 0 before
@@ -136,7 +141,11 @@ public final class Sequence {
 
   /** Takes the token that follows from one row of logits, and decides what comes next. */
   void take(Backend ops, Tensor logits, int row, LogitSummary summary, Sampler.Buffers buffers) {
-    Draw drawn = sampler == null ? null : sampler.sample(ops, logits, row, 0, count, summary);
+    Constraint.Place held = phase == Phase.ANSWER ? form : null;
+    Draw drawn =
+        sampler == null || held != null
+            ? null
+            : sampler.sample(ops, logits, row, 0, count, summary);
     if (drawn == null) {
       Generator.summarize(ops, logits, row, cache.length(), summary);
     }
@@ -152,9 +161,12 @@ public final class Sequence {
     if (chooser != null) {
       chooser.use(buffers);
       chooser.penalize(host, host.length);
+      if (held != null) {
+        held.restrict(host, options.ignoreEos() ? NO_ENDS : vocabulary.endOfSequence());
+      }
       id = chooser.sample(host, host.length, 0, count);
-      if (Sampler.penalizes(options)) {
-        ops.read(logits, row, host, 1); // the model's own, without the penalty
+      if (held != null || Sampler.penalizes(options)) {
+        ops.read(logits, row, host, 1); // the model's own, without all that
       }
       logit = host[id];
     }
@@ -232,6 +244,14 @@ public final class Sequence {
     return finished == null ? outside : outside + calls.finish();
   }
 
+  /** Holds the answer to a form. To be called before all else. */
+  public void hold(Constraint.Place to) {
+    form = to;
+    if (sampler == null) {
+      sampler = new Sampler(options, vocabulary.size(), Sampler.Buffers.NONE);
+    }
+  }
+
   /** Its listener is to hear of tool calls, in place of their text. */
   public void readToolCalls() {
     calls = new ToolCallReader();
@@ -249,7 +269,7 @@ public final class Sequence {
       StreamingDecoder decoder = Objects.requireNonNull(reasoningText);
       text = decoder.add(id);
       if (decoder.stopped()) {
-        answerHead = afterEndOfThinking();
+        answerHead = form == null ? afterEndOfThinking() : ""; // the form begins with a token
         beginAnswer();
         return text;
       }
@@ -294,6 +314,10 @@ public final class Sequence {
     if (isEnd(id)) {
       finished = FinishReason.STOP;
       return "";
+    }
+    if (form != null) {
+      form.add(id);
+      finished = form.hasEnded() ? FinishReason.STOP : finished;
     }
     if (!streaming) {
       return "";

@@ -25,12 +25,16 @@ import io.lrt4j.model.Weights;
 import io.lrt4j.schedule.Scheduler;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
+import io.lrt4j.text.grammar.Constraint;
+import io.lrt4j.text.grammar.TokenTable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -44,6 +48,9 @@ public final class LoadedModel implements AutoCloseable {
 
   /** Bytes that beginnings of questions may take. */
   private static final long MOST_PREFIXES = 1L << 30;
+
+  /** JSON schemas that are kept ready. */
+  private static final int MOST_CONSTRAINTS = 16;
 
   private static final System.Logger LOG = System.getLogger(LoadedModel.class.getName());
 
@@ -62,6 +69,16 @@ public final class LoadedModel implements AutoCloseable {
   private final @Nullable Tokenizer tokenizer;
   private final Prompts prompts;
   private final Vocabulary vocabulary;
+  private final Map<String, Constraint> constraints = // by schema; guarded by itself
+      new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Constraint> eldest) {
+          return size() > MOST_CONSTRAINTS;
+        }
+      };
+  private @Nullable TokenTable tokenTable; // guarded by the constraints
 
   private LoadedModel(
       Path directory, EngineOptions options, Backend backend, LoadListener listener) {
@@ -242,6 +259,25 @@ public final class LoadedModel implements AutoCloseable {
 
   Vocabulary vocabulary() {
     return vocabulary;
+  }
+
+  /** What holds answers to a JSON schema; null without one. Those asked for last are kept. */
+  @Nullable Constraint constraint(@Nullable String jsonSchema) {
+    if (jsonSchema == null) {
+      return null;
+    }
+    Tokenizer reader = tokenizer("hold an answer to a JSON schema");
+    synchronized (constraints) {
+      if (tokenTable == null) {
+        tokenTable = new TokenTable(reader, vocabularySize());
+      }
+      Constraint known = constraints.get(jsonSchema);
+      if (known == null) {
+        known = Constraint.of(jsonSchema, tokenTable);
+        constraints.put(jsonSchema, known);
+      }
+      return known;
+    }
   }
 
   /** What the checkpoint asks for, see {@link io.lrt4j.Engine#defaultOptions()}. */

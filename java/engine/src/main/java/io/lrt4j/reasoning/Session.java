@@ -22,6 +22,7 @@ import io.lrt4j.decode.Generator;
 import io.lrt4j.decode.Sequence;
 import io.lrt4j.schedule.Cutoff;
 import io.lrt4j.text.ToolCallReader;
+import io.lrt4j.text.grammar.Constraint;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -83,6 +84,11 @@ public final class Session implements AutoCloseable {
             double _ = threshold(); // the first thing to be refused
           }
           GenerationOptions options = question.optionsOver(model.defaultOptions());
+          if (options.jsonSchema() != null && !question.tools().isEmpty()) {
+            throw new QuestionException(
+                "a question with tools cannot be held to a JSON schema: calls have a form of their"
+                    + " own");
+          }
           return answers(
               Job.of(prompt(question), options, count, new Stopwatch(asked))
                   .withTools(!question.tools().isEmpty()),
@@ -307,6 +313,7 @@ public final class Session implements AutoCloseable {
    * @return false if it was cancelled
    */
   private boolean encode(Job job, Mode mode) {
+    Constraint _ = model.constraint(job.options.jsonSchema()); // refused now, if at all
     int n = job.prompt.length;
     int longest = longest(mode, job.options);
     if (n == 0) {
@@ -485,6 +492,7 @@ public final class Session implements AutoCloseable {
             : new ThinkingBudget(Math.min(room, options.maxTokens()), 0);
     var event = new Events.Decode();
     event.begin();
+    Constraint form = model.constraint(options.jsonSchema());
     List<Sequence> sequences = new ArrayList<>();
     List<KvCache> forks = new ArrayList<>();
     try {
@@ -505,6 +513,9 @@ public final class Session implements AutoCloseable {
                 close,
                 listener,
                 job.cutoff);
+        if (form != null) {
+          sequence.hold(form.start());
+        }
         sequence.seen(job.prompt, job.prompt.length);
         if (job.tools) {
           sequence.readToolCalls();

@@ -19,6 +19,9 @@ abstract class Detokenizer {
   /** Appends to {@code out} the text that became certain with this token. */
   abstract void add(String token, StringBuilder out);
 
+  /** The bytes of a token wherever it stands but at the beginning of a text. */
+  abstract byte[] bytes(String token);
+
   /** Appends what was held back; nothing may be added afterwards. */
   abstract void finish(StringBuilder out);
 
@@ -101,6 +104,11 @@ abstract class Detokenizer {
     }
 
     @Override
+    byte[] bytes(String token) {
+      return token.getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
     void finish(StringBuilder out) {}
   }
 
@@ -110,6 +118,11 @@ abstract class Detokenizer {
 
     Step(Detokenizer next) {
       this.next = next;
+    }
+
+    @Override
+    byte[] bytes(String token) {
+      return next.bytes(token);
     }
 
     @Override
@@ -129,16 +142,22 @@ abstract class Detokenizer {
 
     @Override
     void add(String token, StringBuilder out) {
-      if (ByteAlphabet.contains(token)) {
-        for (int i = 0; i < token.length(); i++) {
-          decoder.add(ByteAlphabet.toByte(token.charAt(i)), text);
-        }
-      } else { // an added token may be written in any characters
-        for (byte b : token.getBytes(StandardCharsets.UTF_8)) {
-          decoder.add(b, text);
-        }
+      for (byte b : bytes(token)) {
+        decoder.add(b, text);
       }
       pass(out);
+    }
+
+    @Override
+    byte[] bytes(String token) {
+      if (!ByteAlphabet.contains(token)) { // an added token may be written in any characters
+        return token.getBytes(StandardCharsets.UTF_8);
+      }
+      byte[] bytes = new byte[token.length()];
+      for (int i = 0; i < bytes.length; i++) {
+        bytes[i] = ByteAlphabet.toByte(token.charAt(i));
+      }
+      return bytes;
     }
 
     @Override
@@ -205,6 +224,12 @@ abstract class Detokenizer {
       }
     }
 
+    @Override
+    byte[] bytes(String token) {
+      int b = byteOf(token);
+      return b >= 0 ? new byte[] {(byte) b} : next.bytes(token);
+    }
+
     private static int byteOf(String token) {
       if (token.length() != 6 || !token.startsWith("<0x") || token.charAt(5) != '>') {
         return -1;
@@ -232,6 +257,11 @@ abstract class Detokenizer {
     @Override
     void add(String token, StringBuilder out) {
       next.add(token.replace(pattern, content), out);
+    }
+
+    @Override
+    byte[] bytes(String token) {
+      return next.bytes(token.replace(pattern, content));
     }
   }
 
@@ -263,6 +293,15 @@ abstract class Detokenizer {
       }
       next.add(token.substring(from), out);
     }
+
+    @Override
+    byte[] bytes(String token) {
+      int from = 0;
+      while (!fused && from < Math.min(limit, token.length()) && token.charAt(from) == content) {
+        from++;
+      }
+      return next.bytes(token.substring(from));
+    }
   }
 
   /** SentencePiece's visible space; the first token may carry one that the text does not have. */
@@ -280,6 +319,11 @@ abstract class Detokenizer {
     void add(String token, StringBuilder out) {
       next.add(token.replace(replacement, keep ? " " : ""), out);
       keep = true;
+    }
+
+    @Override
+    byte[] bytes(String token) {
+      return next.bytes(token.replace(replacement, " "));
     }
   }
 }

@@ -225,6 +225,15 @@ public final class Tokenizer implements AutoCloseable {
     return out.toString();
   }
 
+  /**
+   * The bytes that a token adds to a text, perhaps parts of characters; none if it is special, or
+   * no token has the id. What is left out only where a text begins, a space, is in them.
+   */
+  public byte[] bytes(int id) {
+    String token = token(id, true);
+    return token == null ? new byte[0] : detokenizer().bytes(token);
+  }
+
   /** One more than the largest id. */
   public int vocabularySize() {
     return tokens.length;

@@ -18,9 +18,11 @@ import dev.langchain4j.internal.JsonSchemaElementUtils;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
+import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import io.lrt4j.Answer;
 import io.lrt4j.CacheMemoryException;
@@ -40,6 +42,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What both chat models have in common: the engine, the defaults, and both directions of
@@ -104,12 +107,22 @@ record Asking(
     if (!parameters.stopSequences().isEmpty()) {
       question = question.stop(parameters.stopSequences().toArray(String[]::new));
     }
+    ResponseFormat format = parameters.responseFormat();
+    if (format != null && format.type() == ResponseFormatType.JSON) {
+      question = question.jsonSchema(schema(format.jsonSchema()));
+    }
     Integer budget = parameters.budget();
     if (budget != null) {
       question = question.budget(budget);
     }
     Long seed = parameters.seed();
     return seed == null ? question : question.seed(seed);
+  }
+
+  private static String schema(@Nullable JsonSchema schema) {
+    return schema == null
+        ? "{\"type\":\"object\"}"
+        : Json.toJson(JsonSchemaElementUtils.toMap(schema.rootElement()));
   }
 
   /** Refuses by name what is not done here. */
@@ -121,10 +134,6 @@ record Asking(
     ToolChoice choice = parameters.toolChoice();
     if (choice != null && choice != ToolChoice.AUTO) {
       throw unsupported("ToolChoice." + choice);
-    }
-    if (parameters.responseFormat() != null
-        && parameters.responseFormat().type() == ResponseFormatType.JSON) {
-      throw unsupported("JSON response format");
     }
   }
 

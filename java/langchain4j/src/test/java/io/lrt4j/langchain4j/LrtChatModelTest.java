@@ -43,21 +43,9 @@ class LrtChatModelTest extends AbstractChatModelIT {
     return false;
   }
 
-  /** Answers are not constrained to a form. */
+  /** A question that is held to a form calls no tools. */
   @Override
-  protected boolean supportsJsonResponseFormat() {
-    return false;
-  }
-
-  /** Answers are not constrained to a form. */
-  @Override
-  protected boolean supportsJsonResponseFormatWithSchema() {
-    return false;
-  }
-
-  /** Answers are not constrained to a form. */
-  @Override
-  protected boolean supportsJsonResponseFormatWithRawSchema() {
+  protected boolean supportsToolsAndJsonResponseFormatWithSchema() {
     return false;
   }
 

@@ -6,6 +6,7 @@ import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -26,7 +27,8 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
           "top_logprobs",
           "tools",
           "tool_choice",
-          "parallel_tool_calls");
+          "parallel_tool_calls",
+          "response_format");
 
   static ChatRequest of(ObjectNode body, int maxMessages, GenerationOptions defaults) {
     Fields fields = Fields.of(body);
@@ -43,6 +45,7 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
           "lrt.latents is not supported: a reasoning network computes as many latents as it was"
               + " trained for, and the answer's lrt.latent_tokens says how many");
     }
+    options = options.withJsonSchema(jsonSchema(fields));
     boolean logprobs = fields.flag("logprobs");
     Integer top = fields.integer("top_logprobs", 0, GenerationOptions.MAX_TOP_LOGPROBS);
     if (top != null && top > 0) {
@@ -64,6 +67,27 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     return (seed, cancellation, listener) -> {
       Question asked = question.cancelledBy(cancellation);
       return engine.ask(seed == null ? asked : asked.seed(seed), listener);
+    };
+  }
+
+  /** The schema that {@code response_format} wants an answer to have; null if any text will do. */
+  private static @Nullable String jsonSchema(Fields fields) {
+    Fields format = fields.object("response_format");
+    return switch (format == null ? "text" : format.text("type")) {
+      case "text" -> null;
+      case "json_object" -> "{\"type\":\"object\"}";
+      case "json_schema" -> {
+        Fields named = Objects.requireNonNull(format).object("json_schema");
+        Fields schema = named == null ? null : named.object("schema");
+        if (named == null || schema == null) {
+          throw format.must("json_schema", "have a schema", format.node().path("json_schema"));
+        }
+        named.only(Set.of("name", "description", "schema", "strict"));
+        yield schema.node().toString();
+      }
+      case null, default ->
+          throw Objects.requireNonNull(format)
+              .must("type", "be text, json_object or json_schema", format.node().path("type"));
     };
   }
 

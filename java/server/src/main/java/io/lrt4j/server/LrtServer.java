@@ -5,6 +5,7 @@ import io.helidon.common.configurable.Resource;
 import io.helidon.common.pki.Keys;
 import io.helidon.http.DirectHandler;
 import io.helidon.http.HeaderNames;
+import io.helidon.http.HeaderValues;
 import io.helidon.http.RequestException;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.WebServer;
@@ -219,6 +220,9 @@ public final class LrtServer implements AutoCloseable {
       ACCESS.log(Level.INFO, exchange::line);
       exchange.report(metrics, path);
       exchanges.decrementAndGet();
+    }
+    if (exchange.request().headers().contains(HeaderValues.CONNECTION_CLOSE)) {
+      throw new CloseConnectionException("as its client asked"); // else it would be left open
     }
     Connections.Watch watch = exchange.watch();
     if (watch != null) {

@@ -6,7 +6,7 @@ import java.util.Set;
 /** What OpenAI's interface has and is not run here: refused by name, unless it asks for nothing. */
 final class Refusals {
   /** Fields that are taken with a value that changes nothing. */
-  static final Set<String> NEUTRAL = Set.of("logit_bias", "response_format", "modalities");
+  static final Set<String> NEUTRAL = Set.of("logit_bias", "modalities");
 
   /** Fields that only ask for what is not there. */
   private static final List<String> ABSENT =
@@ -17,14 +17,6 @@ final class Refusals {
   static void check(Fields fields) {
     if (!fields.node().path("logit_bias").isEmpty()) {
       throw ApiException.unsupported("logit_bias", "logit_bias is not supported");
-    }
-    Fields format = fields.object("response_format");
-    if (format != null && !"text".equals(format.text("type"))) {
-      throw ApiException.unsupported(
-          "response_format",
-          "response_format "
-              + Fields.shown(format.node().path("type").asText("without a type"))
-              + " is not supported: answers are not constrained to a form, only text is");
     }
     for (String modality : fields.texts("modalities", 8)) {
       if (!modality.equals("text")) {

@@ -70,6 +70,26 @@ class BehaviourTest {
     assertEquals(200, ask(false).get().statusCode());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"/health", "/nothing", "/v1/chat/completions"})
+  void connectionsAreClosedForThoseWhoAsk(String path) throws IOException {
+    engine.permits.release(100);
+    String body = path.startsWith("/v1") ? body(true) : "";
+    String request =
+        (body.isEmpty() ? "GET " : "POST ")
+            + path
+            + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+            + body.length()
+            + "\r\n\r\n"
+            + body;
+    try (Socket socket = connect()) {
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+      String answer =
+          new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8); // to its end
+      assertTrue(answer.startsWith("HTTP/1.1 " + (path.equals("/nothing") ? 404 : 200)), answer);
+    }
+  }
+
   /** Whoever goes away is noticed without a token being written. */
   @ParameterizedTest
   @ValueSource(booleans = {false, true})

@@ -2,14 +2,18 @@ package io.lrt4j.server;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.openai.client.OpenAIClient;
 import com.openai.core.JsonValue;
 import com.openai.core.http.StreamResponse;
+import com.openai.errors.BadRequestException;
 import com.openai.helpers.ChatCompletionAccumulator;
 import com.openai.models.ReasoningEffort;
+import com.openai.models.ResponseFormatJsonObject;
+import com.openai.models.ResponseFormatJsonSchema;
 import com.openai.models.chat.completions.ChatCompletion;
 import com.openai.models.chat.completions.ChatCompletionChunk;
 import com.openai.models.chat.completions.ChatCompletionStreamOptions;
@@ -164,6 +168,77 @@ class ChatCompletionsTest {
     var usage = client.chat().completions().create(params).usage().orElseThrow();
     long cached = usage.promptTokensDetails().orElseThrow().cachedTokens().orElseThrow();
     assertTrue(cached > 0 && cached < usage.promptTokens(), "cached " + cached);
+  }
+
+  private static ResponseFormatJsonSchema form(Object properties) {
+    var schema =
+        ResponseFormatJsonSchema.JsonSchema.Schema.builder()
+            .putAdditionalProperty("type", JsonValue.from("object"))
+            .putAdditionalProperty("properties", JsonValue.from(properties))
+            .putAdditionalProperty("required", JsonValue.from(List.of("apples")))
+            .putAdditionalProperty("additionalProperties", JsonValue.from(false))
+            .build();
+    return ResponseFormatJsonSchema.builder()
+        .jsonSchema(
+            ResponseFormatJsonSchema.JsonSchema.builder()
+                .name("count")
+                .strict(true)
+                .schema(schema)
+                .build())
+        .build();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"DIRECT, 0", "LATENT, 0", "AUTO, 1.5", "EXPLICIT, 1.5"})
+  void answersInJson(Mode mode, double temperature) throws IOException {
+    var params =
+        Served.question()
+            .temperature(temperature)
+            .seed(5)
+            .n(2)
+            .responseFormat(form(Map.of("apples", Map.of("type", "integer"))))
+            .putAdditionalBodyProperty(
+                "lrt",
+                JsonValue.from(Map.of("mode", mode.name().toLowerCase(java.util.Locale.ROOT))))
+            .build();
+    var whole = client.chat().completions().create(params);
+    var streamed = ChatCompletionAccumulator.create();
+    try (var stream = client.chat().completions().createStreaming(params)) {
+      stream.stream().forEach(streamed::accumulate);
+    }
+    for (int i = 0; i < 2; i++) {
+      var choice = whole.choices().get(i);
+      String text = choice.message().content().orElseThrow();
+      assertEquals(ChatCompletion.Choice.FinishReason.STOP, choice.finishReason());
+      JsonNode json = Served.MAPPER.readTree(text);
+      assertTrue(json.size() == 1 && json.path("apples").isIntegralNumber(), text);
+      assertEquals(
+          text, streamed.chatCompletion().choices().get(i).message().content().orElseThrow());
+    }
+  }
+
+  @Test
+  void anyObjectOrARefusal() {
+    var params = Served.question().maxCompletionTokens(9);
+    String text =
+        client
+            .chat()
+            .completions()
+            .create(params.responseFormat(ResponseFormatJsonObject.builder().build()).build())
+            .choices()
+            .getFirst()
+            .message()
+            .content()
+            .orElseThrow();
+    assertTrue(text.strip().startsWith("{"), text);
+    Question object = Question.of(Served.QUESTION).jsonSchema("{\"type\":\"object\"}");
+    assertEquals(served.engine.ask(object.maxTokens(9)).text(), text);
+    var even = params.responseFormat(form(Map.of("apples", Map.of("multipleOf", 2)))).build();
+    var thrown =
+        assertThrows(BadRequestException.class, () -> client.chat().completions().create(even));
+    assertTrue(
+        String.valueOf(thrown.getMessage())
+            .contains("at /properties/apples has the keyword multipleOf, which is not supported"));
   }
 
   @Test

@@ -69,8 +69,11 @@ class ErrorsTest {
         "\"presence_penalty\":3 | presence_penalty | must be a number from -2.0 to 2.0, found 3",
         "\"frequency_penalty\":-3 | frequency_penalty | must be a number from -2.0 to 2.0",
         "\"logit_bias\":{\"1\":5} | logit_bias | logit_bias is not supported",
-        "\"response_format\":{\"type\":\"json_schema\"} | response_format | json_schema is not"
-            + " supported",
+        "\"response_format\":{\"type\":\"json_schema\"} | response_format.json_schema | have a"
+            + " schema",
+        "\"response_format\":{\"type\":\"xml\"} | response_format.type | must be text, json_object",
+        "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"not\":{}}}} |"
+            + " null | the JSON schema has the keyword not, which is not supported",
         "\"top_logprobs\":2 | top_logprobs | top_logprobs needs logprobs to be true",
         "\"logprobs\":true,\"top_logprobs\":21 | top_logprobs | must be a whole number from 0 to"
             + " 20",

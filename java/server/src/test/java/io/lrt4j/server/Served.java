@@ -35,7 +35,7 @@ final class Served implements AutoCloseable {
     LOGGERS.forEach(logger -> logger.setLevel(Level.OFF));
   }
 
-  private static final ObjectMapper MAPPER = new ObjectMapper();
+  static final ObjectMapper MAPPER = new ObjectMapper();
 
   final Engine engine;
   private final Engine real;

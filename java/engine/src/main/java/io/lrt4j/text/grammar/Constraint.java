@@ -1,0 +1,106 @@
+package io.lrt4j.text.grammar;
+
+import io.lrt4j.QuestionException;
+import java.util.BitSet;
+
+/**
+ * Holds answers to a JSON schema: says which tokens may follow. Shared by threads and answers,
+ * which have a {@link Place} each.
+ *
+ * <p>A step costs O(vocabulary) for the mask over the logits. Finding the mask of a place where no
+ * answer has been costs a walk over the vocabulary's tokens in the order of their bytes, which
+ * looks at beginnings that several have in common once, and no further where the grammar cannot go
+ * on; it is kept with the place.
+ */
+public final class Constraint {
+  /** Places whose tokens are kept: some 20 KB each for a large vocabulary. */
+  private static final int MAX_MASKS = 256;
+
+  private final Grammar grammar; // guarded by itself
+  private final TokenTable tokens;
+  private int masks; // guarded by the grammar
+
+  private Constraint(Grammar grammar, TokenTable tokens) {
+    this.grammar = grammar;
+    this.tokens = tokens;
+  }
+
+  /**
+   * Reads a schema; see {@link JsonSchema} for what is understood.
+   *
+   * @throws QuestionException if it is none, or has what is not understood
+   */
+  public static Constraint of(String jsonSchema, TokenTable tokens) {
+    return new Constraint(JsonSchema.grammar(jsonSchema), tokens);
+  }
+
+  /** How far one answer has come; for one thread. */
+  public final class Place {
+    private Grammar.State state;
+
+    private Place(Grammar.State state) {
+      this.state = state;
+    }
+
+    /** Whether it is whole, and nothing may follow. */
+    public boolean hasEnded() {
+      return state.ended();
+    }
+
+    /**
+     * Sets the logits of all tokens that may not follow to -infinity.
+     *
+     * @param logits [vocab]
+     * @param ends tokens that may follow what is whole, and nothing else
+     * @throws QuestionException if the vocabulary has nothing that may
+     */
+    public void restrict(float[] logits, BitSet ends) {
+      long[] allowed = allowed(state);
+      boolean whole = state.accepting();
+      boolean some = false;
+      for (int id = 0; id < logits.length; id++) {
+        boolean may = ends.get(id) ? whole : (allowed[id >> 6] >>> id & 1) != 0;
+        some |= may;
+        if (!may) {
+          logits[id] = Float.NEGATIVE_INFINITY;
+        }
+      }
+      if (!some) {
+        throw new QuestionException(
+            "the model's vocabulary has no token to go on with as the JSON schema says");
+      }
+    }
+
+    /** A token follows, one of those that may. */
+    public void add(int id) {
+      synchronized (grammar) {
+        for (byte b : tokens.bytes(id)) {
+          state = grammar.next(state, b & 0xff);
+        }
+      }
+    }
+  }
+
+  /** A new answer's place. */
+  public Place start() {
+    synchronized (grammar) {
+      return new Place(grammar.start());
+    }
+  }
+
+  private long[] allowed(Grammar.State state) {
+    synchronized (grammar) {
+      long[] mask = grammar.kept(state);
+      if (mask == null) {
+        if (masks++ == MAX_MASKS || grammar.isFull()) {
+          grammar.forget();
+          masks = 1;
+        }
+        mask = new long[(tokens.size() + 63) / 64];
+        tokens.find(grammar, state, mask);
+        grammar.keep(state, mask);
+      }
+      return mask;
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package io.lrt4j.text.grammar;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.Fixtures;
+import io.lrt4j.QuestionException;
+import io.lrt4j.TestModels;
+import io.lrt4j.text.Tokenizer;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.BitSet;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** Which tokens may follow, against reading each of them alone. */
+class ConstraintTest {
+  private static final String SCHEMA =
+      "{\"properties\":{\"text\":{\"type\":\"string\"},\"n\":{\"type\":\"number\"}},"
+          + "\"required\":[\"text\"]}";
+
+  private static final int LONGEST = 1000; // bytes
+
+  private static final String ANSWER = "{\"text\": \"a é 😀 \\n\",\n  \"n\": -1.5}";
+
+  @Test
+  void tokensAreThoseWhoseBytesMayFollow() {
+    try (Tokenizer tokenizer = Tokenizer.load(Fixtures.dir(TestModels.BASE))) {
+      int size = tokenizer.vocabularySize() + 3; // padded
+      Constraint.Place place = Constraint.of(SCHEMA, new TokenTable(tokenizer, size)).start();
+      Grammar grammar = JsonSchema.grammar(SCHEMA);
+      Grammar.State state = grammar.start();
+      var ends = new BitSet();
+      ends.set(size - 4);
+      for (int next : tokenizer.encode(ANSWER)) {
+        float[] logits = new float[size];
+        place.restrict(logits, ends);
+        for (int id = 0; id < size; id++) {
+          boolean may = !ends.get(id) && reads(grammar, state, tokenizer.bytes(id));
+          assertEquals(may ? 0 : Float.NEGATIVE_INFINITY, logits[id], "token " + id);
+        }
+        place.add(next);
+        for (byte b : tokenizer.bytes(next)) {
+          state = grammar.next(state, b & 0xff);
+        }
+      }
+      assertTrue(place.hasEnded());
+      float[] logits = new float[size];
+      place.restrict(logits, ends);
+      for (int id = 0; id < size; id++) {
+        assertEquals(ends.get(id) ? 0 : Float.NEGATIVE_INFINITY, logits[id]);
+      }
+      assertThrows(QuestionException.class, () -> place.restrict(logits, new BitSet()));
+    }
+  }
+
+  /**
+   * Tokens are drawn from those that may follow, of which there are always some; what comes to an
+   * end is valid.
+   */
+  @Test
+  void whatIsDrawnIsValid() throws IOException {
+    try (Tokenizer tokenizer = Tokenizer.load(Fixtures.dir(TestModels.BASE))) {
+      int size = tokenizer.vocabularySize();
+      TokenTable table = new TokenTable(tokenizer, size + 1);
+      var ends = new BitSet();
+      ends.set(size);
+      int drawn = 0;
+      for (int seed = 0; seed < 150; seed++) {
+        String schema = RandomSchemas.schema(seed);
+        Constraint constraint;
+        try {
+          constraint = Constraint.of(schema, table);
+        } catch (QuestionException e) {
+          assertTrue(String.valueOf(e.getMessage()).contains("allows no value"), e.getMessage());
+          continue;
+        }
+        byte[] answer = draw(constraint.start(), table, ends, new Random(seed));
+        if (answer.length < LONGEST) {
+          String text = new String(answer, StandardCharsets.UTF_8);
+          assertTrue(RandomSchemas.valid(schema, answer), () -> schema + " allowed " + text);
+          drawn++;
+        }
+      }
+      assertTrue(drawn > 100, "only " + drawn);
+    }
+  }
+
+  /** At first any token that may follow, later one that brings an end near. */
+  private static byte[] draw(Constraint.Place place, TokenTable table, BitSet ends, Random random) {
+    var answer = new ByteArrayOutputStream();
+    while (!place.hasEnded() && answer.size() < LONGEST) {
+      float[] logits = new float[table.size()];
+      for (int id = 0; id < logits.length; id++) {
+        logits[id] = random.nextFloat();
+        byte[] bytes = table.bytes(id);
+        if (bytes.length == 1 && "\"}]".indexOf(bytes[0]) >= 0) {
+          logits[id] += answer.size() > 30 ? 1 : 0.1f;
+        } else if (bytes.length > 0 && "[{ \n,\\".indexOf(bytes[0]) >= 0) {
+          logits[id] -= answer.size() > 30 ? 1 : 0;
+        }
+      }
+      logits[ends.nextSetBit(0)] = random.nextFloat() + (answer.size() > 30 ? 2 : 0);
+      place.restrict(logits, ends);
+      int best = 0;
+      for (int id = 0; id < logits.length; id++) {
+        best = logits[id] > logits[best] ? id : best;
+      }
+      if (ends.get(best)) {
+        break;
+      }
+      place.add(best);
+      answer.writeBytes(table.bytes(best));
+    }
+    return answer.toByteArray();
+  }
+
+  /** More places than are kept are met; what was forgotten is found again, the same. */
+  @Test
+  void whatIsForgottenIsFoundAgain() {
+    try (Tokenizer tokenizer = Tokenizer.load(Fixtures.dir(TestModels.BASE))) {
+      TokenTable table = new TokenTable(tokenizer, tokenizer.vocabularySize());
+      String schema = "{\"type\":\"string\",\"maxLength\":400}";
+      Constraint constraint = Constraint.of(schema, table);
+      Constraint.Place first = constraint.start();
+      Constraint.Place second = constraint.start();
+      int quote = tokenizer.encode("\"")[0];
+      int letter = tokenizer.encode("x")[0];
+      first.add(quote);
+      second.add(quote);
+      for (int i = 0; i < 400; i++) {
+        float[] logits = new float[table.size()];
+        first.restrict(logits, new BitSet());
+        assertEquals(0, logits[letter]);
+        first.add(letter);
+      }
+      float[] full = new float[table.size()];
+      first.restrict(full, new BitSet());
+      assertEquals(Float.NEGATIVE_INFINITY, full[letter]);
+      assertEquals(0, full[quote]);
+      float[] begun = new float[table.size()];
+      second.restrict(begun, new BitSet());
+      assertEquals(0, begun[letter]);
+    }
+  }
+
+  private static boolean reads(Grammar grammar, Grammar.State from, byte[] bytes) {
+    Grammar.State state = from;
+    for (byte b : bytes) {
+      state = grammar.next(state, b & 0xff);
+    }
+    return bytes.length > 0 && !(state.ended() && !state.accepting());
+  }
+}

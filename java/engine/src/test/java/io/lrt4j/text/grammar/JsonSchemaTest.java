@@ -1,0 +1,193 @@
+package io.lrt4j.text.grammar;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.QuestionException;
+import java.nio.charset.StandardCharsets;
+import java.util.function.IntFunction;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a schema lets through and what not, and what of JSON Schema is refused. */
+class JsonSchemaTest {
+  private static boolean accepts(Grammar grammar, String text) {
+    Grammar.State state = grammar.start();
+    for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
+      state = grammar.next(state, b & 0xff);
+    }
+    return state.accepting();
+  }
+
+  /** Texts between semicolons, @ for a line break; those at the end are no part of the language. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      quoteCharacter = '`',
+      value = {
+        "{} ~ 1;true;null;\"a\";[];{};[1, {\"a\":[ ]}];{\"a\":1,\"b\":@  {}};  1 ~"
+            + " ;[;[1,];{a:1};{\"a\"};nul;01;1.;.5;+1;[1;}",
+        "{\"type\":\"integer\"} ~ 0;-1;12;-120;999999999999999 ~ 00;01;-;1.0;1e3;a;--1;1 ;"
+            + "1999999999999999",
+        "{\"type\":\"number\"} ~ 0;-1.5;1e3;1.25E-10;0.001 ~ 1.;.1;1e;1e+;1.2.3;1e100",
+        "{\"type\":\"string\"} ~ \"\";\"a b\";\"\\n\\u00e9\\\"\";\"é€😀\";\"\\uFFFF\" ~"
+            + " \";\"a@b\";\"\\x\";\"\\ud800\";\"\\u12\";'a';\"a\"b",
+        "{\"type\":\"string\",\"minLength\":1,\"maxLength\":2} ~ \"a\";\"é😀\";\"\\n\\n\" ~"
+            + " \"\";\"abc\"",
+        "{\"type\":[\"boolean\",\"null\"]} ~ true;false;null ~ 1;\"true\";tru",
+        "{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"minItems\":1,\"maxItems\":3} ~"
+            + " [1];[1,2];[1, 2, 3];[@  1,@  2@] ~ [];[1,2,3,4];[1,];[\"a\"];[1 2]",
+        "{\"type\":\"array\",\"maxItems\":0} ~ [];[ ] ~ [1]",
+        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{},"
+            + "\"c\":{\"const\":null}},\"required\":[\"b\"]} ~ {\"b\":1};{\"a\":1,\"b\":2};"
+            + "{\"a\": 1, \"b\": [], \"c\": null};{\"b\":1,\"c\":null};{@    \"b\": 1@} ~"
+            + " {};{\"a\":1};{\"b\":1,\"a\":1};{\"b\":1,};{,\"b\":1};{\"b\":1 \"c\":null};"
+            + "{\"b\":1,\"d\":1}",
+        "{\"properties\":{\"a\":true},\"additionalProperties\":false} ~ {};{\"a\":1} ~ {\"b\":1}",
+        "{\"type\":\"object\"} ~ {};{\"a\":1,\"b\":{\"c\":[1]}} ~ [];1",
+        "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"boolean\"}} ~ {\"a\":true} ~"
+            + " {\"a\":1}",
+        "{\"type\":\"object\",\"additionalProperties\":false} ~ {} ~ {\"a\":1}",
+        "{\"enum\":[1,\"a\\\"é\",[1,{\"b\":null}],true]} ~ 1;\"a\\\"é\";[1,{\"b\":null}];true ~"
+            + " 2;a;\"a\";[1]",
+        "{\"type\":\"string\",\"enum\":[1,\"a\",\"ab\"]} ~ \"a\";\"ab\" ~ 1;\"b\"",
+        "{\"enum\":[1,2],\"const\":2} ~ 2 ~ 1",
+        "{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"object\",\"properties\":{\"a\":{}},"
+            + "\"required\":[\"a\"]}],\"description\":\"x\"} ~ 1;{\"a\":1} ~ {};\"a\"",
+        "{\"$defs\":{\"node\":{\"type\":\"object\",\"properties\":{\"v\":{\"type\":\"integer\"},"
+            + "\"next\":{\"anyOf\":[{\"$ref\":\"#/$defs/node\"},{\"type\":\"null\"}]}},"
+            + "\"required\":[\"v\",\"next\"]}},\"$ref\":\"#/$defs/node\"} ~"
+            + " {\"v\":1,\"next\":null};{\"v\":1,\"next\":{\"v\":2,\"next\":null}} ~"
+            + " {\"v\":1};{\"v\":1,\"next\":{\"v\":2}}",
+        "{\"anyOf\":[{\"$ref\":\"#\"},{\"const\":1}]} ~ 1 ~ 2",
+      })
+  void language(String schema, String good, String bad) {
+    Grammar grammar = JsonSchema.grammar(schema);
+    for (String text : good.split(";", -1)) {
+      assertTrue(accepts(grammar, text.replace('@', '\n')), text);
+    }
+    for (String text : bad.split(";", -1)) {
+      assertFalse(accepts(grammar, text.replace('@', '\n')), text);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      quoteCharacter = '`',
+      value = {
+        "nonsense ~ is not JSON: Unrecognized token",
+        "[] ~ must be an object",
+        "{\"type\":\"text\"} ~ has the type text; there are object, array",
+        "{\"type\":\"integer\",\"minimum\":1} ~ has the keyword minimum, which is not supported",
+        "{\"type\":\"string\",\"pattern\":\"a\"} ~ has the keyword pattern, which is not supported",
+        "{\"type\":\"string\",\"maxLength\":1025} ~ must have a whole number from 0 to 1024 as max",
+        "{\"properties\":{\"a\":{\"oneOf\":[]}}} ~ at /properties/a has the keyword oneOf",
+        "{\"anyOf\":[{}],\"type\":\"string\"} ~ has the keyword type beside anyOf",
+        "{\"anyOf\":{}} ~ must have a list in anyOf",
+        "{\"$ref\":\"http://x\"} ~ has a $ref to \"http://x\", which is no part of it",
+        "{\"$ref\":\"#/$defs/a\"} ~ which is no part of it",
+        "{\"required\":[\"a\"]} ~ requires \"a\", which is none of its properties",
+        "{\"type\":\"integer\",\"enum\":[\"a\"]} ~ allows no value",
+        "{\"enum\":[]} ~ allows no value",
+        "{\"enum\":1} ~ must have a list as enum",
+        "{\"required\":1} ~ must have a list as required",
+        "{\"minItems\":2,\"maxItems\":1} ~ allows no value: maxItems is less than minItems",
+        "{\"items\":{\"$id\":\"a\"}} ~ at /items has the keyword $id, which is not supported",
+        "{\"$ref\":\"#\"} ~ allows no value that has an end",
+        "{\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]} ~ allows no value that has"
+            + " an",
+        "{\"items\":{\"$ref\":\"#\"},\"minItems\":1} ~ allows no value that has an end",
+      })
+  void refused(String schema, String message) {
+    var thrown = assertThrows(QuestionException.class, () -> JsonSchema.grammar(schema));
+    String said = String.valueOf(thrown.getMessage());
+    assertTrue(said.startsWith("the JSON schema ") && said.contains(message), said);
+  }
+
+  @Test
+  void nestingHasALimitAndNoEndOfTheProcess() {
+    Grammar grammar = JsonSchema.grammar("{}");
+    assertTrue(accepts(grammar, "[".repeat(80) + "]".repeat(80)));
+    assertFalse(accepts(grammar, "[".repeat(100_000) + "]".repeat(100_000)));
+    String deep = "{\"items\":".repeat(60) + "{}" + "}".repeat(60);
+    assertTrue(accepts(JsonSchema.grammar(deep), "[".repeat(60) + "]".repeat(60)));
+    assertThrows(
+        QuestionException.class,
+        () -> JsonSchema.grammar("{\"items\":".repeat(999) + "{}" + "}".repeat(999)));
+  }
+
+  /** What has a value only in part has that; what needs itself ends at the limit of depth. */
+  @Test
+  void recursionHasAWayOut() {
+    Grammar grammar =
+        JsonSchema.grammar(
+            "{\"anyOf\":[{\"const\":1},{\"items\":{\"$ref\":\"#\"},\"minItems\":1}]}");
+    Grammar.State state = grammar.start();
+    int depth = 0;
+    for (Grammar.State next = state; !next.ended(); next = grammar.next(state, '[')) {
+      state = next;
+      depth++;
+    }
+    state = grammar.next(state, '1');
+    for (int i = 1; i < depth; i++) {
+      state = grammar.next(state, ']');
+    }
+    assertTrue(depth > 64 && state.accepting(), "depth " + depth);
+    Grammar empty =
+        JsonSchema.grammar(
+            "{\"properties\":{\"a\":{\"items\":{\"$ref\":\"#/properties/a\"},\"minItems\":1}}}");
+    assertTrue(accepts(empty, "{}"));
+    assertFalse(accepts(empty, "{\"a\":["));
+  }
+
+  private static String list(int n, IntFunction<String> each) {
+    return IntStream.range(0, n).mapToObj(each).collect(Collectors.joining(","));
+  }
+
+  /** Schemas that would blow up: each is refused in a sentence or read in a moment. */
+  @Test
+  @Timeout(20)
+  void hostileSchemas() {
+    String[] refused = {
+      "{\"enum\":[\"" + "x".repeat(70_000) + "\"]}",
+      "{\"$defs\":{"
+          + list(2000, i -> "\"" + i + "\":{\"$ref\":\"#/$defs/" + (i + 1) + "\"}")
+          + ",\"2000\":{}},\"$ref\":\"#/$defs/0\"}",
+      "{\"properties\":{" + list(513, i -> "\"" + i + "\":{}") + "}}",
+      "{\"" + "k".repeat(60_000) + "\":1}",
+    };
+    for (String schema : refused) {
+      var thrown = assertThrows(QuestionException.class, () -> JsonSchema.grammar(schema));
+      assertTrue(String.valueOf(thrown.getMessage()).length() < 400, thrown.getMessage());
+    }
+    Grammar texts = JsonSchema.grammar("{\"enum\":[" + list(5000, i -> "\"x" + i + "\"") + "]}");
+    assertTrue(accepts(texts, "\"x4999\""));
+    assertFalse(accepts(texts, "\"x5000\""));
+    String array = "{\"items\":{\"$ref\":\"#\"}}";
+    Grammar twice = JsonSchema.grammar("{\"anyOf\":[" + array + "," + array + "]}");
+    assertTrue(accepts(twice, "[".repeat(100) + "]".repeat(100)));
+    String lengths = list(1000, i -> "{\"type\":\"string\",\"maxLength\":" + (i + 1) + "}");
+    Grammar strings = JsonSchema.grammar("{\"anyOf\":[" + lengths + "]}"); // a part is read
+    assertTrue(accepts(strings, "\"" + "x".repeat(50) + "\""));
+    assertFalse(accepts(strings, "\"" + "x".repeat(1001) + "\""));
+    String options = list(512, i -> "\"" + i + "\":{\"const\":" + i + "}");
+    Grammar object = JsonSchema.grammar("{\"properties\":{" + options + "}}");
+    assertTrue(accepts(object, "{\"0\":0,\"511\":511}"));
+  }
+
+  @Test
+  void placesAreFoundOnce() {
+    Grammar grammar = JsonSchema.grammar("{\"type\":\"string\"}");
+    Grammar.State open = grammar.next(grammar.start(), '"');
+    assertEquals(grammar.next(open, 'a'), open);
+    assertEquals(grammar.next(grammar.next(open, 0xc3), 0xa9), open);
+    assertTrue(grammar.next(open, '"').ended());
+  }
+}
