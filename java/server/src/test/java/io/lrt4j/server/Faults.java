@@ -297,6 +297,7 @@ final class Faults {
   /** What a process has: threads, bytes of objects that are in use, bytes of memory. */
   private record Held(long threads, long live, long resident) {
     private static final Pattern TOTAL = Pattern.compile("Total +\\d+ +(\\d+)");
+    private static final Pattern FILLER = Pattern.compile(" (\\d+) +\\S*FillerElement");
 
     static Held of(ProcessHandle process) throws IOException, InterruptedException {
       String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
@@ -307,10 +308,12 @@ final class Faults {
       if (histogram.waitFor() != 0 || !total.find()) {
         throw new IOException("jcmd says nothing of the heap: " + told);
       }
-      return new Held(
-          status(process, "Threads"),
-          Long.parseLong(total.group(1)),
-          status(process, "VmRSS") << 10);
+      long live = Long.parseLong(total.group(1));
+      Matcher filler = FILLER.matcher(told); // gaps that the collector did not close
+      while (filler.find()) {
+        live -= Long.parseLong(filler.group(1));
+      }
+      return new Held(status(process, "Threads"), live, status(process, "VmRSS") << 10);
     }
 
     private static long status(ProcessHandle process, String field) throws IOException {
