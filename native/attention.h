@@ -4,8 +4,6 @@
 
 #include "vectors.h"
 
-#define VALUES_AHEAD 2048 /* bytes: what few queries will read is asked for */
-
 #if W == 16
 /* The transpose of 16 rows' elements at … at + 15; rows are dim apart. */
 INLINE void transpose16(const int half, const void *rows, int64_t at, int64_t dim, __m512 columns[16]) {
@@ -43,10 +41,11 @@ INLINE void store_columns(const int half, const void *rows, int64_t at, int64_t 
 
 /*
  * Scores of few queries with n positions, [n, dim] from element `at` on: columns go from registers
- * into sums, which add in the same order as those of many queries. `room` holds 16 rows.
+ * into sums, which add in the same order as those of many queries. `room` holds 16 rows. Few queries
+ * wait for memory: the values of the same positions are asked for meanwhile.
  */
-INLINE void score_few(const int half, int queries, const float *const *x, const void *rows, int64_t at,
-                      int n, int dim, float *scores, char *room) {
+INLINE void score_few(const int half, int queries, const float *const *x, const void *rows,
+                      const void *values, int64_t at, int n, int dim, float *scores, char *room) {
   const int size = half ? 2 : 4;
   for (int p = 0; p < n; p += 16, at += 16 * (int64_t)dim) {
     int some = n - p < 16 ? n - p : 16;
@@ -64,6 +63,7 @@ INLINE void score_few(const int half, int queries, const float *const *x, const 
       transpose16(half, from, c, dim, column);
       UNROLL for (int i = 0; i < 4 * size; i++) { /* the next 16 rows, in the order in which they lie */
         __builtin_prefetch(from + (int64_t)(dim + c) * 16 * size + i * LINE);
+        __builtin_prefetch((const char *)values + (at + (int64_t)c * 16) * size + i * LINE, 0, 2);
       }
       for (int q = 0; q < queries; q++) {
         UNROLL for (int i = 0; i < 16; i++) { sums[q] = fused(all(x[q][c + i]), (vec)column[i], sums[q]); }
@@ -96,10 +96,13 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   }
 }
 
-/* y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further. */
+/*
+ * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further.
+ * Few rows ask for what comes `after`, of the same form.
+ */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int n,
                        const int half, const void *w, int64_t at, int64_t w_step, float *y,
-                       int64_t y_stride, int begin) {
+                       int64_t y_stride, int begin, const void *after) {
   vec sums[TILE_ROWS][2 * TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) {
@@ -111,7 +114,7 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
     UNROLL for (int v = 0; v < vectors; v++) { weight[v] = load_as(half, w, at + k * w_step + v * W); }
     if (rows <= 2) {
       UNROLL for (int v = 0; v < vectors; v++) {
-        __builtin_prefetch((const char *)w + (at + k * w_step + v * W) * (half ? 2 : 4) + VALUES_AHEAD);
+        __builtin_prefetch((const char *)after + (at + k * w_step + v * W) * (half ? 2 : 4), 0, 2);
       }
     }
     UNROLL for (int r = 0; r < rows; r++) {
@@ -127,39 +130,47 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
 /* All columns of y, `width` of them, a multiple of a panel; `rows` is a constant. */
 INLINE void accumulate_columns(const int rows, const float *const *x, int n, const int half,
                                const void *w, int64_t w_step, int width, float *y, int64_t y_stride,
-                               int begin) {
+                               int begin, const void *after) {
   int c = 0;
 #if W == 16
   if (rows <= 2) { /* whole rows, as they lie in memory */
     for (; c + 2 * TILE_PANELS * LRT_PANEL <= width; c += 2 * TILE_PANELS * LRT_PANEL) {
-      accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
+      accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+               after);
     }
   }
 #endif
   for (; c + TILE_PANELS * LRT_PANEL <= width; c += TILE_PANELS * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
+    accumulate(rows, TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+               after);
   }
 #if TILE_PANELS > 2
   for (; c + TILE_PANELS / 2 * LRT_PANEL <= width; c += TILE_PANELS / 2 * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
+    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+               after);
   }
 #endif
   for (; c < width; c += LRT_PANEL) {
-    accumulate(rows, PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin);
+    accumulate(rows, PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+               after);
   }
 }
 
 INLINE void accumulate_all(int queries, const float *const *x, int n, const int half, const void *w,
-                           int64_t w_step, int width, float *y, int64_t y_stride, int begin) {
+                           int64_t w_step, int width, float *y, int64_t y_stride, int begin,
+                           const void *after) {
   int r = 0;
   for (; r + TILE_ROWS <= queries; r += TILE_ROWS) {
-    accumulate_columns(TILE_ROWS, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride, begin);
+    accumulate_columns(TILE_ROWS, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride,
+                       begin, after);
   }
   for (; r + 2 <= queries; r += 2) {
-    accumulate_columns(2, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride, begin);
+    accumulate_columns(2, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride,
+                       begin, after);
   }
   if (r < queries) {
-    accumulate_columns(1, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride, begin);
+    accumulate_columns(1, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride,
+                       begin, after);
   }
 }
 
@@ -246,13 +257,33 @@ static void score_keys(const lrt_span *span, int64_t head, int from, int n, int 
 #if W == 16
   int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
   if (span->dtype == LRT_DTYPE_F16) {
-    score_few(1, queries, x, span->keys, at, n, dim, scores, room);
+    score_few(1, queries, x, span->keys, span->values, at, n, dim, scores, room);
   } else {
-    score_few(0, queries, x, span->keys, at, n, dim, scores, room);
+    score_few(0, queries, x, span->keys, span->values, at, n, dim, scores, room);
   }
 #else
   (void)span, (void)head, (void)from, (void)n, (void)dim, (void)queries, (void)x, (void)scores, (void)room;
 #endif
+}
+
+/*
+ * Where the keys lie that will be read when the values of positions from `from` on have been: those
+ * of the next chunk, or of the next head's beginning. (There may be none.)
+ */
+static const void *keys_after(const lrt_block *b, int from) {
+  const lrt_span *span = b->run->span;
+  const lrt_span *end = span + b->run->spans;
+  int64_t head = b->head;
+  int position = from + CHUNK;
+  if (position >= end[-1].to) {
+    head++;
+    position = from % CHUNK;
+  }
+  while (position >= span->to) {
+    span++;
+  }
+  int64_t at = head * span->head + (int64_t)(position - span->from) * b->dim;
+  return (const char *)span->keys + at * (span->dtype == LRT_DTYPE_F16 ? 2 : 4);
 }
 
 static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room) {
@@ -285,7 +316,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   int aligned = low / LRT_PANEL * LRT_PANEL;
   if (!few) {
     accumulate_all(queries, room->rows, dim, 0, room->keys + aligned, CHUNK, columns - aligned,
-                   room->scores + aligned, CHUNK, 1);
+                   room->scores + aligned, CHUNK, 1, room->keys);
   }
   float scale = (float)(1 / sqrt((double)dim));
   for (int q = 0; q < queries; q++) {
@@ -315,10 +346,12 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     if (span->dtype == LRT_DTYPE_F16 && width == dim && queries <= TILE_ROWS) { /* each is read once */
       const uint16_t *values =
           (const uint16_t *)span->values + b->head * span->head + (int64_t)(from - span->from) * dim;
-      accumulate_all(queries, room->rows, to - from, 1, values, width, width, room->partial, width, !begun);
+      accumulate_all(queries, room->rows, to - from, 1, values, width, width, room->partial, width, !begun,
+                     keys_after(b, from));
     } else {
       const float *values = rows_of(span, span->values, b->head, from, to - from, dim, width, room->values);
-      accumulate_all(queries, room->rows, to - from, 0, values, width, width, room->partial, width, !begun);
+      accumulate_all(queries, room->rows, to - from, 0, values, width, width, room->partial, width, !begun,
+                     keys_after(b, from));
     }
     begun = 1;
   }

@@ -56,9 +56,11 @@ INLINE void finish_tile(const int rows, const int vectors, vec sums[TILE_ROWS][T
 }
 
 /*
- * Few rows wait for memory. Each panel of a tile is a stream of its own, which the processor does not
- * see through in time: what comes `ahead` steps (of k, or blocks) later is asked for, which is in the
- * next tile's panels where these end. Asking touches nothing, so there need not be any.
+ * Rows that wait for memory. Each panel of a tile is a stream of its own, which the processor does not
+ * see through in time. Few rows ask for what comes `ahead` steps (of k, or blocks) later, which is in
+ * the next tile's panels where these end. With more rows the next panels are asked for while these are
+ * multiplied, a line for a line, by each tile of rows its share, so that memory is read all the time.
+ * Asking touches nothing, so there need not be any.
  */
 #define FEW_ROWS 2
 #define LINES_AHEAD 16
@@ -77,8 +79,27 @@ INLINE void ask_for(const int panels, const char *line, int64_t next) {
   UNROLL for (int p = 0; p < panels; p++) { __builtin_prefetch(line + p * next); }
 }
 
+/* Asks for a line of each panel that is in `share`. */
+INLINE void ask_for_share(const int panels, const char *line, int64_t next, unsigned share) {
+  UNROLL for (int p = 0; p < panels; p++) {
+    if (share >> p & 1) {
+      __builtin_prefetch(line + p * next, 0, 2); /* it is used once all rows have passed */
+    }
+  }
+}
+
+/* The panels that one of `tiles` tiles of rows asks for, as bits. */
+INLINE unsigned share_of(int panels, int tile, int tiles) {
+  unsigned share = 0;
+  for (int p = tile; p < panels; p += tiles) {
+    share |= 1u << p;
+  }
+  return share;
+}
+
 INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int row, int in,
-                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
   const int vectors = panels * PARTS;
   vec sums[TILE_ROWS][TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -92,6 +113,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = load(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
     }
+    ask_for_share(panels, (const char *)(w + panels * next + (int64_t)k * LRT_PANEL), next * 4, share);
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + k]);
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
@@ -101,7 +123,8 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
 }
 
 INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int row, int in,
-                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
   const int vectors = panels * PARTS;
   vec sums[TILE_ROWS][TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -114,6 +137,9 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
     vec weight[TILE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = halves(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
+    }
+    if (k % 2 == 0) { /* half a line */
+      ask_for_share(panels, (const char *)(w + panels * next + (int64_t)k * LRT_PANEL), next * 2, share);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + k]);
@@ -129,7 +155,8 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
  * would, or against the first part alone.
  */
 INLINE void tile_pairs(const int parts, const int rows, const int panels, const lrt_input *x, int row,
-                       int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+                       int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
   int pairs = (in + 1) / 2;
   vec sums[TILE_ROWS][TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -138,16 +165,20 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
   const int32_t *a = (const int32_t *)(x->split + (int64_t)row * 2 * x->stride);
   int stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
   const __m512i *w = (const __m512i *)part->weight + (int64_t)panel * pairs;
+  const int few = rows <= FEW_ROWS && row == 0;
   for (int k = 0; k < pairs; k++) {
     __m512bh weight[TILE_PANELS];
     UNROLL for (int p = 0; p < panels; p++) {
       weight[p] = (__m512bh)_mm512_loadu_si512(w + (int64_t)p * pairs + k);
     }
-    if (rows <= FEW_ROWS) {
+    if (few) {
       int then = k + LINES_AHEAD;
       int64_t next = (int64_t)pairs * LINE;
       const char *there = step_ahead((const char *)w, panels * next, pairs, &then);
       ask_for(panels, there + (int64_t)then * LINE, next);
+    } else {
+      int64_t next = (int64_t)pairs * LINE;
+      ask_for_share(panels, (const char *)w + panels * next + (int64_t)k * LINE, next, share);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       if (parts > 1) {
@@ -166,17 +197,20 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
 }
 
 INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int row, int in,
-                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
-  tile_pairs(2, rows, panels, x, row, in, part, panel, y, y_stride, add);
+                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
+  tile_pairs(2, rows, panels, x, row, in, part, panel, y, y_stride, add, share);
 }
 
 INLINE void tile_rounded(const int rows, const int panels, const lrt_input *x, int row, int in,
-                         const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
-  tile_pairs(1, rows, panels, x, row, in, part, panel, y, y_stride, add);
+                         const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
+  tile_pairs(1, rows, panels, x, row, in, part, panel, y, y_stride, add, share);
 }
 #else
 INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int row, int in,
-                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
   const int vectors = panels * PARTS;
   int pairs = (in + 1) / 2;
   vec sums[TILE_ROWS][TILE_VECTORS];
@@ -192,6 +226,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = even(at + v / PARTS * next + v % PARTS * 2 * W);
     }
+    ask_for_share(panels, (const char *)(at + panels * next), next * 2, share);
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + 2 * k]);
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
@@ -235,7 +270,8 @@ INLINE void multiply_bytes(const int rows, const int vectors, ivec whole[TILE_RO
  * up for the weights' 128 or 8 too many, then scaled.
  */
 INLINE void tile_blocks(const int bits, const int rows, const int panels, const lrt_input *x, int row,
-                        int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+                        int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
   const int vectors = panels * PARTS;
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
   int blocks = in / LRT_BLOCK;
@@ -250,6 +286,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
   int64_t next = (int64_t)blocks * LRT_PANEL * (bytes + 2);
   const uint8_t *w = (const uint8_t *)part->weight + panel * next;
   const uint8_t *w_scales = w + (int64_t)blocks * bytes * LRT_PANEL;
+  const int few = rows <= FEW_ROWS && row == 0;
   for (int block = 0; block < blocks; block++) {
     ivec whole[TILE_ROWS][TILE_VECTORS];
     UNROLL for (int r = 0; r < rows; r++) {
@@ -265,8 +302,11 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       UNROLL for (int v = 0; v < vectors; v++) {
         memcpy(&weight[v], w + v / PARTS * next + ((int64_t)block * (bytes / 4) + k) * LRT_PANEL * 4 + v % PARTS * 4 * W, sizeof(ivec));
       }
-      if (rows <= FEW_ROWS) {
+      if (few) {
         ask_for(panels, there + ((int64_t)then * (bytes / 4) + k) * LINE, next);
+      } else {
+        ask_for_share(panels, (const char *)w + panels * next + ((int64_t)block * (bytes / 4) + k) * LINE,
+                      next, share);
       }
       const int8_t *at = a + block * LRT_BLOCK + k * 4;
       if (bits == 8) {
@@ -279,7 +319,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] >> 4 & 0x0F0F0F0F; }
       multiply_bytes(rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
     }
-    if (rows <= FEW_ROWS && block % 2 == 0) { /* a line of scales is two blocks' */
+    if (few && block % 2 == 0) { /* a line of scales is two blocks' */
       ask_for(panels, there + ((int64_t)blocks * bytes + then * 2) * LRT_PANEL, next);
     }
     vec w_scale[TILE_VECTORS];
@@ -297,18 +337,21 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
 }
 
 INLINE void tile_q8(const int rows, const int panels, const lrt_input *x, int row, int in,
-                    const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
-  tile_blocks(8, rows, panels, x, row, in, part, panel, y, y_stride, add);
+                    const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
+  tile_blocks(8, rows, panels, x, row, in, part, panel, y, y_stride, add, share);
 }
 
 INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int row, int in,
-                    const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
-  tile_blocks(4, rows, panels, x, row, in, part, panel, y, y_stride, add);
+                    const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                     unsigned share) {
+  tile_blocks(4, rows, panels, x, row, in, part, panel, y, y_stride, add, share);
 }
 
 #define ROWS_CASE(NAME, R, P)                                                       \
   case R:                                                                           \
-    NAME(R, P, x, row, in, part, panel, y + row * y_stride, y_stride, add);         \
+    NAME(R, P, x, row, in, part, panel, y + row * y_stride, y_stride, add,          \
+         share_of(P, row / height, tiles));                                         \
     break;
 
 /* The function NAME: `panels` (a constant) panels from `panel` on, for all rows, tile by tile. */
@@ -322,8 +365,10 @@ INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int ro
 #define PRODUCT(NAME, P)                                                                    \
   static void NAME##_##P(const lrt_input *x, int rows, int in, const lrt_part *part,        \
                          int panel, float *y, int64_t y_stride, int add) {                  \
-    for (int row = 0; row < rows; row += TILE_ROWS) {                                       \
-      switch (rows - row < TILE_ROWS ? rows - row : TILE_ROWS) { ALL_ROWS(NAME, P) }        \
+    int tiles = rows > TILE_ROWS ? (rows + TILE_ROWS - 1) / TILE_ROWS : 1;                  \
+    int height = (rows + tiles - 1) / tiles; /* 8 rows are twice 4, rather than 6 and 2 */  \
+    for (int row = 0; row < rows; row += height) {                                          \
+      switch (rows - row < height ? rows - row : height) { ALL_ROWS(NAME, P) }              \
     }                                                                                       \
   }
 
