@@ -23,6 +23,10 @@ final class Image {
   private static final Path KERNELS = Path.of("io/lrt4j/cuda/kernels.fatbin");
   private static final long LARGEST = 60_000_000;
 
+  /** What only the server needs, which does not run here. */
+  private static final String SERVERS =
+      ".*/(helidon|micrometer|prometheus|HdrHistogram|LatencyUtils)-.*";
+
   private static final String MODULES =
       "java.base,java.logging,java.management,java.xml,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.unsupported";
 
@@ -33,7 +37,7 @@ final class Image {
     delete(IMAGE);
     Files.createDirectories(IMAGE);
     runtime();
-    copy(TARGET.resolve("lib"), IMAGE.resolve("lib"), _ -> true);
+    copy(TARGET.resolve("lib"), IMAGE.resolve("lib"), p -> !p.toString().matches(SERVERS));
     Files.copy(TARGET.resolve("lrt4j-bench.jar"), IMAGE.resolve("lib/lrt4j-bench.jar"));
     // The tests, without the device that they have here.
     copy(

@@ -7,7 +7,7 @@ set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=$here/results
 models=qwen3-0.6b,qwen3-1.7b,qwen3-4b,r1-distill-qwen-1.5b
-quick= only= failed=0
+quick='' only='' failed=0
 while (($#)); do
   case $1 in
     --out) out=$2; shift ;;
@@ -27,7 +27,8 @@ java=("$here/java/bin/java" --add-modules jdk.incubator.vector --enable-native-a
 for found in $(python3 -c 'import glob, site, sys
 for s in site.getsitepackages() + [site.getusersitepackages()]:
     print(*glob.glob(s + "/nvidia/cu13/lib/libcublas.so.1?") + glob.glob(s + "/nvidia/cublas/lib/libcublas.so.1?"))' 2>/dev/null); do
-  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$found")
+  LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${found%/*}
+  export LD_LIBRARY_PATH
 done
 wanted() { [[ -z $only || $only == "$1" ]]; }
 say() { echo "$@" | tee -a "$out/table.txt"; }
@@ -54,7 +55,9 @@ if wanted tests; then
   fi
   if sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null); then
     for tool in memcheck racecheck; do
-      if tests '.*(Operations|Attention)Test' "$sanitizer" --tool "$tool" --target-processes all --error-exitcode 9 >"$out/$tool.log" 2>&1; then
+      classes='Operations|Attention|Sample'
+      [[ $tool == racecheck ]] || classes+='|Tiles' # races within cuBLAS would not be ours
+      if tests ".*($classes)Test" "$sanitizer" --tool "$tool" --target-processes all --error-exitcode 9 >"$out/$tool.log" 2>&1; then
         say "$tool: nothing found"
       else
         failed=1

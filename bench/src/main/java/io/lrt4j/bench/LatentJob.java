@@ -65,11 +65,14 @@ final class LatentJob implements AutoCloseable {
     cache.truncate(0);
     long start = System.nanoTime();
     generator.prefill(cache, question, hidden);
+    model.backend().await();
     long encoded = System.nanoTime();
     Tensor z = pass.run(hidden, QUESTION);
+    model.backend().await();
     long reasoned = System.nanoTime();
     generator.prefill(cache, z, network.latents(), close);
     Tensor logits = generator.logits();
+    model.backend().await();
     long prefilled = System.nanoTime();
     generator.run(List.of(answer(model, cache, ANSWER)), logits);
     long decoded = System.nanoTime();

@@ -61,6 +61,7 @@ final class Subject implements AutoCloseable {
     cache.truncate(0);
     long start = System.nanoTime();
     generator.prefill(cache, ids, null);
+    base.backend().await();
     return (System.nanoTime() - start) / 1e9;
   }
 
@@ -69,6 +70,7 @@ final class Subject implements AutoCloseable {
     cache.truncate(0);
     generator.prefill(cache, ids, null);
     Tensor logits = generator.logits();
+    base.backend().await();
     var answer = LatentJob.answer(base, cache, STEPS + 1);
     long start = System.nanoTime();
     generator.run(List.of(answer), logits);

@@ -62,7 +62,8 @@ public record Answer(
 
   /**
    * Wall-clock times in milliseconds. In {@link Mode#AUTO}, of the whole job, an attempt that was
-   * given up included.
+   * given up included. A GPU is not waited for in between: what it still has to do when the next
+   * part begins is counted there.
    *
    * @param encode running the base model over the question
    * @param reason the reasoning network's forward pass

@@ -665,6 +665,16 @@ final class CudaBackend implements Backend {
   }
 
   @Override
+  public void await() {
+    device.begin();
+    try {
+      device.synchronize("computing");
+    } finally {
+      device.end();
+    }
+  }
+
+  @Override
   public void close() {
     device.close();
   }

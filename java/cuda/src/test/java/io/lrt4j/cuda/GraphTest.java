@@ -94,4 +94,23 @@ class GraphTest {
       }
     }
   }
+
+  /** Whoever takes the time gets that of what was asked for, not of the asking. */
+  @Test
+  void awaited() {
+    try (Backend backend = new CudaProvider().open(1);
+        Memory memory = backend.newMemory()) {
+      Tensor x = memory.allocate(1, 16);
+      backend.await();
+      long before = Emulator.graphLaunches();
+      for (int trial = 0; trial < 3; trial++) {
+        for (int i = 0; i < 12; i++) {
+          backend.multiplyRow(x, 0, x, 1, x);
+        }
+        backend.await();
+        long launched = Emulator.graphLaunches() - before;
+        assertTrue(launched == trial || !Emulator.isThere(), launched + " after " + trial);
+      }
+    }
+  }
 }

@@ -147,6 +147,12 @@ public interface Backend extends AutoCloseable {
     return false;
   }
 
+  /**
+   * Waits until all that was asked for is done, for those who take the time: a device goes on after
+   * an operation has returned, until something is read from it.
+   */
+  default void await() {}
+
   /** The operations of training, on this backend's tensors and threads; always the same object. */
   default TrainingBackend training() {
     throw new UnsupportedOperationException(name());
