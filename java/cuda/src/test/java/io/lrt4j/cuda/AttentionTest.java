@@ -17,8 +17,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -28,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * RoPE, the K/V cache and attention against {@code scalar}: groupings of heads, head sizes,
  * windows, batches of several sequences, forks of forks.
  */
-class AttentionTest {
+class AttentionTest extends OnDevice {
   private static final int LAYERS = 2;
   private static final int LAYER = 1;
   private static final int BLOCK = 16;
@@ -67,19 +65,9 @@ class AttentionTest {
           List.of(new Sequence(17, 2, 1), Sequence.read(31, 3, 2), Sequence.read(0, 13, 0)));
 
   private final ScalarBackend scalar = new ScalarBackend();
-  private Backend cuda = scalar; // until it is opened
 
-  @BeforeEach
-  void open() {
-    Emulator.order(11);
-    cuda = new CudaProvider().open(1);
-  }
-
-  @AfterEach
-  void close() {
-    Emulator.check("after all");
-    Emulator.order(0);
-    cuda.close();
+  AttentionTest() {
+    super(11);
   }
 
   @ParameterizedTest

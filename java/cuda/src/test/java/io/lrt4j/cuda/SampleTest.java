@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.lrt4j.GenerationOptions;
-import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Draw;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
@@ -13,12 +12,10 @@ import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.cpu.ScalarBackend;
 import io.lrt4j.decode.Sampler;
 import java.util.Arrays;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The device draws the tokens that the host's sampler draws from the same logits. */
-class SampleTest {
+class SampleTest extends OnDevice {
   private static final float[] TEMPERATURES = {0, 0.01f, 0.6f, 1, 1.7f};
   private static final int[] TOP_K = {0, 0, 1, 7, 40, 5000};
   private static final float[] TOP_P = {1, 1, 0.1f, 0.5f, 0.95f, 0.9999f};
@@ -29,19 +26,9 @@ class SampleTest {
 
   private final LogitSummary expected = new LogitSummary();
   private final LogitSummary summary = new LogitSummary();
-  private Backend cuda = new ScalarBackend(); // until it is opened
 
-  @BeforeEach
-  void open() {
-    Emulator.order(3);
-    cuda = new CudaProvider().open(1);
-  }
-
-  @AfterEach
-  void close() {
-    Emulator.check("after all");
-    Emulator.order(0);
-    cuda.close();
+  SampleTest() {
+    super(3);
   }
 
   @Test

@@ -30,30 +30,18 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Rows that are read go through cuBLAS, and are what they are whatever is beside them. */
-class TilesTest {
+class TilesTest extends OnDevice {
   private static final float EPS = 1e-6f;
 
   private final ScalarBackend scalar = new ScalarBackend();
-  private Backend cuda = scalar; // until it is opened
 
-  @BeforeEach
-  void open() {
-    Emulator.order(5);
-    cuda = new CudaProvider().open(1);
-  }
-
-  @AfterEach
-  void close() {
-    Emulator.check("after all");
-    Emulator.order(0);
-    cuda.close();
+  TilesTest() {
+    super(5);
   }
 
   private interface Operation {

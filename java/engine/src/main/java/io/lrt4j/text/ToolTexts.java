@@ -21,16 +21,19 @@ import org.jspecify.annotations.Nullable;
 public final class ToolTexts {
   private static final int MAX_NESTING = 64;
 
-  private static final JsonMapper MAPPER =
-      JsonMapper.builder(
-              JsonFactory.builder()
-                  .streamReadConstraints(
-                      StreamReadConstraints.builder().maxNestingDepth(MAX_NESTING).build())
-                  .build())
-          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-          .build();
+  private static final JsonMapper MAPPER = json(MAX_NESTING).build();
 
   private ToolTexts() {}
+
+  /** What reads JSON that is at most {@code nesting} deep and has nothing behind it. */
+  public static JsonMapper.Builder json(int nesting) {
+    return JsonMapper.builder(
+            JsonFactory.builder()
+                .streamReadConstraints(
+                    StreamReadConstraints.builder().maxNestingDepth(nesting).build())
+                .build())
+        .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+  }
 
   /**
    * A tool as a template takes it, in the form of OpenAI.

@@ -1,6 +1,8 @@
 package io.lrt4j.training;
 
+import io.lrt4j.compute.Closing;
 import java.util.Deque;
+import java.util.List;
 
 /** Closes what belongs together. */
 final class Resources {
@@ -8,20 +10,18 @@ final class Resources {
 
   /** Closes all, the last opened first, and throws what was thrown first. */
   static void close(Deque<AutoCloseable> opened) {
-    RuntimeException failure = null;
-    while (!opened.isEmpty()) {
-      try {
-        opened.pop().close();
-      } catch (Exception e) {
-        if (failure == null) {
-          failure = e instanceof RuntimeException r ? r : new IllegalStateException(e);
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
-    }
-    if (failure != null) {
-      throw failure;
+    List<AutoCloseable> all = List.copyOf(opened);
+    opened.clear();
+    Closing.each(all, Resources::close);
+  }
+
+  private static void close(AutoCloseable resource) {
+    try {
+      resource.close();
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
     }
   }
 }

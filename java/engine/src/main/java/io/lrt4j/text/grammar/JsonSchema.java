@@ -7,15 +7,14 @@ import static io.lrt4j.text.grammar.Grammar.repeat;
 import static io.lrt4j.text.grammar.Grammar.sequence;
 import static io.lrt4j.text.grammar.Grammar.text;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.lrt4j.QuestionException;
+import io.lrt4j.text.ToolTexts;
 import io.lrt4j.text.grammar.Grammar.Node;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -50,14 +49,7 @@ final class JsonSchema {
   private static final int MAX_MESSAGE = 300; // characters, of names that are told back
 
   private static final JsonMapper MAPPER =
-      JsonMapper.builder(
-              JsonFactory.builder()
-                  .streamReadConstraints(
-                      StreamReadConstraints.builder().maxNestingDepth(MAX_NESTING).build())
-                  .build())
-          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-          .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
-          .build();
+      ToolTexts.json(MAX_NESTING).enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS).build();
 
   private static final Set<String> SAY_NOTHING =
       Set.of(
