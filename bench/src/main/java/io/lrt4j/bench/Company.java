@@ -1,12 +1,14 @@
 package io.lrt4j.bench;
 
 import io.lrt4j.Answer;
+import io.lrt4j.CacheType;
 import io.lrt4j.Cancellation;
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.FinishReason;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
+import io.lrt4j.Quantization;
 import io.lrt4j.Question;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,7 +31,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * while a long one is read. {@code memory BACKEND MODEL}: what the process takes when 32,000 tokens
  * are asked for and 20 come, and when 64 samples share 1 GiB. {@code soak BACKEND MODEL QUESTIONS}:
  * mixed questions from 8 threads, every answer compared with the one given alone, and the memory
- * that the process takes.
+ * that the process takes. What follows says how numbers are kept: {@code f16} for keys and values,
+ * {@code bf16}, {@code q8} or {@code q4} for weights.
  */
 final class Company {
   private static final int PROMPT = 128;
@@ -49,7 +52,14 @@ final class Company {
   /** See the class. */
   public static void main(String[] args) throws Exception {
     Path model = Path.of(args[2]);
-    EngineOptions options = EngineOptions.builder().backend(args[1]).build();
+    EngineOptions.Builder builder = EngineOptions.builder().backend(args[1]);
+    for (String arg : Arrays.asList(args).subList(args[0].equals("soak") ? 4 : 3, args.length)) {
+      switch (arg) {
+        case "f16" -> builder.cacheType(CacheType.F16);
+        default -> builder.quantization(Quantization.valueOf(arg.toUpperCase(Locale.ROOT)));
+      }
+    }
+    EngineOptions options = builder.build();
     switch (args[0]) {
       case "throughput" -> {
         try (Engine engine = Engine.load(model, options.withPrefixReuse(false))) {
