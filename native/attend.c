@@ -181,7 +181,7 @@ static void add_chunks(void *arguments, int task, int worker) {
 
 int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim, int window,
                const lrt_run *runs, int count, float *out) {
-  attention j = {.kernels = c->kernels,
+  attention j = {.kernels = &c->kernels,
                  .qkv = qkv,
                  .heads = heads,
                  .kv_heads = kv_heads,

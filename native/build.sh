@@ -21,7 +21,7 @@ without() {
 }
 [ -n "$os" ] && [ -n "$arch" ] || without "no such platform: $(uname -sm)"
 out=$target/$os-$arch
-if [ -f "$out/$library" ] && [ -z "$(find . -name '*.[ch]' -newer "$out/$library") $(find build.sh -newer "$out/$library")" ]; then
+if [ -f "$out/$library" ] && [ -z "$(find build.sh ./*.[ch] -newer "$out/$library")" ]; then
   exit 0
 fi
 cc=${CC:-}
@@ -51,7 +51,7 @@ if [ "$arch" = x86_64 ]; then
   compile kernels_1 kernels.c -DLEVEL=1 $avx2
   compile kernels_2 kernels.c -DLEVEL=2 $avx512
   compile kernels_3 kernels.c -DLEVEL=3 $avx512 -mavx512vnni
-  compile kernels_4 kernels.c -DLEVEL=4 $avx512 -mavx512vnni -mavx512bf16
+  compile kernels_4 kernels.c -DLEVEL=4 $avx512 -mavx512bf16
 fi
 for job in $jobs; do
   wait "$job"

@@ -16,7 +16,7 @@ typedef struct {
 } scratch;
 
 struct lrt_context {
-  const lrt_kernels *kernels;
+  lrt_kernels kernels;
   pool *pool;
   scratch input;
   scratch attention; /* of all workers */

@@ -1,32 +1,58 @@
 /*
- * All kernels, compiled once for every level (-DLEVEL=…). A vector is W floats; a panel's 16 outputs
- * are 16 / W of them. Each lane is one output and adds in the order of the inner dimension, so one
- * row and many come out the same to the bit, and no sum runs across lanes. No contraction is left to
- * the compiler (-ffp-contract=off): what is fused is written `fused`.
+ * All kernels, compiled for every level (-DLEVEL=…): whole for levels 0, 1 and 2, and of levels 3 and
+ * 4 what they do in another way than level 2. A vector is W floats; a panel's 16 outputs are 16 / W of
+ * them. Each lane is one output and adds in the order of the inner dimension, so one row and many come
+ * out the same to the bit, and no sum runs across lanes. No contraction is left to the compiler
+ * (-ffp-contract=off): what is fused is written `fused`.
  */
 #include "kernels.h"
 
+#include "products.h"
+#if LEVEL <= 2
 #include "attention.h"
 #include "packing.h"
-#include "products.h"
 #include "reading.h"
 #include "rows.h"
+#endif
+#if LEVEL != 3
+#include "inputs.h"
+#endif
 
 #define NAME2(LEVEL) lrt_kernels_##LEVEL
 #define NAME(LEVEL) NAME2(LEVEL)
 
-const lrt_kernels NAME(LEVEL) = {
-    .splits = LEVEL >= 4,
-    .prepare = prepare,
-    .gate = gate,
-    .product = product,
-    .pack = pack,
-    .norm = norm,
-    .rotate = rotate,
-    .narrow = narrow,
-    .attend = attend,
-    .merge = merge,
-    .divide = divide,
-    .summarize = summarize,
-    .read = read_memory,
-};
+void NAME(LEVEL)(lrt_kernels *kernels) {
+#if LEVEL <= 2
+  *kernels = (lrt_kernels){
+      .prepare = prepare,
+      .gate = gate,
+      .product =
+          {
+              [LRT_DTYPE_F32] = product_f32,
+              [LRT_DTYPE_F16] = product_f16,
+              [LRT_DTYPE_BF16] = product_bf16,
+              [LRT_DTYPE_BF16_ROUNDED] = product_bf16, /* rounding would gain nothing */
+              [LRT_DTYPE_Q8] = product_q8,
+              [LRT_DTYPE_Q4] = product_q4,
+          },
+      .pack = pack,
+      .norm = norm,
+      .rotate = rotate,
+      .narrow = narrow,
+      .attend = attend,
+      .merge = merge,
+      .divide = divide,
+      .summarize = summarize,
+      .read = read_memory,
+  };
+#elif LEVEL == 3
+  kernels->product[LRT_DTYPE_Q8] = product_q8;
+  kernels->product[LRT_DTYPE_Q4] = product_q4;
+#else
+  kernels->splits = 1;
+  kernels->prepare = prepare;
+  kernels->gate = gate;
+  kernels->product[LRT_DTYPE_BF16] = product_bf16;
+  kernels->product[LRT_DTYPE_BF16_ROUNDED] = product_rounded;
+#endif
+}

@@ -52,6 +52,10 @@ typedef struct {
   const lrt_run *run;
 } lrt_block;
 
+/* Outputs of `panels` panels from `panel` on, for all rows; y is the part's first output. */
+typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *part, int panel,
+                         int panels, float *y, int64_t y_stride, int add);
+
 typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
@@ -59,9 +63,7 @@ typedef struct {
   void (*prepare)(const float *x, int in, const float *norm, float eps, lrt_input *to, int row);
   /* One row of the input: silu(g) u. */
   void (*gate)(const float *gate_up, int in, lrt_input *to, int row);
-  /* Outputs of `panels` panels from `panel` on, for all rows; y is the part's first output. */
-  void (*product)(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
-                  float *y, int64_t y_stride, int add);
+  lrt_product *product[LRT_DTYPES];
   void (*pack)(int dtype, int out, int in, const void *from, void *to, int panel);
   void (*norm)(const float *x, int n, const float *weight, float eps, float *out);
   void (*rotate)(float *x, int dim, const float *rope);
@@ -78,6 +80,11 @@ typedef struct {
   int64_t (*read)(const char *data, int64_t bytes, int streams, int ahead);
 } lrt_kernels;
 
-extern const lrt_kernels lrt_kernels_0, lrt_kernels_1, lrt_kernels_2, lrt_kernels_3, lrt_kernels_4;
+/* The kernels of level 0, 1 or 2; and what level 3 has of its own over level 2, and 4 over 3. */
+void lrt_kernels_0(lrt_kernels *kernels);
+void lrt_kernels_1(lrt_kernels *kernels);
+void lrt_kernels_2(lrt_kernels *kernels);
+void lrt_kernels_3(lrt_kernels *kernels);
+void lrt_kernels_4(lrt_kernels *kernels);
 
 #endif

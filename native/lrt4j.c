@@ -68,21 +68,26 @@ int lrt_best_level(void) {
 #endif
 }
 
-static const lrt_kernels *kernels_of(int level) {
-  switch (level) {
+/* Those of a level: what each adds to the ones before it. */
+static void kernels_of(int level, lrt_kernels *kernels) {
 #if defined __x86_64__
-    case LRT_AVX2:
-      return &lrt_kernels_1;
-    case LRT_AVX512:
-      return &lrt_kernels_2;
-    case LRT_VNNI:
-      return &lrt_kernels_3;
-    case LRT_BF16:
-      return &lrt_kernels_4;
-#endif
-    default:
-      return &lrt_kernels_0;
+  if (level >= LRT_AVX512) {
+    lrt_kernels_2(kernels);
+    if (level >= LRT_VNNI) {
+      lrt_kernels_3(kernels);
+    }
+    if (level >= LRT_BF16) {
+      lrt_kernels_4(kernels);
+    }
+    return;
   }
+  if (level >= LRT_AVX2) {
+    lrt_kernels_1(kernels);
+    return;
+  }
+#endif
+  (void)level;
+  lrt_kernels_0(kernels);
 }
 
 lrt_context *lrt_open(int threads, int level) {
@@ -90,7 +95,7 @@ lrt_context *lrt_open(int threads, int level) {
   if (!c) {
     return NULL;
   }
-  c->kernels = kernels_of(smaller(level, lrt_best_level()));
+  kernels_of(smaller(level, lrt_best_level()), &c->kernels);
   c->pool = pool_open(threads);
   if (!c->pool) {
     free(c);
@@ -138,7 +143,7 @@ static void pack_panel(void *arguments, int task, int worker) {
 }
 
 void lrt_pack(lrt_context *c, int dtype, int out, int in, const void *from, void *to) {
-  packing p = {c->kernels, dtype, out, in, from, to};
+  packing p = {&c->kernels, dtype, out, in, from, to};
   pool_run(c->pool, pack_panel, &p, panels_of(out));
 }
 
@@ -184,7 +189,8 @@ static void product_task(void *arguments, int task, int worker) {
   }
   int panel = task * TASK_PANELS;
   int panels = smaller(TASK_PANELS, panels_of(part->out) - panel);
-  p->kernels->product(&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride, p->add);
+  p->kernels->product[part->dtype](&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride,
+                                   p->add);
 }
 
 int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
@@ -194,7 +200,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   int tasks = 0;
   int64_t out = 0;
   for (int i = 0; i < count; i++) {
-    split |= c->kernels->splits && (parts[i].dtype == LRT_DTYPE_BF16 || parts[i].dtype == LRT_DTYPE_BF16_ROUNDED);
+    split |= c->kernels.splits && (parts[i].dtype == LRT_DTYPE_BF16 || parts[i].dtype == LRT_DTYPE_BF16_ROUNDED);
     quantized |= parts[i].dtype == LRT_DTYPE_Q8 || parts[i].dtype == LRT_DTYPE_Q4;
     tasks += tasks_of(&parts[i]);
     out += parts[i].out;
@@ -208,7 +214,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   if (!room) {
     return 1;
   }
-  projection p = {c->kernels, x, rows, in, norm, eps, gated, parts,
+  projection p = {&c->kernels, x, rows, in, norm, eps, gated, parts,
                   {.plain = (float *)room, .stride = stride},
                   y, out, add};
   if (split) {
@@ -244,7 +250,7 @@ static void norm_row(void *arguments, int task, int worker) {
 
 void lrt_norm(lrt_context *c, const float *x, int rows, int n, const float *weight, float eps,
               float *out) {
-  norming j = {c->kernels, x, n, weight, eps, out};
+  norming j = {&c->kernels, x, n, weight, eps, out};
   run(c, norm_row, &j, rows, (int64_t)rows * n * ROW_WORK);
 }
 
@@ -299,7 +305,7 @@ static void rope_row(void *arguments, int task, int worker) {
 
 void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, const float *query_norm,
               const float *key_norm, float eps, const float *rope, const lrt_run *runs, int count) {
-  rotation j = {c->kernels, qkv, heads, kv_heads, dim, query_norm, key_norm, eps, rope, runs};
+  rotation j = {&c->kernels, qkv, heads, kv_heads, dim, query_norm, key_norm, eps, rope, runs};
   int rows = runs[count - 1].first_row + runs[count - 1].rows;
   run(c, rope_row, &j, rows, (int64_t)rows * (heads + 2 * kv_heads) * dim * ROW_WORK);
 }
@@ -307,7 +313,7 @@ void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, cons
 /* --- logits ---------------------------------------------------------------------------------- */
 
 void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]) {
-  c->kernels->summarize(x + at, n, summary);
+  c->kernels.summarize(x + at, n, summary);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -331,7 +337,7 @@ static void read_task(void *arguments, int task, int worker) {
 }
 
 int64_t lrt_read(lrt_context *c, const void *data, int64_t bytes, int streams, int ahead) {
-  reading j = {c->kernels, data, bytes, streams, ahead, 0};
+  reading j = {&c->kernels, data, bytes, streams, ahead, 0};
   pool_run(c->pool, read_task, &j, (int)((bytes + READ_TASK - 1) / READ_TASK));
   return j.sum;
 }

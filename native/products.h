@@ -149,7 +149,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
   finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
 }
 
-#if LEVEL >= 4
+#if LEVEL == 4
 /*
  * Pairs of weights against both bf16 parts of the input, which takes as many instructions as f32
  * would, or against the first part alone.
@@ -243,6 +243,12 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
 }
 #endif
 
+#if LEVEL >= 3
+#define UNROLL_BYTES UNROLL
+#else /* they take so many instructions that a loop round them costs nothing */
+#define UNROLL_BYTES
+#endif
+
 /* whole += four unsigned bytes of every lane times four of each row, which are a_step apart. */
 INLINE void multiply_bytes(const int rows, const int vectors, ivec whole[TILE_ROWS][TILE_VECTORS],
                            const ivec *weight, const int8_t *a, int64_t a_step) {
@@ -297,7 +303,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
     }
     int then = block + BLOCKS_AHEAD;
     const char *there = step_ahead((const char *)w, panels * next, blocks, &then);
-    UNROLL for (int k = 0; k < bytes / 4; k++) {
+    UNROLL_BYTES for (int k = 0; k < bytes / 4; k++) {
       ivec weight[TILE_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) {
         memcpy(&weight[v], w + v / PARTS * next + ((int64_t)block * (bytes / 4) + k) * LRT_PANEL * 4 + v % PARTS * 4 * W, sizeof(ivec));
@@ -354,70 +360,72 @@ INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int ro
          share_of(P, row / height, tiles));                                         \
     break;
 
-/* The function NAME: `panels` (a constant) panels from `panel` on, for all rows, tile by tile. */
+#define FEW_ROWS_CASES(NAME, P) ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P)
 #if TILE_ROWS == 6
-#define ALL_ROWS(NAME, P) \
-  ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P) ROWS_CASE(NAME, 3, P) ROWS_CASE(NAME, 4, P) ROWS_CASE(NAME, 5, P) ROWS_CASE(NAME, 6, P)
+#define ALL_ROWS_CASES(NAME, P) \
+  FEW_ROWS_CASES(NAME, P)       \
+  ROWS_CASE(NAME, 3, P) ROWS_CASE(NAME, 4, P) ROWS_CASE(NAME, 5, P) ROWS_CASE(NAME, 6, P)
 #else
-#define ALL_ROWS(NAME, P) ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P)
+#define ALL_ROWS_CASES FEW_ROWS_CASES
 #endif
 
-#define PRODUCT(NAME, P)                                                                    \
+/* The function NAME_P: P panels (a constant) from `panel` on, for all rows, tile by tile. */
+#define PANELS(NAME, P, CASES)                                                              \
   static void NAME##_##P(const lrt_input *x, int rows, int in, const lrt_part *part,        \
                          int panel, float *y, int64_t y_stride, int add) {                  \
     int tiles = rows > TILE_ROWS ? (rows + TILE_ROWS - 1) / TILE_ROWS : 1;                  \
     int height = (rows + tiles - 1) / tiles; /* 8 rows are twice 4, rather than 6 and 2 */  \
     for (int row = 0; row < rows; row += height) {                                          \
-      switch (rows - row < height ? rows - row : height) { ALL_ROWS(NAME, P) }              \
+      switch (rows - row < height ? rows - row : height) { CASES(NAME, P) }                 \
     }                                                                                       \
   }
 
-#if LEVEL >= 4
-#define PRODUCTS(P)                                                                         \
-  PRODUCT(tile_f32, P) PRODUCT(tile_f16, P) PRODUCT(tile_bf16, P) PRODUCT(tile_q8, P)       \
-  PRODUCT(tile_q4, P)  \
-  PRODUCT(tile_rounded, P)
-#else /* without instructions for it, rounding would gain nothing */
-#define tile_rounded_1 tile_bf16_1
-#define tile_rounded_2 tile_bf16_2
-#define tile_rounded_4 tile_bf16_4
-#define PRODUCTS(P) \
-  PRODUCT(tile_f32, P) PRODUCT(tile_f16, P) PRODUCT(tile_bf16, P) PRODUCT(tile_q8, P) \
-  PRODUCT(tile_q4, P)
-#endif
+typedef void panels_function(const lrt_input *, int, int, const lrt_part *, int, float *, int64_t, int);
 
-PRODUCTS(1)
-#if TILE_VECTORS / PARTS >= 2
-PRODUCTS(2)
-#endif
-#if TILE_VECTORS / PARTS >= 4
-PRODUCTS(4)
-#endif
-
-typedef void (*product_function)(const lrt_input *, int, int, const lrt_part *, int, float *, int64_t,
-                                 int);
-
-#define OF_TYPES(P) {tile_f32_##P, tile_f16_##P, tile_bf16_##P, tile_q8_##P, tile_rounded_##P, tile_q4_##P}
-
-static void product(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
-                    float *y, int64_t y_stride, int add) {
-  static const product_function functions[][LRT_DTYPES] = {
-      OF_TYPES(1),
-#if TILE_VECTORS / PARTS >= 2
-      OF_TYPES(2),
-#endif
-#if TILE_VECTORS / PARTS >= 4
-      OF_TYPES(4),
-#endif
-  };
-  /* q8 and q4 have two sums for each output: half as many panels fit the registers. */
-  int blocks = part->dtype == LRT_DTYPE_Q8 || part->dtype == LRT_DTYPE_Q4;
-  int most = blocks && rows > 2 ? (TILE_PANELS + 1) / 2 : TILE_PANELS;
+/* All panels, by functions of 1, 2, 4 … up to `most` of them. */
+static void by_size(panels_function *const *functions, int most, const lrt_input *x, int rows, int in,
+                    const lrt_part *part, int panel, int panels, float *y, int64_t y_stride, int add) {
   for (int size = most; size > 0; size /= 2) {
     for (; panels >= size; panel += size, panels -= size) {
-      functions[size / 2][part->dtype](x, rows, in, part, panel, y, y_stride, add);
+      functions[size / 2](x, rows, in, part, panel, y, y_stride, add);
     }
   }
 }
+
+#if TILE_PANELS == 4
+#define SIZES(NAME, LARGEST_CASES) \
+  PANELS(NAME, 1, ALL_ROWS_CASES) PANELS(NAME, 2, ALL_ROWS_CASES) PANELS(NAME, 4, LARGEST_CASES)
+#define OF_SIZES(NAME) {NAME##_1, NAME##_2, NAME##_4}
+#else
+#define SIZES(NAME, LARGEST_CASES) PANELS(NAME, 1, ALL_ROWS_CASES)
+#define OF_SIZES(NAME) {NAME##_1}
+#endif
+
+/* The function product_TYPE, by at most MOST panels at a time; LARGEST_CASES are the rows that come with TILE_PANELS. */
+#define PRODUCT(TYPE, MOST, LARGEST_CASES)                                                            \
+  SIZES(tile_##TYPE, LARGEST_CASES)                                                                   \
+  static void product_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel,   \
+                             int panels, float *y, int64_t y_stride, int add) {                       \
+    static panels_function *const functions[] = OF_SIZES(tile_##TYPE);                                \
+    by_size(functions, MOST, x, rows, in, part, panel, panels, y, y_stride, add);                     \
+  }
+
+/* q8 and q4 have two sums for each output: half as many panels fit the registers. */
+#define MOST_OF_BLOCKS (rows > FEW_ROWS ? (TILE_PANELS + 1) / 2 : TILE_PANELS)
+
+#if LEVEL <= 2
+PRODUCT(f32, TILE_PANELS, ALL_ROWS_CASES)
+PRODUCT(f16, TILE_PANELS, ALL_ROWS_CASES)
+#endif
+#if LEVEL != 3
+PRODUCT(bf16, TILE_PANELS, ALL_ROWS_CASES)
+#endif
+#if LEVEL <= 3
+PRODUCT(q8, MOST_OF_BLOCKS, FEW_ROWS_CASES)
+PRODUCT(q4, MOST_OF_BLOCKS, FEW_ROWS_CASES)
+#endif
+#if LEVEL == 4
+PRODUCT(rounded, TILE_PANELS, ALL_ROWS_CASES)
+#endif
 
 #endif

@@ -200,7 +200,7 @@ INLINE uint16_t rounded_half(float x) {
 }
 
 /* n numbers as f16, to the nearest. */
-static void narrow(const float *x, int n, uint16_t *to) {
+static inline void narrow(const float *x, int n, uint16_t *to) {
   int i = 0;
 #if W == 16
   for (; i + W <= n; i += W) {

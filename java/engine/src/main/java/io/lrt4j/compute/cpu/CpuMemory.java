@@ -16,22 +16,29 @@ import java.util.List;
 /** Memory outside the Java heap, aligned to cache lines; weights are used where they lie. */
 public final class CpuMemory implements Memory {
   private static final int ALIGNMENT = 64;
-  private final Arena arena = Arena.ofShared();
+  private final Arena arena;
   private final Quantization quantization;
   private final boolean rounded;
   private long bytes;
 
   /** Empty memory. */
   public CpuMemory() {
-    this(Quantization.NONE, false);
+    this(false, Quantization.NONE, false);
   }
 
   /** Empty memory of a backend that multiplies rounded weights, and rounds them if asked to. */
   CpuMemory(Quantization quantization) {
-    this(quantization, true);
+    this(false, quantization, true);
   }
 
-  private CpuMemory(Quantization quantization, boolean rounded) {
+  /** Working memory of the calling thread alone: to close it, no other one has to be stopped. */
+  static CpuMemory ofThisThread() {
+    return new CpuMemory(true, Quantization.NONE, false);
+  }
+
+  @SuppressWarnings("MustBeClosedChecker") // close() does
+  private CpuMemory(boolean confined, Quantization quantization, boolean rounded) {
+    this.arena = confined ? Arena.ofConfined() : Arena.ofShared();
     this.quantization = quantization;
     this.rounded = rounded;
   }

@@ -117,7 +117,7 @@ public final class ScalarBackend extends CpuBackend {
 
   @Override
   public void normProject(Tensor x, int rows, Tensor norm, float eps, Linear p, Tensor out) {
-    try (var scratch = newMemory()) {
+    try (var scratch = CpuMemory.ofThisThread()) {
       Tensor normed = scratch.allocate(rows, x.cols());
       norm(x, rows, norm, eps, normed);
       project(normed, rows, p, out);
@@ -227,8 +227,8 @@ public final class ScalarBackend extends CpuBackend {
     normProject(x, rows, norm, eps, gateUp, scratch);
     CpuTensor s = CpuTensor.of(scratch);
     int width = down.in();
-    try (var memory = newMemory()) {
-      CpuTensor hidden = CpuTensor.of(memory.allocate(rows, width));
+    try (var memory = CpuMemory.ofThisThread()) {
+      CpuTensor hidden = memory.allocate(rows, width);
       float[] row = new float[2 * width];
       for (int i = 0; i < rows; i++) {
         s.read(i, row, row.length);
