@@ -3,22 +3,29 @@ package io.lrt4j.compute;
 import io.lrt4j.BackendException;
 import io.lrt4j.CacheMemoryException;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Keys and values of all sequences of one model, in blocks of a fixed number of positions. A block
  * holds its positions for all layers, [2 layers kvHeads blockLength, headDim]: layer by layer first
  * the keys, then the values, head by head, position after position. Sequences are {@link KvCache}s,
- * tables of blocks. Shared by threads.
+ * tables of blocks. Free blocks stay for the next sequences, as new ones cost the system a write of
+ * all their bytes; those that nobody has needed for {@link #IDLE_SECONDS} are given back. Shared by
+ * threads.
  */
 public final class KvStore implements AutoCloseable {
   /** Positions in a block: few enough to waste little, enough for long runs of memory. */
   public static final int BLOCK = 64;
 
-  /** Bytes of free blocks that are kept for the next sequences. */
-  private static final long KEPT = 64L << 20;
+  /** Bytes of free blocks that are kept, however long nobody needs them. */
+  static final long KEPT = 64L << 20;
+
+  private static final long IDLE_SECONDS = 30;
 
   /** One block. */
   static final class Block {
@@ -39,7 +46,9 @@ public final class KvStore implements AutoCloseable {
   private final int blockLength;
   private final long blockBytes;
   private final CacheMemory lock; // the memory, and the lock of all its stores
-  private final Deque<Block> free = new ArrayDeque<>();
+  private final Deque<Block> free = new ArrayDeque<>(); // the last used first
+  private int idle; // fewest free blocks since the last look
+  private boolean watched; // whether there is a next look
   private boolean closed;
 
   /** A store of blocks of {@link #BLOCK} positions. */
@@ -116,6 +125,7 @@ public final class KvStore implements AutoCloseable {
         throw new IllegalStateException("the store of keys and values is closed");
       }
       Block block = free.poll();
+      idle = Math.min(idle, free.size());
       if (block == null) {
         block = allocate();
       }
@@ -158,12 +168,35 @@ public final class KvStore implements AutoCloseable {
   void release(Block block) {
     synchronized (lock) {
       if (--block.references == 0) {
-        if (closed || (free.size() + 1) * blockBytes > KEPT) {
+        if (closed) {
           drop(block);
         } else {
           free.push(block);
+          watch();
         }
       }
+    }
+  }
+
+  /** Looks after a while what is too much, if there is anything. */
+  private void watch() {
+    if (!watched && free.size() * blockBytes > KEPT) {
+      watched = true;
+      idle = free.size();
+      CompletableFuture.delayedExecutor(IDLE_SECONDS, TimeUnit.SECONDS).execute(this::giveBack);
+    }
+  }
+
+  /** Frees the blocks that nobody has needed since the last look. */
+  void giveBack() {
+    synchronized (lock) {
+      List<Block> blocks = new ArrayList<>();
+      while (blocks.size() < idle && free.size() * blockBytes > KEPT) {
+        blocks.add(free.removeLast());
+      }
+      watched = false;
+      watch();
+      Closing.each(blocks, this::drop);
     }
   }
 
@@ -185,6 +218,7 @@ public final class KvStore implements AutoCloseable {
     synchronized (lock) {
       List<Block> blocks = List.copyOf(free);
       free.clear();
+      idle = 0;
       Closing.each(blocks, this::drop);
     }
   }

@@ -234,6 +234,32 @@ class KvCacheTest {
     fork.close();
   }
 
+  /** What was in use lately is kept; what nobody has needed between two looks is not. */
+  @Test
+  void idleBlocksAreGivenBack() {
+    int dim = 1 << 15; // 6 MiB a block
+    long kept = KvStore.KEPT / (4L * ROWS * dim);
+    var all = CacheMemory.unlimited();
+    var large = new KvStore(backend, LAYERS, KV_HEADS, dim, BLOCK, all);
+    KvCache cache = large.newCache();
+    append(cache, 40 * BLOCK);
+    cache.close();
+    assertEquals(40, openBlocks());
+    for (int round = 0; round < 3; round++) {
+      cache = large.newCache();
+      append(cache, 25 * BLOCK);
+      cache.close();
+      large.giveBack();
+    }
+    assertEquals(25, openBlocks(), "as many as were needed");
+    assertEquals(40, allocated, "no new ones");
+    large.giveBack();
+    assertEquals(kept, openBlocks());
+    large.close();
+    assertEquals(0, openBlocks());
+    assertEquals(0, all.used());
+  }
+
   /** Random lives of forks of forks: what a sequence wrote stays its own, and all comes back. */
   @Test
   void nothingIsLostOrSharedWrongly() {
