@@ -10,7 +10,8 @@ import java.util.logging.SimpleFormatter;
 
 /**
  * Log messages of the library and of those beneath it, one line each on standard error: warnings,
- * and with {@code --verbose} information too. Closing gives the root logger its handlers back.
+ * and with {@code --verbose} information too. An error also says where in the code it arose.
+ * Closing gives the root logger its handlers back.
  */
 final class Logs implements AutoCloseable {
   private final Logger root = LogManager.getLogManager().getLogger("");
@@ -19,7 +20,7 @@ final class Logs implements AutoCloseable {
   private final Handler handler;
 
   Logs(PrintStream err, boolean verbose) {
-    handler = new Lines(err);
+    handler = new Lines(err, verbose);
     for (Handler old : before) {
       root.removeHandler(old);
     }
@@ -38,15 +39,22 @@ final class Logs implements AutoCloseable {
 
   private static final class Lines extends Handler {
     private final PrintStream err;
+    private final boolean verbose;
 
-    Lines(PrintStream err) {
+    Lines(PrintStream err, boolean verbose) {
       this.err = err;
+      this.verbose = verbose;
       setFormatter(new SimpleFormatter());
     }
 
     @Override
     public void publish(LogRecord entry) {
-      err.println("lrt: " + getFormatter().formatMessage(entry));
+      Throwable cause = entry.getThrown();
+      err.println(
+          "lrt: " + getFormatter().formatMessage(entry) + (cause == null ? "" : ": " + cause));
+      if (cause != null && (verbose || entry.getLevel().intValue() >= Level.SEVERE.intValue())) {
+        cause.printStackTrace(err);
+      }
       err.flush();
     }
 
