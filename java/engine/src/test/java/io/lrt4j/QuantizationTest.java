@@ -2,14 +2,12 @@ package io.lrt4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -18,7 +16,7 @@ class QuantizationTest {
   private static final int[] IDS = {1, 5, 9, 33, 120, 7, 300, 42, 11};
 
   static Stream<String> backends() {
-    return TestModels.backends().filter(name -> !name.equals("vector"));
+    return TestModels.backends();
   }
 
   private static Engine engine(String backend, Quantization quantization) {
@@ -82,14 +80,5 @@ class QuantizationTest {
       System.arraycopy(rows[i], 0, all, i * rows[0].length, rows[0].length);
     }
     return all;
-  }
-
-  @Test
-  void vectorRefuses() {
-    if (TestModels.backends().anyMatch("vector"::equals)) {
-      var e = assertThrows(BackendException.class, () -> engine("vector", Quantization.Q8));
-      assertEquals(
-          "backend vector does not quantize: use --backend native or scalar", e.getMessage());
-    }
   }
 }

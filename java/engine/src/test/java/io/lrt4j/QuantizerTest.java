@@ -54,7 +54,7 @@ class QuantizerTest {
     Path out = folder.resolve("out");
     int rounded = Quantizer.model(model, out, quantization);
     assertTrue(rounded >= 8, rounded + " weights");
-    for (String backend : TestModels.backends().filter(name -> !name.equals("vector")).toList()) {
+    for (String backend : TestModels.backends().toList()) {
       float[] expected;
       try (Engine engine = load(model, backend, false, quantization)) {
         expected = logits(engine);
@@ -78,15 +78,6 @@ class QuantizerTest {
   void whatCannotBeRunIsRefused() throws IOException {
     Path out = folder.resolve("out");
     Quantizer.model(model, out, Quantization.Q8);
-    if (TestModels.backends().anyMatch("vector"::equals)) {
-      var e =
-          assertThrows(BackendException.class, () -> load(out, "vector", false, Quantization.NONE));
-      assertEquals(
-          out
-              + ": its weights are rounded to q8, which this backend has no kernels for: use"
-              + " --backend native or scalar",
-          e.getMessage());
-    }
     var again =
         assertThrows(BackendException.class, () -> load(out, "scalar", false, Quantization.Q4));
     assertEquals("weights stored as Q8 cannot be rounded to Q4", again.getMessage());

@@ -20,10 +20,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes checkpoints whose projections are rounded already, in the very form in which the C kernels
- * read them: they are mapped and run, and nothing is done at load. Such a file is safetensors, its
- * rounded weights being of type U8 and shape [panels, bytes of a panel] ({@link Panels}), with the
- * metadata {@value #KEY}: q8 or q4. A head that was tied to the embedding is a tensor of its own.
+ * Writes checkpoints whose projections are rounded already, in the very form in which the kernels
+ * of {@code native} and {@code vector} read them: they are mapped and run, and nothing is done at
+ * load. Such a file is safetensors, its rounded weights being of type U8 and shape [panels, bytes
+ * of a panel] ({@link Panels}), with the metadata {@value #KEY}: q8 or q4. A head that was tied to
+ * the embedding is a tensor of its own.
  */
 public final class Quantizer {
   /** Says in a file's metadata what its U8 tensors are. */

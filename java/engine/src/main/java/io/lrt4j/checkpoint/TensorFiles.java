@@ -352,7 +352,8 @@ final class TensorFiles implements AutoCloseable {
                 directory
                     + ": its weights are rounded to "
                     + weight.dtype().name().toLowerCase(Locale.ROOT)
-                    + ", which this backend has no kernels for: use --backend native or scalar");
+                    + ", which this backend has no kernels for: use --backend native, vector or"
+                    + " scalar");
           }
           parts.add(new Memory.Part(weight, bias ? require(name + ".bias").weight() : null));
         }

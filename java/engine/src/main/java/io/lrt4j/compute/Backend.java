@@ -34,7 +34,7 @@ public interface Backend extends AutoCloseable {
       case NONE, BF16 -> newMemory();
       case Q8, Q4 ->
           throw new BackendException(
-              "backend " + name() + " does not quantize: use --backend native or scalar");
+              "backend " + name() + " does not quantize: use --backend native, vector or scalar");
     };
   }
 

@@ -18,26 +18,33 @@ public final class CpuMemory implements Memory {
   private static final int ALIGNMENT = 64;
   private final Arena arena;
   private final Quantization quantization;
-  private final boolean rounded;
+  private final Rounded rounded;
   private long bytes;
+
+  /** How a backend wants rounded weights. */
+  enum Rounded {
+    NEVER,
+    IN_ROWS,
+    IN_PANELS
+  }
 
   /** Empty memory. */
   public CpuMemory() {
-    this(false, Quantization.NONE, false);
+    this(false, Quantization.NONE, Rounded.NEVER);
   }
 
   /** Empty memory of a backend that multiplies rounded weights, and rounds them if asked to. */
-  CpuMemory(Quantization quantization) {
-    this(false, quantization, true);
+  CpuMemory(Quantization quantization, Rounded rounded) {
+    this(false, quantization, rounded);
   }
 
   /** Working memory of the calling thread alone: to close it, no other one has to be stopped. */
   static CpuMemory ofThisThread() {
-    return new CpuMemory(true, Quantization.NONE, false);
+    return new CpuMemory(true, Quantization.NONE, Rounded.NEVER);
   }
 
   @SuppressWarnings("MustBeClosedChecker") // close() does
-  private CpuMemory(boolean confined, Quantization quantization, boolean rounded) {
+  private CpuMemory(boolean confined, Quantization quantization, Rounded rounded) {
     this.arena = confined ? Arena.ofConfined() : Arena.ofShared();
     this.quantization = quantization;
     this.rounded = rounded;
@@ -78,7 +85,7 @@ public final class CpuMemory implements Memory {
     List<CpuLinear.Part> all = new ArrayList<>();
     for (Part part : parts) {
       Weight w = quantized(part.weight());
-      CpuTensor weight = new CpuTensor(w.dtype(), w.rows(), w.cols(), w.data());
+      CpuTensor weight = new CpuTensor(w.dtype(), w.rows(), w.cols(), w.data(), w.panels());
       all.add(new CpuLinear.Part(weight, part.bias() == null ? null : weight(part.bias())));
     }
     return new CpuLinear(all);
@@ -89,20 +96,32 @@ public final class CpuMemory implements Memory {
       return weight;
     }
     DType type = Rounding.type(quantization, weight);
-    long size = type.bytes((long) weight.rows() * weight.cols());
+    boolean panels = rounded == Rounded.IN_PANELS;
+    long size = Weight.bytes(type, weight.rows(), weight.cols(), panels);
+    MemorySegment to = SystemMemory.allocate(size, ALIGNMENT, arena);
     bytes += size;
-    MemorySegment to = arena.allocate(size, ALIGNMENT);
-    return weight.panels() ? Panels.unpack(weight, to) : Rounding.round(weight, type, to);
+    if (weight.panels()) {
+      return Panels.unpack(weight, to);
+    }
+    if (!panels) {
+      return Rounding.round(weight, type, to);
+    }
+    try (Arena scratch = Arena.ofShared()) {
+      long inRows = Weight.bytes(type, weight.rows(), weight.cols(), false);
+      MemorySegment rows = SystemMemory.allocate(inRows, ALIGNMENT, scratch);
+      return Panels.pack(Rounding.round(weight, type, rows), to);
+    }
   }
 
   @Override
   public boolean runs(Weight weight) {
-    return rounded || !weight.panels();
+    return rounded != Rounded.NEVER || !weight.panels();
   }
 
   @Override
   public boolean copies(Weight weight) {
-    return weight.panels() || Rounding.type(quantization, weight) != weight.dtype();
+    return Rounding.type(quantization, weight) != weight.dtype()
+        || (weight.panels() && rounded != Rounded.IN_PANELS);
   }
 
   @Override

@@ -2,19 +2,26 @@ package io.lrt4j.compute.cpu;
 
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** A row-major little-endian matrix in addressable memory, of any alignment. */
-public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) implements Tensor {
+/**
+ * A row-major little-endian matrix in addressable memory, of any alignment.
+ *
+ * @param panels whether it lies in panels instead, see {@link Weight#panels}; only {@code vector}
+ *     knows them
+ */
+public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data, boolean panels)
+    implements Tensor {
   public static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   public CpuTensor {
-    long needed = dtype.bytes((long) rows * cols);
+    long needed = Weight.bytes(dtype, rows, cols, panels);
     if (data.byteSize() != needed) {
       throw new IllegalArgumentException(
           "["
@@ -28,6 +35,11 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data) imp
               + " bytes, found "
               + data.byteSize());
     }
+  }
+
+  /** A matrix in rows. */
+  public CpuTensor(DType dtype, int rows, int cols, MemorySegment data) {
+    this(dtype, rows, cols, data, false);
   }
 
   /** The tensor of a CPU backend that {@code tensor} is. */

@@ -15,7 +15,7 @@ abstract sealed class DotKernel permits F32Dot, HalfDot {
       case F32 -> F32Dot.INSTANCE;
       case F16 -> F16Dot.INSTANCE;
       case BF16 -> Bf16Dot.INSTANCE;
-      case Q8, Q4 -> throw new IllegalArgumentException("vector has no kernel for " + dtype);
+      case Q8, Q4 -> throw new IllegalArgumentException(dtype + " has a kernel of its own");
     };
   }
 

@@ -70,19 +70,24 @@ final class Lanes {
   static void widenHalves(MemorySegment halves, long at, int n, MemorySegment to) {
     int body = n / N * N;
     for (int i = 0; i < body; i += N) {
-      IntVector bits =
-          ShortVector.fromMemorySegment(S, halves, at + i * 2L, LE)
-              .convertShape(VectorOperators.S2I, I, 0)
-              .reinterpretAsInts();
-      // Exponent and mantissa to f32's places, of the sign's copies the first; see F16Dot.
-      IntVector moved = bits.lanewise(VectorOperators.LSHL, 13).and(0x8FFFFFFF);
-      IntVector finite = moved.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
-      VectorMask<Integer> others = bits.and(0x7C00).eq(0x7C00);
-      finite.lanewise(VectorOperators.OR, 0x7F800000, others).intoMemorySegment(to, i * 4L, LE);
+      halves(halves, at + i * 2L).intoMemorySegment(to, i * 4L, LE);
     }
     for (int i = body; i < n; i++) {
       to.set(CpuTensor.FLOAT, i * 4L, CpuTensor.load(DType.F16, halves, at + i * 2L));
     }
+  }
+
+  /** N f16 numbers from byte {@code at} on as f32, exactly. */
+  static FloatVector halves(MemorySegment halves, long at) {
+    IntVector bits =
+        ShortVector.fromMemorySegment(S, halves, at, LE)
+            .convertShape(VectorOperators.S2I, I, 0)
+            .reinterpretAsInts();
+    // Exponent and mantissa to f32's places, of the sign's copies the first; see F16Dot.
+    IntVector moved = bits.lanewise(VectorOperators.LSHL, 13).and(0x8FFFFFFF);
+    IntVector finite = moved.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+    VectorMask<Integer> others = bits.and(0x7C00).eq(0x7C00);
+    return finite.lanewise(VectorOperators.OR, 0x7F800000, others).reinterpretAsFloats();
   }
 
   /** Sum of all lanes, pairwise. */

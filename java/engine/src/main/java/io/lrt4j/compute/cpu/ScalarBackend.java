@@ -40,7 +40,7 @@ public final class ScalarBackend extends CpuBackend {
 
   @Override
   public Memory newMemory(Quantization quantization) {
-    return new CpuMemory(quantization);
+    return new CpuMemory(quantization, CpuMemory.Rounded.IN_ROWS);
   }
 
   @Override

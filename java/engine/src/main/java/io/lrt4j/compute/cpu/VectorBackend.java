@@ -5,11 +5,13 @@ import static io.lrt4j.compute.cpu.Lanes.F;
 import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import java.lang.foreign.MemorySegment;
@@ -69,6 +71,16 @@ public final class VectorBackend extends CpuBackend {
         + "-bit vectors, "
         + workers.size()
         + (workers.size() == 1 ? " thread" : " threads");
+  }
+
+  @Override
+  public Memory newMemory() {
+    return newMemory(Quantization.NONE);
+  }
+
+  @Override
+  public Memory newMemory(Quantization quantization) {
+    return new CpuMemory(quantization, CpuMemory.Rounded.IN_PANELS);
   }
 
   @Override

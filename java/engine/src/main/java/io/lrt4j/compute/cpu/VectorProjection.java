@@ -5,6 +5,7 @@ import static io.lrt4j.compute.cpu.Lanes.F;
 import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
+import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -33,6 +34,7 @@ final class VectorProjection implements AutoCloseable {
   private final float[][] lanes; // of a tile, per worker
   private final float[][] sums; // of four rows of a block, per worker
   private final Scratch panels = new Scratch(); // widened weights, per worker
+  private final VectorPanels rounded;
   private final Workers.Job prepareJob = this::prepareRow;
   private final Workers.Job gateJob = this::gateRow;
   private final Workers.Job productJob = this::productBlock;
@@ -52,6 +54,8 @@ final class VectorProjection implements AutoCloseable {
   private float[] input = {}; // rows of whole tiles: split, if need be, then plain
   private int plain; // where the plain rows begin
   private boolean split;
+  private boolean q8; // whether there are weights of that type
+  private boolean q4;
 
   private static final CpuLinear EMPTY = CpuLinear.of(VectorBackend.NONE, null);
 
@@ -59,6 +63,7 @@ final class VectorProjection implements AutoCloseable {
     this.workers = workers;
     lanes = new float[workers.size()][TILE * TILE * N];
     sums = new float[workers.size()][0];
+    rounded = new VectorPanels(workers.size());
   }
 
   /** y = norm(x) W^T + b, or y += …; norm null takes x as it is. */
@@ -92,8 +97,21 @@ final class VectorProjection implements AutoCloseable {
     projection = p;
     in = p.in();
     split = false;
+    q8 = false;
+    q4 = false;
     for (int i = 0; i < p.parts().size(); i++) {
-      split |= DotKernel.of(p.parts().get(i).weight().dtype()).splitInput();
+      switch (p.parts().get(i).weight().dtype()) {
+        case F32 -> {}
+        case F16, BF16 -> split = true;
+        case Q8 -> q8 = true;
+        case Q4 -> q4 = true;
+      }
+    }
+    if (q8) {
+      rounded.begin(DType.Q8, rows, in);
+    }
+    if (q4) {
+      rounded.begin(DType.Q4, rows, in);
     }
     int whole = Math.multiplyExact((rows + TILE - 1) / TILE * TILE, in); // of whole tiles
     plain = split ? whole : 0;
@@ -132,7 +150,13 @@ final class VectorProjection implements AutoCloseable {
   }
 
   private int blocks(CpuLinear.Part part) {
-    return (part.weight().rows() + block - 1) / block;
+    int size = outputs(part.weight());
+    return (part.weight().rows() + size - 1) / size;
+  }
+
+  /** How many outputs of a weight make a task. */
+  private int outputs(CpuTensor weight) {
+    return weight.panels() ? rounded.outputs(weight.rows()) : block;
   }
 
   private void prepareRow(int row, int worker) {
@@ -141,7 +165,7 @@ final class VectorProjection implements AutoCloseable {
     if (norm != null) {
       VectorNorm.rmsNorm(input, to, in, norm, eps);
     }
-    splitRow(row);
+    finishRow(row);
   }
 
   private void gateRow(int row, int worker) {
@@ -161,14 +185,25 @@ final class VectorProjection implements AutoCloseable {
       float g = s.get(FLOAT, gate + k);
       input[to + c] = g / (Lanes.exp(-g) + 1f) * s.get(FLOAT, up + k);
     }
-    splitRow(row);
+    finishRow(row);
+  }
+
+  /** The other forms of a plain row. */
+  private void finishRow(int row) {
+    int from = plain + row * in;
+    if (split) {
+      splitRow(row);
+    }
+    if (q8) {
+      rounded.round(DType.Q8, input, from, row);
+    }
+    if (q4) {
+      rounded.round(DType.Q4, input, from, row);
+    }
   }
 
   /** From the plain row to the split one: of every 2 N elements, first the even ones. */
   private void splitRow(int row) {
-    if (!split) {
-      return;
-    }
     int from = plain + row * in;
     int to = row * in;
     int body = in / (2 * N) * (2 * N);
@@ -191,9 +226,16 @@ final class VectorProjection implements AutoCloseable {
     }
     CpuTensor weight = part.weight();
     CpuTensor bias = part.bias();
+    int from = task * outputs(weight);
+    int to = Math.min(from + outputs(weight), weight.rows());
+    if (weight.panels()) {
+      float[] products = rounded.product(weight, from, to, worker);
+      for (int row = 0; row < rows; row++) {
+        finish(row, weight, bias, from, to, col, in, products, row * rounded.stride());
+      }
+      return;
+    }
     DotKernel kernel = DotKernel.of(weight.dtype());
-    int from = task * block;
-    int to = Math.min(from + block, weight.rows());
     int tiled = rows % TILE == 1 ? rows - 1 : rows;
     if (tiled > 0) {
       tiles(kernel, tiled, weight, bias, from, to, col, worker);
@@ -345,5 +387,6 @@ final class VectorProjection implements AutoCloseable {
   @Override
   public void close() {
     panels.close();
+    rounded.close();
   }
 }

@@ -1,11 +1,15 @@
 package io.lrt4j.compute.cpu;
 
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.CpuLinear.Part;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,6 +22,7 @@ import java.util.List;
 final class CompilerProbe {
   private static final int HIDDEN = 37;
   private static final int WIDTH = 38;
+  private static final int BLOCKS = 160; // wide, for rounded weights
   private static final int ROWS = 5;
   private static final int HEADS = 2;
   private static final int KV_HEADS = 1;
@@ -34,6 +39,8 @@ final class CompilerProbe {
     Numbers numbers = new Numbers(1);
     try (var backend = new VectorBackend(1);
         var memory = new GuardedMemory();
+        var q8 = backend.newMemory(Quantization.Q8);
+        var q4 = backend.newMemory(Quantization.Q4);
         var results = new CpuMemory()) {
       CpuTensor input = memory.input(ROWS, HIDDEN, numbers.normal(ROWS * HIDDEN, 0, 1));
       CpuTensor norm = memory.input(1, HIDDEN, numbers.normal(HIDDEN, 1, 0.2));
@@ -51,6 +58,10 @@ final class CompilerProbe {
                     new Part(numbers.weight(memory, dtype, WIDTH, HIDDEN), null))));
         down.add(CpuLinear.of(numbers.weight(memory, dtype, HIDDEN, WIDTH), null));
       }
+      CpuTensor blocks = memory.input(ROWS, BLOCKS, numbers.normal(ROWS * BLOCKS, 0, 1));
+      Weight weight = Crews.stored(numbers.weight(memory, DType.BF16, QKV, BLOCKS));
+      List<Memory.Part> parts = List.of(new Memory.Part(weight, null));
+      List<Linear> rounded = List.of(q8.linear(parts), q4.linear(parts));
       CpuTensor x = CpuTensor.of(results.allocate(ROWS, HIDDEN));
       CpuTensor q = CpuTensor.of(results.allocate(ROWS, QKV));
       CpuTensor mixed = CpuTensor.of(results.allocate(ROWS, HEADS * HEAD_DIM));
@@ -76,6 +87,12 @@ final class CompilerProbe {
             found.add(Numbers.rows(q, rows));
             found.add(Numbers.rows(mixed, rows));
             found.add(Numbers.rows(x, rows));
+          }
+          for (Linear linear : rounded) {
+            for (int rows : new int[] {1, ROWS}) {
+              backend.project(blocks, rows, linear, q);
+              found.add(Numbers.rows(q, rows));
+            }
           }
           backend.summarize(q, 0, summary);
           found.add(new float[] {summary.logSumExp});

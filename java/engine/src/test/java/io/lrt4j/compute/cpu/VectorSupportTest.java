@@ -3,6 +3,7 @@ package io.lrt4j.compute.cpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.lrt4j.ChildJvm;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.DType;
 import java.io.IOException;
@@ -112,6 +113,10 @@ class VectorSupportTest {
       operations.summarize(33);
       operations.nanIsNotHidden();
       operations.close();
+      var rounding = new RoundingTest();
+      rounding.products(Quantization.Q8, new Numbers(1), 160, 63);
+      rounding.products(Quantization.Q4, new Numbers(1), 160, 63);
+      rounding.close();
       var attention = new AttentionOperationsTest();
       attention.attention(3, 1, 34);
       attention.attentionDoesNotDependOnForksAndCompany(3, 1, 34, DType.F32);
