@@ -28,6 +28,9 @@ final class ServeCommand implements Command {
   /** Kept: a logger that nobody holds forgets its level. */
   private static final Logger ACCESS = Logger.getLogger(LrtServer.ACCESS_LOG);
 
+  /** Of the web server: a client that leaves within the head of a request is an error to it. */
+  private static final Logger HTTP = Logger.getLogger("io.helidon.webserver.http1.Http1Connection");
+
   @Override
   public String name() {
     return "serve";
@@ -96,6 +99,7 @@ final class ServeCommand implements Command {
     ServerOptions options = serving(arguments);
     EngineOptions loading = CommonOptions.engine(arguments);
     Path model = CommonOptions.model(arguments, console);
+    HTTP.setFilter(entry -> !isEndOfInput(entry.getThrown()));
     ACCESS.setLevel(arguments.has("quiet") ? Level.OFF : Level.INFO);
 
     var end = new CountDownLatch(1);
@@ -121,6 +125,12 @@ final class ServeCommand implements Command {
     } finally {
       ended.countDown();
     }
+  }
+
+  private static boolean isEndOfInput(@Nullable Throwable thrown) {
+    Throwable cause = thrown == null ? null : thrown.getCause();
+    return cause != null
+        && cause.getClass().getSimpleName().equals("InsufficientDataAvailableException");
   }
 
   private static String address(LrtServer server) {

@@ -1,10 +1,12 @@
 package io.lrt4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -56,10 +58,16 @@ class ServeCommandTest {
       var response = http.send(request, HttpResponse.BodyHandlers.ofString());
       assertEquals(200, response.statusCode(), response.body());
       assertTrue(response.body().contains("qwen3-tied-bf16"), response.body());
+      try (var socket = new Socket("127.0.0.1", URI.create(address).getPort())) {
+        socket.getOutputStream().write("GET / HTTP/1.1\r\nHost".getBytes(StandardCharsets.UTF_8));
+        socket.shutdownOutput(); // within the head
+        assertTrue(socket.getInputStream().readAllBytes().length > 0);
+      }
       process.destroy(); // SIGTERM
       assertEquals(143, process.waitFor());
       assertTrue(read(err).contains(" GET /v1/models 200 "), read(err));
       assertTrue(read(err).contains("; warmed up in "), read(err));
+      assertFalse(read(err).contains("nternal"), read(err));
     } finally {
       process.destroyForcibly();
     }
