@@ -372,6 +372,18 @@ final class TensorFiles implements AutoCloseable {
         }
         return linear;
       }
+
+      @Override
+      public Tensor tied(String name, Tensor embedding, Linear head) {
+        Tensor table = memory.table(head);
+        if (table == null) {
+          return embedding;
+        }
+        if (giveUp) {
+          TensorFiles.this.giveUp(aliases.getOrDefault(name, name));
+        }
+        return table;
+      }
     };
   }
 

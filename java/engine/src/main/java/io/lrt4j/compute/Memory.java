@@ -41,6 +41,15 @@ public interface Memory extends AutoCloseable {
    */
   record Part(Weight weight, @Nullable Weight bias) {}
 
+  /**
+   * The rows of a projection's only weight, to be embedded from: a head that is the embedding too
+   * is then held once. Null if this backend does not keep them to the bit, or keeps them where they
+   * lie anyway.
+   */
+  default @Nullable Tensor table(Linear head) {
+    return null;
+  }
+
   /** Whether this backend has kernels for projections of such a weight: any can those in rows. */
   default boolean runs(Weight weight) {
     return !weight.panels();

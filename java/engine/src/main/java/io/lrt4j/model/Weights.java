@@ -29,6 +29,17 @@ public record Weights(
      * {@code NAME.bias} of each.
      */
     Linear linear(boolean bias, String... names);
+
+    /**
+     * What is embedded from where the head is made of the same weight.
+     *
+     * @param name of that weight
+     * @param embedding what {@link #tensor} made of it
+     * @param head what {@link #linear} made of it
+     */
+    default Tensor tied(String name, Tensor embedding, Linear head) {
+      return embedding;
+    }
   }
 
   public Weights {
@@ -42,7 +53,12 @@ public record Weights(
    */
   public static Weights of(ModelConfig c, String prefix, Source source) {
     var schema = DecoderSchema.of(c, prefix, new Loading(source));
-    return new Weights(schema.embedding(), schema.layers(), schema.norm(), schema.head());
+    Tensor embedding = schema.embedding();
+    Linear head = schema.head();
+    if (c.tiedEmbeddings() && embedding != null && head != null) {
+      embedding = source.tied(prefix + "embed_tokens.weight", embedding, head);
+    }
+    return new Weights(embedding, schema.layers(), schema.norm(), head);
   }
 
   /** By name: shapes are the source's business. */

@@ -1,15 +1,18 @@
 package io.lrt4j.compute.cpu;
 
+import static io.lrt4j.Accuracy.assertSameBits;
 import static io.lrt4j.compute.cpu.Numbers.assertClose;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.cpu.CpuLinear.Part;
 import java.util.ArrayList;
 import java.util.List;
@@ -333,6 +336,38 @@ class BackendOperationsTest {
           backend.read(target, 3, back, 5);
           assertArrayEquals(read, back);
           memory.check("moving rows on " + backend.describe());
+        }
+      }
+    }
+  }
+
+  /** Embedded from a head that {@code native} has packed: the same bits as from the rows. */
+  @ParameterizedTest
+  @EnumSource(names = {"F32", "F16", "BF16"})
+  void tiedEmbeddings(DType dtype) {
+    Numbers numbers = new Numbers(12);
+    int[] ids = {99, 34, 0, 16, 15, 34, 99};
+    for (int n : SIZES) {
+      for (Backend backend : backends()) {
+        try (var rows = new GuardedMemory()) {
+          CpuTensor weight = numbers.weight(rows, dtype, 35, n);
+          CpuTensor expected = rows.allocate(6, n);
+          CpuTensor x = rows.allocate(6, n);
+          Tensor table;
+          try (Memory memory = backend.newMemory()) {
+            var head = memory.linear(List.of(new Memory.Part(Crews.stored(weight), null)));
+            table = memory.table(head);
+            assertEquals(backend.name().equals("native"), table != null);
+            if (table == null) {
+              continue;
+            }
+            backend.embed(weight, ids, 1, 5, expected);
+            backend.embed(table, ids, 1, 5, x);
+          }
+          String what = dtype + " " + n + " on " + backend.describe();
+          assertSameBits(Numbers.rows(expected, 5), Numbers.rows(x, 5), what);
+          rows.check("embedding of " + what);
+          assertThrows(IllegalStateException.class, () -> backend.embed(table, ids, 1, 1, x));
         }
       }
     }

@@ -112,6 +112,18 @@ public final class NativeBackend extends CpuBackend {
   }
 
   @Override
+  public void embed(Tensor table, int[] ids, int offset, int rows, Tensor x) {
+    if (!(table instanceof PackedRows packed)) {
+      super.embed(table, ids, offset, rows, x);
+      return;
+    }
+    CpuTensor to = CpuTensor.of(x);
+    for (int i = 0; i < rows; i++) {
+      packed.read(ids[offset + i], to, i);
+    }
+  }
+
+  @Override
   public void norm(Tensor x, int rows, Tensor weight, float eps, Tensor out) {
     begin();
     try {

@@ -13,10 +13,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * A projection whose weights are packed: each vector of a kernel is 16 outputs.
  *
- * @param count of its parts
+ * @param layers its parts
  * @param parts their {@code lrt_part}s, freed together with what they point to
  */
-record NativeLinear(int in, int out, int count, MemorySegment parts) implements Linear {
+record NativeLinear(int in, int out, List<Part> layers, MemorySegment parts) implements Linear {
   private static final long PART_BYTES = 24;
 
   /** One packed linear layer; the bias is f32. */
@@ -34,7 +34,11 @@ record NativeLinear(int in, int out, int count, MemorySegment parts) implements 
       described.set(JAVA_INT, at + 20, part.out);
       out += part.out;
     }
-    return new NativeLinear(in, out, parts.size(), described);
+    return new NativeLinear(in, out, List.copyOf(parts), described);
+  }
+
+  int count() {
+    return layers.size();
   }
 
   static NativeLinear of(Linear linear) {

@@ -6,6 +6,7 @@ import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Rounding;
+import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.CpuMemory;
 import io.lrt4j.compute.cpu.CpuTensor;
@@ -20,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * processor reads faster than a file's small ones.
  */
 final class NativeMemory implements Memory {
-  private static final long LARGE = 1 << 20; // from here on, in pages of its own
+  private static final long LARGE = 1 << 20; // from here on, in large pages
+  private static final long SLAB = 32 << 20; // that weights share: a page of each would be waste
   private static final int ALIGNMENT = 64;
   private static final int BF16_ROUNDED = 4; // as in lrt4j.h: multiplied by rounded activations
 
@@ -29,6 +31,8 @@ final class NativeMemory implements Memory {
   private final CpuMemory tensors = new CpuMemory();
   private final Arena arena = Arena.ofShared();
   private long packedBytes;
+  private MemorySegment slab = MemorySegment.NULL;
+  private long used; // of the slab
 
   NativeMemory(NativeBackend backend, Quantization quantization) {
     this.backend = backend;
@@ -69,6 +73,22 @@ final class NativeMemory implements Memory {
     return NativeLinear.of(in, packed, arena);
   }
 
+  @Override
+  public @Nullable Tensor table(Linear head) {
+    NativeLinear linear = NativeLinear.of(head);
+    NativeLinear.Part only = linear.layers().getFirst();
+    DType type =
+        switch (only.dtype()) {
+          case 0 -> DType.F32;
+          case 1 -> DType.F16;
+          case 2, BF16_ROUNDED -> DType.BF16;
+          default -> null;
+        };
+    return type == null || linear.count() > 1
+        ? null
+        : new PackedRows(type, only.out(), linear.in(), only.packed());
+  }
+
   private NativeLinear.Part part(Weight w, @Nullable CpuTensor bias) {
     DType type = Rounding.type(quantization, w);
     if (w.panels()) { // packed already
@@ -107,11 +127,28 @@ final class NativeMemory implements Memory {
   private MemorySegment pack(Weight w) {
     int dtype = number(w.dtype());
     long bytes = NativeCalls.packedBytes(dtype, w.rows(), w.cols());
-    MemorySegment packed = bytes < LARGE ? arena.allocate(bytes, ALIGNMENT) : large(bytes);
+    MemorySegment packed = room(bytes);
     packedBytes += bytes;
     backend.pack(dtype, w.rows(), w.cols(), w.data(), packed);
     unload(w);
     return packed;
+  }
+
+  /** Side by side, as they are read: a slab takes no memory until it is written. */
+  private MemorySegment room(long bytes) {
+    if (packedBytes + bytes < LARGE) {
+      return arena.allocate(bytes, ALIGNMENT);
+    }
+    if (bytes > SLAB / 2) {
+      return large(bytes);
+    }
+    if (used + bytes > slab.byteSize()) {
+      slab = large(SLAB);
+      used = 0;
+    }
+    MemorySegment part = slab.asSlice(used, bytes);
+    used += Math.ceilDiv(bytes, ALIGNMENT) * (long) ALIGNMENT;
+    return part;
   }
 
   @SuppressWarnings("restricted") // its size is what was asked for
