@@ -6,10 +6,13 @@
 
 #if W == 16
 /* The transpose of 16 rows' elements at … at + 15; rows are dim apart. */
-INLINE void transpose16(const int half, const void *rows, int64_t at, int64_t dim, __m512 columns[16]) {
+INLINE void transpose16(const int dtype, const void *rows, int64_t at, int64_t dim, __m512 columns[16]) {
   __m512 a[16];
   __m512 b[16];
-  UNROLL for (int i = 0; i < 16; i++) { a[i] = (__m512)load_as(half, rows, at + i * dim); }
+  int64_t step = lrt_bytes(dtype, dim);
+  UNROLL for (int i = 0; i < 16; i++) {
+    a[i] = (__m512)load_as(dtype, (const char *)rows + i * step, at);
+  }
   UNROLL for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
@@ -33,9 +36,9 @@ INLINE void transpose16(const int half, const void *rows, int64_t at, int64_t di
 }
 
 /* columns[c * CHUNK + p] = rows[p * dim + c] from element `at` on, 16 × 16. */
-INLINE void store_columns(const int half, const void *rows, int64_t at, int64_t dim, float *columns) {
+INLINE void store_columns(const int dtype, const void *rows, int64_t at, int64_t dim, float *columns) {
   __m512 some[16];
-  transpose16(half, rows, at, dim, some);
+  transpose16(dtype, rows, at, dim, some);
   UNROLL for (int c = 0; c < 16; c++) { _mm512_storeu_ps(columns + c * CHUNK, some[c]); }
 }
 
@@ -44,14 +47,16 @@ INLINE void store_columns(const int half, const void *rows, int64_t at, int64_t 
  * into sums, which add in the same order as those of many queries. `room` holds 16 rows. Few queries
  * wait for memory: the values of the same positions are asked for meanwhile.
  */
-INLINE void score_few(const int half, int queries, const float *const *x, const void *rows,
+INLINE void score_few(const int dtype, int queries, const float *const *x, const void *rows,
                       const void *values, int64_t at, int n, int dim, float *scores, char *room) {
-  const int size = half ? 2 : 4;
+  const int square = (int)lrt_bytes(dtype, 16 * 16);
   for (int p = 0; p < n; p += 16, at += 16 * (int64_t)dim) {
     int some = n - p < 16 ? n - p : 16;
-    const char *from = (const char *)rows + at * size;
+    const char *from = (const char *)rows + lrt_bytes(dtype, at);
+    const char *next = from + lrt_bytes(dtype, 16 * (int64_t)dim);
+    const char *value = (const char *)values + lrt_bytes(dtype, at);
     if (some < 16) { /* what is behind them need not be readable */
-      memcpy(room, from, (size_t)some * dim * size);
+      memcpy(room, from, (size_t)lrt_bytes(dtype, (int64_t)some * dim));
       from = room;
     }
     vec sums[TILE_ROWS];
@@ -60,10 +65,10 @@ INLINE void score_few(const int half, int queries, const float *const *x, const 
     }
     for (int c = 0; c < dim; c += 16) {
       __m512 column[16];
-      transpose16(half, from, c, dim, column);
-      UNROLL for (int i = 0; i < 4 * size; i++) { /* the next 16 rows, in the order in which they lie */
-        __builtin_prefetch(from + (int64_t)(dim + c) * 16 * size + i * LINE);
-        __builtin_prefetch((const char *)values + (at + (int64_t)c * 16) * size + i * LINE, 0, 2);
+      transpose16(dtype, from, c, dim, column);
+      UNROLL for (int i = 0; i < square; i += LINE) { /* the next 16 rows, in the order in which they lie */
+        __builtin_prefetch(next + c / 16 * square + i);
+        __builtin_prefetch(value + c / 16 * square + i, 0, 2);
       }
       for (int q = 0; q < queries; q++) {
         UNROLL for (int i = 0; i < 16; i++) { sums[q] = fused(all(x[q][c + i]), (vec)column[i], sums[q]); }
@@ -85,7 +90,7 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   even_dim = dim / 16 * 16;
   for (int p = 0; p < body; p += 16) {
     for (int c = 0; c < even_dim; c += 16) {
-      store_columns(0, rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
+      store_columns(LRT_DTYPE_F32, rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
     }
   }
 #endif
@@ -101,8 +106,9 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
  * Few rows ask for what comes `after`, of the same form.
  */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int n,
-                       const int half, const void *w, int64_t at, int64_t w_step, float *y,
+                       const int dtype, const void *w, int64_t at, int64_t w_step, float *y,
                        int64_t y_stride, int begin, const void *after) {
+  const int rest = dtype == LRT_DTYPE_Q8 && W < 16 ? at % LRT_BLOCK : 0; /* of a block, behind its first */
   vec sums[TILE_ROWS][2 * TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) {
@@ -111,10 +117,14 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
   }
   for (int k = 0; k < n; k++) {
     vec weight[2 * TILE_VECTORS];
-    UNROLL for (int v = 0; v < vectors; v++) { weight[v] = load_as(half, w, at + k * w_step + v * W); }
+    int64_t row = lrt_bytes(dtype, at + k * w_step);
+    UNROLL for (int v = 0; v < vectors; v++) {
+      weight[v] = load_as(dtype, (const char *)w + row, rest + v * W);
+    }
     if (rows <= 2) {
-      UNROLL for (int v = 0; v < vectors; v++) {
-        __builtin_prefetch((const char *)after + (at + k * w_step + v * W) * (half ? 2 : 4), 0, 2);
+      const char *line = (const char *)after + row;
+      UNROLL for (int v = 0; v < vectors; v += dtype == LRT_DTYPE_Q8 ? LINE / W : 1) {
+        __builtin_prefetch(line + lrt_bytes(dtype, v * W), 0, 2);
       }
     }
     UNROLL for (int r = 0; r < rows; r++) {
@@ -128,48 +138,48 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
 }
 
 /* All columns of y, `width` of them, a multiple of a panel; `rows` is a constant. */
-INLINE void accumulate_columns(const int rows, const float *const *x, int n, const int half,
+INLINE void accumulate_columns(const int rows, const float *const *x, int n, const int dtype,
                                const void *w, int64_t w_step, int width, float *y, int64_t y_stride,
                                int begin, const void *after) {
   int c = 0;
 #if W == 16
   if (rows <= 2) { /* whole rows, as they lie in memory */
     for (; c + 2 * TILE_PANELS * LRT_PANEL <= width; c += 2 * TILE_PANELS * LRT_PANEL) {
-      accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+      accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
     }
   }
 #endif
   for (; c + TILE_PANELS * LRT_PANEL <= width; c += TILE_PANELS * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+    accumulate(rows, TILE_PANELS * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
   }
 #if TILE_PANELS > 2
   for (; c + TILE_PANELS / 2 * LRT_PANEL <= width; c += TILE_PANELS / 2 * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
   }
 #endif
   for (; c < width; c += LRT_PANEL) {
-    accumulate(rows, PARTS, x, n, half, w, c, w_step, y + c, y_stride, begin,
+    accumulate(rows, PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
   }
 }
 
-INLINE void accumulate_all(int queries, const float *const *x, int n, const int half, const void *w,
+INLINE void accumulate_all(int queries, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
                            const void *after) {
   int r = 0;
   for (; r + TILE_ROWS <= queries; r += TILE_ROWS) {
-    accumulate_columns(TILE_ROWS, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride,
+    accumulate_columns(TILE_ROWS, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride,
                        begin, after);
   }
   for (; r + 2 <= queries; r += 2) {
-    accumulate_columns(2, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride,
+    accumulate_columns(2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride,
                        begin, after);
   }
   if (r < queries) {
-    accumulate_columns(1, x + r, n, half, w, w_step, width, y + r * y_stride, y_stride,
+    accumulate_columns(1, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride,
                        begin, after);
   }
 }
@@ -211,18 +221,17 @@ static const float *rows_of(const lrt_span *span, const void *data, int64_t head
                             int dim, int width, float *room) {
   int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
   const float *plain = (const float *)data + at;
-  const uint16_t *half = (const uint16_t *)data + at;
   int whole = width == dim; /* rows follow each other without a gap */
-  if (span->dtype == LRT_DTYPE_F16 && whole) {
-    widen(half, n * dim, room);
+  if (span->dtype != LRT_DTYPE_F32 && whole) {
+    widen(span->dtype, data, at, n * dim, room);
     return room;
   }
   if (span->dtype == LRT_DTYPE_F32 && whole) {
     return plain;
   }
   for (int p = 0; p < n; p++) {
-    if (span->dtype == LRT_DTYPE_F16) {
-      widen(half + (int64_t)p * dim, dim, room + p * width);
+    if (span->dtype != LRT_DTYPE_F32) {
+      widen(span->dtype, data, at + (int64_t)p * dim, dim, room + p * width);
     } else {
       memcpy(room + p * width, plain + (int64_t)p * dim, (size_t)dim * sizeof(float));
     }
@@ -236,11 +245,16 @@ static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, 
                            float *columns, float *room) {
   int done = 0;
 #if W == 16
-  if (span->dtype == LRT_DTYPE_F16 && dim % 16 == 0) {
+  if (span->dtype != LRT_DTYPE_F32 && dim % 16 == 0) {
     int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
-    for (; done + 16 <= n; done += 16) {
+    for (; done + 16 <= n; done += 16, at += 16 * (int64_t)dim) {
       for (int c = 0; c < dim; c += 16) {
-        store_columns(1, span->keys, at + (int64_t)done * dim + c, dim, columns + c * CHUNK + done);
+        float *to = columns + c * CHUNK + done;
+        if (span->dtype == LRT_DTYPE_F16) {
+          store_columns(LRT_DTYPE_F16, span->keys, at + c, dim, to);
+        } else {
+          store_columns(LRT_DTYPE_Q8, span->keys, at + c, dim, to);
+        }
       }
     }
   }
@@ -257,9 +271,11 @@ static void score_keys(const lrt_span *span, int64_t head, int from, int n, int 
 #if W == 16
   int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
   if (span->dtype == LRT_DTYPE_F16) {
-    score_few(1, queries, x, span->keys, span->values, at, n, dim, scores, room);
+    score_few(LRT_DTYPE_F16, queries, x, span->keys, span->values, at, n, dim, scores, room);
+  } else if (span->dtype == LRT_DTYPE_Q8) {
+    score_few(LRT_DTYPE_Q8, queries, x, span->keys, span->values, at, n, dim, scores, room);
   } else {
-    score_few(0, queries, x, span->keys, span->values, at, n, dim, scores, room);
+    score_few(LRT_DTYPE_F32, queries, x, span->keys, span->values, at, n, dim, scores, room);
   }
 #else
   (void)span, (void)head, (void)from, (void)n, (void)dim, (void)queries, (void)x, (void)scores, (void)room;
@@ -283,7 +299,7 @@ static const void *keys_after(const lrt_block *b, int from) {
     span++;
   }
   int64_t at = head * span->head + (int64_t)(position - span->from) * b->dim;
-  return (const char *)span->keys + at * (span->dtype == LRT_DTYPE_F16 ? 2 : 4);
+  return (const char *)span->keys + lrt_bytes(span->dtype, at);
 }
 
 static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room) {
@@ -315,7 +331,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
   int aligned = low / LRT_PANEL * LRT_PANEL;
   if (!few) {
-    accumulate_all(queries, room->rows, dim, 0, room->keys + aligned, CHUNK, columns - aligned,
+    accumulate_all(queries, room->rows, dim, LRT_DTYPE_F32, room->keys + aligned, CHUNK, columns - aligned,
                    room->scores + aligned, CHUNK, 1, room->keys);
   }
   float scale = (float)(1 / sqrt((double)dim));
@@ -343,15 +359,20 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     for (int q = 0; q < queries; q++) {
       room->rows[q] = room->scores + q * CHUNK + from - start;
     }
-    if (span->dtype == LRT_DTYPE_F16 && width == dim && queries <= TILE_ROWS) { /* each is read once */
-      const uint16_t *values =
-          (const uint16_t *)span->values + b->head * span->head + (int64_t)(from - span->from) * dim;
-      accumulate_all(queries, room->rows, to - from, 1, values, width, width, room->partial, width, !begun,
-                     keys_after(b, from));
+    int once = width == dim && queries <= TILE_ROWS; /* each is read once, as it lies */
+    int64_t at = b->head * span->head + (int64_t)(from - span->from) * dim;
+    const void *after = keys_after(b, from);
+    if (once && span->dtype == LRT_DTYPE_F16) {
+      accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F16, (const uint16_t *)span->values + at,
+                     width, width, room->partial, width, !begun, after);
+    } else if (once && span->dtype == LRT_DTYPE_Q8) {
+      accumulate_all(queries, room->rows, to - from, LRT_DTYPE_Q8,
+                     (const char *)span->values + lrt_bytes(LRT_DTYPE_Q8, at), width, width,
+                     room->partial, width, !begun, after);
     } else {
       const float *values = rows_of(span, span->values, b->head, from, to - from, dim, width, room->values);
-      accumulate_all(queries, room->rows, to - from, 0, values, width, width, room->partial, width, !begun,
-                     keys_after(b, from));
+      accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, values, width, width, room->partial,
+                     width, !begun, after);
     }
     begun = 1;
   }

@@ -25,6 +25,11 @@ typedef struct {
   int32_t *begin;   /* likewise */
 } lrt_input;
 
+/* Bytes of n numbers, of whole blocks if they come in such. */
+static inline int64_t lrt_bytes(int dtype, int64_t n) {
+  return dtype == LRT_DTYPE_Q8 ? n / LRT_BLOCK * LRT_Q8_BYTES : n * (dtype == LRT_DTYPE_F16 ? 2 : 4);
+}
+
 /* Elements of a row are padded with zeros to a multiple of this. */
 #define ROW_MULTIPLE 32
 
@@ -67,8 +72,8 @@ typedef struct {
   void (*pack)(int dtype, int out, int in, const void *from, void *to, int panel);
   void (*norm)(const float *x, int n, const float *weight, float eps, float *out);
   void (*rotate)(float *x, int dim, const float *rope);
-  /* n numbers as f16, rounded to the nearest. */
-  void (*narrow)(const float *x, int n, uint16_t *to);
+  /* n numbers as f16 or q8 (whole blocks), or as they are. */
+  void (*narrow)(const float *x, int n, int dtype, void *to);
   /* Scores of a block in one chunk: largest, sums and partial are set; whoever sees nothing has -inf. */
   void (*attend)(const lrt_block *b, int chunk, const lrt_attention_room *room);
   /* Adds another chunk's result to one query's: m, s and o are what the chunks before it gave. */

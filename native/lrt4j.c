@@ -290,16 +290,10 @@ static void rope_row(void *arguments, int task, int worker) {
     j->kernels->rotate(x, dim, j->rope + (int64_t)position * dim);
   }
   for (int h = 0; h < j->kv_heads; h++) {
-    int64_t to = (int64_t)h * span->head + (int64_t)(position - span->from) * dim;
+    int64_t to = lrt_bytes(span->dtype, (int64_t)h * span->head + (int64_t)(position - span->from) * dim);
     const float *key = row + (int64_t)(j->heads + h) * dim;
-    const float *value = key + (int64_t)j->kv_heads * dim;
-    if (span->dtype == LRT_DTYPE_F16) {
-      j->kernels->narrow(key, dim, (uint16_t *)span->keys + to);
-      j->kernels->narrow(value, dim, (uint16_t *)span->values + to);
-    } else {
-      memcpy((float *)span->keys + to, key, (size_t)dim * sizeof(float));
-      memcpy((float *)span->values + to, value, (size_t)dim * sizeof(float));
-    }
+    j->kernels->narrow(key, dim, span->dtype, (char *)span->keys + to);
+    j->kernels->narrow(key + (int64_t)j->kv_heads * dim, dim, span->dtype, (char *)span->values + to);
   }
 }
 

@@ -56,12 +56,15 @@ typedef struct {
   int32_t out;
 } lrt_part;
 
-/* Positions from … to-1 of a sequence: of head h, at element h * head + (position - from) * headDim. */
+/*
+ * Positions from … to-1 of a sequence: of head h, at element h * head + (position - from) * headDim.
+ * Elements of q8 are counted as if they were numbers of their own; headDim is a whole number of blocks.
+ */
 typedef struct {
   void *keys;
   void *values;
   int32_t head;  /* elements from one head to the next */
-  int32_t dtype; /* f32, or f16 */
+  int32_t dtype; /* f32, f16 or q8 */
   int32_t from;
   int32_t to;
 } lrt_span;

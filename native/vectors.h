@@ -164,20 +164,59 @@ INLINE vec halves(const uint16_t *p) {
 #endif
 }
 
-/* W numbers from element i on of f32 or f16 ones. */
-INLINE vec load_as(const int half, const void *p, int64_t i) {
-  return half ? halves((const uint16_t *)p + i) : load((const float *)p + i);
+/* W signed bytes. */
+INLINE vec signed_bytes(const int8_t *p) {
+#if W == 16
+  return (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+#elif W == 8
+  return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#else
+  vec v = {0};
+  for (int i = 0; i < W; i++) {
+    v[i] = p[i];
+  }
+  return v;
+#endif
 }
 
-/* n f16 numbers as f32. */
-static inline void widen(const uint16_t *p, int n, float *to) {
+/* The f16 number at p, in all lanes. */
+INLINE vec scale_at(const char *p) {
+  uint16_t scale;
+  memcpy(&scale, p, sizeof scale);
+#if W == 16
+  return (vec)_mm512_cvtph_ps(_mm256_set1_epi16((short)scale));
+#elif W == 8
+  return (vec)_mm256_cvtph_ps(_mm_set1_epi16((short)scale));
+#else
+  uint16_t lanes[W] = {scale};
+  return all(halves(lanes)[0]);
+#endif
+}
+
+/* W numbers from element i on of f32, f16 or q8 ones; of q8 they are within a block. */
+INLINE vec load_as(const int dtype, const void *p, int64_t i) {
+  if (dtype == LRT_DTYPE_Q8) {
+    const char *block = (const char *)p + (i >> 5) * LRT_Q8_BYTES;
+    return signed_bytes((const int8_t *)block + 2 + (i & (LRT_BLOCK - 1))) * scale_at(block);
+  }
+  return dtype == LRT_DTYPE_F16 ? halves((const uint16_t *)p + i) : load((const float *)p + i);
+}
+
+/* n f16 or q8 numbers from element `at` on as f32. */
+static inline void widen(int dtype, const void *p, int64_t at, int n, float *to) {
   int i = 0;
+  if (dtype == LRT_DTYPE_Q8) {
+    for (; i < n; i += W) {
+      store(to + i, load_as(LRT_DTYPE_Q8, p, at + i));
+    }
+    return;
+  }
   for (; i + W <= n; i += W) {
-    store(to + i, halves(p + i));
+    store(to + i, load_as(LRT_DTYPE_F16, p, at + i));
   }
   if (i < n) {
     uint16_t lane[W] = {0};
-    memcpy(lane, p + i, (size_t)(n - i) * sizeof(uint16_t));
+    memcpy(lane, (const uint16_t *)p + at + i, (size_t)(n - i) * sizeof(uint16_t));
     store_some(to + i, halves(lane), n - i);
   }
 }
@@ -200,7 +239,7 @@ INLINE uint16_t rounded_half(float x) {
 }
 
 /* n numbers as f16, to the nearest. */
-static inline void narrow(const float *x, int n, uint16_t *to) {
+static inline void narrow_halves(const float *x, int n, uint16_t *to) {
   int i = 0;
 #if W == 16
   for (; i + W <= n; i += W) {
@@ -214,6 +253,45 @@ static inline void narrow(const float *x, int n, uint16_t *to) {
 #endif
   for (; i < n; i++) {
     to[i] = rounded_half(x[i]);
+  }
+}
+
+/* A block as q8: the scale that takes the largest magnitude to 127, to the nearest; so are bytes. */
+INLINE void narrow_block(const float *x, char *to) {
+  vec most = all(0);
+  ivec wrong = {0};
+  for (int i = 0; i < LRT_BLOCK; i += W) {
+    vec v = load(x + i);
+    wrong |= v != v;
+    most = larger((vec)((ivec)v & 0x7FFFFFFF), most);
+  }
+  float largest = greatest(most);
+  for (int lane = 0; lane < W; lane++) {
+    largest = wrong[lane] ? NAN : largest; /* what is wrong with the numbers shows */
+  }
+  uint16_t half = rounded_half(largest / 127);
+  memcpy(to, &half, sizeof half);
+  float scale = scale_at(to)[0];
+  vec inverse = all(scale == 0 ? 0 : 1 / scale);
+  const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
+  for (int i = 0; i < LRT_BLOCK; i += W) {
+    vec v = load(x + i) * inverse; /* the scale was rounded too: it may be more than 127 */
+    ivec bytes = (ivec)(lesser(all(127), larger(all(-127), v)) + magic) << 24 >> 24;
+    for (int lane = 0; lane < W; lane++) {
+      to[2 + i + lane] = (char)bytes[lane];
+    }
+  }
+}
+
+static inline void narrow(const float *x, int n, int dtype, void *to) {
+  if (dtype == LRT_DTYPE_Q8) {
+    for (int i = 0; i < n; i += LRT_BLOCK) {
+      narrow_block(x + i, (char *)to + lrt_bytes(dtype, i));
+    }
+  } else if (dtype == LRT_DTYPE_F16) {
+    narrow_halves(x, n, to);
+  } else {
+    memcpy(to, x, (size_t)n * sizeof(float));
   }
 }
 

@@ -37,7 +37,7 @@ public class AttentionBenchmark {
   public int rows;
 
   /** What keys and values are stored in. */
-  @Param({"F32", "F16"})
+  @Param({"F32", "F16", "Q8"})
   public DType type = DType.F32;
 
   /** All layers together, in mebibytes. */

@@ -31,8 +31,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * while a long one is read. {@code memory BACKEND MODEL}: what the process takes when 32,000 tokens
  * are asked for and 20 come, and when 64 samples share 1 GiB. {@code soak BACKEND MODEL QUESTIONS}:
  * mixed questions from 8 threads, every answer compared with the one given alone, and the memory
- * that the process takes. What follows says how numbers are kept: {@code f16} for keys and values,
- * {@code bf16}, {@code q8} or {@code q4} for weights.
+ * that the process takes. What follows says how numbers are kept: {@code f16} or {@code kv-q8} for
+ * keys and values, {@code bf16}, {@code q8} or {@code q4} for weights.
  */
 final class Company {
   private static final int PROMPT = 128;
@@ -56,6 +56,7 @@ final class Company {
     for (String arg : Arrays.asList(args).subList(args[0].equals("soak") ? 4 : 3, args.length)) {
       switch (arg) {
         case "f16" -> builder.cacheType(CacheType.F16);
+        case "kv-q8" -> builder.cacheType(CacheType.Q8);
         default -> builder.quantization(Quantization.valueOf(arg.toUpperCase(Locale.ROOT)));
       }
     }

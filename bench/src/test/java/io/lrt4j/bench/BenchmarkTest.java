@@ -50,7 +50,7 @@ class BenchmarkTest {
         Map.of("shape", new String[] {"64x48"}, "rows", new String[] {"5"}, "mebibytes", ONE);
     assertEquals(3, run(ProjectionBenchmark.class, small).size());
     Map<String, String[]> shallow = Map.of("context", new String[] {"9"}, "mebibytes", ONE);
-    assertEquals(4, run(AttentionBenchmark.class, shallow).size());
+    assertEquals(6, run(AttentionBenchmark.class, shallow).size());
   }
 
   @Test

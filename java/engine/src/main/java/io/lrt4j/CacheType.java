@@ -9,5 +9,12 @@ public enum CacheType {
    * Rounded to 11 bits of mantissa, to the nearest: 2 bytes, so that the same memory holds twice as
    * many tokens, and long contexts are read faster. Magnitudes from 65520 on become infinite.
    */
-  F16
+  F16,
+
+  /**
+   * As signed bytes, 32 of a head to an f16 scale that takes the largest of them to 127: 34 bytes
+   * for 32, a little more than a quarter of {@link #F32}. Magnitudes from 8.3 million on become
+   * NaN. A model whose heads are no multiples of 32 is stored in f32.
+   */
+  Q8
 }

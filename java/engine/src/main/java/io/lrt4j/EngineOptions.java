@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param cacheMemory most bytes for keys and values, of all answers under way together; 0 takes
  *     half of the machine's memory. It is taken as tokens are written, not beforehand; an answer
  *     that would need more ends with a {@link CacheMemoryException}
- * @param cacheType how keys and values are stored; a backend that cannot is an error
+ * @param cacheType how keys and values are stored, of the base model and of the network: f32, f16
+ *     or q8; a backend that cannot is an error
  * @param mappedWeights whether weights are mapped into memory instead of read. Mapped, they are
  *     there at once, take no memory of their own, and are shared by processes that map the same
  *     files. But nobody may touch those files while the engine is open: one that is cut short or

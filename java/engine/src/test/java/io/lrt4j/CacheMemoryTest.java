@@ -8,7 +8,10 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.compute.KvStore;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What answers may take up for keys and values, as an engine's user sees it. */
 class CacheMemoryTest {
@@ -53,15 +56,19 @@ class CacheMemoryTest {
     }
   }
 
-  /** The same memory holds twice as many tokens. */
-  @Test
-  void halvesTakeHalf() {
-    var options = GenerationOptions.defaults().withIgnoreEos(true).withMaxTokens(2 * BLOCK - 3);
-    try (Engine small = engine(block(), CacheType.F16);
-        Engine large = engine(block())) {
-      assertEquals(2 * BLOCK - 3, small.generate(PROMPT, options).ids().size());
+  /** The same memory holds twice as many tokens, and with bytes 3.76 times as many. */
+  @ParameterizedTest
+  @CsvSource({"F16, 1000, 2", "Q8, 1063, 4"})
+  void roundedOnesTakeLess(CacheType type, long thousandths, int times) {
+    var options = GenerationOptions.defaults().withIgnoreEos(true).withMaxTokens(times * BLOCK - 3);
+    long memory = block() * thousandths / 1000;
+    try (Engine small = engine(memory, type);
+        Engine large = engine(memory)) {
+      assertEquals(times * BLOCK - 3, small.generate(PROMPT, options).ids().size());
       assertThrows(CacheMemoryException.class, () -> large.generate(PROMPT, options));
-      assertTrue(small.describe().contains("; keys and values f16; backend"), small.describe());
+      String name = type.name().toLowerCase(Locale.ROOT);
+      assertTrue(
+          small.describe().contains("; keys and values " + name + "; backend"), small.describe());
     }
   }
 

@@ -48,8 +48,9 @@ final class CommonOptions {
         .addOption(
             valued(
                 "cache-type",
-                "f32|f16",
-                "how keys and values are stored; f16 takes half the memory (default: f32)"))
+                "f32|f16|q8",
+                "how keys and values are stored; f16 takes half the memory, q8 a quarter (default:"
+                    + " f32)"))
         .addOption(
             valued(
                 "quantize",
@@ -74,7 +75,7 @@ final class CommonOptions {
       backend = backend(device, Backends.survey());
     }
     String quantize = arguments.choice("quantize", "none", "bf16", "q8", "q4");
-    String cacheType = arguments.choice("cache-type", "f32", "f16");
+    String cacheType = arguments.choice("cache-type", "f32", "f16", "q8");
     int threads = arguments.integer("threads", 0, 1, 1024);
     String network = arguments.text("network");
     return EngineOptions.defaults()

@@ -37,7 +37,7 @@ public final class CacheMemory {
     return used;
   }
 
-  /** What keys and values are stored in. */
+  /** What keys and values are stored in, as far as heads are whole blocks of it. */
   public DType type() {
     return type;
   }

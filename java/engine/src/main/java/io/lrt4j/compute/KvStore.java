@@ -40,6 +40,7 @@ public final class KvStore implements AutoCloseable {
   }
 
   private final Backend backend;
+  private final DType type;
   private final int layers;
   private final int kvHeads;
   private final int headDim;
@@ -63,6 +64,8 @@ public final class KvStore implements AutoCloseable {
    */
   public KvStore(
       Backend backend, int layers, int kvHeads, int headDim, int blockLength, CacheMemory memory) {
+    boolean whole = headDim % memory.type().blockElements() == 0;
+    type = whole ? memory.type() : DType.F32;
     if (!backend.caches(memory.type())) {
       throw new BackendException(
           "backend "
@@ -76,7 +79,7 @@ public final class KvStore implements AutoCloseable {
     this.kvHeads = kvHeads;
     this.headDim = headDim;
     this.blockLength = blockLength;
-    blockBytes = memory.type().bytes(Math.multiplyExact((long) rows(), (long) headDim));
+    blockBytes = type.bytes(Math.multiplyExact((long) rows(), (long) headDim));
     lock = memory;
     memory.add(this);
   }
@@ -88,6 +91,11 @@ public final class KvStore implements AutoCloseable {
   /** An empty sequence; it takes memory as it is written. */
   public KvCache newCache() {
     return new KvCache(this);
+  }
+
+  /** What keys and values are stored in: f32 if heads are no whole blocks of the memory's type. */
+  public DType type() {
+    return type;
   }
 
   /** Positions in a block. */
@@ -140,7 +148,7 @@ public final class KvStore implements AutoCloseable {
     try {
       Memory memory = backend.newMemory();
       try {
-        Block block = new Block(memory, memory.allocate(lock.type(), rows(), headDim));
+        Block block = new Block(memory, memory.allocate(type, rows(), headDim));
         made = true;
         return block;
       } finally {

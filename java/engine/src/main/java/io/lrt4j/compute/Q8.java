@@ -10,13 +10,13 @@ final class Q8 {
 
   private Q8() {}
 
-  /** Writes one block. */
-  static void write(float[] x, MemorySegment to, long at) {
-    short scale = Float.floatToFloat16(largest(x, 0) / LARGEST);
+  /** Writes one block, of elements from {@code from} on. */
+  static void write(float[] x, int from, MemorySegment to, long at) {
+    short scale = Float.floatToFloat16(largest(x, from) / LARGEST);
     float inverse = scale == 0 ? 0 : 1 / Float.float16ToFloat(scale);
     to.set(Rounding.SHORT, at, scale);
     for (int i = 0; i < BLOCK; i++) {
-      double rounded = Math.rint(x[i] * inverse); // the scale was rounded too: it may be 128
+      double rounded = Math.rint(x[from + i] * inverse); // the scale was rounded too: it may be 128
       to.set(ValueLayout.JAVA_BYTE, at + 2 + i, (byte) Math.clamp(rounded, -LARGEST, LARGEST));
     }
   }

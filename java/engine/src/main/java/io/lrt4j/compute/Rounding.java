@@ -57,9 +57,19 @@ public final class Rounding {
     return new Weight(type, weight.rows(), weight.cols(), to);
   }
 
+  /**
+   * Writes {@code n} numbers, whole blocks, from {@code from} on as q8 ones from byte {@code at}
+   * on.
+   */
+  public static void writeQ8(float[] x, int from, int n, MemorySegment to, long at) {
+    for (int i = 0; i < n; i += Q8.BLOCK) {
+      Q8.write(x, from + i, to, at + DType.Q8.bytes(i));
+    }
+  }
+
   private static void write(DType type, float[] x, MemorySegment to, long at) {
     switch (type) {
-      case Q8 -> Q8.write(x, to, at);
+      case Q8 -> Q8.write(x, 0, to, at);
       case Q4 -> Q4.write(x, to, at);
       default -> throw new IllegalArgumentException(type + " is not rounded to");
     }

@@ -1,6 +1,5 @@
 package io.lrt4j.reasoning;
 
-import io.lrt4j.CacheType;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
@@ -94,7 +93,12 @@ public final class LoadedModel implements AutoCloseable {
           quantization == Quantization.NONE ? backend.newMemory() : backend.newMemory(quantization);
       closers.push(memory::close);
       Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.handOver(memory));
-      DType cacheType = options.cacheType() == CacheType.F16 ? DType.F16 : DType.F32;
+      DType cacheType =
+          switch (options.cacheType()) {
+            case F32 -> DType.F32;
+            case F16 -> DType.F16;
+            case Q8 -> DType.Q8;
+          };
       cacheMemory = new CacheMemory(options.cacheLimit(), cacheType);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
@@ -336,8 +340,9 @@ public final class LoadedModel implements AutoCloseable {
     } else if (checkpoint.rounded().isPresent()) {
       text += "; weights " + checkpoint.rounded().orElseThrow() + ", as stored";
     }
-    if (cacheMemory.type() != DType.F32) {
-      text += "; keys and values " + cacheMemory.type().name().toLowerCase(Locale.ROOT);
+    DType cacheType = transformer.store().type();
+    if (cacheType != DType.F32) {
+      text += "; keys and values " + cacheType.name().toLowerCase(Locale.ROOT);
     }
     return text + "; backend " + backend.name() + ": " + backend.describe();
   }

@@ -98,7 +98,7 @@ class KvCacheTest {
                       memories.add(new OneBlock());
                       yield memories.getLast();
                     }
-                    case "caches" -> arguments[0] == DType.F32;
+                    case "caches" -> arguments[0] != DType.F16;
                     case "name" -> "a backend";
                     case "copyRows" -> {
                       ((Content) arguments[2]).number = ((Content) arguments[0]).number;
@@ -348,6 +348,17 @@ class KvCacheTest {
         "backend a backend does not store keys and values in f16:"
             + " use --backend native, vector or scalar",
         refused.getMessage());
+  }
+
+  /** Heads that are no whole blocks of a type stay as they are. */
+  @Test
+  void headsThatAreNoWholeBlocksAreNotRounded() {
+    var all = new CacheMemory(Long.MAX_VALUE, DType.Q8);
+    assertEquals(DType.Q8, new KvStore(backend, LAYERS, KV_HEADS, 64, BLOCK, all).type());
+    var odd = new KvStore(backend, LAYERS, KV_HEADS, 48, BLOCK, all);
+    assertEquals(DType.F32, odd.type());
+    append(odd.newCache(), 1);
+    assertEquals(4L * ROWS * 48, all.used());
   }
 
   @Test

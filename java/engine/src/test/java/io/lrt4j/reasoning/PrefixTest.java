@@ -79,15 +79,25 @@ class PrefixTest {
   @ParameterizedTest
   @MethodSource("io.lrt4j.TestModels#backends")
   void halves(String backend) {
-    theSameBitsAsWithout(backend, CacheType.F16);
+    rounded(backend, CacheType.F16, 5e-3);
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.lrt4j.TestModels#backends")
+  void bytes(String backend) {
+    rounded(backend, CacheType.Q8, 5e-2);
+  }
+
+  private void rounded(String backend, CacheType type, double most) {
+    theSameBitsAsWithout(backend, type);
     Question question = question("How many apples?", Mode.DIRECT);
     try (SpiedModel plain = model(backend, true, 0);
-        SpiedModel half = model(backend, true, 0, CacheType.F16)) {
+        SpiedModel other = model(backend, true, 0, type)) {
       List<Float> exact = plain.ask(question).logprobs();
-      List<Float> rounded = half.ask(question).logprobs();
+      List<Float> rounded = other.ask(question).logprobs();
       assertNotEquals(exact, rounded);
       for (int i = 0; i < exact.size(); i++) {
-        assertEquals(exact.get(i), rounded.get(i), 5e-3);
+        assertEquals(exact.get(i), rounded.get(i), most);
       }
     }
   }

@@ -17,7 +17,7 @@ public abstract class CpuBackend implements Backend {
 
   @Override
   public boolean caches(DType type) {
-    return type == DType.F32 || type == DType.F16;
+    return type == DType.F32 || type == DType.F16 || type == DType.Q8;
   }
 
   @Override

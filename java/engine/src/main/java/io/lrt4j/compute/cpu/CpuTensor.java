@@ -1,6 +1,7 @@
 package io.lrt4j.compute.cpu;
 
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.Weight;
 import java.lang.foreign.MemorySegment;
@@ -62,7 +63,7 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data, boo
     return load(dtype, data, ((long) row * cols + col) * dtype.blockBytes());
   }
 
-  /** The first elements of a row of a plain type, converted to f32. */
+  /** The first elements of a row, of a plain type or q8, converted to f32. */
   void read(int row, float[] to, int count) {
     long at = row(row);
     switch (dtype) {
@@ -79,7 +80,15 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data, boo
           to[i] = Float.intBitsToFloat(halves[i] << 16);
         }
       }
-      case Q8, Q4 -> throw new IllegalArgumentException(dtype + " has no single elements");
+      case Q8 -> {
+        int block = dtype.blockElements();
+        for (int i = 0; i < count; i++) {
+          long b = at + (long) (i / block) * dtype.blockBytes();
+          float scale = load(DType.F16, data, b);
+          to[i] = scale * data.get(ValueLayout.JAVA_BYTE, b + Short.BYTES + i % block);
+        }
+      }
+      case Q4 -> throw new IllegalArgumentException(dtype + " has no single elements");
     }
   }
 
@@ -89,9 +98,16 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data, boo
     return halves;
   }
 
-  /** Sets elements from the first of a row on, of an f32 or f16 tensor, rounded to the nearest. */
+  /**
+   * Sets elements from the first of a row on, of an f32, f16 or q8 tensor (whole blocks), rounded
+   * to the nearest.
+   */
   void write(int row, float[] from, int offset, int count) {
     long at = row(row);
+    if (dtype == DType.Q8) {
+      Rounding.writeQ8(from, offset, count, data, at);
+      return;
+    }
     if (dtype == DType.F16) {
       for (int i = 0; i < count; i++) {
         data.set(SHORT, at + 2L * i, Float.floatToFloat16(from[offset + i]));

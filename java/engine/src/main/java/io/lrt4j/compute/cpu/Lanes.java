@@ -4,6 +4,7 @@ import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.function.IntPredicate;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -23,6 +24,8 @@ final class Lanes {
   static final VectorSpecies<Integer> I = IntVector.SPECIES_PREFERRED;
   private static final VectorSpecies<Short> S =
       VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
+  private static final VectorSpecies<Byte> B =
+      VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(F.vectorBitSize() / 4, 64)));
   static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   static final int N = F.length();
 
@@ -74,6 +77,24 @@ final class Lanes {
     }
     for (int i = body; i < n; i++) {
       to.set(CpuTensor.FLOAT, i * 4L, CpuTensor.load(DType.F16, halves, at + i * 2L));
+    }
+  }
+
+  /** n q8 numbers, whole blocks, from byte {@code at} on as f32, exactly. */
+  static void widenBytes(MemorySegment blocks, long at, int n, MemorySegment to) {
+    int size = DType.Q8.blockElements();
+    for (int i = 0; i < n; i += size) {
+      long block = at + DType.Q8.bytes(i);
+      float scale = CpuTensor.load(DType.F16, blocks, block);
+      for (int j = 0; j < size; j += B.length()) {
+        ByteVector some = ByteVector.fromMemorySegment(B, blocks, block + Short.BYTES + j, LE);
+        for (int part = 0; part < B.length() / N; part++) {
+          some.convertShape(VectorOperators.B2F, F, part)
+              .reinterpretAsFloats()
+              .mul(scale)
+              .intoMemorySegment(to, (i + j + part * N) * 4L, LE);
+        }
+      }
     }
   }
 

@@ -14,7 +14,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Causal grouped-query attention over the K/V cache, block by block of it; f16 ones are widened
+ * Causal grouped-query attention over the K/V cache, block by block of it; rounded ones are widened
  * first. One task is one key/value head, with all query heads that share it, for one row or, in
  * prefill, for four neighbours that then share every load of a key and a value.
  */
@@ -168,9 +168,14 @@ final class VectorAttention implements AutoCloseable {
       CpuTensor stored = CpuTensor.of(cache.block(block));
       data = stored.data();
       at = stored.row(first + from - begin);
-      if (stored.dtype() == DType.F16) {
+      if (stored.dtype() != DType.F32) {
         MemorySegment room = widened.ensure(4L * cache.blockLength() * cache.headDim());
-        Lanes.widenHalves(data, at, (to - from) * cache.headDim(), room);
+        int n = (to - from) * cache.headDim();
+        if (stored.dtype() == DType.F16) {
+          Lanes.widenHalves(data, at, n, room);
+        } else {
+          Lanes.widenBytes(data, at, n, room);
+        }
         data = room;
         at = 0;
       }

@@ -132,7 +132,8 @@ class AttentionOperationsTest {
     "14, 2, 64, F32",
     "4, 4, 128, F32",
     "3, 1, 34, F32",
-    "8, 2, 128, F16"
+    "8, 2, 128, F16",
+    "6, 2, 96, Q8"
   })
   void attentionDoesNotDependOnForksAndCompany(int heads, int kvHeads, int headDim, DType type) {
     Shape shape = new Shape(heads, kvHeads, headDim);
@@ -172,10 +173,20 @@ class AttentionOperationsTest {
     }
   }
 
-  /** Keys and values in f16 are what they were rounded to: the same bits as f32 ones give. */
+  /** Rounded keys and values are what they were rounded to: the same bits as f32 ones give. */
   @ParameterizedTest
-  @CsvSource({"1, 1, 2", "8, 2, 24", "4, 2, 64", "14, 2, 128", "3, 1, 34"})
-  void halves(int heads, int kvHeads, int headDim) {
+  @CsvSource({
+    "1, 1, 2, F16",
+    "8, 2, 24, F16",
+    "4, 2, 64, F16",
+    "14, 2, 128, F16",
+    "3, 1, 34, F16",
+    "2, 2, 32, Q8",
+    "7, 1, 64, Q8",
+    "6, 2, 96, Q8",
+    "4, 2, 128, Q8"
+  })
+  void rounded(int heads, int kvHeads, int headDim, DType rounded) {
     Shape shape = new Shape(heads, kvHeads, headDim);
     Numbers numbers = new Numbers(headDim);
     int[] windows = {7, 65, Integer.MAX_VALUE};
@@ -185,20 +196,23 @@ class AttentionOperationsTest {
         Batch half = new Batch(3);
         for (Sequence s : BATCHES.get(b)) {
           int positions = s.stored + s.rows;
-          float[] keys = halves(numbers.normal(positions * kvHeads * headDim, 0, 1.5));
-          float[] values = halves(numbers.normal(keys.length, 0, Math.pow(10, -2.0 * b)));
-          for (DType type : List.of(DType.F32, DType.F16)) {
-            KvCache cache = cache(memory, shape, s, s.depth, type);
-            store(cache, positions, keys, values);
-            (type == DType.F16 ? half : plain).add(cache, s.rows);
-            recordCaches(memory, cache);
-          }
+          float[] keys = numbers.normal(positions * kvHeads * headDim, 0, 1.5);
+          float[] values = numbers.normal(keys.length, 0, Math.pow(10, -2.0 * b));
+          KvCache cache = cache(memory, shape, s, s.depth, rounded);
+          store(cache, positions, keys, values);
+          KvCache widened = cache(memory, shape, s, s.depth, DType.F32);
+          store(widened, positions, load(cache, positions, true), load(cache, positions, false));
+          half.add(cache, s.rows);
+          plain.add(widened, s.rows);
+          recordCaches(memory, cache);
+          recordCaches(memory, widened);
         }
         int rows = plain.rows();
         float[] x = numbers.normal(rows * shape.width(), 0, 1.5);
         CpuTensor qkv = memory.input(rows, shape.width(), x);
         for (Backend backend : crews.andScalar(scalar)) {
-          String where = "halves on " + backend.describe() + ", " + shape + ", " + BATCHES.get(b);
+          String where =
+              rounded + " on " + backend.describe() + ", " + shape + ", " + BATCHES.get(b);
           float[] expected = attend(backend, memory, qkv, plain, shape, windows[b % 3]);
           assertSameBits(
               expected, attend(backend, memory, qkv, half, shape, windows[b % 3]), where);
@@ -206,13 +220,6 @@ class AttentionOperationsTest {
         }
       }
     }
-  }
-
-  private static float[] halves(float[] x) {
-    for (int i = 0; i < x.length; i++) {
-      x[i] = Float.float16ToFloat(Float.floatToFloat16(x[i]));
-    }
-    return x;
   }
 
   /** They are rounded as IEEE 754 has it: to the nearest, of two the even one. */
@@ -250,6 +257,67 @@ class AttentionOperationsTest {
         }
       }
     }
+  }
+
+  /**
+   * In q8 the largest of 32 numbers is 127 scales (as f16 has the scale), all others the nearest
+   * whole number of them; NaN and infinity make all 32 NaN.
+   */
+  @Test
+  void roundingToBytes() {
+    int dim = 64;
+    int rows = 2 * BLOCK;
+    Shape shape = new Shape(1, 1, dim);
+    float[] x = new Numbers(8).normal(rows * shape.width(), 0, 1);
+    for (int p = 0; p < rows; p++) {
+      int at = p * shape.width() + 2 * dim;
+      float by = (float) Math.pow(10, p / 2 - 9); // down to scales that f16 has few bits for
+      for (int c = at; c < at + dim; c++) {
+        x[c] *= by;
+      }
+      if (p % 4 == 3) { // ties, with a scale of 1
+        x[at] = -127;
+        for (int c = 1; c < 32; c++) {
+          x[at + c] = c - 16.5f;
+        }
+      }
+    }
+    int last = (rows - 1) * shape.width() + 2 * dim;
+    x[last - shape.width()] = Float.NaN;
+    x[last + 33] = Float.NEGATIVE_INFINITY;
+    for (Backend backend : crews.andScalar(scalar)) {
+      try (var memory = new GuardedMemory()) {
+        KvCache cache = cache(memory, shape, new Sequence(0, rows, 0), 0, DType.Q8);
+        CpuTensor qkv = memory.filled(rows, shape.width(), x);
+        CpuTensor rope = memory.input(rows, dim, new float[rows * dim]);
+        backend.ropeAndStore(qkv, new Batch(1).add(cache, rows), LAYER, null, null, EPS, rope);
+        memory.check(backend.describe());
+        float[] stored = load(cache, rows, false);
+        for (int i = 0; i < stored.length; i++) {
+          int at = i / dim * shape.width() + 2 * dim;
+          assertEquals(
+              inBytes(x, at + i % dim / 32 * 32, at + i % dim), stored[i], backend.describe());
+        }
+      }
+    }
+  }
+
+  private static float inBytes(float[] x, int from, int at) {
+    float largest = 0;
+    for (int c = from; c < from + 32; c++) {
+      if (!Float.isFinite(x[c])) {
+        return Float.NaN;
+      }
+      largest = Math.max(largest, Math.abs(x[c]));
+    }
+    float scale = Float.float16ToFloat(Float.floatToFloat16(largest / 127));
+    if (scale == 0) {
+      return 0;
+    }
+    double nearest = Math.rint(x[at] * (1 / scale));
+    return Float.isInfinite(scale)
+        ? Float.NaN
+        : scale * (float) Math.clamp(nearest, -127, 127) + 0f; // no -0
   }
 
   @ParameterizedTest
@@ -417,6 +485,21 @@ class AttentionOperationsTest {
         block.write(cache.valueRow(LAYER, h) + p % BLOCK, values, from, dim);
       }
     }
+  }
+
+  /** The keys (or values) that {@link #store} has put there. */
+  private static float[] load(KvCache cache, int positions, boolean keys) {
+    int dim = cache.headDim();
+    float[] all = new float[positions * cache.kvHeads() * dim];
+    float[] one = new float[dim];
+    for (int i = 0; i < positions * cache.kvHeads(); i++) {
+      int p = i / cache.kvHeads();
+      int h = i % cache.kvHeads();
+      int row = keys ? cache.keyRow(LAYER, h) : cache.valueRow(LAYER, h);
+      CpuTensor.of(cache.block(p / BLOCK)).read(row + p % BLOCK, one, dim);
+      System.arraycopy(one, 0, all, i * dim, dim);
+    }
+    return all;
   }
 
   private static void append(KvCache cache, int rows) {

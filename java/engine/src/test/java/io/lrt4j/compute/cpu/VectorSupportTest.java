@@ -120,7 +120,8 @@ class VectorSupportTest {
       var attention = new AttentionOperationsTest();
       attention.attention(3, 1, 34);
       attention.attentionDoesNotDependOnForksAndCompany(3, 1, 34, DType.F32);
-      attention.halves(3, 1, 34);
+      attention.rounded(3, 1, 34, DType.F16);
+      attention.rounded(6, 2, 96, DType.Q8);
       attention.ropeAndStore(3, 1, 34, true);
       attention.close();
       var training = new TrainingOperationsTest();
