@@ -34,7 +34,7 @@ record Jmh(Effort effort, Path log) {
   /**
    * How long to measure.
    *
-   * @param forks fresh Java processes for each benchmark; 0 runs it in this one
+   * @param forks fresh Java processes for each benchmark; 0 runs it in this one, without warming up
    * @param iterations after twice as many to warm up: vector code is slow to compile
    * @param millis of one iteration
    */
@@ -170,7 +170,7 @@ record Jmh(Effort effort, Path log) {
             .timeUnit(TimeUnit.SECONDS)
             .threads(threads)
             .forks(effort.forks)
-            .warmupIterations(2 * effort.iterations)
+            .warmupIterations(effort.forks == 0 ? 0 : 2 * effort.iterations)
             .warmupTime(TimeValue.milliseconds(effort.millis))
             .measurementIterations(effort.iterations)
             .measurementTime(TimeValue.milliseconds(effort.millis))

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 
 /** Lower rooms know nothing of upper ones. */
 class ArchitectureTest {
-  private final JavaClasses classes =
+  private static final JavaClasses CLASSES =
       new ClassFileImporter()
           .withImportOption(new ImportOption.DoNotIncludeTests())
           .importPackages("io.lrt4j");
@@ -54,14 +54,14 @@ class ArchitectureTest {
         .mayOnlyBeAccessedByLayers("reasoning", "decode")
         .whereLayer("backends")
         .mayNotBeAccessedByAnyLayer()
-        .check(classes);
+        .check(CLASSES);
   }
 
   /** In the API's package, only the loaded engine uses what is below. */
   @Test
   void onlyTheLoadedEngineLooksDown() {
-    assertTrue(classes.contain("io.lrt4j.Engine"));
-    classes.get("io.lrt4j.Engine").getPackage().getClasses().stream()
+    assertTrue(CLASSES.contain("io.lrt4j.Engine"));
+    CLASSES.get("io.lrt4j.Engine").getPackage().getClasses().stream()
         .filter(c -> !c.getName().matches("io\\.lrt4j\\.LoadedEngine(\\$.*)?"))
         .flatMap(c -> c.getDirectDependenciesFromSelf().stream())
         .map(d -> d.getTargetClass().getPackageName())

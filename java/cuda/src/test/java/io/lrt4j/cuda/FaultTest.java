@@ -164,7 +164,8 @@ class FaultTest {
 
   @Test
   void loadingOverAndOver() {
-    for (int i = 0; i < 200; i++) {
+    int rounds = 25 * Integer.getInteger("fuzz", 1);
+    for (int i = 0; i < rounds; i++) {
       TestModels.engine("cuda").close();
       assertEquals(0, Emulator.used());
       assertEquals(0, Emulator.pinned());
