@@ -32,9 +32,8 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class BackendOperationsTest {
-  private static final int[] SIZES =
-      Numbers.upToLargest(1, 2, 3, 5, 13, 16, 31, 33, 63, 64, 65, 127, 207, 512);
-  private static final int[] ROWS = Numbers.upToLargest(1, 2, 3, 4, 5, 7, 8, 13, 64);
+  private static final int[] SIZES = {1, 2, 3, 5, 13, 16, 31, 33, 63, 64, 65, 127, 207, 512};
+  private static final int[] ROWS = {1, 2, 3, 4, 5, 7, 8, 13, 64};
   private static final int SPARE = 3; // rows that the activations have room for beyond those in use
   private static final float EPS = 1e-6f;
 

@@ -5,7 +5,6 @@ import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 
 /** Random tensors, and how close two results are. */
 final class Numbers {
@@ -22,12 +21,6 @@ final class Numbers {
 
   Numbers(long seed) {
     random = new SplittableRandom(seed);
-  }
-
-  /** Sizes to test, without those that {@code -Dlrt4j.test.largest} finds too large. */
-  static int[] upToLargest(int... sizes) {
-    int largest = Integer.getInteger("lrt4j.test.largest", Integer.MAX_VALUE);
-    return IntStream.of(sizes).filter(size -> size <= largest).toArray();
   }
 
   int below(int bound) {

@@ -145,10 +145,7 @@ class VectorSupportTest {
       assertEquals(
           bits + "\n",
           ChildJvm.run(
-              ChildJvm.with(
-                  "-XX:MaxVectorSize=" + bits / 8,
-                  "-Dlrt4j.test.backend=vector",
-                  "-Dlrt4j.test.largest=63"), // several vectors and what is left, at each width
+              ChildJvm.with("-XX:MaxVectorSize=" + bits / 8, "-Dlrt4j.test.backend=vector"),
               Operations.class));
     }
   }
