@@ -1,5 +1,6 @@
 package io.lrt4j.bench;
 
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
@@ -37,8 +38,8 @@ public class ProjectionBenchmark {
   @Param({"1", "4", "64", "256"})
   public int rows;
 
-  /** Type of the weights. */
-  @Param({"BF16", "F16", "F32"})
+  /** Type that the weights are kept in; Q8 and Q4 are rounded from BF16. */
+  @Param({"BF16", "F16", "F32", "Q8", "Q4"})
   public DType dtype = DType.BF16;
 
   /** All copies together, in mebibytes. */
@@ -61,14 +62,22 @@ public class ProjectionBenchmark {
     int by = shape.indexOf('x');
     int in = Integer.parseInt(shape.substring(0, by));
     int out = Integer.parseInt(shape.substring(by + 1));
+    Quantization quantization =
+        switch (dtype) {
+          case F32, F16, BF16 -> Quantization.NONE;
+          case Q8 -> Quantization.Q8;
+          case Q4 -> Quantization.Q4;
+        };
+    DType stored = quantization == Quantization.NONE ? dtype : DType.BF16;
     long size = dtype.bytes((long) in * out);
-    MemorySegment first = weights((long) in * out);
+    MemorySegment first = weights(stored, (long) in * out);
     long count = Math.max(1, ((long) mebibytes << 20) / size);
-    memory = backend.newMemory();
-    copies.add(memory.linear(List.of(new Memory.Part(new Weight(dtype, out, in, first), null))));
+    memory = backend.newMemory(quantization);
+    copies.add(memory.linear(List.of(new Memory.Part(new Weight(stored, out, in, first), null))));
     for (long i = 1; i < count; i++) {
-      MemorySegment copy = arena.allocate(size, 64).copyFrom(first);
-      copies.add(memory.linear(List.of(new Memory.Part(new Weight(dtype, out, in, copy), null))));
+      // What is rounded is a copy anyway.
+      MemorySegment copy = stored == dtype ? arena.allocate(size, 64).copyFrom(first) : first;
+      copies.add(memory.linear(List.of(new Memory.Part(new Weight(stored, out, in, copy), null))));
     }
     x = memory.allocate(rows, in);
     y = memory.allocate(rows, out);
@@ -77,19 +86,19 @@ public class ProjectionBenchmark {
     flops = 2L * rows * in * out;
   }
 
-  private MemorySegment weights(long elements) {
-    MemorySegment data = arena.allocate(dtype.bytes(elements), 64);
+  private MemorySegment weights(DType stored, long elements) {
+    MemorySegment data = arena.allocate(stored.bytes(elements), 64);
     SplittableRandom random = new SplittableRandom(1);
     var shorts = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
     var floats = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
     for (long i = 0; i < elements; i++) {
       float value = (float) random.nextDouble(-0.05, 0.05);
-      switch (dtype) {
+      switch (stored) {
         case F32 -> data.setAtIndex(floats, i, value);
         case F16 -> data.setAtIndex(shorts, i, Float.floatToFloat16(value));
         case BF16 ->
             data.setAtIndex(shorts, i, (short) (Float.floatToRawIntBits(value) >>> Short.SIZE));
-        case Q8, Q4 -> throw new IllegalArgumentException(dtype + " is made of other types");
+        case Q8, Q4 -> throw new IllegalArgumentException(stored + " is made of other types");
       }
     }
     return data;

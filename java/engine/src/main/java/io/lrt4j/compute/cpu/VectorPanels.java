@@ -27,16 +27,15 @@ final class VectorPanels implements AutoCloseable {
 
   /** Activations as weights of one type want them. */
   private static final class Input {
-    float[] values = {}; // [rows of whole tiles, in]
+    int[] values = {}; // patterns: [rows of whole tiles, at most in]
     float[] scales = {}; // [rows of whole tiles, blocks]
-    float[] begins = {};
+    int[] begins = {}; // and one more: kernels fetch the next block's with the last of a row
 
-    void ensure(int rows, int in) {
-      int size = Math.multiplyExact(rows, in);
-      if (values.length < size) {
-        values = new float[size];
-        scales = new float[size / BLOCK];
-        begins = new float[size / BLOCK];
+    void ensure(int blocks) {
+      if (scales.length < blocks) {
+        values = new int[Math.multiplyExact(blocks, BLOCK)];
+        scales = new float[blocks];
+        begins = new int[blocks + 1];
       }
     }
   }
@@ -46,8 +45,12 @@ final class VectorPanels implements AutoCloseable {
     final Scratch weights = new Scratch(); // of a chunk of a tile's outputs, as f32
     final Scratch scales = new Scratch(); // of all blocks of a tile's outputs
     final float[] one = new float[OUTPUTS];
+    final int[] bytes = new int[BLOCK];
     final long[] at = new long[TILE];
     float[] sums = {};
+
+    @SuppressWarnings("UnusedVariable") // written alone keeps touching from being left out
+    int seen;
 
     float[] sums(int n) {
       if (sums.length < n) {
@@ -76,15 +79,16 @@ final class VectorPanels implements AutoCloseable {
   void begin(DType type, int rows, int in) {
     this.rows = rows;
     blocks = in / BLOCK;
-    input(type).ensure((rows + TILE - 1) / TILE * TILE, in);
+    int all = Math.multiplyExact((rows + TILE - 1) / TILE * TILE, blocks);
+    input(type).ensure(all);
   }
 
   /** Rounds a row of activations, which is at {@code from}. */
-  void round(DType type, float[] x, int from, int row) {
+  void round(DType type, float[] x, int from, int row, int worker) {
     Input to = input(type);
     PanelKernel kernel = PanelKernel.of(type);
-    int at = row * blocks;
-    kernel.round(x, from, blocks, to.values, at * BLOCK, to.scales, to.begins, at);
+    int[] bytes = rooms[worker].bytes;
+    kernel.round(x, from, blocks, to.values, to.scales, to.begins, row * blocks, bytes, rows == 1);
   }
 
   /** How many outputs make a task. */
@@ -129,7 +133,7 @@ final class VectorPanels implements AutoCloseable {
     PanelKernel kernel = PanelKernel.of(type);
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
-    long scalesAt = kernel.scalesAt(blocks);
+    long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
     MemorySegment scales = room.scales.ensure(LANES * TILE * blocks);
     long[] at = room.at;
@@ -144,10 +148,8 @@ final class VectorPanels implements AutoCloseable {
       }
       kernel.stream(
           x.values,
-          0,
           x.scales,
           x.begins,
-          0,
           blocks,
           w,
           at[0],
@@ -155,7 +157,6 @@ final class VectorPanels implements AutoCloseable {
           at[2] - at[0],
           at[3] - at[0],
           scales,
-          0,
           room.one);
       for (int v = 0; v < TILE; v++) {
         int panel = Math.min(v / PARTS * run + step, panels - 1);
@@ -169,11 +170,13 @@ final class VectorPanels implements AutoCloseable {
     PanelKernel kernel = PanelKernel.of(type);
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
-    long blockBytes = (long) kernel.groups() * PanelKernel.GROUP;
-    long scalesAt = kernel.scalesAt(blocks);
+    long blockBytes = kernel.blockBytes();
+    long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
     MemorySegment scales = room.scales.ensure(LANES * TILE * blocks);
     MemorySegment widened = room.weights.ensure(LANES * TILE * BLOCK * CHUNK);
+    // In one long run; the chunks below are short ones, for which memory is slow.
+    room.seen = PanelKernel.touch(w, first * panelBytes, panels * panelBytes);
     for (int v = 0; v < TILE; v++) {
       int panel = first + Math.min(v / PARTS, panels - 1);
       long at = panel * panelBytes + scalesAt + v % PARTS * LANES / 2;
@@ -187,23 +190,18 @@ final class VectorPanels implements AutoCloseable {
         kernel.widen(w, at, some, widened, v * LANES);
       }
       for (int row = 0; row < rows; row += TILE) {
-        int b = row * blocks + block;
         PanelKernel.tile(
             x.values,
-            b * BLOCK,
-            blocks * BLOCK,
             x.scales,
             x.begins,
-            b,
+            row * blocks + block,
             blocks,
             some,
             widened,
-            0,
             scales,
             LANES * TILE * block,
             sums,
-            row * OUTPUTS,
-            OUTPUTS);
+            row * OUTPUTS);
       }
     }
   }

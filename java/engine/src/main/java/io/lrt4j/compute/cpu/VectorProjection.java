@@ -165,7 +165,7 @@ final class VectorProjection implements AutoCloseable {
     if (norm != null) {
       VectorNorm.rmsNorm(input, to, in, norm, eps);
     }
-    finishRow(row);
+    finishRow(row, worker);
   }
 
   private void gateRow(int row, int worker) {
@@ -185,20 +185,20 @@ final class VectorProjection implements AutoCloseable {
       float g = s.get(FLOAT, gate + k);
       input[to + c] = g / (Lanes.exp(-g) + 1f) * s.get(FLOAT, up + k);
     }
-    finishRow(row);
+    finishRow(row, worker);
   }
 
   /** The other forms of a plain row. */
-  private void finishRow(int row) {
+  private void finishRow(int row, int worker) {
     int from = plain + row * in;
     if (split) {
       splitRow(row);
     }
     if (q8) {
-      rounded.round(DType.Q8, input, from, row);
+      rounded.round(DType.Q8, input, from, row, worker);
     }
     if (q4) {
-      rounded.round(DType.Q4, input, from, row);
+      rounded.round(DType.Q4, input, from, row, worker);
     }
   }
 
