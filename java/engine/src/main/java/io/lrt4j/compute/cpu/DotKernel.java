@@ -25,16 +25,6 @@ abstract sealed class DotKernel permits F32Dot, HalfDot {
   /** Whether activations come with even and odd elements apart (see {@link HalfDot}). */
   abstract boolean splitInput();
 
-  /**
-   * The inner products of one row of x and 4 of w over the body: x · w_j in the N lanes from j N
-   * on; {@link Lanes#sum4} adds them up.
-   *
-   * @param x activations, from element xAt on
-   * @param w weights, from byte wAt on, wStride bytes from row to row
-   */
-  abstract void dot1x4(
-      float[] x, int xAt, MemorySegment w, long wAt, long wStride, int body, float[] lanes);
-
   /** x · w over the body. */
   abstract float dot(float[] x, int xAt, MemorySegment w, long wAt, int body);
 }

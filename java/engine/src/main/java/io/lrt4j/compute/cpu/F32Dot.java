@@ -29,7 +29,13 @@ final class F32Dot extends DotKernel {
     return FloatVector.fromMemorySegment(F, s, at, LE);
   }
 
-  @Override
+  /**
+   * The inner products of one row of x and 4 of w over the body: x · w_j in the N lanes from j N
+   * on; {@link Lanes#sum4} adds them up.
+   *
+   * @param x activations, from element xAt on
+   * @param w weights, from byte wAt on, wStride bytes from row to row
+   */
   void dot1x4(
       float[] x, int xAt, MemorySegment w, long wAt, long wStride, int body, float[] lanes) {
     FloatVector s0 = FloatVector.zero(F);

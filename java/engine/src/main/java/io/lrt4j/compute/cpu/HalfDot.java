@@ -32,60 +32,20 @@ abstract sealed class HalfDot extends DotKernel permits F16Dot, Bf16Dot {
    */
   abstract FloatVector widen(IntVector top);
 
-  private FloatVector even(IntVector pairs) {
+  final FloatVector even(IntVector pairs) {
     return widen(pairs.lanewise(VectorOperators.LSHL, 16));
   }
 
-  private FloatVector odd(IntVector pairs) {
+  final FloatVector odd(IntVector pairs) {
     return widen(pairs.and(0xFFFF0000));
   }
 
-  private static FloatVector load(float[] x, int at) {
+  static FloatVector load(float[] x, int at) {
     return FloatVector.fromArray(F, x, at);
   }
 
-  private static IntVector pairs(MemorySegment s, long at) {
+  static IntVector pairs(MemorySegment s, long at) {
     return IntVector.fromMemorySegment(I, s, at, LE);
-  }
-
-  /**
-   * The body of one row of weights as f32, in the order of the activations: what {@link Tile} works
-   * on.
-   *
-   * @param w weights, from byte wAt on
-   * @param to receives them, from byte {@code at} on
-   */
-  final void widen(MemorySegment w, long wAt, int body, MemorySegment to, long at) {
-    for (int k = 0; k < body; k += 2 * N) {
-      IntVector p = pairs(w, wAt + k * 2L);
-      even(p).intoMemorySegment(to, at + k * 4L, LE);
-      odd(p).intoMemorySegment(to, at + (k + N) * 4L, LE);
-    }
-  }
-
-  @Override
-  final void dot1x4(
-      float[] x, int xAt, MemorySegment w, long wAt, long wStride, int body, float[] lanes) {
-    FloatVector s0 = FloatVector.zero(F);
-    FloatVector s1 = FloatVector.zero(F);
-    FloatVector s2 = FloatVector.zero(F);
-    FloatVector s3 = FloatVector.zero(F);
-    for (int k = 0; k < body; k += 2 * N) {
-      FloatVector a = load(x, xAt + k);
-      FloatVector b = load(x, xAt + k + N);
-      IntVector p0 = pairs(w, wAt + k * 2L);
-      IntVector p1 = pairs(w, wAt + wStride + k * 2L);
-      IntVector p2 = pairs(w, wAt + 2 * wStride + k * 2L);
-      IntVector p3 = pairs(w, wAt + 3 * wStride + k * 2L);
-      s0 = b.fma(odd(p0), a.fma(even(p0), s0));
-      s1 = b.fma(odd(p1), a.fma(even(p1), s1));
-      s2 = b.fma(odd(p2), a.fma(even(p2), s2));
-      s3 = b.fma(odd(p3), a.fma(even(p3), s3));
-    }
-    s0.intoArray(lanes, 0 * N);
-    s1.intoArray(lanes, 1 * N);
-    s2.intoArray(lanes, 2 * N);
-    s3.intoArray(lanes, 3 * N);
   }
 
   @Override

@@ -13,7 +13,7 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * The inner loop of prefill: the inner products of 4 rows of activations and 4 of weights, 16 sums
  * in registers for 8 loads a step. A sum runs over its elements in the order of {@link
- * DotKernel#dot1x4}, so that prefill and decoding agree to the bit.
+ * DotKernel#dot}, so that prefill and decoding agree to the bit.
  */
 final class Tile {
   private Tile() {}
