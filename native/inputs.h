@@ -46,32 +46,17 @@ static void quantize(const float *x, int n, int8_t *bytes, float *scales, int32_
   for (int block = 0; block < n / LRT_BLOCK; block++) {
     const float *from = x + block * LRT_BLOCK;
     int8_t *to = bytes + block * LRT_BLOCK;
-    vec most = all(0);
-    ivec wrong = {0};
-    for (int i = 0; i < LRT_BLOCK; i += W) {
-      vec v = load(from + i);
-      wrong |= v != v;
-      most = larger((vec)((ivec)v & 0x7FFFFFFF), most);
-    }
-    float largest = greatest(most);
+    float largest = largest_of_block(from);
     vec inverse = all(largest > 0 ? 127 / largest : 0);
-    const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
     ivec sums = {0};
     for (int i = 0; i < LRT_BLOCK; i += W) {
-      ivec low = (ivec)(load(from + i) * inverse + magic) << 24 >> 24;
+      ivec low = to_bytes(load(from + i) * inverse);
       sums += low;
-#if W == 16
-      _mm_storeu_si128((__m128i *)(to + i), _mm512_cvtepi32_epi8((__m512i)low));
-#else
-      for (int lane = 0; lane < W; lane++) {
-        to[i + lane] = (int8_t)low[lane];
-      }
-#endif
+      store_bytes(to + i, low);
     }
     int32_t total = 0;
     for (int lane = 0; lane < W; lane++) {
       total += sums[lane];
-      largest = wrong[lane] ? NAN : largest; /* what is wrong with the numbers shows */
     }
     scales[block] = largest / 127;
     begin[block] = -128 * total;

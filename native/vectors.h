@@ -164,6 +164,38 @@ INLINE vec halves(const uint16_t *p) {
 #endif
 }
 
+/* The largest magnitude of a block; NaN if one is, so that what is wrong with the numbers shows. */
+INLINE float largest_of_block(const float *x) {
+  vec most = all(0);
+  ivec wrong = {0};
+  for (int i = 0; i < LRT_BLOCK; i += W) {
+    vec v = load(x + i);
+    wrong |= v != v;
+    most = larger((vec)((ivec)v & 0x7FFFFFFF), most);
+  }
+  float largest = greatest(most);
+  for (int lane = 0; lane < W; lane++) {
+    largest = wrong[lane] ? NAN : largest;
+  }
+  return largest;
+}
+
+/* Numbers of at most 127 as whole ones, to the nearest, ties to even. */
+INLINE ivec to_bytes(vec v) {
+  const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
+  return (ivec)(v + magic) << 24 >> 24;
+}
+
+INLINE void store_bytes(int8_t *p, ivec v) {
+#if W == 16
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)v));
+#else
+  for (int lane = 0; lane < W; lane++) {
+    p[lane] = (int8_t)v[lane];
+  }
+#endif
+}
+
 /* W signed bytes. */
 INLINE vec signed_bytes(const int8_t *p) {
 #if W == 16
@@ -258,28 +290,13 @@ static inline void narrow_halves(const float *x, int n, uint16_t *to) {
 
 /* A block as q8: the scale that takes the largest magnitude to 127, to the nearest; so are bytes. */
 INLINE void narrow_block(const float *x, char *to) {
-  vec most = all(0);
-  ivec wrong = {0};
-  for (int i = 0; i < LRT_BLOCK; i += W) {
-    vec v = load(x + i);
-    wrong |= v != v;
-    most = larger((vec)((ivec)v & 0x7FFFFFFF), most);
-  }
-  float largest = greatest(most);
-  for (int lane = 0; lane < W; lane++) {
-    largest = wrong[lane] ? NAN : largest; /* what is wrong with the numbers shows */
-  }
-  uint16_t half = rounded_half(largest / 127);
+  uint16_t half = rounded_half(largest_of_block(x) / 127);
   memcpy(to, &half, sizeof half);
   float scale = scale_at(to)[0];
   vec inverse = all(scale == 0 ? 0 : 1 / scale);
-  const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
   for (int i = 0; i < LRT_BLOCK; i += W) {
     vec v = load(x + i) * inverse; /* the scale was rounded too: it may be more than 127 */
-    ivec bytes = (ivec)(lesser(all(127), larger(all(-127), v)) + magic) << 24 >> 24;
-    for (int lane = 0; lane < W; lane++) {
-      to[2 + i + lane] = (char)bytes[lane];
-    }
+    store_bytes((int8_t *)to + 2 + i, to_bytes(lesser(all(127), larger(all(-127), v))));
   }
 }
 

@@ -14,9 +14,6 @@ import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.ScalarBackend;
 import java.util.Arrays;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -27,35 +24,16 @@ import org.junit.jupiter.params.provider.ValueSource;
  * block and tail, with blocks and threads in a random order. Outputs are poisoned, and rows that
  * are not asked for stay so. Attention is in {@link AttentionTest}.
  */
-class OperationsTest {
+class OperationsTest extends OnDevice {
   private static final int[] SIZES = {1, 2, 5, 13, 31, 63, 64, 65, 207};
   private static final int[] ROWS = {1, 2, 3, 5, 8, 13};
   private static final int SPARE = 2;
   private static final float EPS = 1e-6f;
 
   private final ScalarBackend scalar = new ScalarBackend();
-  private @Nullable Backend cuda;
 
-  @BeforeEach
-  void open() {
-    Emulator.order(7);
-    cuda = new CudaProvider().open(1);
-  }
-
-  @AfterEach
-  void close() {
-    Emulator.check("after all");
-    Emulator.order(0);
-    if (cuda != null) {
-      cuda.close();
-    }
-  }
-
-  private Backend cuda() {
-    if (cuda == null) {
-      throw new IllegalStateException("no backend");
-    }
-    return cuda;
+  OperationsTest() {
+    super(7);
   }
 
   /** An operation on {@code y}, with what else it needs made in {@code memory}. */
@@ -89,7 +67,7 @@ class OperationsTest {
 
   private void compare(String what, int rows, int cols, float[] y, Operation operation) {
     float[] expected = result(scalar, rows, cols, y, operation);
-    float[] got = result(cuda(), rows, cols, y, operation);
+    float[] got = result(cuda, rows, cols, y, operation);
     Close.assertClose(expected, got, what);
   }
 
@@ -153,7 +131,7 @@ class OperationsTest {
     for (int rows : ROWS) {
       float[] together =
           result(
-              cuda(),
+              cuda,
               rows,
               out,
               POISONED,
@@ -162,7 +140,7 @@ class OperationsTest {
         float[] one = Arrays.copyOfRange(x, row * in, (row + 1) * in);
         float[] alone =
             result(
-                cuda(),
+                cuda,
                 1,
                 out,
                 POISONED,
@@ -178,7 +156,7 @@ class OperationsTest {
     var numbers = new Numbers(3);
     Weight embedding = numbers.weight(DType.BF16, 65, 64);
     float[] x = numbers.normal(2 * 64, 0, 1);
-    try (Memory memory = cuda().newMemory()) {
+    try (Memory memory = cuda.newMemory()) {
       memory.weight(embedding);
       long before = memory.bytes();
       memory.linear(List.of(new Part(embedding, null)));
@@ -257,11 +235,11 @@ class OperationsTest {
           POISONED,
           (b, m, y) -> b.multiplyRow(tensor(b, m, 2, n, row), 1, m.weight(table), 9, y));
       try (Memory here = scalar.newMemory();
-          Memory there = cuda().newMemory()) {
+          Memory there = cuda.newMemory()) {
         float[] expected = new float[5 * n];
         float[] got = new float[5 * n];
         scalar.read(here.weight(table), 2, expected, 5);
-        cuda().read(there.weight(table), 2, got, 5);
+        cuda.read(there.weight(table), 2, got, 5);
         assertArrayEquals(expected, got);
       }
     }
@@ -277,7 +255,7 @@ class OperationsTest {
         logits[i] = Math.round(logits[i]); // so that there are ties
       }
       LogitSummary expected = summary(scalar, logits, n);
-      LogitSummary got = summary(cuda(), logits, n);
+      LogitSummary got = summary(cuda, logits, n);
       assertEquals(expected.argmax, got.argmax);
       assertEquals(expected.max, got.max);
       assertEquals(expected.second, got.second);
@@ -302,11 +280,11 @@ class OperationsTest {
     for (int i = 0; i < n; i++) {
       all[i] = values[i % 1024] + i;
     }
-    try (Memory memory = cuda().newMemory()) {
+    try (Memory memory = cuda.newMemory()) {
       Tensor t = memory.allocate(1024, n / 1024);
-      cuda().write(all, t, 0, 1024);
+      cuda.write(all, t, 0, 1024);
       float[] back = new float[n];
-      cuda().read(t, 0, back, 1024);
+      cuda.read(t, 0, back, 1024);
       assertArrayEquals(all, back);
     }
   }

@@ -171,7 +171,7 @@ final class VectorPanels implements AutoCloseable {
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
     long blockBytes = kernel.blockBytes();
-    long scalesAt = blocks * kernel.blockBytes();
+    long scalesAt = blocks * blockBytes;
     MemorySegment w = weight.data();
     MemorySegment scales = room.scales.ensure(LANES * TILE * blocks);
     MemorySegment widened = room.weights.ensure(LANES * TILE * BLOCK * CHUNK);

@@ -13,7 +13,9 @@ import io.lrt4j.compute.cpu.CpuTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +26,7 @@ final class NativeMemory implements Memory {
   private static final long LARGE = 1 << 20; // from here on, in large pages
   private static final long SLAB = 32 << 20; // that weights share: a page of each would be waste
   private static final int ALIGNMENT = 64;
+  private static final Set<DType> PLAIN = EnumSet.of(DType.F32, DType.F16, DType.BF16);
   private static final int BF16_ROUNDED = 4; // as in lrt4j.h: multiplied by rounded activations
 
   private final NativeBackend backend;
@@ -76,17 +79,17 @@ final class NativeMemory implements Memory {
   @Override
   public @Nullable Tensor table(Linear head) {
     NativeLinear linear = NativeLinear.of(head);
+    if (linear.count() > 1) {
+      return null;
+    }
     NativeLinear.Part only = linear.layers().getFirst();
-    DType type =
-        switch (only.dtype()) {
-          case 0 -> DType.F32;
-          case 1 -> DType.F16;
-          case 2, BF16_ROUNDED -> DType.BF16;
-          default -> null;
-        };
-    return type == null || linear.count() > 1
-        ? null
-        : new PackedRows(type, only.out(), linear.in(), only.packed());
+    int dtype = only.dtype() == BF16_ROUNDED ? number(DType.BF16) : only.dtype();
+    for (DType type : PLAIN) {
+      if (number(type) == dtype) {
+        return new PackedRows(type, only.out(), linear.in(), only.packed());
+      }
+    }
+    return null;
   }
 
   private NativeLinear.Part part(Weight w, @Nullable CpuTensor bias) {
