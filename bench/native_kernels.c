@@ -111,7 +111,7 @@ int main(void) {
     void *packed[LAYERS];
     for (int l = 0; l < LAYERS; l++) {
       packed[l] = memory(bytes);
-      lrt_pack(c, types[t].dtype, OUT, IN, raw, packed[l]);
+      lrt_pack(c, types[t].dtype, types[t].dtype, OUT, IN, raw, packed[l]);
     }
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
       int layers = rows[r] > 16 ? 8 : LAYERS;

@@ -69,7 +69,8 @@ typedef struct {
   /* One row of the input: silu(g) u. */
   void (*gate)(const float *gate_up, int in, lrt_input *to, int row);
   lrt_product *product[LRT_DTYPES];
-  void (*pack)(int dtype, int out, int in, const void *from, void *to, int panel);
+  /* See lrt_pack. */
+  void (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
   void (*norm)(const float *x, int n, const float *weight, float eps, float *out);
   void (*rotate)(float *x, int dim, const float *rope);
   /* n numbers as f16 or q8 (whole blocks), or as they are. */

@@ -131,7 +131,7 @@ int64_t lrt_packed_bytes(int dtype, int out, int in) {
 
 typedef struct {
   const lrt_kernels *kernels;
-  int dtype, out, in;
+  int stored, dtype, out, in;
   const void *from;
   void *to;
 } packing;
@@ -139,11 +139,11 @@ typedef struct {
 static void pack_panel(void *arguments, int task, int worker) {
   (void)worker;
   const packing *p = arguments;
-  p->kernels->pack(p->dtype, p->out, p->in, p->from, p->to, task);
+  p->kernels->pack(p->stored, p->dtype, p->out, p->in, p->from, p->to, task);
 }
 
-void lrt_pack(lrt_context *c, int dtype, int out, int in, const void *from, void *to) {
-  packing p = {&c->kernels, dtype, out, in, from, to};
+void lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void *from, void *to) {
+  packing p = {&c->kernels, stored, dtype, out, in, from, to};
   pool_run(c->pool, pack_panel, &p, panels_of(out));
 }
 

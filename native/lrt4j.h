@@ -92,7 +92,9 @@ LRT_EXPORT void *lrt_allocate(int64_t bytes);
 LRT_EXPORT void lrt_free(void *p, int64_t bytes);
 
 LRT_EXPORT int64_t lrt_packed_bytes(int dtype, int out, int in);
-LRT_EXPORT void lrt_pack(lrt_context *c, int dtype, int out, int in, const void *from, void *to);
+/* Packs a weight as what it is stored as, or one of a plain type as q8 or q4, into zeroed memory. */
+LRT_EXPORT void lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void *from,
+                         void *to);
 
 /*
  * y = f(x) W^T + b, or y += that; the parts' outputs side by side. f is a norm (norm not null), or

@@ -5,31 +5,185 @@
 #include "vectors.h"
 
 
-/* q8 and q4: `bytes` of a block in a row, its scale first; flip makes signed bytes unsigned. */
-static void pack_blocks(int bytes, int flip, int lanes, int in, const uint8_t *from, uint8_t *to) {
-  int blocks = in / LRT_BLOCK;
-  int numbers = bytes - 2;
-  uint8_t *scales = to + (int64_t)blocks * numbers * LRT_PANEL;
+/* How blocks of a type lie: the bytes of one in a row, its scale first; flip makes signed bytes unsigned. */
+typedef struct {
+  int bytes;
+  uint32_t flip;
+  int count; /* of them in a row */
+} block_form;
+
+static block_form form_of(int dtype, int in) {
+  int q8 = dtype == LRT_DTYPE_Q8;
+  return (block_form){q8 ? LRT_Q8_BYTES : LRT_Q4_BYTES, q8 ? 0x80808080 : 0, in / LRT_BLOCK};
+}
+
+static void pack_block(const block_form *form, int lane, int block, const uint8_t *from, uint8_t *panel) {
+  int numbers = form->bytes - 2;
+  uint8_t *scales = panel + (int64_t)form->count * numbers * LRT_PANEL;
+  memcpy(scales + (block * LRT_PANEL + lane) * 2, from, 2);
+  uint8_t *at = panel + (int64_t)block * numbers * LRT_PANEL + lane * 4;
+  for (int k = 0; k < numbers; k += 4) {
+    uint32_t four;
+    memcpy(&four, from + 2 + k, sizeof four);
+    four ^= form->flip;
+    memcpy(at + k * LRT_PANEL, &four, sizeof four);
+  }
+}
+
+/* The block's elements of `lanes` rows, side by side; other lanes are zero. */
+static void load_block(int dtype, int lanes, int in, int block, const char *from,
+                       float x[LRT_BLOCK][LRT_PANEL]) {
+  memset(x, 0, sizeof(float) * LRT_BLOCK * LRT_PANEL);
+  int size = dtype == LRT_DTYPE_F32 ? 4 : 2;
   for (int lane = 0; lane < lanes; lane++) {
-    const uint8_t *row = from + (int64_t)lane * blocks * bytes;
-    for (int block = 0; block < blocks; block++, row += bytes) {
-      memcpy(scales + (block * LRT_PANEL + lane) * 2, row, 2);
-      uint8_t *at = to + (int64_t)block * numbers * LRT_PANEL + lane * 4;
-      for (int k = 0; k < numbers; k++) {
-        at[k / 4 * LRT_PANEL * 4 + k % 4] = (uint8_t)(row[2 + k] ^ flip);
+    const char *row = from + ((int64_t)lane * in + (int64_t)block * LRT_BLOCK) * size;
+    float numbers[LRT_BLOCK];
+    if (dtype == LRT_DTYPE_F32) {
+      memcpy(numbers, row, sizeof numbers);
+    } else {
+      uint16_t halves[LRT_BLOCK]; /* rows need not be aligned */
+      memcpy(halves, row, sizeof halves);
+      if (dtype == LRT_DTYPE_F16) {
+        widen(LRT_DTYPE_F16, halves, 0, LRT_BLOCK, numbers);
+      } else {
+        for (int k = 0; k < LRT_BLOCK; k++) {
+          uint32_t bits = (uint32_t)halves[k] << 16;
+          memcpy(numbers + k, &bits, sizeof bits);
+        }
+      }
+    }
+    for (int k = 0; k < LRT_BLOCK; k++) {
+      x[k][lane] = numbers[k];
+    }
+  }
+}
+
+INLINE vec magnitude(vec v) { return (vec)((ivec)v & 0x7FFFFFFF); }
+
+INLINE void store_halves(void *to, vec v) {
+  float lanes[W];
+  store(lanes, v);
+  uint16_t half[W];
+  narrow_halves(lanes, W, half);
+  memcpy(to, half, sizeof half);
+}
+
+/* v rounded to f16. */
+INLINE vec as_halves(vec v) {
+  uint16_t half[W];
+  store_halves(half, v);
+  return halves(half);
+}
+
+typedef double dvec __attribute__((vector_size(8 * W)));
+typedef int64_t lvec __attribute__((vector_size(8 * W)));
+
+/* Whole numbers from -8 to 7 times `scale` make x best, to the nearest; 0 for NaN and a scale of 0. */
+INLINE vec round_q4(vec x, vec scale) {
+  const vec magic = all(12582912.f); /* as in to_bytes */
+  vec n = x / scale;
+  ivec none = (n != n) | (scale == 0);
+  n = lesser(all(7), larger(all(-8), n));
+  return choose(none, all(0), n + magic - magic);
+}
+
+/* The scales of W blocks, whole numbers times which come next to x: as Q4.java finds them, to the bit. */
+INLINE vec scales_q4(const float x[LRT_BLOCK][LRT_PANEL], int first) {
+  vec largest = all(0); /* with its sign */
+  ivec wrong = {0};
+  for (int k = 0; k < LRT_BLOCK; k++) {
+    vec v = load(x[k] + first);
+    wrong |= v != v;
+    largest = choose(magnitude(v) > magnitude(largest), v, largest);
+  }
+  vec best = all(0);
+  dvec least = (dvec){0} + (double)INFINITY;
+  for (int quarters = 28; quarters <= 36; quarters++) { /* the largest becomes -7 to -9 */
+    vec scale = as_halves(largest * all(-4) / all((float)quarters));
+    dvec error = {0};
+    for (int k = 0; k < LRT_BLOCK; k++) {
+      vec v = load(x[k] + first);
+      dvec off = __builtin_convertvector(v - scale * round_q4(v, scale), dvec);
+      error += off * off;
+    }
+    lvec less = error < least;
+    best = choose(__builtin_convertvector(less, ivec), scale, best);
+    least = (dvec)((less & (lvec)error) | (~less & (lvec)least));
+  }
+  return choose(wrong, all(NAN), choose(largest == 0, all(0), best));
+}
+
+/* Likewise Q8.java. */
+INLINE vec scales_q8(const float x[LRT_BLOCK][LRT_PANEL], int first) {
+  vec largest = all(0);
+  ivec wrong = {0};
+  for (int k = 0; k < LRT_BLOCK; k++) {
+    vec v = load(x[k] + first);
+    wrong |= v != v;
+    largest = larger(magnitude(v), largest);
+  }
+  return choose(wrong, all(NAN), as_halves(largest / 127));
+}
+
+/* A panel of rows of a plain type as q8 or q4: rounded, and packed at once. */
+INLINE void round_panel(const int dtype, int stored, int lanes, int in, const char *from, uint8_t *panel) {
+  block_form form = form_of(dtype, in);
+  int numbers = form.bytes - 2;
+  for (int block = 0; block < form.count; block++) {
+    float x[LRT_BLOCK][LRT_PANEL];
+    load_block(stored, lanes, in, block, from, x);
+    for (int first = 0; first < LRT_PANEL; first += W) {
+      ivec there;
+      for (int lane = 0; lane < W; lane++) {
+        there[lane] = first + lane < lanes ? -1 : 0;
+      }
+      vec scale = dtype == LRT_DTYPE_Q4 ? scales_q4(x, first) : scales_q8(x, first);
+      vec inverse = choose(scale == 0, all(0), all(1) / scale);
+      uint8_t *to = panel + ((int64_t)form.count * numbers + block * 2) * LRT_PANEL + first * 2;
+      store_halves(to, (vec)((ivec)scale & there));
+      for (int k = 0; k < numbers; k += 4) {
+        ivec four = {0};
+        for (int i = 0; i < 4; i++) {
+          vec v = load(x[k + i] + first);
+          ivec byte;
+          if (dtype == LRT_DTYPE_Q4) {
+            vec high = load(x[k + i + LRT_BLOCK / 2] + first);
+            byte = to_bytes(round_q4(v, scale)) + 8 + ((to_bytes(round_q4(high, scale)) + 8) << 4);
+          } else {
+            v *= inverse; /* the scale was rounded too: it may be more than 127 */
+            v = choose(v == v, v, all(0));
+            byte = to_bytes(lesser(all(127), larger(all(-127), v))) + 128;
+          }
+          four |= byte << 8 * i;
+        }
+        four &= there;
+        memcpy(panel + ((int64_t)block * numbers + k) * LRT_PANEL + first * 4, &four, sizeof four);
       }
     }
   }
 }
 
-static void pack(int dtype, int out, int in, const void *from, void *to, int panel) {
+static void pack(int stored, int dtype, int out, int in, const void *from, void *to, int panel) {
   int first = panel * LRT_PANEL;
   int lanes = out - first < LRT_PANEL ? out - first : LRT_PANEL;
   if (dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4) {
-    int bytes = dtype == LRT_DTYPE_Q8 ? LRT_Q8_BYTES : LRT_Q4_BYTES;
-    int64_t at = (int64_t)first * (in / LRT_BLOCK) * bytes;
-    pack_blocks(bytes, dtype == LRT_DTYPE_Q8 ? 0x80 : 0, lanes, in, (const uint8_t *)from + at,
-                (uint8_t *)to + at);
+    block_form form = form_of(dtype, in);
+    int64_t at = (int64_t)first * form.count * form.bytes;
+    if (stored != dtype) {
+      const char *rows = (const char *)from + (int64_t)first * in * (stored == LRT_DTYPE_F32 ? 4 : 2);
+      if (dtype == LRT_DTYPE_Q8) {
+        round_panel(LRT_DTYPE_Q8, stored, lanes, in, rows, (uint8_t *)to + at);
+      } else {
+        round_panel(LRT_DTYPE_Q4, stored, lanes, in, rows, (uint8_t *)to + at);
+      }
+      return;
+    }
+    for (int lane = 0; lane < lanes; lane++) {
+      for (int block = 0; block < form.count; block++) {
+        const uint8_t *one = (const uint8_t *)from + at + ((int64_t)lane * form.count + block) * form.bytes;
+        pack_block(&form, lane, block, one, (uint8_t *)to + at);
+      }
+    }
     return;
   }
   if (dtype == LRT_DTYPE_F32) {

@@ -34,6 +34,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -84,8 +87,15 @@ public final class LoadedModel implements AutoCloseable {
     this.backend = backend;
     access = options.mappedWeights() ? Access.MAP : Access.READ;
     closers.push(backend::close);
+    CompletableFuture<Optional<Tokenizer>> text =
+        CompletableFuture.completedFuture(Optional.empty());
     try {
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
+      // It takes one processor as long as the weights do, or longer.
+      text =
+          CompletableFuture.supplyAsync(
+              () -> Tokenizer.find(files),
+              Thread.ofPlatform().daemon().name("lrt4j-tokenizer")::start);
       checkpoint = Checkpoint.open(files, access, listener);
       closers.push(checkpoint::close);
       quantization = options.quantization();
@@ -115,7 +125,7 @@ public final class LoadedModel implements AutoCloseable {
       int states = network == null ? 0 : checkpoint.config().hiddenSize();
       prefixes = new PrefixCache(backend, transformer.store(), cacheMemory, states, kept);
       closers.push(prefixes::close);
-      tokenizer = Tokenizer.find(files).orElse(null);
+      tokenizer = get(text).orElse(null);
       if (tokenizer != null) {
         closers.push(tokenizer::close);
       }
@@ -125,16 +135,35 @@ public final class LoadedModel implements AutoCloseable {
           Vocabulary.of(
               checkpoint.config().vocabSize(), tokenizer, checkpoint.generation().eosTokenIds());
     } catch (InternalError e) {
-      closeAfter(e);
+      closeAfter(e, text);
       throw changed(directory, e);
     } catch (RuntimeException | Error e) {
-      closeAfter(e);
+      closeAfter(e, text);
       throw e;
     }
   }
 
-  /** What is thrown while a load that failed is closed does not hide why it failed. */
-  private void closeAfter(Throwable failure) {
+  /** What another thread found, or what it threw. */
+  private static <T> T get(CompletableFuture<T> result) {
+    try {
+      return result.join();
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof RuntimeException failure) {
+        throw failure;
+      }
+      if (e.getCause() instanceof Error failure) {
+        throw failure;
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * What is thrown while a load that failed is closed does not hide why it failed. Nobody waits for
+   * a tokenizer that is still being read: it is closed when it has been.
+   */
+  private void closeAfter(Throwable failure, CompletableFuture<Optional<Tokenizer>> text) {
+    var _ = text.thenAccept(read -> read.ifPresent(Tokenizer::close));
     try {
       close();
     } catch (RuntimeException | Error e) {

@@ -101,11 +101,14 @@ public final class NativeBackend extends CpuBackend {
     return tensor == null ? MemorySegment.NULL : CpuTensor.of(tensor).data();
   }
 
-  /** Packs a weight [out, in]; types are numbered as in lrt4j.h. */
-  void pack(int dtype, int out, int in, MemorySegment from, MemorySegment to) {
+  /**
+   * Packs a weight [out, in] as what it is stored as, or one of a plain type as q8 or q4, into
+   * zeroed memory; types are numbered as in lrt4j.h.
+   */
+  void pack(int stored, int dtype, int out, int in, MemorySegment from, MemorySegment to) {
     begin();
     try {
-      NativeCalls.pack(context, dtype, out, in, from, to);
+      NativeCalls.pack(context, stored, dtype, out, in, from, to);
     } finally {
       turn.unlock();
     }

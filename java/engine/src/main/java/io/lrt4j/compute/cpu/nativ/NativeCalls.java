@@ -24,7 +24,7 @@ final class NativeCalls {
   private static final MethodHandle PACKED_BYTES =
       function("lrt_packed_bytes", JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle PACK =
-      procedure("lrt_pack", ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
+      procedure("lrt_pack", ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
   private static final MethodHandle PROJECT =
       function(
           "lrt_project",
@@ -151,9 +151,15 @@ final class NativeCalls {
   }
 
   static void pack(
-      MemorySegment context, int dtype, int out, int in, MemorySegment from, MemorySegment to) {
+      MemorySegment context,
+      int stored,
+      int dtype,
+      int out,
+      int in,
+      MemorySegment from,
+      MemorySegment to) {
     try {
-      PACK.invokeExact(context, dtype, out, in, from, to);
+      PACK.invokeExact(context, stored, dtype, out, in, from, to);
     } catch (Throwable t) {
       throw thrown(t);
     }

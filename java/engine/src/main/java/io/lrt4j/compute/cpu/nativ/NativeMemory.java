@@ -97,16 +97,9 @@ final class NativeMemory implements Memory {
     if (w.panels()) { // packed already
       return new NativeLinear.Part(number(type), w.rows(), w.data(), bias);
     }
-    if (type == w.dtype()) {
-      boolean rounded = type == DType.BF16 && quantization == Quantization.BF16;
-      return new NativeLinear.Part(rounded ? BF16_ROUNDED : number(type), w.rows(), pack(w), bias);
-    }
-    try (Arena rows = Arena.ofShared()) {
-      long size = type.bytes((long) w.rows() * w.cols());
-      Weight rounded = Rounding.round(w, type, rows.allocate(size, ALIGNMENT));
-      unload(w);
-      return new NativeLinear.Part(number(type), w.rows(), pack(rounded), bias);
-    }
+    boolean rounded = type == DType.BF16 && quantization == Quantization.BF16;
+    int dtype = rounded ? BF16_ROUNDED : number(type);
+    return new NativeLinear.Part(dtype, w.rows(), pack(w, type), bias);
   }
 
   /** A file's pages need not stay beside the packed ones. */
@@ -127,12 +120,12 @@ final class NativeMemory implements Memory {
     };
   }
 
-  private MemorySegment pack(Weight w) {
-    int dtype = number(w.dtype());
+  private MemorySegment pack(Weight w, DType type) {
+    int dtype = number(type);
     long bytes = NativeCalls.packedBytes(dtype, w.rows(), w.cols());
     MemorySegment packed = room(bytes);
     packedBytes += bytes;
-    backend.pack(dtype, w.rows(), w.cols(), w.data(), packed);
+    backend.pack(number(w.dtype()), dtype, w.rows(), w.cols(), w.data(), packed);
     unload(w);
     return packed;
   }
