@@ -25,8 +25,9 @@ struct Best {
   }
 };
 
-// One block. A row without a number (all NaN or -infinity) has argmax 0.
+// A block for a row. A row without a number (all NaN or -infinity) has argmax 0.
 extern "C" __global__ void summarize(const float *logits, int n, Summary *summary) {
+  logits += (size_t)blockIdx.x * n;
   __shared__ Best bests[32];
   __shared__ float sums[32];
   Best best{INT32_MAX, -INFINITY, -INFINITY};
@@ -54,7 +55,7 @@ extern "C" __global__ void summarize(const float *logits, int n, Summary *summar
   }
   sum = blockSum(sum, sums);
   if (threadIdx.x == 0) {
-    *summary = {best.index == INT32_MAX ? 0 : best.index, best.max, best.second, sum};
+    summary[blockIdx.x] = {best.index == INT32_MAX ? 0 : best.index, best.max, best.second, sum};
   }
 }
 LRT_KERNEL(summarize)

@@ -306,8 +306,22 @@ void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, cons
 
 /* --- logits ---------------------------------------------------------------------------------- */
 
-void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]) {
-  c->kernels.summarize(x + at, n, summary);
+typedef struct {
+  const lrt_kernels *kernels;
+  const float *x;
+  int n;
+  double *summaries;
+} summary;
+
+static void summarize_row(void *arguments, int task, int worker) {
+  (void)worker;
+  const summary *j = arguments;
+  j->kernels->summarize(j->x + (int64_t)task * j->n, j->n, j->summaries + 4 * task);
+}
+
+void lrt_summarize(lrt_context *c, const float *x, int64_t at, int rows, int n, double *summaries) {
+  summary j = {&c->kernels, x + at, n, summaries};
+  run(c, summarize_row, &j, rows, (int64_t)rows * n * ROW_WORK);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

@@ -118,10 +118,11 @@ LRT_EXPORT int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_he
                           int window, const lrt_run *runs, int count, float *out);
 
 /*
- * Of the n numbers from x[at] on: the first largest one's place, itself, the next one down (or its
- * equal), and the sum of exp(x - largest).
+ * Of each row, of those of n numbers from x[at] on: the first largest one's place, itself, the next one
+ * down (or its equal), and the sum of exp(x - largest); [rows, 4].
  */
-LRT_EXPORT void lrt_summarize(lrt_context *c, const float *x, int64_t at, int n, double summary[4]);
+LRT_EXPORT void lrt_summarize(lrt_context *c, const float *x, int64_t at, int rows, int n,
+                              double *summaries);
 
 /*
  * Reads memory and does next to nothing with it, to see how fast that goes: every worker in `streams`

@@ -39,10 +39,18 @@ static void summarize(const float *x, int n, double summary[4]) {
   vec lane_best = all(-INFINITY);
   vec lane_second = lane_best;
   int body = n / W * W;
-  for (int i = 0; i < body; i += W) {
-    vec v = load(x + i);
-    lane_second = choose(v > lane_best, lane_best, larger(v, lane_second));
-    lane_best = larger(v, lane_best);
+  int place = 0; /* of the largest, or some before it */
+  float so_far = -INFINITY;
+  for (int from = 0; from < body; from += 64 * W) {
+    int to = body - from < 64 * W ? body : from + 64 * W;
+    for (int i = from; i < to; i += W) {
+      vec v = load(x + i);
+      lane_second = choose(v > lane_best, lane_best, larger(v, lane_second));
+      lane_best = larger(v, lane_best);
+    }
+    float now = greatest(lane_best);
+    place = now > so_far ? from : place;
+    so_far = now;
   }
   float some[3 * W]; /* the largest two are among these */
   store(some, lane_best);
@@ -58,7 +66,7 @@ static void summarize(const float *x, int n, double summary[4]) {
       second = some[i];
     }
   }
-  int place = 0;
+  place = best > so_far ? body : place;
   while (place < n && x[place] != best) {
     place++;
   }

@@ -36,7 +36,8 @@ final class CudaBackend implements Backend {
   private static final int OUTPUTS = 4 * (THREADS / 32); // of a block, as in project.cu
   private static final int LARGEST_HEAD = 256; // as in attend.cu and rope.cu
   private static final int MOST_ROWS = 65_535; // of a grid
-  private static final int SUMMARY = 16; // bytes of what summarize.cu leaves
+  private static final int SUMMARY = 16; // bytes of what summarize.cu leaves of a row
+  private static final int SUMMARIES = 64; // of a launch
   private static final int DRAWN = 8; // and sample.cu behind it
   private static final int SETTINGS = 56; // bytes, as in sample.cu
   private static final int DRAWING = 512; // threads of a block, as in sample.cu
@@ -47,7 +48,7 @@ final class CudaBackend implements Backend {
   private final Sequences sequences;
   private final Slots.Slot ids;
   private final CudaMemory own; // for what an operation needs on the side
-  private final CudaTensor summary; // {int, float, float, float}, {int, float}
+  private final CudaTensor summary; // {int, float, float, float} of each row, or one, {int, float}
   private final Slots.Slot settings; // of a draw
   private MemorySegment drawing = MemorySegment.ofArray(new long[SETTINGS]); // the same here
   private final Scratch scores; // of a draw
@@ -63,7 +64,7 @@ final class CudaBackend implements Backend {
       sequences = new Sequences(device);
       ids = device.slots().slot();
       own = new CudaMemory(device);
-      summary = own.allocate(1, (SUMMARY + DRAWN) / 4);
+      summary = own.allocate(1, SUMMARIES * SUMMARY / 4);
       settings = device.slots().slot();
       scores = new Scratch(device);
       parts = new Scratch(device);
@@ -581,44 +582,55 @@ final class CudaBackend implements Backend {
   }
 
   @Override
-  public void summarize(Tensor logits, int row, LogitSummary summary) {
+  public void summarize(Tensor logits, int from, int rows, LogitSummary[] summaries) {
     device.begin();
     try {
-      launchSummarize(CudaTensor.of(logits), row);
-      fill(summary, device.slots().read(this.summary.data(), SUMMARY));
+      for (int at = 0; at < rows; at += SUMMARIES) {
+        int some = Math.min(SUMMARIES, rows - at);
+        launchSummarize(CudaTensor.of(logits), from + at, some);
+        MemorySegment result = device.slots().read(summary.data(), (long) some * SUMMARY);
+        for (int i = 0; i < some; i++) {
+          fill(summaries[at + i], result, (long) i * SUMMARY);
+        }
+      }
     } finally {
       device.end();
     }
   }
 
-  private void launchSummarize(CudaTensor logits, int row) {
+  private void launchSummarize(CudaTensor logits, int from, int rows) {
     launch
         .of(device.kernels().summarize)
-        .pointer(floats(logits) + logits.offset(row))
+        .pointer(floats(logits) + logits.offset(from))
         .number(logits.cols())
         .pointer(summary.row(0))
-        .run(1, 1, THREADS);
+        .run(rows, 1, THREADS);
   }
 
-  private static void fill(LogitSummary summary, MemorySegment result) {
-    summary.argmax = result.get(ValueLayout.JAVA_INT, 0);
-    summary.max = result.get(ValueLayout.JAVA_FLOAT, 4);
-    summary.second = result.get(ValueLayout.JAVA_FLOAT, 8);
-    float sum = result.get(ValueLayout.JAVA_FLOAT, 12);
+  private static void fill(LogitSummary summary, MemorySegment result, long at) {
+    summary.argmax = result.get(ValueLayout.JAVA_INT, at);
+    summary.max = result.get(ValueLayout.JAVA_FLOAT, at + 4);
+    summary.second = result.get(ValueLayout.JAVA_FLOAT, at + 8);
+    float sum = result.get(ValueLayout.JAVA_FLOAT, at + 12);
     summary.logSumExp = (float) (summary.max + Math.log(sum));
+  }
+
+  @Override
+  public boolean samples(int logits) {
+    return logits <= MOST_DRAWN;
   }
 
   @Override
   public boolean sample(Tensor logits, int row, Draw draw, LogitSummary summary) {
     CudaTensor l = CudaTensor.of(logits);
-    if (l.cols() > MOST_DRAWN) {
+    if (!samples(l.cols())) {
       return false;
     }
     device.begin();
     try {
       sendSettings(draw);
       long room = scores.floats(l.cols()); // before a launch is described: it may launch others
-      launchSummarize(l, row);
+      launchSummarize(l, row, 1);
       launch
           .of(device.kernels().sample)
           .pointer(floats(l) + l.offset(row))
@@ -628,7 +640,7 @@ final class CudaBackend implements Backend {
           .pointer(this.summary.row(0) + SUMMARY)
           .run(1, 1, DRAWING);
       MemorySegment result = device.slots().read(this.summary.data(), SUMMARY + DRAWN);
-      fill(summary, result);
+      fill(summary, result, 0);
       draw.token = result.get(ValueLayout.JAVA_INT, SUMMARY);
       draw.logit = result.get(ValueLayout.JAVA_FLOAT, SUMMARY + 4);
       return draw.token >= 0;

@@ -263,6 +263,27 @@ class OperationsTest extends OnDevice {
     }
   }
 
+  /** More rows than one launch takes; each as it is alone. */
+  @Test
+  void summariesOfManyRows() {
+    int rows = 66;
+    int n = 40;
+    try (Memory memory = cuda.newMemory()) {
+      float[] numbers = new Numbers(n).normal((rows + 1) * n, 0, 4);
+      Tensor logits = tensor(cuda, memory, rows + 1, n, numbers);
+      LogitSummary alone = new LogitSummary();
+      LogitSummary[] all = LogitSummary.array(rows);
+      cuda.summarize(logits, 1, rows, all);
+      for (int i = 0; i < rows; i++) {
+        cuda.summarize(logits, 1 + i, alone);
+        assertEquals(alone.argmax, all[i].argmax);
+        assertEquals(alone.max, all[i].max);
+        assertEquals(alone.second, all[i].second);
+        assertEquals(alone.logSumExp, all[i].logSumExp);
+      }
+    }
+  }
+
   private static LogitSummary summary(Backend backend, float[] logits, int n) {
     try (Memory memory = backend.newMemory()) {
       var summary = new LogitSummary();

@@ -134,8 +134,21 @@ public interface Backend extends AutoCloseable {
     gatedMlp(x, rows, norm, eps, gateUp, down, scratch);
   }
 
-  /** Largest, second largest and normaliser of one row of logits. */
-  void summarize(Tensor logits, int row, LogitSummary summary);
+  /**
+   * Largest, second largest and normaliser of each of the rows {@code from … from + rows - 1} of
+   * logits, into as many of the first {@code summaries}.
+   */
+  void summarize(Tensor logits, int from, int rows, LogitSummary[] summaries);
+
+  /** The same of one row. */
+  default void summarize(Tensor logits, int row, LogitSummary summary) {
+    summarize(logits, row, 1, new LogitSummary[] {summary});
+  }
+
+  /** Whether {@link #sample} may choose tokens from so many logits. */
+  default boolean samples(int logits) {
+    return false;
+  }
 
   /**
    * Chooses a token where the logits are, as {@code Sampler} does on the host, and sums up the row

@@ -1,5 +1,7 @@
 package io.lrt4j.compute;
 
+import java.util.Arrays;
+
 /**
  * What greedy decoding and confidence need to know of one row of logits; filled by {@link
  * Backend#summarize}.
@@ -19,4 +21,19 @@ public final class LogitSummary {
 
   /** An empty summary. */
   public LogitSummary() {}
+
+  /** As many empty ones. */
+  public static LogitSummary[] array(int n) {
+    LogitSummary[] all = new LogitSummary[n];
+    Arrays.setAll(all, i -> new LogitSummary());
+    return all;
+  }
+
+  /** Becomes another's like. */
+  public void set(LogitSummary other) {
+    argmax = other.argmax;
+    max = other.max;
+    second = other.second;
+    logSumExp = other.logSumExp;
+  }
 }

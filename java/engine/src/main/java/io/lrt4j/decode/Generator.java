@@ -31,7 +31,7 @@ public final class Generator implements AutoCloseable {
   private final Backend ops;
   private final Workspace w;
   private final Batch batch;
-  private final LogitSummary summary = new LogitSummary();
+  private final LogitSummary[] summaries; // of the step's sequences
   private final int[] ids = new int[Transformer.CHUNK];
   private Sampler.Buffers buffers = Sampler.Buffers.NONE; // until something is sampled
   private final int width;
@@ -56,6 +56,7 @@ public final class Generator implements AutoCloseable {
     model = scheduler.model();
     ops = model.backend();
     batch = new Batch(width);
+    summaries = LogitSummary.array(width);
     w = model.newWorkspace(Transformer.CHUNK, width); // last: nothing can fail once it is there
   }
 
@@ -189,20 +190,19 @@ public final class Generator implements AutoCloseable {
   }
 
   /**
-   * Sums up one row of logits.
+   * The summary itself.
    *
-   * @param after how many tokens the row comes after
+   * @param after how many tokens its row of logits comes after
    * @throws BackendException if they are not finite numbers
    */
-  public static void summarize(
-      Backend ops, Tensor logits, int row, int after, LogitSummary summary) {
-    ops.summarize(logits, row, summary);
+  public static LogitSummary checked(LogitSummary summary, int after) {
     if (!Float.isFinite(summary.logSumExp)) {
       throw new BackendException(
           "the model's logits are not finite numbers after "
               + after
               + " tokens: its weights are damaged or too large for f32");
     }
+    return summary;
   }
 
   /** Logits after what was appended last, [1, vocab]; good until the next call. */
@@ -238,11 +238,17 @@ public final class Generator implements AutoCloseable {
 
   /** The same, unless {@code cutoff}, which is that of each, ends them all. */
   public void run(List<Sequence> sequences, Tensor firstLogits, @Nullable Cutoff cutoff) {
-    if (buffers.logits.length == 0 && sequences.stream().anyMatch(Sequence::readsLogits)) {
+    boolean readLogits = sequences.stream().anyMatch(Sequence::readsLogits);
+    if (buffers.logits.length == 0 && readLogits) {
       buffers = new Sampler.Buffers(model.config().vocabSize());
     }
+    // A backend that chooses tokens sums up their rows too.
+    boolean summed = !readLogits || !ops.samples(model.config().vocabSize());
+    if (summed) {
+      ops.summarize(firstLogits, 0, summaries[0]);
+    }
     for (int i = 0; i < sequences.size(); i++) {
-      sequences.get(i).take(ops, firstLogits, 0, summary, buffers);
+      sequences.get(i).take(ops, firstLogits, 0, summaries[0], summed, buffers);
     }
     Sequence[] open = sequences.toArray(new Sequence[0]);
     // Samples whose turn has not come hold no memory of their own.
@@ -256,11 +262,12 @@ public final class Generator implements AutoCloseable {
     if (n == 0) {
       return;
     }
-    try (Scheduler.Client client = scheduler.join(w, batch, ids, cutoff)) {
+    LogitSummary[] sums = summed ? summaries : new LogitSummary[0];
+    try (Scheduler.Client client = scheduler.join(w, batch, ids, sums, readLogits, cutoff)) {
       for (; n > 0; n = compact(open, n)) {
         int running = Math.min(n, together);
         for (int from = 0; from < running; ) {
-          int to = step(client, open, from, running);
+          int to = step(client, open, from, running, summed);
           if (to == from) {
             for (int i = 0; i < n; i++) {
               open[i].cutOff();
@@ -292,7 +299,7 @@ public final class Generator implements AutoCloseable {
    * One step for as many sequences as fit, from {@code from} on; returns the first that did not,
    * {@code from} itself if all were called off.
    */
-  private int step(Scheduler.Client client, Sequence[] open, int from, int n) {
+  private int step(Scheduler.Client client, Sequence[] open, int from, int n, boolean summed) {
     batch.clear();
     int to = from;
     int rows = 0;
@@ -305,7 +312,7 @@ public final class Generator implements AutoCloseable {
       return from;
     }
     for (int i = from; i < to; i++) {
-      open[i].take(ops, w.logits, i - from, summary, buffers);
+      open[i].take(ops, w.logits, i - from, summaries[i - from], summed, buffers);
     }
     return to;
   }

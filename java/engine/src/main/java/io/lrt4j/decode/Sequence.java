@@ -139,15 +139,29 @@ public final class Sequence {
     }
   }
 
-  /** Takes the token that follows from one row of logits, and decides what comes next. */
-  void take(Backend ops, Tensor logits, int row, LogitSummary summary, Sampler.Buffers buffers) {
+  /**
+   * Takes the token that follows from one row of logits, and decides what comes next.
+   *
+   * @param logits need not be there if it {@linkplain #readsLogits reads none}
+   * @param summary the row's, or if not {@code summed}, room for it
+   */
+  void take(
+      Backend ops,
+      Tensor logits,
+      int row,
+      LogitSummary summary,
+      boolean summed,
+      Sampler.Buffers buffers) {
     Constraint.Place held = phase == Phase.ANSWER ? form : null;
     Draw drawn =
         sampler == null || held != null
             ? null
             : sampler.sample(ops, logits, row, 0, count, summary);
     if (drawn == null) {
-      Generator.summarize(ops, logits, row, cache.length(), summary);
+      if (!summed) {
+        ops.summarize(logits, row, summary);
+      }
+      Generator.checked(summary, cache.length());
     }
     int id = drawn == null ? summary.argmax : drawn.token;
     float logit = drawn == null ? summary.max : drawn.logit;

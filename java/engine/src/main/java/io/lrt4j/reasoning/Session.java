@@ -582,15 +582,16 @@ public final class Session implements AutoCloseable {
     float[][] logits = withLogits ? new float[n][vocab] : null;
     float[][] states = withHidden ? new float[n][hidden.cols()] : null;
     float[] row = new float[vocab];
-    LogitSummary summary = new LogitSummary();
+    LogitSummary[] summaries = LogitSummary.array(WIDTH);
     for (int at = 0; at < n; at += WIDTH) {
       int rows = Math.min(WIDTH, n - at);
       Tensor block = read ? generator.logits(hidden, at, rows, interrupt) : null;
       if (block == null) {
         throw new CancellationException("scoring was interrupted");
       }
+      ops.summarize(block, 0, rows, summaries);
       for (int i = at; i < at + rows; i++) {
-        Generator.summarize(ops, block, i - at, i + 1, summary);
+        LogitSummary summary = Generator.checked(summaries[i - at], i + 1);
         float[] target = logits == null ? row : logits[i];
         ops.read(block, i - at, target, 1);
         if (i + 1 < n) {

@@ -4,6 +4,7 @@ import io.lrt4j.BackendException;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.Closing;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
 import java.util.ArrayList;
@@ -44,6 +45,9 @@ public final class Scheduler implements AutoCloseable {
 
   private static final long SHORTEST_WAIT = 1_000_000; // ns
 
+  private static final int[] NO_IDS = {};
+  private static final LogitSummary[] NONE = {};
+
   private enum State {
     /** With its caller, who is busy with what the last step gave. */
     AWAY,
@@ -57,6 +61,7 @@ public final class Scheduler implements AutoCloseable {
     final List<Client> clients = new ArrayList<>(); // guarded by the scheduler
     final Batch shared = new Batch(SLOTS + READERS);
     final int[] ids = new int[Transformer.CHUNK];
+    final LogitSummary[] summaries = LogitSummary.array(SLOTS);
     @Nullable Workspace workspace; // made for the first step that is shared
 
     Lane(Transformer model) {
@@ -71,6 +76,8 @@ public final class Scheduler implements AutoCloseable {
     private final @Nullable Workspace w;
     private final @Nullable Batch batch; // of what decodes, or of what is read next
     private final int[] ids; // of what decodes
+    private final LogitSummary[] summaries; // of what follows it; empty if not wanted
+    private final boolean logits; // whether they are wanted
     private final @Nullable Rows input; // what is read; null if something decodes
     private final @Nullable KvCache cache; // where to
     private final @Nullable Cutoff cutoff; // null: it is wanted whatever happens
@@ -78,7 +85,7 @@ public final class Scheduler implements AutoCloseable {
     private int left; // and those that have not
     private int rows; // in the step under way
 
-    private State state = State.AWAY;
+    private volatile State state = State.AWAY; // changed under the scheduler's lock
     private boolean late; // made a step wait in vain
     private boolean calledOff; // while it waited
     private @Nullable Thread thread; // that waits
@@ -91,6 +98,8 @@ public final class Scheduler implements AutoCloseable {
         @Nullable Workspace w,
         @Nullable Batch batch,
         int[] ids,
+        LogitSummary[] summaries,
+        boolean logits,
         @Nullable KvCache cache,
         @Nullable Rows input,
         @Nullable Cutoff cutoff) {
@@ -99,14 +108,16 @@ public final class Scheduler implements AutoCloseable {
       this.w = w;
       this.batch = batch;
       this.ids = ids;
+      this.summaries = summaries;
+      this.logits = logits;
       this.cache = cache;
       this.input = input;
       this.cutoff = cutoff;
     }
 
     /**
-     * One step: appends the batch's rows to its caches, and leaves in the workspace's logits what
-     * follows each sequence, in the order of the batch.
+     * One step: appends the batch's rows to its caches, and leaves what follows each sequence, in
+     * the order of the batch, in the summaries, and in the workspace's logits if they are wanted.
      *
      * @return whether it was run; if not, it was called off
      */
@@ -138,7 +149,7 @@ public final class Scheduler implements AutoCloseable {
   // All of what follows is guarded by this.
   private final List<Lane> lanes = new ArrayList<>();
   private final List<Client> waiting = new ArrayList<>(); // in the order of their coming
-  private @Nullable Client leader;
+  private volatile @Nullable Client leader;
   private long stepNanos; // of the last step
   private boolean expected; // somebody was read to his end, and comes for what follows from it
   private long expectedUntil; // System.nanoTime
@@ -162,10 +173,19 @@ public final class Scheduler implements AutoCloseable {
    * @param w room for the caller's rows and logits
    * @param batch what each step is to run, filled by the caller
    * @param ids the tokens of its rows
+   * @param summaries receive those of the logits; empty if they are not wanted
+   * @param logits whether the logits themselves are
    * @param cutoff ends it; null if nothing does
    */
-  public Client join(Workspace w, Batch batch, int[] ids, @Nullable Cutoff cutoff) {
-    return join(new Client(lane(model), null, w, batch, ids, null, null, cutoff));
+  public Client join(
+      Workspace w,
+      Batch batch,
+      int[] ids,
+      LogitSummary[] summaries,
+      boolean logits,
+      @Nullable Cutoff cutoff) {
+    return join(
+        new Client(lane(model), null, w, batch, ids, summaries, logits, null, null, cutoff));
   }
 
   private synchronized Client join(Client client) {
@@ -191,7 +211,7 @@ public final class Scheduler implements AutoCloseable {
       expected = true;
       expectedUntil = System.nanoTime() + Math.min(SHORTEST_WAIT, stepNanos / 4);
     }
-    wakeLeader(); // a step need not wait for it
+    wakeLeader(client.lane); // a step need not wait for it
   }
 
   /** Turns between the steps of others, until {@code cutoff} ends it; null if nothing does. */
@@ -199,7 +219,7 @@ public final class Scheduler implements AutoCloseable {
     return new Turn() {
       @Override
       public boolean take(Runnable piece) {
-        return run(new Client(null, piece, null, null, new int[0], null, null, cutoff));
+        return run(new Client(null, piece, null, null, NO_IDS, NONE, false, null, null, cutoff));
       }
 
       @Override
@@ -212,7 +232,7 @@ public final class Scheduler implements AutoCloseable {
   private boolean read(
       Transformer model, Workspace w, KvCache cache, int n, Rows input, @Nullable Cutoff cutoff) {
     Client client =
-        new Client(lane(model), null, w, new Batch(1), new int[0], cache, input, cutoff);
+        new Client(lane(model), null, w, new Batch(1), NO_IDS, NONE, false, cache, input, cutoff);
     client.left = n;
     try (Client _ = join(client)) {
       while (client.left > 0) {
@@ -245,18 +265,11 @@ public final class Scheduler implements AutoCloseable {
       if (leader == null) {
         leader = client;
       } else {
-        wakeLeader(); // it may have been the last that was missing
+        wakeLeader(client.lane);
       }
     }
-    while (true) {
-      boolean leads;
-      synchronized (this) {
-        if (client.state == State.AWAY) {
-          break;
-        }
-        leads = client.equals(leader);
-      }
-      if (leads) {
+    while (client.state != State.AWAY) {
+      if (client.equals(leader)) {
         lead(client);
       } else {
         LockSupport.park(this);
@@ -275,9 +288,11 @@ public final class Scheduler implements AutoCloseable {
     return !client.calledOff;
   }
 
-  private void wakeLeader() {
-    if (leader != null) {
-      LockSupport.unpark(leader.thread);
+  /** A step may no longer have to wait for somebody of the lane; null: for nobody at all. */
+  private void wakeLeader(@Nullable Lane lane) {
+    Client client = leader;
+    if (client != null && (lane == null || !someMissing(lane))) {
+      LockSupport.unpark(client.thread);
     }
   }
 
@@ -321,6 +336,14 @@ public final class Scheduler implements AutoCloseable {
       for (int i = 0; i < groupSize; i++) {
         end(group[i], client, failure);
       }
+    }
+    // Outside of the lock, which they want next.
+    for (int i = 0; i < groupSize; i++) {
+      if (!group[i].equals(client)) {
+        LockSupport.unpark(group[i].thread);
+      }
+    }
+    synchronized (this) {
       groupSize = 0;
       if (client.state == State.AWAY) {
         handOn();
@@ -330,7 +353,7 @@ public final class Scheduler implements AutoCloseable {
 
   private void handOn() {
     leader = waiting.isEmpty() ? null : waiting.getFirst();
-    wakeLeader();
+    wakeLeader(null);
   }
 
   /** Those who have been called off need not wait for their turn. */
@@ -362,7 +385,6 @@ public final class Scheduler implements AutoCloseable {
   }
 
   private void end(Client member, Client leader, @Nullable Throwable failure) {
-    member.state = State.AWAY;
     if (failure == null) {
       member.done += member.rows;
       member.left -= member.rows;
@@ -372,9 +394,7 @@ public final class Scheduler implements AutoCloseable {
               ? failure
               : new BackendException("a step that this answer shared failed: " + failure, failure);
     }
-    if (!member.equals(leader)) {
-      LockSupport.unpark(member.thread);
-    }
+    member.state = State.AWAY;
   }
 
   private static boolean someMissing(Lane lane) {
@@ -468,6 +488,9 @@ public final class Scheduler implements AutoCloseable {
       model.embed(first.ids, 0, first.batch().rows(), first.w().x);
       model.forward(first.batch(), first.w());
       model.logitsOfLastRows(first.batch(), first.batch().runs(), first.w());
+      if (first.summaries.length > 0) {
+        model.backend().summarize(first.w().logits, 0, first.batch().runs(), first.summaries);
+      }
     } else {
       Workspace w = first.w();
       first.input.write(w.x, 0, first.done, first.rows);
@@ -509,12 +532,7 @@ public final class Scheduler implements AutoCloseable {
     if (sequences > 0) {
       model.logitsOfLastRows(shared, sequences, w);
     }
-    int at = 0;
-    for (int i = 0; i < decoding; i++) {
-      int runs = group[i].batch().runs();
-      model.backend().copyRows(w.logits, at, group[i].w().logits, 0, runs);
-      at += runs;
-    }
+    handOut(lane, w, sequences);
     Batch wantedRows = shared.wanted();
     for (int i = decoding; i < groupSize; i++) {
       Client reader = group[i];
@@ -522,6 +540,29 @@ public final class Scheduler implements AutoCloseable {
       int wanted = shared.wanted(run);
       Objects.requireNonNull(reader.input)
           .take(w.hidden, wantedRows.firstRow(run), reader.done + reader.rows - wanted, wanted);
+    }
+  }
+
+  /** Gives everybody who decodes what he wants of the logits of {@code sequences} sequences. */
+  private void handOut(Lane lane, Workspace w, int sequences) {
+    boolean summed = false;
+    for (int i = 0; i < decoding; i++) {
+      summed |= group[i].summaries.length > 0;
+    }
+    if (summed) {
+      lane.model.backend().summarize(w.logits, 0, sequences, lane.summaries);
+    }
+    int at = 0;
+    for (int i = 0; i < decoding; i++) {
+      Client client = group[i];
+      int runs = client.batch().runs();
+      for (int run = 0; run < runs && client.summaries.length > 0; run++) {
+        client.summaries[run].set(lane.summaries[at + run]);
+      }
+      if (client.logits) {
+        lane.model.backend().copyRows(w.logits, at, client.w().logits, 0, runs);
+      }
+      at += runs;
     }
   }
 

@@ -12,8 +12,9 @@
  * computes. So one description of the model serves every backend and every mixture of rows.
  *
  * <p>Choosing a token is left to {@link io.lrt4j.decode}: the greedy one and its log-probability
- * come from a reduction where the logits are, and a sampled one from the row itself: on the host,
- * or in the same way and with the same random numbers on a backend's device ({@link
+ * come from a reduction where the logits are, which a step does for all its rows at once, and a
+ * sampled one from the row itself, which only those who sample are given: on the host, or in the
+ * same way and with the same random numbers on a backend's device ({@link
  * io.lrt4j.compute.Backend#sample}), so that a seed gives the same tokens on every backend that
  * gives the same logits.
  */

@@ -112,8 +112,12 @@ final class SpyBackend {
     } catch (InvocationTargetException e) {
       throw e.getCause();
     }
-    if (method.getName().equals("summarize") && !script.isEmpty()) {
-      ((LogitSummary) arguments[2]).argmax = script.pop();
+    if (method.getName().equals("summarize") && arguments[2] instanceof LogitSummary one) {
+      one.argmax = script.isEmpty() ? one.argmax : script.pop();
+    } else if (method.getName().equals("summarize")) {
+      for (int i = 0; i < (int) arguments[2] && !script.isEmpty(); i++) {
+        ((LogitSummary[]) arguments[3])[i].argmax = script.pop();
+      }
     }
     return result instanceof Memory memory ? new SpyMemory(memory) : result;
   }

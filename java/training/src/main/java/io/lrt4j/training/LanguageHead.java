@@ -30,7 +30,7 @@ final class LanguageHead implements AutoCloseable {
   private final Memory memory;
   private final Tensor input; // [chunk, hidden]
   private final Tensor logits; // [chunk, vocab]
-  private final LogitSummary summary = new LogitSummary();
+  private final LogitSummary[] summaries;
 
   LanguageHead(Tensor weight, @Nullable Tensor gradient, Backend backend) {
     this.weight = weight;
@@ -38,6 +38,7 @@ final class LanguageHead implements AutoCloseable {
     this.backend = backend;
     ops = backend.training();
     chunk = Math.clamp(MOST_LOGITS / weight.rows(), 1, MOST_ROWS);
+    summaries = LogitSummary.array(chunk);
     memory = backend.newMemory();
     input = memory.allocate(chunk, weight.cols());
     logits = memory.allocate(chunk, weight.rows());
@@ -61,9 +62,9 @@ final class LanguageHead implements AutoCloseable {
     ops.logProbabilities(
         logits, rows, answers.targets(), from, scores.logprobs, scores.logSumExp, scores.entropies);
     if (scores.hits != null) {
+      backend.summarize(logits, 0, rows, summaries);
       for (int i = 0; i < rows; i++) {
-        backend.summarize(logits, i, summary);
-        scores.hits[from + i] = summary.argmax == answers.targets()[from + i];
+        scores.hits[from + i] = summaries[i].argmax == answers.targets()[from + i];
       }
     }
   }

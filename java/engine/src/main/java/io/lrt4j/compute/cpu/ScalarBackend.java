@@ -243,6 +243,13 @@ public final class ScalarBackend extends CpuBackend {
   }
 
   @Override
+  public void summarize(Tensor logits, int from, int rows, LogitSummary[] summaries) {
+    for (int i = 0; i < rows; i++) {
+      summarize(logits, from + i, summaries[i]);
+    }
+  }
+
+  @Override
   public void summarize(Tensor logits, int row, LogitSummary summary) {
     summarize(CpuTensor.of(logits), row, summary);
     float[] all = new float[logits.cols()];

@@ -40,6 +40,7 @@ public final class VectorBackend extends CpuBackend {
   // The operation under way; guarded by turn.
   private final Workers.Job normJob = this::normRow;
   private final Workers.Job ropeJob = this::ropeRow;
+  private final Workers.Job summaryJob = this::summarizeRow;
   private CpuTensor x = NONE;
   private CpuTensor out = NONE;
   private CpuTensor weight = NONE;
@@ -49,6 +50,8 @@ public final class VectorBackend extends CpuBackend {
   private Batch batch = new Batch(0);
   private int layer;
   private float eps;
+  private int firstRow;
+  private LogitSummary[] summaries = {};
 
   /** A backend with its own crew of {@code threads}, the calling thread included. */
   public VectorBackend(int threads) {
@@ -234,8 +237,22 @@ public final class VectorBackend extends CpuBackend {
   }
 
   @Override
-  public void summarize(Tensor logits, int row, LogitSummary summary) {
-    CpuTensor l = CpuTensor.of(logits);
+  public void summarize(Tensor logits, int from, int rows, LogitSummary[] summaries) {
+    turn.lock();
+    try {
+      x = CpuTensor.of(logits);
+      firstRow = from;
+      this.summaries = summaries;
+      workers.run(summaryJob, rows);
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  private void summarizeRow(int task, int worker) {
+    int row = firstRow + task;
+    LogitSummary summary = summaries[task];
+    CpuTensor l = x;
     ScalarBackend.summarize(l, row, summary);
     int n = l.cols();
     int body = n / N * N;

@@ -461,6 +461,30 @@ class BackendOperationsTest {
     }
   }
 
+  /** More rows than one call of native takes; each as it is alone. */
+  @Test
+  void summariesOfManyRows() {
+    int rows = 131;
+    int n = 2001; // enough to be shared out
+    try (var memory = new GuardedMemory()) {
+      CpuTensor logits = memory.input(rows + 1, n, new Numbers(n).normal((rows + 1) * n, 0, 4));
+      LogitSummary alone = new LogitSummary();
+      for (Backend backend : backends()) {
+        LogitSummary[] all = LogitSummary.array(rows + 1);
+        backend.summarize(logits, 1, rows, all);
+        for (int i = 0; i < rows; i++) {
+          backend.summarize(logits, 1 + i, alone);
+          String where = backend.describe() + ", row " + i;
+          assertEquals(alone.argmax, all[i].argmax, where);
+          assertEquals(alone.max, all[i].max, where);
+          assertEquals(alone.second, all[i].second, where);
+          assertEquals(alone.logSumExp, all[i].logSumExp, where);
+        }
+        assertEquals(0, all[rows].max, "no more than those asked for");
+      }
+    }
+  }
+
   /** What is wrong with the numbers shows. */
   @Test
   void nanIsNotHidden() {

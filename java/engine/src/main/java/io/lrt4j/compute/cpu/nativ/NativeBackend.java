@@ -27,9 +27,11 @@ import org.jspecify.annotations.Nullable;
  * without widening the weights. (That instruction takes subnormal weights as zero.)
  */
 public final class NativeBackend extends CpuBackend {
+  private static final int SUMMARIES = 64; // of a call
+
   private final ReentrantLock turn = new ReentrantLock();
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment summary = arena.allocate(JAVA_DOUBLE, 4);
+  private final MemorySegment summaries = arena.allocate(JAVA_DOUBLE, 4L * SUMMARIES);
   private final Sequences sequences = new Sequences();
   private final MemorySegment context;
   private final Isa isa;
@@ -246,18 +248,28 @@ public final class NativeBackend extends CpuBackend {
   }
 
   @Override
-  public void summarize(Tensor logits, int row, LogitSummary summary) {
+  public void summarize(Tensor logits, int from, int rows, LogitSummary[] summaries) {
     begin();
     try {
       int n = logits.cols();
-      NativeCalls.summarize(context, data(logits), (long) row * n, n, this.summary);
-      summary.argmax = (int) this.summary.getAtIndex(JAVA_DOUBLE, 0);
-      summary.max = (float) this.summary.getAtIndex(JAVA_DOUBLE, 1);
-      summary.second = (float) this.summary.getAtIndex(JAVA_DOUBLE, 2);
-      summary.logSumExp = (float) (summary.max + Math.log(this.summary.getAtIndex(JAVA_DOUBLE, 3)));
+      for (int at = 0; at < rows; at += SUMMARIES) {
+        int some = Math.min(SUMMARIES, rows - at);
+        long first = (long) (from + at) * n;
+        NativeCalls.summarize(context, data(logits), first, some, n, this.summaries);
+        for (int i = 0; i < some; i++) {
+          fill(summaries[at + i], 4L * i);
+        }
+      }
     } finally {
       turn.unlock();
     }
+  }
+
+  private void fill(LogitSummary summary, long at) {
+    summary.argmax = (int) summaries.getAtIndex(JAVA_DOUBLE, at);
+    summary.max = (float) summaries.getAtIndex(JAVA_DOUBLE, at + 1);
+    summary.second = (float) summaries.getAtIndex(JAVA_DOUBLE, at + 2);
+    summary.logSumExp = (float) (summary.max + Math.log(summaries.getAtIndex(JAVA_DOUBLE, at + 3)));
   }
 
   /**

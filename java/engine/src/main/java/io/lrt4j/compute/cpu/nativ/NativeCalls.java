@@ -70,7 +70,7 @@ final class NativeCalls {
           JAVA_INT,
           ADDRESS);
   private static final MethodHandle SUMMARIZE =
-      procedure("lrt_summarize", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS);
+      procedure("lrt_summarize", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle READ =
       function("lrt_read", JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT);
 
@@ -241,9 +241,9 @@ final class NativeCalls {
   }
 
   static void summarize(
-      MemorySegment context, MemorySegment x, long at, int n, MemorySegment summary) {
+      MemorySegment context, MemorySegment x, long at, int rows, int n, MemorySegment summaries) {
     try {
-      SUMMARIZE.invokeExact(context, x, at, n, summary);
+      SUMMARIZE.invokeExact(context, x, at, rows, n, summaries);
     } catch (Throwable t) {
       throw thrown(t);
     }
