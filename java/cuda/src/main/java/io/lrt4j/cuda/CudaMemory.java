@@ -159,6 +159,11 @@ final class CudaMemory implements Memory {
     return new CudaLinear(in, out, all, pieces, this);
   }
 
+  @Override
+  public boolean copies(Weight weight) {
+    return true; // the staging buffer has been flushed when a projection is there
+  }
+
   /** Parts of one type are one matrix: one launch. */
   private CudaLinear.Part together(DType dtype, int in, List<Part> parts) {
     int padded = Math.multiplyExact(Math.ceilDiv(in, GROUP), GROUP);

@@ -5,6 +5,7 @@ import io.lrt4j.compute.Memory;
 import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Function;
 
 /** A directory of weights, open and checked as a whole: what its two kinds have in common. */
 public abstract sealed class OpenCheckpoint implements AutoCloseable
@@ -35,19 +36,20 @@ public abstract sealed class OpenCheckpoint implements AutoCloseable
 
   /** Its parameters as {@code memory} takes them in; they live as long as both. */
   public Weights.Source on(Memory memory) {
-    return tensors.on(memory, false);
+    return tensors.on(memory);
   }
 
   /**
-   * The same, and what {@code memory} has copied is given up: such a tensor of a checkpoint that
-   * was read is no longer here.
+   * Its parameters as {@code memory} takes them in, for the time that {@code taking} lasts. What
+   * {@code memory} has copied is given up: such a tensor of a checkpoint that was read is no longer
+   * here. The files are closed then, so that nothing else can be read.
    */
-  public Weights.Source handOver(Memory memory) {
-    return tensors.on(memory, true);
+  public <T> T handOver(Memory memory, Function<Weights.Source, T> taking) {
+    return tensors.handOver(memory, taking);
   }
 
   public boolean has(String name) {
-    return tensors.find(name) != null;
+    return tensors.isPlaced(name);
   }
 
   /**

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +36,8 @@ public final class Safetensors implements AutoCloseable {
   private final FileChannel channel;
   private final SafetensorsHeader header;
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+  private MemorySegment room = MemorySegment.NULL; // of all placed tensors
+  private final Map<String, SafetensorsHeader.Entry> unread = new HashMap<>(); // placed, but empty
 
   private Safetensors(Path file, Arena arena, FileChannel channel, SafetensorsHeader header) {
     this.file = file;
@@ -51,7 +54,7 @@ public final class Safetensors implements AutoCloseable {
   public static Safetensors open(Path file) {
     Safetensors opened = check(file);
     try {
-      opened.place(Access.MAP, name -> true, bytes -> {});
+      opened.place(Access.MAP, name -> true);
       return opened;
     } catch (Throwable e) {
       opened.close();
@@ -96,22 +99,26 @@ public final class Safetensors implements AutoCloseable {
   }
 
   /**
-   * Brings the tensors whose names are wanted into memory: they, and no others, are this file's
-   * tensors from now on. The file itself is not needed any more.
-   *
-   * @param moved told how many bytes have been read
+   * Makes room for the tensors whose names are wanted: they, and no others, are this file's tensors
+   * from now on. Those that are not mapped have to be {@linkplain #fill filled}; memory is taken
+   * only then.
    */
-  void place(Access access, Predicate<String> wanted, LongConsumer moved) {
+  void place(Access access, Predicate<String> wanted) {
     List<SafetensorsHeader.Entry> all =
         header.tensors().stream().filter(e -> wanted.test(e.name())).toList();
     long data = header.dataStart();
     long end = all.isEmpty() ? 0 : all.getLast().end(); // they are sorted
     try {
-      MemorySegment from = access == Access.MAP ? map(data, end) : read(all, end, moved);
+      MemorySegment from =
+          access == Access.MAP ? map(data, end) : SystemMemory.allocate(end, CACHE_LINE, arena);
       for (SafetensorsHeader.Entry e : all) {
         MemorySegment bytes = from.asSlice(e.begin(), e.end() - e.begin()).asReadOnly();
         tensors.put(e.name(), new StoredTensor(e.name(), e.type().name(), e.shape(), bytes, file));
+        if (access == Access.READ) {
+          unread.put(e.name(), e);
+        }
       }
+      room = from;
     } catch (IOException e) {
       throw unreadable(file, e);
     } catch (OutOfMemoryError e) {
@@ -123,8 +130,6 @@ public final class Safetensors implements AutoCloseable {
               + e.getMessage()
               + "); mapped weights would need none of their own",
           e);
-    } finally {
-      close(channel);
     }
   }
 
@@ -135,22 +140,49 @@ public final class Safetensors implements AutoCloseable {
     return channel.map(FileChannel.MapMode.READ_ONLY, 0, data + end, arena).asSlice(data);
   }
 
-  /** Tensors lie as they do in the file, so that each begins at a cache line if it does there. */
-  private MemorySegment read(List<SafetensorsHeader.Entry> all, long end, LongConsumer moved)
-      throws IOException {
-    MemorySegment block = SystemMemory.allocate(end, CACHE_LINE, arena);
-    for (SafetensorsHeader.Entry e : all) {
-      for (long at = e.begin(); at < e.end(); ) {
-        long most = Math.min(CHUNK, e.end() - at);
-        int n = channel.read(block.asSlice(at, most).asByteBuffer(), header.dataStart() + at);
+  /**
+   * Reads a placed tensor into its room, if that is still to be done. Tensors lie as they do in the
+   * file, so that each begins at a cache line if it does there.
+   *
+   * @param moved told how many bytes have been read
+   */
+  void fill(String name, LongConsumer moved) {
+    SafetensorsHeader.Entry e = unread.remove(name);
+    if (e != null) {
+      read(e, room.asSlice(e.begin(), e.end() - e.begin()), moved);
+    }
+  }
+
+  /** Reads a placed tensor to where the caller wants it; its room stays empty. */
+  void read(String name, MemorySegment to, LongConsumer moved) {
+    for (SafetensorsHeader.Entry e : header.tensors()) {
+      if (e.name().equals(name)) {
+        read(e, to, moved);
+        unread.remove(name);
+      }
+    }
+  }
+
+  private void read(SafetensorsHeader.Entry e, MemorySegment to, LongConsumer moved) {
+    try {
+      for (long at = 0; at < to.byteSize(); ) {
+        long most = Math.min(CHUNK, to.byteSize() - at);
+        long from = header.dataStart() + e.begin() + at;
+        int n = channel.read(to.asSlice(at, most).asByteBuffer(), from);
         if (n < 0) {
           throw changed();
         }
         at += n;
         moved.accept(n);
       }
+    } catch (IOException failure) {
+      throw unreadable(file, failure);
     }
-    return block;
+  }
+
+  /** Closes the file: nothing is read from it any more. */
+  void closeFile() {
+    close(channel);
   }
 
   private CheckpointException changed() {

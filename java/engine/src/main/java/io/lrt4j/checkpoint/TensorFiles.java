@@ -22,6 +22,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -50,6 +52,7 @@ final class TensorFiles implements AutoCloseable {
   private final Map<String, Rounded> rounded = new HashMap<>(); // by stored names
 
   private final LoadListener listener;
+  private Access access = Access.MAP;
   private long work; // bytes to be read and taken in
   private long done;
 
@@ -208,7 +211,7 @@ final class TensorFiles implements AutoCloseable {
   }
 
   private void check(String name, List<Long> shape) {
-    String wrong = misplaced.get(aliases.getOrDefault(name, name));
+    String wrong = misplaced.get(stored(name));
     if (wrong != null) {
       throw new CheckpointException(wrong);
     }
@@ -220,7 +223,7 @@ final class TensorFiles implements AutoCloseable {
     SafetensorsHeader.Entry entry = tensor.entry();
     Rounded kept = rounded(tensor, shape);
     if (kept != null) {
-      rounded.put(aliases.getOrDefault(name, name), kept);
+      rounded.put(stored(name), kept);
       return;
     }
     // Refuses a type that is not run, before a shape: that of packed weights follows from it.
@@ -288,18 +291,19 @@ final class TensorFiles implements AutoCloseable {
   }
 
   /**
-   * Brings tensors into memory: those of the layout if they are read, all if they are mapped, which
-   * costs nothing.
+   * Places tensors: those of the layout if they are to be read, which they are when they are asked
+   * for; all if they are mapped, which costs nothing.
    */
   void place(Access access, TensorLayout layout) {
+    this.access = access;
     var wanted = new HashSet<String>();
-    layout.shapes().keySet().forEach(name -> wanted.add(aliases.getOrDefault(name, name)));
+    layout.shapes().keySet().forEach(name -> wanted.add(stored(name)));
     for (String name : wanted) {
       SafetensorsHeader.Entry entry = Objects.requireNonNull(found.get(name), name).entry();
       work += (entry.end() - entry.begin()) * (access == Access.READ ? 2 : 1);
     }
     for (Safetensors shard : shards) {
-      shard.place(access, name -> access == Access.MAP || wanted.contains(name), this::moved);
+      shard.place(access, name -> access == Access.MAP || wanted.contains(name));
       shard.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
     }
     aliases.forEach((name, stored) -> tensors.put(name, require(stored).named(name)));
@@ -310,13 +314,28 @@ final class TensorFiles implements AutoCloseable {
     listener.onProgress(directory, Math.min(1, (double) done / work)); // some are taken in twice
   }
 
-  /** A placed tensor, or null. */
-  @Nullable StoredTensor find(String name) {
-    return tensors.get(name);
+  /** Whether a tensor of that name is placed. */
+  boolean isPlaced(String name) {
+    return tensors.containsKey(name);
   }
 
-  /** A placed tensor. */
+  /** A placed tensor, read by now. */
   StoredTensor require(String name) {
+    StoredTensor tensor = placed(name);
+    shard(tensor).fill(stored(name), this::moved);
+    return tensor;
+  }
+
+  private Safetensors shard(StoredTensor tensor) {
+    for (Safetensors shard : shards) {
+      if (shard.file().equals(tensor.file())) {
+        return shard;
+      }
+    }
+    throw new AssertionError(tensor.file() + " is no shard");
+  }
+
+  private StoredTensor placed(String name) {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
       throw new CheckpointException(directory + ": tensor " + Json.quote(name) + " is missing");
@@ -324,18 +343,36 @@ final class TensorFiles implements AutoCloseable {
     return tensor;
   }
 
+  /** What {@code memory} makes of the tensors. */
+  Weights.Source on(Memory memory) {
+    return source(memory, null);
+  }
+
+  /**
+   * The same, for the time that {@code taking} lasts. What {@code memory} has copied is given up,
+   * so that no weight is in memory twice; weights that it will copy are read one after the other
+   * into the same room. The files are closed then.
+   */
+  <T> T handOver(Memory memory, Function<Weights.Source, T> taking) {
+    try (var room = new ReusedMemory()) {
+      return taking.apply(source(memory, room));
+    } finally {
+      shards.forEach(Safetensors::closeFile);
+    }
+  }
+
   /**
    * What {@code memory} makes of the tensors.
    *
-   * @param giveUp whether those that it has copied go, so that no weight is in memory twice
+   * @param room for weights to be copied from; with it, what has been copied is given up
    */
-  Weights.Source on(Memory memory, boolean giveUp) {
+  private Weights.Source source(Memory memory, @Nullable ReusedMemory room) {
     return new Weights.Source() {
       private final Set<String> kept = new HashSet<>(); // used where they lie, perhaps
 
       @Override
       public Tensor tensor(String name) {
-        kept.add(aliases.getOrDefault(name, name));
+        kept.add(stored(name));
         Weight stored = require(name).weight();
         Tensor tensor = memory.weight(stored);
         moved(stored.data().byteSize());
@@ -345,6 +382,9 @@ final class TensorFiles implements AutoCloseable {
       @Override
       public Linear linear(boolean bias, String... names) {
         List<Memory.Part> parts = new ArrayList<>();
+        if (room != null) {
+          room.reuse();
+        }
         for (String name : names) {
           Weight weight = projection(name + ".weight");
           if (!memory.runs(weight)) {
@@ -355,6 +395,11 @@ final class TensorFiles implements AutoCloseable {
                     + ", which this backend has no kernels for: use --backend native, vector or"
                     + " scalar");
           }
+          if (room != null && isCopied(memory, name, weight)) {
+            weight = read(name + ".weight", weight, room);
+          } else {
+            var _ = require(name + ".weight");
+          }
           parts.add(new Memory.Part(weight, bias ? require(name + ".bias").weight() : null));
         }
         Linear linear = memory.linear(parts);
@@ -362,15 +407,18 @@ final class TensorFiles implements AutoCloseable {
           Weight added = part.bias();
           moved(part.weight().data().byteSize() + (added == null ? 0 : added.data().byteSize()));
         }
-        if (giveUp) {
+        if (room != null) {
           for (int i = 0; i < names.length; i++) {
-            String stored = aliases.getOrDefault(names[i] + ".weight", names[i] + ".weight");
-            if (memory.copies(parts.get(i).weight()) && !kept.contains(stored)) {
-              TensorFiles.this.giveUp(stored);
+            if (isCopied(memory, names[i], parts.get(i).weight())) {
+              giveUp(stored(names[i] + ".weight"));
             }
           }
         }
         return linear;
+      }
+
+      private boolean isCopied(Memory memory, String name, Weight weight) {
+        return memory.copies(weight) && !kept.contains(stored(name + ".weight"));
       }
 
       @Override
@@ -379,17 +427,44 @@ final class TensorFiles implements AutoCloseable {
         if (table == null) {
           return embedding;
         }
-        if (giveUp) {
-          TensorFiles.this.giveUp(aliases.getOrDefault(name, name));
+        if (room != null) {
+          giveUp(stored(name));
         }
         return table;
       }
     };
   }
 
+  private String stored(String name) {
+    return aliases.getOrDefault(name, name);
+  }
+
+  /** The same weight, read into a room of its own. */
+  private Weight read(String name, Weight weight, ReusedMemory room) {
+    MemorySegment to;
+    try {
+      to = room.next(weight.data().byteSize());
+    } catch (OutOfMemoryError e) {
+      throw new CheckpointException(
+          directory
+              + ": no memory for the "
+              + weight.data().byteSize()
+              + " bytes of tensor "
+              + Json.quote(name)
+              + " ("
+              + e.getMessage()
+              + ")",
+          e);
+    }
+    LongConsumer moved = access == Access.READ ? this::moved : bytes -> {};
+    shard(placed(name)).read(stored(name), to, moved);
+    return new Weight(weight.dtype(), weight.rows(), weight.cols(), to, weight.panels());
+  }
+
+  /** A projection's weight, perhaps not read yet. */
   private Weight projection(String name) {
-    StoredTensor stored = require(name);
-    Rounded kept = rounded.get(aliases.getOrDefault(name, name));
+    StoredTensor stored = placed(name);
+    Rounded kept = rounded.get(stored(name));
     return kept == null
         ? stored.weight()
         : new Weight(kept.type, kept.rows, kept.cols, stored.data(), true);
@@ -397,16 +472,16 @@ final class TensorFiles implements AutoCloseable {
 
   /** Gives a tensor's memory back; of one that is mapped nothing need be held anyway. */
   private void giveUp(String name) {
-    MemorySegment data = require(name).data();
+    MemorySegment data = placed(name).data();
     if (!data.isMapped()) {
       SystemMemory.release(data);
-      tensors.keySet().removeIf(other -> aliases.getOrDefault(other, other).equals(name));
+      tensors.keySet().removeIf(other -> stored(other).equals(name));
     }
   }
 
   /** All placed tensors, in the order of the files. */
   List<StoredTensor> all() {
-    return List.copyOf(tensors.values());
+    return tensors.keySet().stream().map(this::require).toList();
   }
 
   /** Frees or unmaps every file. */

@@ -102,7 +102,8 @@ public final class LoadedModel implements AutoCloseable {
       memory =
           quantization == Quantization.NONE ? backend.newMemory() : backend.newMemory(quantization);
       closers.push(memory::close);
-      Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.handOver(memory));
+      Weights weights =
+          checkpoint.handOver(memory, source -> Weights.of(checkpoint.config(), "model.", source));
       DType cacheType =
           switch (options.cacheType()) {
             case F32 -> DType.F32;
@@ -231,7 +232,8 @@ public final class LoadedModel implements AutoCloseable {
               + expected);
     }
     ReasoningNetwork network =
-        new ReasoningNetwork(stored.config(), stored.handOver(memory), backend, cacheMemory);
+        stored.handOver(
+            memory, source -> new ReasoningNetwork(stored.config(), source, backend, cacheMemory));
     closers.push(network::close);
     return network;
   }

@@ -13,10 +13,13 @@ import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.cpu.ScalarBackend;
 import io.lrt4j.compute.cpu.nativ.NativeBackend;
 import io.lrt4j.model.Weights;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -53,7 +56,7 @@ class HandOverTest {
         Checkpoint read = Checkpoint.open(ModelFiles.of(model), Access.READ, LoadListener.NONE);
         Memory memory = backend.newMemory(quantization)) {
       assertTrue(read.config().tiedEmbeddings());
-      var _ = Weights.of(read.config(), "model.", read.handOver(memory));
+      var _ = read.handOver(memory, source -> Weights.of(read.config(), "model.", source));
       check(stored, read, DOWN, !copies);
       check(stored, read, EMBEDDING, keepsEmbedding);
       same(stored, read, "model.norm.weight");
@@ -70,6 +73,31 @@ class HandOverTest {
 
   private static void same(Checkpoint stored, Checkpoint read, String name) {
     assertEquals(-1, stored.tensor(name).data().mismatch(read.tensor(name).data()), name);
+  }
+
+  /** Weights that are copied are read from the file, not through a mapping of it. */
+  @Test
+  void aFileThatWasCutIsRefused() throws IOException {
+    try (Backend scalar = new ScalarBackend()) {
+      for (Access access : Access.values()) {
+        Path model = folder.resolve("cut-" + access);
+        Initializer.model("tiny", model, 1);
+        try (Checkpoint stored = Checkpoint.open(ModelFiles.of(model), access, LoadListener.NONE);
+            Memory memory = scalar.newMemory(Quantization.Q8)) {
+          try (var file =
+              FileChannel.open(model.resolve("model.safetensors"), StandardOpenOption.WRITE)) {
+            file.truncate(20_000); // its header is shorter
+          }
+          var refused =
+              assertThrows(
+                  CheckpointException.class,
+                  () ->
+                      stored.handOver(
+                          memory, source -> source.linear(false, "model.layers.0.mlp.up_proj")));
+          assertTrue(refused.getMessage().endsWith("became shorter while it was read"));
+        }
+      }
+    }
   }
 
   /** Whole pages go, and what shares a page with something else stays. */
