@@ -23,6 +23,9 @@ public final class Sampler {
   private static final float BUCKETS_PER_UNIT = 32;
   private static final long KEEP_ALL = Long.MIN_VALUE;
 
+  /** Logits of a block, of which the largest is known before anything else is looked at. */
+  private static final int BLOCK = 128;
+
   private final GenerationOptions options;
   private final @Nullable CounterRandom random; // null: no seed, greedy only
   private float[] scores; // [vocab] logits / temperature
@@ -30,6 +33,8 @@ public final class Sampler {
   private int[] kept; // [vocab] token ids, ascending
   private long[] keys; // [vocab] tokens of one bucket, to be ranked
   private double[] masses; // [BUCKETS]
+  private float[] maxima; // [vocab / BLOCK], of each block of logits
+  private float[] sorted; // the same, ascending
   private final boolean[] wasSeen; // [vocab], or empty without a penalty
   private final int[] seen; // the tokens of wasSeen
   private int seenCount;
@@ -72,6 +77,8 @@ public final class Sampler {
     kept = buffers.kept;
     keys = buffers.keys;
     masses = buffers.masses;
+    maxima = buffers.maxima;
+    sorted = buffers.sorted;
   }
 
   /** What one choice needs and the next one need not find again: some MB for a large vocabulary. */
@@ -85,6 +92,8 @@ public final class Sampler {
     private final int[] kept;
     private final long[] keys;
     private final double[] masses = new double[BUCKETS];
+    private final float[] maxima;
+    private final float[] sorted;
 
     Buffers(int vocabSize) {
       logits = new float[vocabSize];
@@ -92,6 +101,8 @@ public final class Sampler {
       weights = new double[vocabSize];
       kept = new int[vocabSize];
       keys = new long[vocabSize];
+      maxima = new float[Math.ceilDiv(vocabSize, BLOCK)];
+      sorted = new float[maxima.length];
     }
   }
 
@@ -102,6 +113,8 @@ public final class Sampler {
     kept = buffers.kept;
     keys = buffers.keys;
     masses = buffers.masses;
+    maxima = buffers.maxima;
+    sorted = buffers.sorted;
   }
 
   /** Whether {@link #penalize} changes logits. */
@@ -216,21 +229,59 @@ public final class Sampler {
       throw new IllegalArgumentException(
           "expected 1 to " + scores.length + " logits to sample from, found " + n);
     }
-    int best = 0;
+    int first = 0; // block with the largest
     boolean sound = true;
     float largest = Float.NEGATIVE_INFINITY;
-    for (int i = 0; i < n; i++) {
-      float logit = logits[i];
-      sound &= logit < Float.POSITIVE_INFINITY; // false for NaN too
-      if (logit > largest) {
-        largest = logit;
-        best = i;
+    for (int block = 0; block * BLOCK < n; block++) {
+      float max = largest(logits, block * BLOCK, Math.min(n, (block + 1) * BLOCK));
+      maxima[block] = max;
+      sound &= max < Float.POSITIVE_INFINITY; // false for NaN too
+      if (max > largest) {
+        largest = max;
+        first = block;
       }
     }
     if (!sound || largest == Float.NEGATIVE_INFINITY) {
       throw broken(logits, n);
     }
+    int best = first * BLOCK;
+    while (logits[best] != largest) {
+      best++;
+    }
     return best;
+  }
+
+  /** NaN if one is. */
+  private static float largest(float[] logits, int from, int to) {
+    float max = Float.NEGATIVE_INFINITY;
+    for (int i = from; i < to; i++) {
+      float logit = logits[i];
+      if (!(logit <= max)) { // which is seldom: Math.max, with its care for zeros, takes longer
+        if (Float.isNaN(logit)) {
+          return logit;
+        }
+        max = logit;
+      }
+    }
+    return max;
+  }
+
+  /**
+   * What no score of the k best is less than: as many blocks have a largest one that is at least
+   * that.
+   */
+  private float bound(int n, int k) {
+    int blocks = Math.ceilDiv(n, BLOCK);
+    if (k < 1 || k > blocks) {
+      return Float.NEGATIVE_INFINITY;
+    }
+    System.arraycopy(maxima, 0, sorted, 0, blocks);
+    Arrays.sort(sorted, 0, blocks);
+    return score(sorted[blocks - k]);
+  }
+
+  private float score(float logit) {
+    return logit / options.temperature() + 0f; // + 0: -0 ranks as 0
   }
 
   private static BackendException broken(float[] logits, int n) {
@@ -249,19 +300,17 @@ public final class Sampler {
 
   /** Fills {@link #kept} with the tokens that all filters leave, and returns how many. */
   private int keep(float[] logits, int n, int best) {
-    float temperature = options.temperature();
-    float largest = logits[best] / temperature + 0f;
+    float largest = score(logits[best]);
     if (Float.isInfinite(largest)) { // a temperature so low that nothing else has a chance
       kept[0] = best;
       weights[best] = 1;
       return 1;
     }
+    float bound = bound(n, options.topK());
     int count = 0;
-    for (int i = 0; i < n; i++) {
-      float score = logits[i] / temperature + 0f; // + 0: -0 ranks as 0
-      scores[i] = score;
-      if (score > Float.NEGATIVE_INFINITY) {
-        kept[count++] = i;
+    for (int block = 0; block * BLOCK < n; block++) {
+      if (score(maxima[block]) >= bound) {
+        count = candidates(logits, block * BLOCK, Math.min(n, (block + 1) * BLOCK), bound, count);
       }
     }
     if (options.topK() > 0 && options.topK() < count) {
@@ -274,6 +323,20 @@ public final class Sampler {
       count = topP(count, largest);
     }
     return options.minP() > 0 ? minP(count) : count;
+  }
+
+  /**
+   * Puts those from … to-1 that may be kept behind {@code count} others; how many there are then.
+   */
+  private int candidates(float[] logits, int from, int to, float bound, int count) {
+    for (int i = from; i < to; i++) {
+      float score = score(logits[i]);
+      scores[i] = score;
+      if (score >= bound && score > Float.NEGATIVE_INFINITY) {
+        kept[count++] = i;
+      }
+    }
+    return count;
   }
 
   /** The k best, and all that are as good as the last of them. */

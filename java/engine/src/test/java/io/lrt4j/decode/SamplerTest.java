@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HexFormat;
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -77,6 +78,44 @@ class SamplerTest {
       }
     }
     assertEquals("", String.join("\n", differences));
+  }
+
+  /** Whole blocks of logits are passed over: none of the k best, nor their equals, is in one. */
+  @Test
+  void theBestOfManyBlocks() {
+    SplittableRandom random = new SplittableRandom(9);
+    for (int trial = 0; trial < 300; trial++) {
+      int n = 1 + random.nextInt(4000);
+      int k = 1 + random.nextInt(40);
+      int coarse = random.nextInt(3);
+      double removed = trial % 4 == 0 ? 0.99 : 0.1;
+      float[] logits = new float[n];
+      for (int i = 0; i < n; i++) {
+        float logit = (float) random.nextGaussian(-1, 6);
+        logit = coarse == 0 ? logit : Math.round(logit * coarse); // ties, zeros of both signs
+        logits[i] = random.nextDouble() < removed ? Float.NEGATIVE_INFINITY : logit;
+      }
+      logits[random.nextInt(n)] = 1;
+      float temperature = trial % 2 == 0 ? 0.7f : 1;
+      float[] scores = new float[n];
+      for (int i = 0; i < n; i++) {
+        scores[i] = logits[i] / temperature + 0f;
+      }
+      float[] ascending = scores.clone();
+      Arrays.sort(ascending);
+      float least = Math.max(-Float.MAX_VALUE, ascending[Math.max(0, n - k)]);
+      int[] expected = IntStream.range(0, n).filter(i -> scores[i] >= least).toArray();
+
+      Sampler sampler = new Sampler(SAMPLING.withTemperature(temperature).withTopK(k), n);
+
+      assertArrayEquals(expected, sampler.keptTokens(logits, n), "trial " + trial);
+      int best = 0;
+      for (int i = 1; i < n; i++) {
+        best = logits[i] > logits[best] ? i : best;
+      }
+      Sampler greedy = new Sampler(GenerationOptions.defaults(), n);
+      assertEquals(best, greedy.sample(logits, n, 0, 0), "trial " + trial);
+    }
   }
 
   /** Frequencies follow the softmax: chi-square over 12 tokens, 31.26 is the 0.1 % point of 11. */
