@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 final class NativeMemory implements Memory {
   private static final long LARGE = 1 << 20; // from here on, in large pages
   private static final long SLAB = 32 << 20; // that weights share: a page of each would be waste
+  private static final long MOST_MAPPED = 32 << 20; // bytes that are packed at a time
   private static final int ALIGNMENT = 64;
   private static final Set<DType> PLAIN = EnumSet.of(DType.F32, DType.F16, DType.BF16);
   private static final int BF16_ROUNDED = 4; // as in lrt4j.h: multiplied by rounded activations
@@ -102,13 +103,6 @@ final class NativeMemory implements Memory {
     return new NativeLinear.Part(dtype, w.rows(), pack(w, type), bias);
   }
 
-  /** A file's pages need not stay beside the packed ones. */
-  private static void unload(Weight w) {
-    if (w.data().isMapped()) {
-      w.data().unload();
-    }
-  }
-
   /** As in lrt4j.h. */
   static int number(DType dtype) {
     return switch (dtype) {
@@ -125,8 +119,21 @@ final class NativeMemory implements Memory {
     long bytes = NativeCalls.packedBytes(dtype, w.rows(), w.cols());
     MemorySegment packed = room(bytes);
     packedBytes += bytes;
-    backend.pack(number(w.dtype()), dtype, w.rows(), w.cols(), w.data(), packed);
-    unload(w);
+    int some = w.rows(); // of a mapping never more is held than is being packed
+    if (w.data().isMapped()) {
+      long panel = w.dtype().bytes((long) Weight.PANEL * w.cols());
+      some = (int) Math.min(some, Math.ceilDiv(MOST_MAPPED, panel) * Weight.PANEL);
+    }
+    for (int row = 0; row < w.rows(); row += some) {
+      int rows = Math.min(some, w.rows() - row);
+      long size = w.dtype().bytes((long) rows * w.cols());
+      MemorySegment from = w.data().asSlice(w.dtype().bytes((long) row * w.cols()), size);
+      MemorySegment to = packed.asSlice(NativeCalls.packedBytes(dtype, row, w.cols()));
+      backend.pack(number(w.dtype()), dtype, rows, w.cols(), from, to);
+      if (from.isMapped()) {
+        from.unload();
+      }
+    }
     return packed;
   }
 
