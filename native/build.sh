@@ -1,8 +1,10 @@
 #!/bin/sh
 # Builds the native library: build.sh TARGET puts it into TARGET/PLATFORM, where the engine looks for it.
 # Without a C compiler it says so once and leaves everything else alone: the build goes on without "native".
+# "build.sh TARGET early" builds it beside something else: the same without "early" then waits for it, and builds what is missing.
 set -eu
 target=$1
+early=${2:-}
 cd "$(dirname "$0")"
 
 case $(uname -s) in
@@ -16,11 +18,18 @@ case $(uname -m) in
   *) arch= ;;
 esac
 without() {
+  [ -z "$early" ] || exit 0
   echo "lrt4j is built without the native backend: $1" >&2
   exit 0
 }
 [ -n "$os" ] && [ -n "$arch" ] || without "no such platform: $(uname -sm)"
 out=$target/$os-$arch
+if command -v flock >/dev/null; then
+  exec 9<build.sh
+  flock 9
+elif [ -n "$early" ]; then
+  exit 0 # nobody could wait for it
+fi
 if [ -f "$out/$library" ] && [ -z "$(find build.sh ./*.[ch] -newer "$out/$library")" ]; then
   exit 0
 fi

@@ -212,7 +212,9 @@ class SchedulingTest {
       // Time may be over earlier, on a slow machine.
       assertTrue(
           ending == Ending.TIMEOUT ? steps <= last + 1 : steps == last + 1, "found " + steps);
-      assertTrue(answers.stream().anyMatch(a -> a.finishReason() == reason(ending)));
+      assertTrue(
+          answers.stream().anyMatch(a -> a.finishReason() == reason(ending)),
+          () -> steps + " steps of " + all + " to " + last + ": " + answers);
       for (int i = 0; i < answers.size(); i++) {
         assertBegins(expected.get(i), answers.get(i), reason(ending));
       }

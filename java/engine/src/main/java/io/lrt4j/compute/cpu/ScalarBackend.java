@@ -175,46 +175,70 @@ public final class ScalarBackend extends CpuBackend {
   public void attend(Tensor qkv, Batch batch, int layer, int heads, int window, Tensor out) {
     CpuTensor q = CpuTensor.of(qkv);
     CpuTensor o = CpuTensor.of(out);
-    for (int i = 0; i < batch.rows(); i++) {
-      int run = batch.runOf(i);
+    for (int run = 0; run < batch.runs(); run++) {
       KvCache cache = batch.cache(run);
-      int end = batch.position(run, i) + 1;
-      int start = Math.max(0, end - window);
+      int first = batch.firstRow(run);
+      int next = batch.firstRow(run + 1);
       int dim = cache.headDim();
-      float[] queries = new float[heads * dim];
-      q.read(i, queries, queries.length);
-      float[] keys = new float[dim];
-      float[] values = new float[dim];
-      for (int h = 0; h < heads; h++) {
-        int kvHead = h / (heads / cache.kvHeads());
-        float[] weights = new float[end];
-        float max = Float.NEGATIVE_INFINITY;
-        for (int p = start; p < end; p++) {
-          int row = cache.keyRow(layer, kvHead) + p % cache.blockLength();
-          block(cache, p).read(row, keys, dim);
-          float score = 0;
-          for (int c = 0; c < dim; c++) {
-            score += queries[h * dim + c] * keys[c];
+      int group = heads / cache.kvHeads();
+      int from = Math.max(0, batch.position(run, first) + 1 - window);
+      int to = batch.position(run, next);
+      float[][] queries = new float[next - first][heads * dim];
+      for (int i = first; i < next; i++) {
+        q.read(i, queries[i - first], heads * dim);
+      }
+      for (int h = 0; h < heads; h += group) {
+        float[][] keys = read(cache, cache.keyRow(layer, h / group), from, to);
+        float[][] values = read(cache, cache.valueRow(layer, h / group), from, to);
+        for (int i = first; i < next; i++) {
+          int end = batch.position(run, i) + 1 - from;
+          int start = Math.max(0, end - window);
+          for (int at = h * dim; at < (h + group) * dim; at += dim) {
+            float[] mixed = attend(queries[i - first], at, keys, values, start, end);
+            for (int c = 0; c < dim; c++) {
+              o.set(i, at + c, mixed[c]);
+            }
           }
-          weights[p] = (float) (score / Math.sqrt(dim));
-          max = Math.max(max, weights[p]);
-        }
-        float sum = 0;
-        float[] mixed = new float[dim];
-        for (int p = start; p < end; p++) {
-          weights[p] = (float) Math.exp(weights[p] - max);
-          sum += weights[p];
-          int row = cache.valueRow(layer, kvHead) + p % cache.blockLength();
-          block(cache, p).read(row, values, dim);
-          for (int c = 0; c < dim; c++) {
-            mixed[c] += weights[p] * values[c];
-          }
-        }
-        for (int c = 0; c < dim; c++) {
-          o.set(i, h * dim + c, mixed[c] / sum);
         }
       }
     }
+  }
+
+  /** Keys or values of some positions. */
+  private static float[][] read(KvCache cache, int row, int from, int to) {
+    float[][] read = new float[to - from][cache.headDim()];
+    for (int p = from; p < to; p++) {
+      block(cache, p).read(row + p % cache.blockLength(), read[p - from], cache.headDim());
+    }
+    return read;
+  }
+
+  private static float[] attend(
+      float[] queries, int at, float[][] keys, float[][] values, int start, int end) {
+    int dim = keys[start].length;
+    float[] weights = new float[end];
+    float max = Float.NEGATIVE_INFINITY;
+    for (int p = start; p < end; p++) {
+      float score = 0;
+      for (int c = 0; c < dim; c++) {
+        score += queries[at + c] * keys[p][c];
+      }
+      weights[p] = (float) (score / Math.sqrt(dim));
+      max = Math.max(max, weights[p]);
+    }
+    float sum = 0;
+    float[] mixed = new float[dim];
+    for (int p = start; p < end; p++) {
+      weights[p] = (float) Math.exp(weights[p] - max);
+      sum += weights[p];
+      for (int c = 0; c < dim; c++) {
+        mixed[c] += weights[p] * values[p][c];
+      }
+    }
+    for (int c = 0; c < dim; c++) {
+      mixed[c] /= sum;
+    }
+    return mixed;
   }
 
   private static CpuTensor block(KvCache cache, int position) {
