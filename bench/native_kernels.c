@@ -80,6 +80,51 @@ static double read_rate(lrt_context *c) {
   return best;
 }
 
+#define HEADS 16 /* and attention's: 16 query heads of 128 numbers by 8 of keys and values */
+#define KV_HEADS 8
+#define DIM 128
+#define BLOCK 64 /* positions that lie together */
+#define KV_LAYERS 28
+
+/* Seconds for all layers' attention of one row over so many positions, and the bytes that it reads. */
+static double attend(lrt_context *c, int dtype, int positions, float *x, float *y, double *bytes) {
+  int blocks = (positions + BLOCK - 1) / BLOCK;
+  int64_t numbers = KV_HEADS * BLOCK * DIM; /* of a block and layer, of keys or of values */
+  int64_t size = dtype == LRT_DTYPE_Q8 ? numbers / LRT_BLOCK * LRT_Q8_BYTES : numbers * (dtype == LRT_DTYPE_F16 ? 2 : 4);
+  char **data = malloc((size_t)blocks * sizeof *data);
+  lrt_span *spans = calloc((size_t)blocks * KV_LAYERS, sizeof *spans);
+  for (int i = 0; i < blocks; i++) {
+    data[i] = memory(size * 2 * KV_LAYERS);
+    memset(data[i], 0x33, (size_t)(size * 2 * KV_LAYERS)); /* small numbers in every type */
+    for (int l = 0; l < KV_LAYERS; l++) {
+      char *keys = data[i] + size * 2 * l;
+      int end = (i + 1) * BLOCK;
+      spans[l * blocks + i] =
+          (lrt_span){keys, keys + size, BLOCK * DIM, dtype, i * BLOCK, end < positions ? end : positions};
+    }
+  }
+  double best = 1e9;
+  for (int run = 0; run < 2 * RUNS; run++) {
+    double start = seconds();
+    for (int l = 0; l < KV_LAYERS; l++) {
+      lrt_run one = {0, 1, positions - 1, blocks, spans + l * blocks};
+      if (lrt_attend(c, x, HEADS, KV_HEADS, DIM, 1 << 30, &one, 1, y)) {
+        fprintf(stderr, "no memory\n");
+        exit(1);
+      }
+    }
+    double took = seconds() - start;
+    best = took < best ? took : best;
+  }
+  *bytes = (double)size / BLOCK * positions * 2 * KV_LAYERS;
+  for (int i = 0; i < blocks; i++) {
+    lrt_free(data[i], size * 2 * KV_LAYERS);
+  }
+  free(data);
+  free(spans);
+  return best;
+}
+
 int main(void) {
   static const struct {
     const char *name;
@@ -135,6 +180,17 @@ int main(void) {
     for (int l = 0; l < LAYERS; l++) {
       lrt_free(packed[l], bytes);
     }
+  }
+  static const struct {
+    const char *name;
+    int dtype;
+  } caches[] = {{"f32", LRT_DTYPE_F32}, {"f16", LRT_DTYPE_F16}, {"q8", LRT_DTYPE_Q8}};
+  static const int positions[] = {256, 2048};
+  printf("\n| one row's attention to keys and values | positions | ms, %d layers | GB/s |\n|---|---|---|---|\n", KV_LAYERS);
+  for (int i = 0; i < 6; i++) {
+    double bytes;
+    double took = attend(c, caches[i / 2].dtype, positions[i % 2], x, y, &bytes);
+    printf("| %s | %d | %.2f | %.1f |\n", caches[i / 2].name, positions[i % 2], took * 1e3, bytes / took * 1e-9);
   }
   lrt_close(c);
   return 0;

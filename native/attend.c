@@ -14,6 +14,7 @@ typedef struct {
   const float *qkv;
   int heads, kv_heads, dim, group, window;
   int block_rows;
+  int together; /* key/value heads of a task */
   int width;   /* dim, padded */
   int queries; /* of a block, at most */
   const lrt_run *runs;
@@ -29,6 +30,8 @@ static int blocks_of(const attention *j, const lrt_run *run) {
   return (run->rows + j->block_rows - 1) / j->block_rows;
 }
 
+static int head_tasks(const attention *j) { return (j->kv_heads + j->together - 1) / j->together; }
+
 static lrt_block block_of(const attention *j, const lrt_run *run, int block, int head) {
   int row = block * j->block_rows;
   int64_t width = (int64_t)(j->heads + 2 * j->kv_heads) * j->dim;
@@ -41,6 +44,7 @@ static lrt_block block_of(const attention *j, const lrt_run *run, int block, int
       .position = run->position + row,
       .window = j->window,
       .head = head,
+      .heads = smaller(j->together, j->kv_heads - head),
       .run = run,
   };
 }
@@ -85,13 +89,15 @@ static lrt_attention_room room_of(const attention *j, int worker, so_far *total)
 }
 
 static lrt_block block_of_task(const attention *j, int task, int *block) {
-  *block = task / j->kv_heads;
+  *block = task / head_tasks(j);
   const lrt_run *run = j->runs;
   while (*block >= blocks_of(j, run)) {
     *block -= blocks_of(j, run++);
   }
-  return block_of(j, run, *block, task % j->kv_heads);
+  return block_of(j, run, *block, task % head_tasks(j) * j->together);
 }
+
+static int queries_of(const lrt_block *b) { return b->rows * b->group * b->heads; }
 
 static void add_chunk(const attention *j, int queries, const lrt_attention_room *chunk,
                       const so_far *total) {
@@ -119,25 +125,27 @@ static void begin_block(int queries, const so_far *total) {
 }
 
 static void end_block(const attention *j, const lrt_block *b, int block, const so_far *total) {
-  for (int q = 0; q < b->rows * b->group; q++) {
-    int64_t row = b->run->first_row + block * j->block_rows + q / j->group;
-    float *to = j->out + (row * j->heads + b->head * j->group + q % j->group) * j->dim;
+  for (int q = 0; q < queries_of(b); q++) {
+    int of_group = q % (b->rows * b->group);
+    int64_t head = (b->head + q / (b->rows * b->group)) * j->group + of_group % j->group;
+    int64_t row = b->run->first_row + block * j->block_rows + of_group / j->group;
+    float *to = j->out + (row * j->heads + head) * j->dim;
     j->kernels->divide(total->outputs + (int64_t)q * j->width, total->sums[q], j->dim, to);
   }
 }
 
-/* One block and head, chunk by chunk. */
+/* One block and its heads, chunk by chunk. */
 static void attend_task(void *arguments, int task, int worker) {
   const attention *j = arguments;
   int block;
   lrt_block b = block_of_task(j, task, &block);
   so_far total;
   lrt_attention_room room = room_of(j, worker, &total);
-  begin_block(b.rows * b.group, &total);
+  begin_block(queries_of(&b), &total);
   int first = first_chunk(&b);
   for (int chunk = first; chunk < first + chunks_of(&b); chunk++) {
     j->kernels->attend(&b, chunk, &room);
-    add_chunk(j, b.rows * b.group, &room, &total);
+    add_chunk(j, queries_of(&b), &room, &total);
   }
   end_block(j, &b, block, &total);
 }
@@ -149,7 +157,7 @@ static void keep_results(const attention *j, int64_t place, lrt_attention_room *
   room->sums = room->largest + j->queries;
 }
 
-/* One chunk of a block and head: keys are shared out too where there are few heads. */
+/* One chunk of a block: keys are shared out too where there are few tasks. */
 static void attend_chunk(void *arguments, int task, int worker) {
   const attention *j = arguments;
   int block;
@@ -171,10 +179,10 @@ static void add_chunks(void *arguments, int task, int worker) {
   lrt_block b = block_of_task(j, task, &block);
   so_far total;
   lrt_attention_room room = room_of(j, worker, &total);
-  begin_block(b.rows * b.group, &total);
+  begin_block(queries_of(&b), &total);
   for (int chunk = 0; chunk < chunks_of(&b); chunk++) {
     keep_results(j, (int64_t)task * j->chunks + chunk, &room);
-    add_chunk(j, b.rows * b.group, &room, &total);
+    add_chunk(j, queries_of(&b), &room, &total);
   }
   end_block(j, &b, block, &total);
 }
@@ -188,17 +196,18 @@ int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int di
                  .dim = dim,
                  .group = heads / kv_heads,
                  .window = window,
+                 .together = 1,
                  .width = (int)up(dim, LRT_PANEL),
                  .runs = runs,
                  .out = out};
   j.block_rows = j.group < BLOCK_QUERIES ? BLOCK_QUERIES / j.group : 1;
-  j.queries = j.block_rows * j.group;
-  j.room_bytes = up(room_floats(&j) * (int64_t)sizeof(float), 64);
-  int tasks = 0;
+  int blocks = 0;
+  int most = 0;
   int64_t scores = 0;
   for (int i = 0; i < count; i++) {
     const lrt_run *run = &runs[i];
-    tasks += blocks_of(&j, run) * kv_heads;
+    blocks += blocks_of(&j, run);
+    most = run->rows > most ? run->rows : most;
     scores += (int64_t)run->rows * (run->position + run->rows);
     for (int block = 0; block < blocks_of(&j, run); block++) {
       lrt_block b = block_of(&j, run, block, 0);
@@ -207,6 +216,16 @@ int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int di
   }
   int64_t work = scores * heads * dim * 2;
   int workers = pool_size(c->pool);
+  j.block_rows = smaller(j.block_rows, most);
+  if (j.block_rows * j.group <= c->kernels.few && dim % LRT_PANEL == 0) {
+    j.together = kv_heads;
+    while (j.together > 1 && blocks * head_tasks(&j) * j.chunks < FEW_TASKS * workers) {
+      j.together = (j.together + 1) / 2;
+    }
+  }
+  int tasks = blocks * head_tasks(&j);
+  j.queries = j.block_rows * j.group * j.together;
+  j.room_bytes = up(room_floats(&j) * (int64_t)sizeof(float), 64);
   int shared = workers > 1 && tasks < FEW_TASKS * workers && j.chunks > 1 && work > ALONE;
   j.kept_bytes = up((int64_t)j.queries * (j.width + 2) * (int64_t)sizeof(float), 64);
   int64_t kept = shared ? j.kept_bytes * tasks * j.chunks : 0;

@@ -43,40 +43,71 @@ INLINE void store_columns(const int dtype, const void *rows, int64_t at, int64_t
 }
 
 /*
- * Scores of few queries with n positions, [n, dim] from element `at` on: columns go from registers
- * into sums, which add in the same order as those of many queries. `room` holds 16 rows. Few queries
- * wait for memory: the values of the same positions are asked for meanwhile.
+ * Scores of few queries with `squares` times 16 positions, rows [n, dim]: columns go from registers
+ * into sums, which add in the same order as those of many queries. A sum waits for itself, so that
+ * two squares take hardly longer than one. `next` is what is read then; one square at a time is for
+ * more queries, which take longer than memory: it can bring the `values` meanwhile.
  */
-INLINE void score_few(const int dtype, int queries, const float *const *x, const void *rows,
-                      const void *values, int64_t at, int n, int dim, float *scores, char *room) {
+INLINE void score_squares(const int dtype, const int squares, int queries, const float *const *x,
+                          const char *rows, const char *next, const char *values, int dim, int some,
+                          float *scores) {
   const int square = (int)lrt_bytes(dtype, 16 * 16);
-  for (int p = 0; p < n; p += 16, at += 16 * (int64_t)dim) {
+  vec sums[2][TILE_ROWS];
+  UNROLL for (int s = 0; s < squares; s++) {
+    UNROLL_TWO for (int q = 0; q < queries; q++) { sums[s][q] = all(0); }
+  }
+  for (int c = 0; c < dim; c += 16) {
+    UNROLL for (int s = 0; s < squares; s++) {
+      __m512 column[16];
+      transpose16(dtype, rows + lrt_bytes(dtype, s * 16 * (int64_t)dim), c, dim, column);
+      UNROLL for (int i = 0; i < square; i += LINE) { /* in the order in which they lie */
+        int64_t line = (c / 16 * squares + s) * square + i;
+        __builtin_prefetch(next + line);
+        if (squares == 1) {
+          __builtin_prefetch(values + line, 0, 2);
+        }
+      }
+      UNROLL_TWO for (int q = 0; q < queries; q++) {
+        UNROLL for (int i = 0; i < 16; i++) { sums[s][q] = fused(all(x[q][c + i]), (vec)column[i], sums[s][q]); }
+      }
+    }
+  }
+  UNROLL for (int s = 0; s < squares; s++) {
+    UNROLL_TWO for (int q = 0; q < queries; q++) { store_some(scores + q * CHUNK + s * 16, sums[s][q], some); }
+  }
+}
+
+/* Likewise with n positions. `room` holds 16 rows; `after` is what is read when all n have been. */
+INLINE void score_rows(const int dtype, const int squares, int queries, const float *const *x,
+                       const char *rows, const char *after, const char *values, int n, int dim,
+                       float *scores, char *room) {
+  int p = 0;
+  for (int more = 16 * squares; p + more <= n; p += more) {
+    const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
+    const char *next = p + more < n ? from + lrt_bytes(dtype, more * (int64_t)dim) : after;
+    score_squares(dtype, squares, queries, x, from, next, values + (from - rows), dim, 16, scores + p);
+  }
+  for (; p < n; p += 16) {
     int some = n - p < 16 ? n - p : 16;
-    const char *from = (const char *)rows + lrt_bytes(dtype, at);
-    const char *next = from + lrt_bytes(dtype, 16 * (int64_t)dim);
-    const char *value = (const char *)values + lrt_bytes(dtype, at);
+    const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
+    const char *next = p + 16 < n ? from + lrt_bytes(dtype, 16 * (int64_t)dim) : after;
+    const char *value = values + (from - rows);
     if (some < 16) { /* what is behind them need not be readable */
       memcpy(room, from, (size_t)lrt_bytes(dtype, (int64_t)some * dim));
       from = room;
     }
-    vec sums[TILE_ROWS];
-    for (int q = 0; q < queries; q++) {
-      sums[q] = all(0);
-    }
-    for (int c = 0; c < dim; c += 16) {
-      __m512 column[16];
-      transpose16(dtype, from, c, dim, column);
-      UNROLL for (int i = 0; i < square; i += LINE) { /* the next 16 rows, in the order in which they lie */
-        __builtin_prefetch(next + c / 16 * square + i);
-        __builtin_prefetch(value + c / 16 * square + i, 0, 2);
-      }
-      for (int q = 0; q < queries; q++) {
-        UNROLL for (int i = 0; i < 16; i++) { sums[q] = fused(all(x[q][c + i]), (vec)column[i], sums[q]); }
-      }
-    }
-    for (int q = 0; q < queries; q++) {
-      store_some(scores + q * CHUNK + p, sums[q], some);
-    }
+    score_squares(dtype, 1, queries, x, from, next, value, dim, some, scores + p);
+  }
+}
+
+INLINE void score_few(const int dtype, int queries, const float *const *x, const char *rows,
+                      const char *after, const char *values, int n, int dim, float *scores, char *room) {
+  if (queries == 1) {
+    score_rows(dtype, 2, 1, x, rows, after, values, n, dim, scores, room);
+  } else if (queries == 2) {
+    score_rows(dtype, 2, 2, x, rows, after, values, n, dim, scores, room);
+  } else { /* that many sums do not wait */
+    score_rows(dtype, 1, queries, x, rows, after, values, n, dim, scores, room);
   }
 }
 #endif
@@ -101,9 +132,11 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   }
 }
 
+#define ROWS_AHEAD 16
+
 /*
  * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further.
- * Few rows ask for what comes `after`, of the same form.
+ * Few rows wait for memory: they ask for what is ahead, which in the end is what comes `after`.
  */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int n,
                        const int dtype, const void *w, int64_t at, int64_t w_step, float *y,
@@ -122,9 +155,11 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
       weight[v] = load_as(dtype, (const char *)w + row, rest + v * W);
     }
     if (rows <= 2) {
-      const char *line = (const char *)after + row;
+      const int ahead = k + ROWS_AHEAD;
+      const char *line = ahead < n ? (const char *)w + lrt_bytes(dtype, at + ahead * w_step)
+                                   : (const char *)after + lrt_bytes(dtype, at + (ahead - n) * w_step);
       UNROLL for (int v = 0; v < vectors; v += dtype == LRT_DTYPE_Q8 ? LINE / W : 1) {
-        __builtin_prefetch(line + lrt_bytes(dtype, v * W), 0, 2);
+        __builtin_prefetch(line + lrt_bytes(dtype, v * W));
       }
     }
     UNROLL for (int r = 0; r < rows; r++) {
@@ -265,81 +300,108 @@ static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, 
   }
 }
 
+/* Where the keys or values of a head and a position of a span lie. */
+static const char *place(const lrt_span *span, const void *data, int64_t head, int position, int dim) {
+  return (const char *)data + lrt_bytes(span->dtype, head * span->head + (int64_t)(position - span->from) * dim);
+}
+
 /* Scores of few queries with keys of a span, side by side; dim is a multiple of 16. */
 static void score_keys(const lrt_span *span, int64_t head, int from, int n, int dim, int queries,
-                       const float *const *x, float *scores, void *room) {
+                       const float *const *x, const char *after, float *scores, void *room) {
 #if W == 16
-  int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
+  const char *keys = place(span, span->keys, head, from, dim);
+  const char *values = place(span, span->values, head, from, dim);
   if (span->dtype == LRT_DTYPE_F16) {
-    score_few(LRT_DTYPE_F16, queries, x, span->keys, span->values, at, n, dim, scores, room);
+    score_few(LRT_DTYPE_F16, queries, x, keys, after, values, n, dim, scores, room);
   } else if (span->dtype == LRT_DTYPE_Q8) {
-    score_few(LRT_DTYPE_Q8, queries, x, span->keys, span->values, at, n, dim, scores, room);
+    score_few(LRT_DTYPE_Q8, queries, x, keys, after, values, n, dim, scores, room);
   } else {
-    score_few(LRT_DTYPE_F32, queries, x, span->keys, span->values, at, n, dim, scores, room);
+    score_few(LRT_DTYPE_F32, queries, x, keys, after, values, n, dim, scores, room);
   }
 #else
-  (void)span, (void)head, (void)from, (void)n, (void)dim, (void)queries, (void)x, (void)scores, (void)room;
+  (void)span, (void)head, (void)from, (void)n, (void)dim, (void)queries, (void)x, (void)after, (void)scores, (void)room;
 #endif
 }
 
 /*
- * Where the keys lie that will be read when the values of positions from `from` on have been: those
- * of the next chunk, or of the next head's beginning. (There may be none.)
+ * Where the keys lie that are read when a chunk has been: those of the next one, or of the next
+ * task's beginning. (There may be none.)
  */
-static const void *keys_after(const lrt_block *b, int from) {
+static const char *keys_after(const lrt_block *b, int start) {
   const lrt_span *span = b->run->span;
-  const lrt_span *end = span + b->run->spans;
   int64_t head = b->head;
-  int position = from + CHUNK;
-  if (position >= end[-1].to) {
-    head++;
-    position = from % CHUNK;
+  int position = start + CHUNK;
+  if (position >= span[b->run->spans - 1].to) {
+    head += b->heads;
+    int64_t first = (int64_t)b->position + 1 - b->window;
+    position = first > 0 ? (int)first : 0;
   }
   while (position >= span->to) {
     span++;
   }
-  int64_t at = head * span->head + (int64_t)(position - span->from) * b->dim;
-  return (const char *)span->keys + lrt_bytes(span->dtype, at);
+  return place(span, span->keys, head, position, b->dim);
+}
+
+/*
+ * What is read after a head's keys (or values) at positions from … to-1 of a span: the next head's,
+ * or the first head's of the next span, and behind a chunk's `end` what comes `last`.
+ */
+static const char *next_place(const lrt_block *b, const lrt_span *span, int values, int head, int from,
+                              int to, int end, const char *last) {
+  if (head + 1 < b->heads) {
+    return place(span, values ? span->values : span->keys, b->head + head + 1, from, b->dim);
+  }
+  span++;
+  return to < end ? place(span, values ? span->values : span->keys, b->head, to, b->dim) : last;
 }
 
 static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room) {
   int dim = b->dim;
   int width = (dim + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
   int start = chunk * CHUNK;
-  int queries = b->rows * b->group;
+  int queries = b->rows * b->group; /* of a key/value head */
   int64_t first = (int64_t)b->position + 1 - b->window;
   int low = first > start ? (int)first - start : 0; /* of the chunk, whatever any row sees */
   int high = b->position + b->rows - start < CHUNK ? b->position + b->rows - start : CHUNK;
-  for (int q = 0; q < queries; q++) {
-    room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
-  }
+  int end = start + high;
   int few = W == 16 && queries <= TILE_ROWS && dim % 16 == 0;
-  for (int s = 0; s < b->run->spans; s++) {
-    const lrt_span *span = b->run->span + s;
+  const lrt_span *begin = b->run->span;
+  while (begin->to <= start + low) {
+    begin++;
+  }
+  const char *first_value = place(begin, begin->values, b->head, start + low, dim);
+  const lrt_span *behind = b->run->span + b->run->spans;
+  for (const lrt_span *span = begin; span < behind && span->from < end; span++) {
     int from = span->from > start + low ? span->from : start + low;
-    int to = span->to < start + high ? span->to : start + high;
-    if (from >= to) {
-      continue;
-    }
-    if (few) {
-      score_keys(span, b->head, from, to - from, dim, queries, room->rows, room->scores + from - start,
-                 room->values);
-    } else {
-      transpose_keys(span, b->head, from, to - from, dim, room->keys + from - start, room->values);
+    int to = span->to < end ? span->to : end;
+    for (int h = 0; h < b->heads; h++) {
+      if (!few) {
+        transpose_keys(span, b->head + h, from, to - from, dim, room->keys + from - start, room->values);
+        continue;
+      }
+      for (int q = 0; q < queries; q++) {
+        room->rows[q] = b->queries + q / b->group * b->row + (h * b->group + q % b->group) * dim;
+      }
+      score_keys(span, b->head + h, from, to - from, dim, queries, room->rows,
+                 next_place(b, span, 0, h, from, to, end, first_value),
+                 room->scores + h * queries * CHUNK + from - start, room->values);
     }
   }
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
   int aligned = low / LRT_PANEL * LRT_PANEL;
-  if (!few) {
+  if (!few) { /* one head */
+    for (int q = 0; q < queries; q++) {
+      room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
+    }
     accumulate_all(queries, room->rows, dim, LRT_DTYPE_F32, room->keys + aligned, CHUNK, columns - aligned,
                    room->scores + aligned, CHUNK, 1, room->keys);
   }
   float scale = (float)(1 / sqrt((double)dim));
-  for (int q = 0; q < queries; q++) {
-    int end = b->position + q / b->group + 1;
-    int64_t begin = (int64_t)end - b->window;
-    int from = begin > start ? (int)begin - start : 0;
-    int to = end - start < CHUNK ? end - start : CHUNK;
+  for (int q = 0; q < queries * b->heads; q++) {
+    int seen = b->position + q % queries / b->group + 1;
+    int64_t from_there = (int64_t)seen - b->window;
+    int from = from_there > start ? (int)from_there - start : 0;
+    int to = seen - start < CHUNK ? seen - start : CHUNK;
     if (from >= to) { /* sees nothing here */
       room->largest[q] = -INFINITY;
       memset(room->scores + q * CHUNK + aligned, 0, (size_t)(columns - aligned) * sizeof(float));
@@ -348,33 +410,29 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     soften(room->scores + q * CHUNK + aligned, columns - aligned, from - aligned, to - aligned, scale,
            &room->largest[q], &room->sums[q]);
   }
-  int begun = 0;
-  for (int s = 0; s < b->run->spans; s++) {
-    const lrt_span *span = b->run->span + s;
+  int once = width == dim && queries <= TILE_ROWS; /* each is read once, as it lies */
+  for (const lrt_span *span = begin; span < behind && span->from < end; span++) {
     int from = span->from > start + low ? span->from : start + low;
-    int to = span->to < start + high ? span->to : start + high;
-    if (from >= to) {
-      continue;
+    int to = span->to < end ? span->to : end;
+    for (int h = 0; h < b->heads; h++) {
+      for (int q = 0; q < queries; q++) {
+        room->rows[q] = room->scores + (h * queries + q) * CHUNK + from - start;
+      }
+      float *partial = room->partial + (int64_t)h * queries * width;
+      const char *values = place(span, span->values, b->head + h, from, dim);
+      const char *after = next_place(b, span, 1, h, from, to, end, keys_after(b, start));
+      if (once && span->dtype == LRT_DTYPE_F16) {
+        accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F16, values, width, width, partial, width,
+                       span == begin, after);
+      } else if (once && span->dtype == LRT_DTYPE_Q8) {
+        accumulate_all(queries, room->rows, to - from, LRT_DTYPE_Q8, values, width, width, partial, width,
+                       span == begin, after);
+      } else {
+        const float *plain = rows_of(span, span->values, b->head + h, from, to - from, dim, width, room->values);
+        accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, plain, width, width, partial, width,
+                       span == begin, after);
+      }
     }
-    for (int q = 0; q < queries; q++) {
-      room->rows[q] = room->scores + q * CHUNK + from - start;
-    }
-    int once = width == dim && queries <= TILE_ROWS; /* each is read once, as it lies */
-    int64_t at = b->head * span->head + (int64_t)(from - span->from) * dim;
-    const void *after = keys_after(b, from);
-    if (once && span->dtype == LRT_DTYPE_F16) {
-      accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F16, (const uint16_t *)span->values + at,
-                     width, width, room->partial, width, !begun, after);
-    } else if (once && span->dtype == LRT_DTYPE_Q8) {
-      accumulate_all(queries, room->rows, to - from, LRT_DTYPE_Q8,
-                     (const char *)span->values + lrt_bytes(LRT_DTYPE_Q8, at), width, width,
-                     room->partial, width, !begun, after);
-    } else {
-      const float *values = rows_of(span, span->values, b->head, from, to - from, dim, width, room->values);
-      accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, values, width, width, room->partial,
-                     width, !begun, after);
-    }
-    begun = 1;
   }
 }
 

@@ -33,7 +33,7 @@ static inline int64_t lrt_bytes(int dtype, int64_t n) {
 /* Elements of a row are padded with zeros to a multiple of this. */
 #define ROW_MULTIPLE 32
 
-/* What attention needs of one worker; [queries] are the rows of a block times the heads of a group. */
+/* What attention needs of one worker; [queries] are the rows of a block times its heads. */
 typedef struct {
   float *keys;    /* [dim, CHUNK] */
   float *values;  /* [CHUNK, padded dim], where the cache's own rows cannot be read as they are */
@@ -44,7 +44,10 @@ typedef struct {
   const float **rows; /* [queries] */
 } lrt_attention_room;
 
-/* Some query rows of one sequence, all heads of one group: query i is row i / group, head i % group. */
+/*
+ * Some query rows of one sequence, all heads of one group or of several, group by group: query i of a
+ * group is row i / group, head i % group.
+ */
 typedef struct {
   const float *queries; /* of the first row and head */
   int64_t row;          /* floats from row to row */
@@ -53,7 +56,8 @@ typedef struct {
   int dim;
   int position; /* of the first row */
   int window;
-  int64_t head; /* the key/value head */
+  int64_t head; /* the first key/value head */
+  int heads;    /* of them, each with a group; one, if that has more than `few` queries */
   const lrt_run *run;
 } lrt_block;
 
@@ -75,6 +79,11 @@ typedef struct {
   void (*rotate)(float *x, int dim, const float *rope);
   /* n numbers as f16 or q8 (whole blocks), or as they are. */
   void (*narrow)(const float *x, int n, int dtype, void *to);
+  /*
+   * Most queries of a group that read keys and values where they lie: groups go together then, as
+   * memory is fast in long runs.
+   */
+  int few;
   /* Scores of a block in one chunk: largest, sums and partial are set; whoever sees nothing has -inf. */
   void (*attend)(const lrt_block *b, int chunk, const lrt_attention_room *room);
   /* Adds another chunk's result to one query's: m, s and o are what the chunks before it gave. */

@@ -30,6 +30,7 @@
 #define LINE 64 /* bytes that memory gives at once */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_TWO _Pragma("GCC unroll 2")
 
 typedef float vec __attribute__((vector_size(4 * W)));
 typedef int32_t ivec __attribute__((vector_size(4 * W)));
