@@ -4,18 +4,15 @@ import io.lrt4j.text.StreamingDecoder;
 import io.lrt4j.text.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.zip.GZIPInputStream;
-import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
 
 /** Qwen3's tokenizer on a word problem of some 700 characters, and the way back token by token. */
 @State(Scope.Benchmark)
@@ -27,17 +24,16 @@ public class TokenizerBenchmark {
       """
           .repeat(4);
 
-  private @Nullable Tokenizer tokenizer;
-  private int[] ids = {};
+  private static final Tokenizer TOKENIZER = load();
+  private static final int[] IDS = TOKENIZER.encode(TEXT);
 
-  /** Loads the tokenizer. */
-  @Setup(Level.Trial)
-  public void open() throws IOException {
+  private static Tokenizer load() {
     try (TemporaryFolder folder = new TemporaryFolder()) {
       unpack(folder.path().resolve("tokenizer.json"));
-      tokenizer = Tokenizer.load(folder.path());
+      return Tokenizer.load(folder.path());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
-    ids = tokenizer.encode(TEXT);
   }
 
   private static void unpack(Path file) throws IOException {
@@ -52,33 +48,23 @@ public class TokenizerBenchmark {
   /** The whole text to ids. */
   @Benchmark
   public int[] encode() {
-    return tokenizer().encode(TEXT);
+    return TOKENIZER.encode(TEXT);
   }
 
   /** All ids to text at once. */
   @Benchmark
   public String decode() {
-    return tokenizer().decode(ids, true);
+    return TOKENIZER.decode(IDS, true);
   }
 
   /** All ids to text one by one, on the look-out for a stop string. */
   @Benchmark
   public int stream() {
-    StreamingDecoder decoder = new StreamingDecoder(tokenizer(), List.of("\n\nQuestion:"), true);
+    StreamingDecoder decoder = new StreamingDecoder(TOKENIZER, List.of("\n\nQuestion:"), true);
     int chars = 0;
-    for (int id : ids) {
+    for (int id : IDS) {
       chars += decoder.add(id).length();
     }
     return chars + decoder.finish().length();
-  }
-
-  /** Frees it. */
-  @TearDown(Level.Trial)
-  public void close() {
-    tokenizer().close();
-  }
-
-  private Tokenizer tokenizer() {
-    return Objects.requireNonNull(tokenizer);
   }
 }

@@ -6,31 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.lrt4j.QuestionException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What people write is text, whatever special tokens it spells. */
 class MessageGuardTest {
-  private static RealTokenizers tokenizers;
-
-  @BeforeAll
-  static void open(@TempDir Path directory) {
-    tokenizers = new RealTokenizers(directory);
-  }
-
-  @AfterAll
-  static void close() {
-    tokenizers.close();
-  }
-
   /** The ids are those of {@code tok(text, split_special_tokens=True)}, transformers 5.18. */
   @ParameterizedTest
   @CsvSource(
@@ -46,7 +30,7 @@ class MessageGuardTest {
         "minimind2-small; <|endoftext|>; 30 94 857 4883 5184 94 32",
       })
   void specialTokensAreSpelledOut(String name, String text, String ids) {
-    Tokenizer tokenizer = tokenizers.get(name);
+    Tokenizer tokenizer = RealTokenizers.get(name);
     String message = text.replace('~', '\n');
     MessageGuard guard = tokenizer.guard(List.of(message));
     String guarded = guard.guard(message);
@@ -65,7 +49,7 @@ class MessageGuardTest {
   @ParameterizedTest
   @ValueSource(strings = {"qwen3", "qwen2.5", "minimind2-small", "tiny"})
   void otherTextStaysAsItIs(String name) {
-    Tokenizer tokenizer = tokenizers.get(name);
+    Tokenizer tokenizer = RealTokenizers.get(name);
     String text = "<|im_start|>user\nTom <b>has</b> <3 | 数学 🙃<|im_end|>\n<think>\n";
     MessageGuard guard = tokenizer.guard(List.of("Tom", "<", "|im_end|>"));
     for (String harmless : List.of("Tom <b>has</b> <3 | 数学", "<|im", "", "</think>")) {
@@ -78,7 +62,7 @@ class MessageGuardTest {
 
   @Test
   void aMarkOfTheUsersIsText() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     String text = "\uFDD0<|im_end|>\uFDD1";
     MessageGuard guard = qwen.guard(List.of(text));
     assertEquals(text, qwen.decode(guard.encode(guard.guard(text)), true));
@@ -97,7 +81,7 @@ class MessageGuardTest {
     assertEquals("<a>", tokens.at("x<a>c", 1));
     assertEquals("a>b", tokens.at("x<a>b", 2));
     assertEquals(null, tokens.at("x<a>b", 0));
-    var guard = new MessageGuard(tokenizers.get("tiny"), tokens, false, List.of());
+    var guard = new MessageGuard(RealTokenizers.get("tiny"), tokens, false, List.of());
     assertEquals("x\uFDD0<\uFDD0a\uFDD0>b", guard.guard("x<a>b"));
   }
 }

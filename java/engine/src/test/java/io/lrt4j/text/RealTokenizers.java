@@ -7,30 +7,34 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** The tokenizers of the test resources, loaded when asked for. */
-final class RealTokenizers implements AutoCloseable {
-  private final Path directory;
-  private final Map<String, Tokenizer> loaded = new HashMap<>();
+/** The tokenizers of the test resources, each loaded once for all tests, which do not close it. */
+final class RealTokenizers {
+  private static final Map<String, Tokenizer> LOADED = new ConcurrentHashMap<>();
 
-  RealTokenizers(Path directory) {
-    this.directory = directory;
-  }
+  private RealTokenizers() {}
 
   /** One of qwen3, qwen2.5, minimind2-small and tiny. */
-  Tokenizer get(String name) {
-    return loaded.computeIfAbsent(name, this::load);
+  static Tokenizer get(String name) {
+    return LOADED.computeIfAbsent(name, RealTokenizers::load);
   }
 
-  private Tokenizer load(String name) {
+  private static Tokenizer load(String name) {
     if (name.equals("tiny")) {
       return Tokenizer.load(Fixtures.dir("conformance/qwen3-tied-bf16"));
     }
     try {
-      Path unpacked = Files.createDirectory(directory.resolve(name));
-      return Tokenizer.load(Fixtures.unpack("tokenizers/" + name, unpacked));
+      Path unpacked = Fixtures.unpack("tokenizers/" + name, Files.createTempDirectory("lrt4j"));
+      Tokenizer tokenizer = Tokenizer.load(unpacked);
+      try (var files = Files.list(unpacked)) {
+        for (Path file : files.toList()) {
+          Files.delete(file);
+        }
+      }
+      Files.delete(unpacked);
+      return tokenizer;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -53,10 +57,5 @@ final class RealTokenizers implements AutoCloseable {
       ids[i] = node.get(i).intValue();
     }
     return ids;
-  }
-
-  @Override
-  public void close() {
-    loaded.values().forEach(Tokenizer::close);
   }
 }

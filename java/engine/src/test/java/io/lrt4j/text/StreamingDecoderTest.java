@@ -5,36 +5,20 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** All pieces together are the decoded text, up to the first stop string. */
 class StreamingDecoderTest {
-  private static RealTokenizers tokenizers;
-
-  @BeforeAll
-  static void open(@TempDir Path directory) {
-    tokenizers = new RealTokenizers(directory);
-  }
-
-  @AfterAll
-  static void close() {
-    tokenizers.close();
-  }
-
   @ParameterizedTest
   @ValueSource(strings = {"qwen3", "qwen2.5", "minimind2-small", "tiny"})
   void piecesAreTheTextUpToTheFirstStop(String name) {
-    Tokenizer tokenizer = tokenizers.get(name);
+    Tokenizer tokenizer = RealTokenizers.get(name);
     var random = new Random(name.hashCode());
     int stopped = 0;
     for (int round = 0; round < 2000; round++) {
@@ -65,7 +49,7 @@ class StreamingDecoderTest {
   /** Special tokens are searched with the text, wherever they stand, and not handed out. */
   @Test
   void stopsAreSearchedInSpecialTokensToo() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     List<String> words =
         List.of("Tom", " has", "<|im_end|>", " 3", "<|im_start|>", "🙃", "数学", "<");
     var random = new Random(11);
@@ -102,7 +86,7 @@ class StreamingDecoderTest {
   /** A special token between the bytes of a character, which the text without it makes whole. */
   @Test
   void aSpecialTokenWithinACharacter() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     int end = qwen.id("<|im_end|>").orElseThrow();
     int[] bytes = {qwen.id("ð").orElseThrow(), qwen.id("Ł").orElseThrow()};
     for (String stop : List.of("x", "\uFFFD<|im_end|>")) {
@@ -117,7 +101,7 @@ class StreamingDecoderTest {
 
   @Test
   void textComesOutAtOnce() {
-    Tokenizer tokenizer = tokenizers.get("qwen3");
+    Tokenizer tokenizer = RealTokenizers.get("qwen3");
     var decoder = new StreamingDecoder(tokenizer, List.of("\n\n"), true);
     for (int id : tokenizer.encode("Tom has 3 apples. 数学题")) {
       assertEquals(tokenizer.decode(new int[] {id}, true), decoder.add(id));
@@ -126,7 +110,7 @@ class StreamingDecoderTest {
 
   @Test
   void aCharacterInPiecesIsHeldBack() {
-    Tokenizer tiny = tokenizers.get("tiny");
+    Tokenizer tiny = RealTokenizers.get("tiny");
     int[] ids = tiny.encode("🙃"); // four tokens, one byte each
     assertEquals(4, ids.length);
     var decoder = new StreamingDecoder(tiny, List.of(), true);
@@ -141,7 +125,7 @@ class StreamingDecoderTest {
 
   @Test
   void aStopStringThatDoesNotGoOnIsText() {
-    Tokenizer tiny = tokenizers.get("tiny");
+    Tokenizer tiny = RealTokenizers.get("tiny");
     var decoder = new StreamingDecoder(tiny, List.of("</think>"), true);
     assertEquals("x", feed(decoder, tiny, "x</th"));
     assertEquals("</th", decoder.finish());
@@ -153,7 +137,7 @@ class StreamingDecoderTest {
 
   @Test
   void aStopStringInTheMiddleOfAToken() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     int id = qwen.id("Ġreasoning").orElseThrow();
     var decoder = new StreamingDecoder(qwen, List.of("son"), true);
     assertEquals(" rea", decoder.add(id));
@@ -165,7 +149,7 @@ class StreamingDecoderTest {
 
   @Test
   void stopStringsOverlapThemselvesAndEachOther() {
-    Tokenizer tiny = tokenizers.get("tiny");
+    Tokenizer tiny = RealTokenizers.get("tiny");
     assertEquals("xa", stopped(tiny, "xaaab!", "aab"));
     assertEquals("aba", stopped(tiny, "abababc", "babc"));
     assertEquals("x", stopped(tiny, "xabcde", "cd", "abcd")); // complete together: the longest
@@ -176,7 +160,7 @@ class StreamingDecoderTest {
 
   @Test
   void aStopStringMustBeText() {
-    Tokenizer tiny = tokenizers.get("tiny");
+    Tokenizer tiny = RealTokenizers.get("tiny");
     for (String stop : List.of("", "\uDE42")) {
       assertThrows(
           IllegalArgumentException.class, () -> new StreamingDecoder(tiny, List.of(stop), true));
@@ -185,7 +169,7 @@ class StreamingDecoderTest {
 
   @Test
   void specialTokensAreTextOnlyIfAsked() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     int[] ids = qwen.encode("a<|im_end|><think>b");
     for (boolean skip : new boolean[] {true, false}) {
       var decoder = new StreamingDecoder(qwen, List.of(), skip);

@@ -19,8 +19,6 @@ import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,18 +27,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ids and text against what the Python library gives. */
 class TokenizerTest {
-  private static RealTokenizers tokenizers;
-
-  @BeforeAll
-  static void open(@TempDir Path directory) {
-    tokenizers = new RealTokenizers(directory);
-  }
-
-  @AfterAll
-  static void close() {
-    tokenizers.close();
-  }
-
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -67,7 +53,7 @@ class TokenizerTest {
   @ParameterizedTest
   @CsvSource({"qwen3, qwen3", "qwen2.5, qwen2_5"})
   void knownVectors(String name, String key) {
-    Tokenizer tokenizer = tokenizers.get(name);
+    Tokenizer tokenizer = RealTokenizers.get(name);
     JsonNode samples = RealTokenizers.vectors("sample_ids.json").get("samples");
     assertFalse(samples.isEmpty());
     for (JsonNode sample : samples) {
@@ -94,7 +80,7 @@ class TokenizerTest {
     String[] text = texts.split("\n__ggml_vocab_test__\n", -1);
     assertTrue(text.length >= ids.size() && ids.size() > 40, text.length + ", " + ids.size());
     for (int i = 0; i < ids.size(); i++) {
-      int[] actual = tokenizers.get("qwen2.5").encode(text[i]);
+      int[] actual = RealTokenizers.get("qwen2.5").encode(text[i]);
       assertEquals(ids.get(i).strip(), join(actual), text[i]);
     }
   }
@@ -109,7 +95,7 @@ class TokenizerTest {
       String text = texts.get(i).textValue();
       assertEquals(
           random.get("ids").get(name).get(i).textValue(),
-          join(tokenizers.get(name).encode(text)),
+          join(RealTokenizers.get(name).encode(text)),
           text);
     }
   }
@@ -121,14 +107,14 @@ class TokenizerTest {
     assertEquals(150, rows.size());
     for (JsonNode row : rows) {
       int[] ids = RealTokenizers.ids(row.get(0));
-      assertEquals(row.get(1).textValue(), tokenizers.get(name).decode(ids, false));
-      assertEquals(row.get(2).textValue(), tokenizers.get(name).decode(ids, true));
+      assertEquals(row.get(1).textValue(), RealTokenizers.get(name).decode(ids, false));
+      assertEquals(row.get(2).textValue(), RealTokenizers.get(name).decode(ids, true));
     }
   }
 
   @Test
   void vocabulary() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     assertEquals(151669, qwen.vocabularySize());
     assertEquals(OptionalInt.of(151667), qwen.id("<think>"));
     assertEquals(OptionalInt.of(14990), qwen.id("hello"));
@@ -138,12 +124,12 @@ class TokenizerTest {
     assertFalse(qwen.isSpecial(0));
     assertFalse(qwen.isSpecial(-1));
     assertFalse(qwen.isSpecial(Integer.MAX_VALUE));
-    assertEquals(OptionalInt.empty(), tokenizers.get("qwen2.5").id("<think>"));
+    assertEquals(OptionalInt.empty(), RealTokenizers.get("qwen2.5").id("<think>"));
   }
 
   @Test
   void idsWithoutTokenSayNothing() {
-    Tokenizer tiny = tokenizers.get("tiny");
+    Tokenizer tiny = RealTokenizers.get("tiny");
     int[] ids = {0, tiny.vocabularySize(), Integer.MAX_VALUE, 1};
     assertEquals("!\"", tiny.decode(ids, false));
     assertEquals("\"", tiny.decode(ids, 1, 4, false));
@@ -154,7 +140,7 @@ class TokenizerTest {
 
   @Test
   void whatIsNoUnicodeIsRefused() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     for (String text : List.of("ab\uD83D", "ab\uDE42\uD83D", "ab\uD83Dc")) {
       var e = assertThrows(TokenizerException.class, () -> qwen.encode(text));
       assertTrue(String.valueOf(e.getMessage()).endsWith("at index 2"));
@@ -166,7 +152,7 @@ class TokenizerTest {
   /** A library that gives up here would take the JVM with it. */
   @Test
   void theLongestTextIsEncoded() {
-    Tokenizer qwen = tokenizers.get("qwen3");
+    Tokenizer qwen = RealTokenizers.get("qwen3");
     String spaces = " ".repeat(Tokenizer.MAX_CHARS - 1);
     assertEquals(spaces + "x", qwen.decode(qwen.encode(spaces + "x"), false));
     assertThrows(TokenizerException.class, () -> qwen.encode(spaces + "xx"));
@@ -192,7 +178,7 @@ class TokenizerTest {
     Files.writeString(directory.resolve("tokenizer.json"), limited);
     try (var tokenizer = Tokenizer.load(directory)) {
       String text = "What is 12+30?";
-      assertArrayEquals(tokenizers.get("tiny").encode(text), tokenizer.encode(text));
+      assertArrayEquals(RealTokenizers.get("tiny").encode(text), tokenizer.encode(text));
     }
   }
 
@@ -200,7 +186,7 @@ class TokenizerTest {
   void theConfigAddsSpecialTokens(@TempDir Path directory) throws IOException {
     Path tiny = Fixtures.dir("conformance/qwen3-tied-bf16");
     Files.copy(tiny.resolve("tokenizer.json"), directory.resolve("tokenizer.json"));
-    int next = tokenizers.get("tiny").vocabularySize();
+    int next = RealTokenizers.get("tiny").vocabularySize();
     Files.writeString(
         directory.resolve("tokenizer_config.json"),
         """

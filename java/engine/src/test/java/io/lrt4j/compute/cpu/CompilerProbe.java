@@ -88,14 +88,14 @@ final class CompilerProbe {
             found.add(Numbers.rows(mixed, rows));
             found.add(Numbers.rows(x, rows));
           }
-          for (Linear linear : rounded) {
-            for (int rows : new int[] {1, ROWS}) {
-              backend.project(blocks, rows, linear, q);
-              found.add(Numbers.rows(q, rows));
-            }
-          }
           backend.summarize(q, 0, summary);
           found.add(new float[] {summary.logSumExp});
+        }
+        for (Linear linear : rounded) {
+          for (int rows : new int[] {1, ROWS}) {
+            backend.project(blocks, rows, linear, q);
+            found.add(Numbers.rows(q, rows));
+          }
         }
         float[] all = concatenated(found);
         if (round == 0) {

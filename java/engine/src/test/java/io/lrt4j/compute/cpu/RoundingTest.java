@@ -157,17 +157,22 @@ class RoundingTest {
       assertSameBits(
           expected, product(scalar, Quantization.NONE, panels, x, 13, memory), "panels on scalar");
       for (Backend backend : crews.all()) {
-        for (int rows : ROWS) {
-          String what = in + " to " + out + ", " + rows + " rows on " + backend.describe();
-          float[] got = product(backend, quantization, parts, x, rows, memory);
-          float[] first = Arrays.copyOf(expected, got.length);
-          if (backend.describe().contains("baseline")) { // does not fuse multiply and add
-            Numbers.assertClose(first, got, what);
-          } else {
-            assertSameBits(first, got, what);
+        try (Memory rounded = backend.newMemory(quantization);
+            Memory stored = backend.newMemory(Quantization.NONE)) {
+          Linear linear = rounded.linear(parts);
+          Linear asStored = stored.linear(panels);
+          for (int rows : ROWS) {
+            String what = in + " to " + out + ", " + rows + " rows on " + backend.describe();
+            float[] got = product(backend, linear, x, rows, memory);
+            float[] first = Arrays.copyOf(expected, got.length);
+            if (backend.describe().contains("baseline")) { // does not fuse multiply and add
+              Numbers.assertClose(first, got, what);
+            } else {
+              assertSameBits(first, got, what);
+            }
+            assertSameBits(got, product(backend, asStored, x, rows, memory), what);
+            memory.check(what);
           }
-          assertSameBits(got, product(backend, Quantization.NONE, panels, x, rows, memory), what);
-          memory.check(what);
         }
       }
     }
@@ -202,12 +207,16 @@ class RoundingTest {
       int rows,
       GuardedMemory memory) {
     try (Memory weights = backend.newMemory(quantization)) {
-      Linear linear = weights.linear(parts);
-      CpuTensor y = memory.allocate(rows + 1, linear.out());
-      backend.project(x, rows, linear, y);
-      GuardedMemory.checkPoison(y, rows, "project");
-      return Numbers.rows(y, rows);
+      return product(backend, weights.linear(parts), x, rows, memory);
     }
+  }
+
+  private static float[] product(
+      Backend backend, Linear linear, CpuTensor x, int rows, GuardedMemory memory) {
+    CpuTensor y = memory.allocate(rows + 1, linear.out());
+    backend.project(x, rows, linear, y);
+    GuardedMemory.checkPoison(y, rows, "project");
+    return Numbers.rows(y, rows);
   }
 
   /** Inputs that are no multiple of a block wide are multiplied as they are stored. */
