@@ -56,8 +56,7 @@ public final class Load {
     if (key != null) {
       request.header("Authorization", "Bearer " + key);
     }
-    HttpResponse<Stream<String>> response =
-        http.send(request.build(), HttpResponse.BodyHandlers.ofLines());
+    HttpResponse<Stream<String>> response = send(request.build());
     var text = new StringBuilder();
     double first = Double.NaN;
     int tokens = -1;
@@ -85,6 +84,16 @@ public final class Load {
       throw new IOException("the stream broke off after: " + text);
     }
     return new Reply(text.toString(), tokens, first, millisSince(start));
+  }
+
+  /** Once more if the connection was gone: some servers close one that was kept as it is used. */
+  private HttpResponse<Stream<String>> send(HttpRequest request)
+      throws IOException, InterruptedException {
+    try {
+      return http.send(request, HttpResponse.BodyHandlers.ofLines());
+    } catch (IOException gone) {
+      return http.send(request, HttpResponse.BodyHandlers.ofLines());
+    }
   }
 
   private static double millisSince(long start) {
