@@ -4,7 +4,6 @@
 
 #include "vectors.h"
 
-
 /* How blocks of a type lie: the bytes of one in a row, its scale first; flip makes signed bytes unsigned. */
 typedef struct {
   int bytes;
@@ -41,13 +40,13 @@ static void load_block(int dtype, int lanes, int in, int block, const char *from
     if (dtype == LRT_DTYPE_F32) {
       memcpy(numbers, row, sizeof numbers);
     } else {
-      uint16_t halves[LRT_BLOCK]; /* rows need not be aligned */
-      memcpy(halves, row, sizeof halves);
+      uint16_t aligned[LRT_BLOCK]; /* rows need not be */
+      memcpy(aligned, row, sizeof aligned);
       if (dtype == LRT_DTYPE_F16) {
-        widen(LRT_DTYPE_F16, halves, 0, LRT_BLOCK, numbers);
+        widen(LRT_DTYPE_F16, aligned, 0, LRT_BLOCK, numbers);
       } else {
         for (int k = 0; k < LRT_BLOCK; k++) {
-          uint32_t bits = (uint32_t)halves[k] << 16;
+          uint32_t bits = (uint32_t)aligned[k] << 16;
           memcpy(numbers + k, &bits, sizeof bits);
         }
       }
@@ -57,8 +56,6 @@ static void load_block(int dtype, int lanes, int in, int block, const char *from
     }
   }
 }
-
-INLINE vec magnitude(vec v) { return (vec)((ivec)v & 0x7FFFFFFF); }
 
 INLINE void store_halves(void *to, vec v) {
   float lanes[W];
@@ -150,9 +147,8 @@ INLINE void round_panel(const int dtype, int stored, int lanes, int in, const ch
             vec high = load(x[k + i + LRT_BLOCK / 2] + first);
             byte = to_bytes(round_q4(v, scale)) + 8 + ((to_bytes(round_q4(high, scale)) + 8) << 4);
           } else {
-            v *= inverse; /* the scale was rounded too: it may be more than 127 */
-            v = choose(v == v, v, all(0));
-            byte = to_bytes(lesser(all(127), larger(all(-127), v))) + 128;
+            v *= inverse;
+            byte = to_clamped_bytes(choose(v == v, v, all(0))) + 128;
           }
           four |= byte << 8 * i;
         }

@@ -165,6 +165,8 @@ INLINE vec halves(const uint16_t *p) {
 #endif
 }
 
+INLINE vec magnitude(vec v) { return (vec)((ivec)v & 0x7FFFFFFF); }
+
 /* The largest magnitude of a block; NaN if one is, so that what is wrong with the numbers shows. */
 INLINE float largest_of_block(const float *x) {
   vec most = all(0);
@@ -172,7 +174,7 @@ INLINE float largest_of_block(const float *x) {
   for (int i = 0; i < LRT_BLOCK; i += W) {
     vec v = load(x + i);
     wrong |= v != v;
-    most = larger((vec)((ivec)v & 0x7FFFFFFF), most);
+    most = larger(magnitude(v), most);
   }
   float largest = greatest(most);
   for (int lane = 0; lane < W; lane++) {
@@ -186,6 +188,9 @@ INLINE ivec to_bytes(vec v) {
   const vec magic = all(12582912.f); /* 1.5 * 2^23: adding it rounds to an integer */
   return (ivec)(v + magic) << 24 >> 24;
 }
+
+/* Likewise numbers whose scale was rounded too, so that they may be a little more than 127. */
+INLINE ivec to_clamped_bytes(vec v) { return to_bytes(lesser(all(127), larger(all(-127), v))); }
 
 INLINE void store_bytes(int8_t *p, ivec v) {
 #if W == 16
@@ -296,8 +301,7 @@ INLINE void narrow_block(const float *x, char *to) {
   float scale = scale_at(to)[0];
   vec inverse = all(scale == 0 ? 0 : 1 / scale);
   for (int i = 0; i < LRT_BLOCK; i += W) {
-    vec v = load(x + i) * inverse; /* the scale was rounded too: it may be more than 127 */
-    store_bytes((int8_t *)to + 2 + i, to_bytes(lesser(all(127), larger(all(-127), v))));
+    store_bytes((int8_t *)to + 2 + i, to_clamped_bytes(load(x + i) * inverse));
   }
 }
 

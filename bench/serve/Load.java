@@ -29,6 +29,7 @@ public final class Load {
   private final URI uri;
   private final String fields;
   private final HttpClient http = HttpClient.newHttpClient();
+  private final AtomicInteger again = new AtomicInteger(); // requests sent twice
 
   private Load(String url, String fields) {
     this.uri = URI.create(url + "/v1/chat/completions");
@@ -92,6 +93,7 @@ public final class Load {
     try {
       return http.send(request, HttpResponse.BodyHandlers.ofLines());
     } catch (IOException gone) {
+      again.incrementAndGet();
       return http.send(request, HttpResponse.BodyHandlers.ofLines());
     }
   }
@@ -148,6 +150,10 @@ public final class Load {
         failures.size(),
         different.get());
     failures.stream().distinct().limit(3).forEach(System.err::println);
+    int twice = again.getAndSet(0);
+    if (twice > 0) {
+      System.err.println(twice + " requests were sent twice, as their connection was gone");
+    }
     return failures.isEmpty() && different.get() == 0;
   }
 

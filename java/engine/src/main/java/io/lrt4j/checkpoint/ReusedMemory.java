@@ -11,16 +11,18 @@ final class ReusedMemory implements AutoCloseable {
 
   private Arena arena = Arena.ofShared();
   private MemorySegment block = MemorySegment.NULL;
-  private long used;
-  private long wanted; // by those of this time
+  private long used; // of the block
+  private long wanted; // by all of this time
+  private long most; // of any time before
 
-  /** What was handed out is no longer needed: one block is enough for as many from now on. */
+  /** What was handed out is no longer needed: one block has room for as much from now on. */
   void reuse() {
     if (wanted > block.byteSize()) {
       arena.close();
       arena = Arena.ofShared();
-      block = SystemMemory.allocate(wanted, CACHE_LINE, arena);
+      block = MemorySegment.NULL;
     }
+    most = Math.max(most, wanted);
     used = 0;
     wanted = 0;
   }
@@ -34,7 +36,8 @@ final class ReusedMemory implements AutoCloseable {
     long size = Math.ceilDiv(bytes, CACHE_LINE) * (long) CACHE_LINE;
     wanted += size;
     if (used + size > block.byteSize()) {
-      return SystemMemory.allocate(bytes, CACHE_LINE, arena);
+      block = SystemMemory.allocate(Math.max(size, most), CACHE_LINE, arena);
+      used = 0;
     }
     used += size;
     return block.asSlice(used - size, bytes);

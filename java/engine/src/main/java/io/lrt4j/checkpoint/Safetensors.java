@@ -11,10 +11,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -36,8 +37,8 @@ public final class Safetensors implements AutoCloseable {
   private final FileChannel channel;
   private final SafetensorsHeader header;
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+  private final Set<String> unread = new HashSet<>(); // placed, but empty
   private MemorySegment room = MemorySegment.NULL; // of all placed tensors
-  private final Map<String, SafetensorsHeader.Entry> unread = new HashMap<>(); // placed, but empty
 
   private Safetensors(Path file, Arena arena, FileChannel channel, SafetensorsHeader header) {
     this.file = file;
@@ -115,7 +116,7 @@ public final class Safetensors implements AutoCloseable {
         MemorySegment bytes = from.asSlice(e.begin(), e.end() - e.begin()).asReadOnly();
         tensors.put(e.name(), new StoredTensor(e.name(), e.type().name(), e.shape(), bytes, file));
         if (access == Access.READ) {
-          unread.put(e.name(), e);
+          unread.add(e.name());
         }
       }
       room = from;
@@ -146,24 +147,14 @@ public final class Safetensors implements AutoCloseable {
    *
    * @param moved told how many bytes have been read
    */
-  void fill(String name, LongConsumer moved) {
-    SafetensorsHeader.Entry e = unread.remove(name);
-    if (e != null) {
+  void fill(SafetensorsHeader.Entry e, LongConsumer moved) {
+    if (unread.remove(e.name())) {
       read(e, room.asSlice(e.begin(), e.end() - e.begin()), moved);
     }
   }
 
-  /** Reads a placed tensor to where the caller wants it; its room stays empty. */
-  void read(String name, MemorySegment to, LongConsumer moved) {
-    for (SafetensorsHeader.Entry e : header.tensors()) {
-      if (e.name().equals(name)) {
-        read(e, to, moved);
-        unread.remove(name);
-      }
-    }
-  }
-
-  private void read(SafetensorsHeader.Entry e, MemorySegment to, LongConsumer moved) {
+  /** Reads a tensor to where the caller wants it; its own room stays as it is. */
+  void read(SafetensorsHeader.Entry e, MemorySegment to, LongConsumer moved) {
     try {
       for (long at = 0; at < to.byteSize(); ) {
         long most = Math.min(CHUNK, to.byteSize() - at);

@@ -38,7 +38,11 @@ final class TensorFiles implements AutoCloseable {
   private static final int MAX_SHARDS = 4096;
 
   /** What a header says of a tensor, and in which file. */
-  private record Found(Path file, SafetensorsHeader.Entry entry) {}
+  private record Found(Safetensors shard, SafetensorsHeader.Entry entry) {
+    Path file() {
+      return shard.file();
+    }
+  }
 
   /** What a weight in panels is. */
   private record Rounded(DType type, int rows, int cols) {}
@@ -52,7 +56,6 @@ final class TensorFiles implements AutoCloseable {
   private final Map<String, Rounded> rounded = new HashMap<>(); // by stored names
 
   private final LoadListener listener;
-  private Access access = Access.MAP;
   private long work; // bytes to be read and taken in
   private long done;
 
@@ -142,7 +145,7 @@ final class TensorFiles implements AutoCloseable {
     Safetensors shard = Safetensors.check(file);
     shards.add(shard);
     for (SafetensorsHeader.Entry entry : shard.entries()) {
-      Found other = found.putIfAbsent(entry.name(), new Found(file, entry));
+      Found other = found.putIfAbsent(entry.name(), new Found(shard, entry));
       if (other != null) {
         throw new CheckpointException(
             file
@@ -162,7 +165,7 @@ final class TensorFiles implements AutoCloseable {
   /** Lets a stored tensor be found by a second name as well. */
   void alias(String name, String stored) {
     aliases.put(name, stored);
-    found.put(name, Objects.requireNonNull(found.get(stored), stored));
+    found.put(name, where(stored));
   }
 
   /**
@@ -245,7 +248,7 @@ final class TensorFiles implements AutoCloseable {
    * its size must be what the layout's shape comes to.
    */
   private @Nullable Rounded rounded(Found tensor, List<Long> shape) {
-    String spelled = metadata(tensor.file()).get(Quantizer.KEY);
+    String spelled = tensor.shard().metadata().get(Quantizer.KEY);
     if (spelled == null || tensor.entry().type() != StoredType.U8) {
       return null;
     }
@@ -276,15 +279,6 @@ final class TensorFiles implements AutoCloseable {
     return new Rounded(type, rows, cols);
   }
 
-  private Map<String, String> metadata(Path file) {
-    for (Safetensors shard : shards) {
-      if (shard.file().equals(file)) {
-        return shard.metadata();
-      }
-    }
-    return Map.of();
-  }
-
   /** What rounded weights are rounded to; null if there are none. */
   @Nullable DType rounded() {
     return rounded.values().stream().findFirst().map(Rounded::type).orElse(null);
@@ -295,18 +289,17 @@ final class TensorFiles implements AutoCloseable {
    * for; all if they are mapped, which costs nothing.
    */
   void place(Access access, TensorLayout layout) {
-    this.access = access;
     var wanted = new HashSet<String>();
     layout.shapes().keySet().forEach(name -> wanted.add(stored(name)));
     for (String name : wanted) {
-      SafetensorsHeader.Entry entry = Objects.requireNonNull(found.get(name), name).entry();
+      SafetensorsHeader.Entry entry = where(name).entry();
       work += (entry.end() - entry.begin()) * (access == Access.READ ? 2 : 1);
     }
     for (Safetensors shard : shards) {
       shard.place(access, name -> access == Access.MAP || wanted.contains(name));
       shard.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
     }
-    aliases.forEach((name, stored) -> tensors.put(name, require(stored).named(name)));
+    aliases.forEach((name, stored) -> tensors.put(name, placed(stored).named(name)));
   }
 
   private void moved(long bytes) {
@@ -322,17 +315,13 @@ final class TensorFiles implements AutoCloseable {
   /** A placed tensor, read by now. */
   StoredTensor require(String name) {
     StoredTensor tensor = placed(name);
-    shard(tensor).fill(stored(name), this::moved);
+    Found where = where(name);
+    where.shard().fill(where.entry(), this::moved);
     return tensor;
   }
 
-  private Safetensors shard(StoredTensor tensor) {
-    for (Safetensors shard : shards) {
-      if (shard.file().equals(tensor.file())) {
-        return shard;
-      }
-    }
-    throw new AssertionError(tensor.file() + " is no shard");
+  private Found where(String name) {
+    return Objects.requireNonNull(found.get(name), name);
   }
 
   private StoredTensor placed(String name) {
@@ -456,8 +445,9 @@ final class TensorFiles implements AutoCloseable {
               + ")",
           e);
     }
-    LongConsumer moved = access == Access.READ ? this::moved : bytes -> {};
-    shard(placed(name)).read(stored(name), to, moved);
+    LongConsumer counted = weight.data().isMapped() ? bytes -> {} : this::moved;
+    Found where = where(name);
+    where.shard().read(where.entry(), to, counted);
     return new Weight(weight.dtype(), weight.rows(), weight.cols(), to, weight.panels());
   }
 

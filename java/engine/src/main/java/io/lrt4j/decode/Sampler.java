@@ -72,13 +72,7 @@ public final class Sampler {
     draw.frequencyPenalty = options.frequencyPenalty();
     draw.written = written;
     draw.times = times;
-    scores = buffers.scores;
-    weights = buffers.weights;
-    kept = buffers.kept;
-    keys = buffers.keys;
-    masses = buffers.masses;
-    maxima = buffers.maxima;
-    sorted = buffers.sorted;
+    use(buffers);
   }
 
   /** What one choice needs and the next one need not find again: some MB for a large vocabulary. */

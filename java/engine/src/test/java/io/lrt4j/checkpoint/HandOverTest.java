@@ -18,8 +18,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -73,6 +78,40 @@ class HandOverTest {
 
   private static void same(Checkpoint stored, Checkpoint read, String name) {
     assertEquals(-1, stored.tensor(name).data().mismatch(read.tensor(name).data()), name);
+  }
+
+  /** Also where every name is an alias, as the files leave out the prefix. */
+  @Test
+  void nothingIsReadBeforeItIsAskedFor() throws IOException {
+    Path model = folder.resolve("bare");
+    Initializer.model("tiny", model, 1);
+    Path weights = model.resolve("model.safetensors");
+    Path bare = folder.resolve("bare.safetensors");
+    try (Safetensors stored = Safetensors.open(weights)) {
+      SafetensorsWriter.write(
+          bare,
+          Map.of("format", "pt"),
+          stored.tensors().stream()
+              .map(
+                  t ->
+                      SafetensorsWriter.Entry.of(
+                          t.name().replaceFirst("^model\\.", ""),
+                          t.dtype().name(),
+                          t.shape(),
+                          t.data()))
+              .toList());
+    }
+    Files.move(bare, weights, StandardCopyOption.REPLACE_EXISTING);
+    List<Double> progress = new ArrayList<>();
+    LoadListener listener = (directory, share) -> progress.add(share);
+    try (Checkpoint read = Checkpoint.open(ModelFiles.of(model), Access.READ, listener);
+        Backend scalar = new ScalarBackend();
+        Memory memory = scalar.newMemory(Quantization.Q8)) {
+      assertEquals(List.of(), progress);
+      var _ = read.handOver(memory, source -> Weights.of(read.config(), "model.", source));
+      assertEquals(1, progress.getLast());
+      assertThrows(CheckpointException.class, () -> read.tensor(DOWN));
+    }
   }
 
   /** Weights that are copied are read from the file, not through a mapping of it. */
