@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * others are held against it.
  */
 public final class ScalarBackend extends CpuBackend {
+  /** Sums that are made at once. */
+  private static final int SIDE_BY_SIDE = 4;
+
   private final ScalarTraining training = new ScalarTraining(this);
 
   /** A backend without threads of its own. */
@@ -88,31 +91,56 @@ public final class ScalarBackend extends CpuBackend {
       boolean rounds = RoundedRow.suits(weight.dtype());
       List<RoundedRow> rounded =
           rounds ? Arrays.stream(in).map(RoundedRow::new).toList() : List.of();
-      float[] weights = new float[weight.cols()];
-      for (int c = 0; c < weight.rows(); c++, col++) {
-        if (!rounds) {
-          weight.read(c, weights, weights.length);
+      float[][] weights = new float[SIDE_BY_SIDE][weight.cols()];
+      float[] sums = new float[SIDE_BY_SIDE];
+      for (int first = 0; first < weight.rows(); first += SIDE_BY_SIDE) {
+        int count = Math.min(SIDE_BY_SIDE, weight.rows() - first);
+        for (int c = 0; c < count && !rounds; c++) {
+          weight.read(first + c, weights[c], weights[c].length);
         }
         for (int i = 0; i < rows; i++) {
-          float sum =
-              rounds
-                  ? rounded.get(i).dot(weight.dtype(), weight.data(), weight.row(c))
-                  : dot(in[i], weights);
-          if (part.bias() != null) {
-            sum += part.bias().get(0, c);
+          if (rounds) {
+            for (int c = 0; c < count; c++) {
+              sums[c] = rounded.get(i).dot(weight.dtype(), weight.data(), weight.row(first + c));
+            }
+          } else {
+            dots(in[i], 0, weight.cols(), weights, 0, sums);
           }
-          o.set(i, col, add ? o.get(i, col) + sum : sum);
+          for (int c = 0; c < count; c++) {
+            float sum = part.bias() == null ? sums[c] : sums[c] + part.bias().get(0, first + c);
+            int at = col + first + c;
+            o.set(i, at, add ? o.get(i, at) + sum : sum);
+          }
         }
       }
+      col += weight.rows();
     }
   }
 
-  private static float dot(float[] x, float[] weights) {
-    float sum = 0;
-    for (int k = 0; k < weights.length; k++) {
-      sum += x[k] * weights[k];
+  /**
+   * Products with rows from {@code first} on, or the last one again: every sum in the order of its
+   * elements, several side by side, as each addition waits for the one before.
+   */
+  private static void dots(float[] x, int from, int n, float[][] rows, int first, float[] sums) {
+    float[] a = rows[first];
+    float[] b = rows[Math.min(first + 1, rows.length - 1)];
+    float[] c = rows[Math.min(first + 2, rows.length - 1)];
+    float[] d = rows[Math.min(first + 3, rows.length - 1)];
+    float sumA = 0;
+    float sumB = 0;
+    float sumC = 0;
+    float sumD = 0;
+    for (int k = 0; k < n; k++) {
+      float factor = x[from + k];
+      sumA += factor * a[k];
+      sumB += factor * b[k];
+      sumC += factor * c[k];
+      sumD += factor * d[k];
     }
-    return sum;
+    sums[0] = sumA;
+    sums[1] = sumB;
+    sums[2] = sumC;
+    sums[3] = sumD;
   }
 
   @Override
@@ -218,21 +246,22 @@ public final class ScalarBackend extends CpuBackend {
     int dim = keys[start].length;
     float[] weights = new float[end];
     float max = Float.NEGATIVE_INFINITY;
-    for (int p = start; p < end; p++) {
-      float score = 0;
-      for (int c = 0; c < dim; c++) {
-        score += queries[at + c] * keys[p][c];
+    float[] scores = new float[SIDE_BY_SIDE];
+    for (int first = start; first < end; first += SIDE_BY_SIDE) {
+      dots(queries, at, dim, keys, first, scores);
+      for (int p = first; p < Math.min(first + SIDE_BY_SIDE, end); p++) {
+        weights[p] = (float) (scores[p - first] / Math.sqrt(dim));
+        max = Math.max(max, weights[p]);
       }
-      weights[p] = (float) (score / Math.sqrt(dim));
-      max = Math.max(max, weights[p]);
     }
     float sum = 0;
     float[] mixed = new float[dim];
     for (int p = start; p < end; p++) {
-      weights[p] = (float) Math.exp(weights[p] - max);
-      sum += weights[p];
+      float weight = (float) Math.exp(weights[p] - max);
+      float[] value = values[p];
+      sum += weight;
       for (int c = 0; c < dim; c++) {
-        mixed[c] += weights[p] * values[p][c];
+        mixed[c] += weight * value[c];
       }
     }
     for (int c = 0; c < dim; c++) {
