@@ -75,8 +75,9 @@ INLINE const char *step_ahead(const char *panel, int64_t tile_bytes, int steps, 
   return panel + tile_bytes;
 }
 
+/* Into the second cache: of the first, so many lines on their way take the place of what is read now. */
 INLINE void ask_for(const int panels, const char *line, int64_t next) {
-  UNROLL for (int p = 0; p < panels; p++) { __builtin_prefetch(line + p * next); }
+  UNROLL for (int p = 0; p < panels; p++) { __builtin_prefetch(line + p * next, 0, 2); }
 }
 
 /* Asks for a line of each panel that is in `share`. */
