@@ -22,6 +22,16 @@ public final class ChildJvm {
           "-XX:+UseSerialGC", // starts soonest
           "-Xmx512m");
 
+  /** Less of the optimising compiler, as the process of the tests itself has it. */
+  public static final List<String> PATIENT =
+      with(
+          "-XX:Tier4InvocationThreshold=25000",
+          "-XX:Tier4MinInvocationThreshold=3000",
+          "-XX:Tier4CompileThreshold=75000",
+          "-XX:Tier4BackEdgeThreshold=200000",
+          "-XX:LoopOptsCount=5",
+          "-XX:LoopUnrollLimit=10");
+
   private ChildJvm() {}
 
   /**
@@ -48,6 +58,11 @@ public final class ChildJvm {
 
   /** The usual options and these. */
   public static List<String> with(String... options) {
-    return Stream.concat(USUAL.stream(), Stream.of(options)).toList();
+    return and(USUAL, options);
+  }
+
+  /** Options and more of them. */
+  public static List<String> and(List<String> some, String... options) {
+    return Stream.concat(some.stream(), Stream.of(options)).toList();
   }
 }

@@ -24,7 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.stream.LongStream;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,14 +33,15 @@ import org.junit.jupiter.api.io.TempDir;
 class TrainingRunTest {
   private static final LabModel.Size SIZE = new LabModel.Size(330, 32, 64, 2, 2, 16);
 
-  @TempDir Path directory;
-  private Path base = Path.of("");
-  private Path network = Path.of("");
+  private static Path base = Path.of("");
+  private static Path network = Path.of("");
 
-  @BeforeEach
-  void models() {
-    base = directory.resolve("base0");
-    network = directory.resolve("network0");
+  @TempDir Path directory;
+
+  @BeforeAll
+  static void models(@TempDir Path models) {
+    base = models.resolve("base0");
+    network = models.resolve("network0");
     LabModel.create(SIZE, Lab.Range.EASY, 1, base);
     Initializer.network(base, base, 2, 4, Fusion.APPEND, network, 1);
   }

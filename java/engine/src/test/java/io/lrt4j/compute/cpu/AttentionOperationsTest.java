@@ -414,8 +414,9 @@ class AttentionOperationsTest {
 
   private static float[] queries(Shape shape, CpuTensor qkv, int rows) {
     float[] queries = new float[rows * shape.heads * shape.headDim];
-    for (int i = 0; i < queries.length; i++) {
-      queries[i] = qkv.get(i / (shape.heads * shape.headDim), i % (shape.heads * shape.headDim));
+    int width = shape.heads * shape.headDim;
+    for (int row = 0; row < rows; row++) {
+      System.arraycopy(Numbers.row(qkv, row), 0, queries, row * width, width);
     }
     return queries;
   }
@@ -436,14 +437,15 @@ class AttentionOperationsTest {
                 && position >= first
                 && position < first + rows;
         boolean key = row / BLOCK / shape.kvHeads % 2 == 0;
-        for (int c = 0; c < shape.headDim; c++) {
-          float value = block.get(row, c);
-          if (!written) {
+        float[] values = Numbers.row(block, row);
+        if (!written) {
+          for (float value : values) {
             assertEquals(
-                GuardedMemory.POISON, Float.floatToRawIntBits(value), "position " + position);
-          } else if (key == keys) {
-            found[(head * rows + position - first) * shape.headDim + c] = value;
+                GuardedMemory.POISON, Float.floatToRawIntBits(value), () -> "position " + position);
           }
+        } else if (key == keys) {
+          int at = (head * rows + position - first) * shape.headDim;
+          System.arraycopy(values, 0, found, at, shape.headDim);
         }
       }
     }

@@ -23,6 +23,7 @@ final class CompilerProbe {
   private static final int HIDDEN = 37;
   private static final int WIDTH = 38;
   private static final int BLOCKS = 160; // wide, for rounded weights
+  private static final int OUT = 72; // of them: several panels and a part of one
   private static final int ROWS = 5;
   private static final int HEADS = 2;
   private static final int KV_HEADS = 1;
@@ -59,12 +60,13 @@ final class CompilerProbe {
         down.add(CpuLinear.of(numbers.weight(memory, dtype, HIDDEN, WIDTH), null));
       }
       CpuTensor blocks = memory.input(ROWS, BLOCKS, numbers.normal(ROWS * BLOCKS, 0, 1));
-      Weight weight = Crews.stored(numbers.weight(memory, DType.BF16, QKV, BLOCKS));
+      Weight weight = Crews.stored(numbers.weight(memory, DType.BF16, OUT, BLOCKS));
       List<Memory.Part> parts = List.of(new Memory.Part(weight, null));
       List<Linear> rounded = List.of(q8.linear(parts), q4.linear(parts));
       CpuTensor x = CpuTensor.of(results.allocate(ROWS, HIDDEN));
       CpuTensor q = CpuTensor.of(results.allocate(ROWS, QKV));
       CpuTensor mixed = CpuTensor.of(results.allocate(ROWS, HEADS * HEAD_DIM));
+      CpuTensor y = CpuTensor.of(results.allocate(ROWS, OUT));
       CpuTensor scratch = CpuTensor.of(results.allocate(ROWS, 2 * WIDTH));
       LogitSummary summary = new LogitSummary();
       KvStore store =
@@ -93,8 +95,8 @@ final class CompilerProbe {
         }
         for (Linear linear : rounded) {
           for (int rows : new int[] {1, ROWS}) {
-            backend.project(blocks, rows, linear, q);
-            found.add(Numbers.rows(q, rows));
+            backend.project(blocks, rows, linear, y);
+            found.add(Numbers.rows(y, rows));
           }
         }
         float[] all = concatenated(found);

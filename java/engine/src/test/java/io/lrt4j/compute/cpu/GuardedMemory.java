@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Proxy;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -26,6 +27,8 @@ final class GuardedMemory implements Memory {
 
   private static final byte GUARD = (byte) 0xFF; // a NaN in every type
   private static final int GUARD_BYTES = 320;
+  private static final MemorySegment GUARDS = // as long as the longest
+      MemorySegment.ofArray(new byte[GUARD_BYTES + 64]).fill(GUARD).asReadOnly();
   private static final ValueLayout.OfInt INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -39,9 +42,9 @@ final class GuardedMemory implements Memory {
   @Override
   public CpuTensor allocate(int rows, int cols) {
     CpuTensor tensor = tensor(DType.F32, rows, cols, 0);
-    for (long at = 0; at < tensor.data().byteSize(); at += 4) {
-      tensor.data().set(INT, at, POISON);
-    }
+    int[] poison = new int[rows * cols];
+    Arrays.fill(poison, POISON);
+    MemorySegment.copy(poison, 0, tensor.data(), INT, 0, poison.length);
     return tensor;
   }
 
@@ -57,8 +60,8 @@ final class GuardedMemory implements Memory {
     MemorySegment all = arena.allocate(size + 2 * GUARD_BYTES + misaligned, 64);
     all.fill(GUARD);
     long start = (long) GUARD_BYTES + misaligned;
-    record("the guard before a tensor", all.asSlice(0, start));
-    record("the guard behind a tensor", all.asSlice(start + size));
+    guard("the guard before a tensor", all.asSlice(0, start));
+    guard("the guard behind a tensor", all.asSlice(start + size));
     bytes += size;
     return new CpuTensor(dtype, rows, cols, all.asSlice(start, size));
   }
@@ -82,6 +85,10 @@ final class GuardedMemory implements Memory {
     record("an input", CpuTensor.of(tensor).data());
   }
 
+  private void guard(String what, MemorySegment data) {
+    recorded.add(new Recorded(what, data, GUARDS.asSlice(0, data.byteSize())));
+  }
+
   private void record(String what, MemorySegment data) {
     MemorySegment copy = arena.allocate(data.byteSize(), 1);
     recorded.add(new Recorded(what, data, copy.copyFrom(data)));
@@ -96,8 +103,8 @@ final class GuardedMemory implements Memory {
 
   /** Rows from {@code row} on hold their poison still. */
   static void checkPoison(CpuTensor tensor, int row, String what) {
-    for (long at = tensor.row(row); at < tensor.data().byteSize(); at += 4) {
-      assertEquals(POISON, tensor.data().get(INT, at), () -> what + " wrote into further rows");
+    for (int value : tensor.data().asSlice(tensor.row(row)).toArray(INT)) {
+      assertEquals(POISON, value, () -> what + " wrote into further rows");
     }
   }
 

@@ -145,7 +145,8 @@ class VectorSupportTest {
       assertEquals(
           bits + "\n",
           ChildJvm.run(
-              ChildJvm.with("-XX:MaxVectorSize=" + bits / 8, "-Dlrt4j.test.backend=vector"),
+              ChildJvm.and(
+                  ChildJvm.PATIENT, "-XX:MaxVectorSize=" + bits / 8, "-Dlrt4j.test.backend=vector"),
               Operations.class));
     }
   }

@@ -12,6 +12,7 @@ import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -99,17 +100,22 @@ public final class TokenizerTrainer {
   private static Map<String, Long> words(Stream<String> texts) {
     char[] alphabet = alphabet();
     Pattern split = Pattern.compile(SPLIT, Pattern.UNICODE_CHARACTER_CLASS);
-    Map<String, Long> words = new TreeMap<>();
+    Map<String, Long> found = new HashMap<>();
     texts.forEach(
         text -> {
           Matcher m = split.matcher(Normalizer.normalize(text, Normalizer.Form.NFC));
           while (m.find()) {
-            var word = new StringBuilder();
-            for (byte b : m.group().getBytes(StandardCharsets.UTF_8)) {
-              word.append(alphabet[b & 0xFF]);
-            }
-            words.merge(word.toString(), 1L, Long::sum);
+            found.merge(m.group(), 1L, Long::sum);
           }
+        });
+    Map<String, Long> words = new TreeMap<>();
+    found.forEach(
+        (group, count) -> {
+          var word = new StringBuilder();
+          for (byte b : group.getBytes(StandardCharsets.UTF_8)) {
+            word.append(alphabet[b & 0xFF]);
+          }
+          words.merge(word.toString(), count, Long::sum);
         });
     return words;
   }
