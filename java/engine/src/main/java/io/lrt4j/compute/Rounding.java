@@ -2,10 +2,12 @@ package io.lrt4j.compute;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
+import io.lrt4j.compute.cpu.VectorProvider;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 
 /**
  * Weights in fewer bits: blocks of 32 whole numbers that share a scale. Activations are rounded
@@ -15,6 +17,22 @@ import java.util.stream.IntStream;
 public final class Rounding {
   static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private static final long MANY = 1 << 18; // elements
+  private static final int SOME = 256; // steps that make a task
+
+  /** Asked for where it is wanted: without their module, nothing of them may be touched. */
+  private static final class Vectors {
+    static final boolean THERE = there();
+
+    /** Whether they are quicker by now: not before they are compiled, which takes its time. */
+    static volatile boolean quick;
+
+    private static boolean there() {
+      BackendProvider vector = new VectorProvider();
+      return vector.missing().isEmpty() && vector.slow().isEmpty();
+    }
+  }
 
   private Rounding() {}
 
@@ -39,22 +57,62 @@ public final class Rounding {
 
   /** Writes a weight of a plain type as a rounded one; rows in parallel. */
   public static Weight round(Weight weight, DType type, MemorySegment to) {
-    int size = type.blockElements();
-    int blocks = weight.cols() / size;
+    long elements = (long) weight.rows() * weight.cols();
+    if (type == DType.Q4 && elements >= MANY && Vectors.THERE) {
+      roundInLanes(weight, to);
+      return new Weight(type, weight.rows(), weight.cols(), to);
+    }
+    long blocks = weight.cols() / type.blockElements();
     IntStream.range(0, weight.rows())
         .parallel()
-        .forEach(
-            row -> {
-              float[] x = new float[size];
-              for (int block = 0; block < blocks; block++) {
-                long first = (long) row * weight.cols() + (long) block * size;
-                for (int i = 0; i < size; i++) {
-                  x[i] = weight.dtype().load(weight.data(), first + i);
-                }
-                write(type, x, to, ((long) row * blocks + block) * type.blockBytes());
-              }
-            });
+        .forEach(row -> round(weight, type, row * blocks, (row + 1) * blocks, to));
     return new Weight(type, weight.rows(), weight.cols(), to);
+  }
+
+  /** Writes blocks {@code from} to {@code end}. */
+  private static void round(Weight weight, DType type, long from, long end, MemorySegment to) {
+    int size = type.blockElements();
+    float[] x = new float[size];
+    for (long block = from; block < end; block++) {
+      for (int i = 0; i < size; i++) {
+        x[i] = weight.dtype().load(weight.data(), block * size + i);
+      }
+      write(type, x, to, block * type.blockBytes());
+    }
+  }
+
+  private static void roundInLanes(Weight weight, MemorySegment to) {
+    long blocks = (long) weight.rows() * weight.cols() / DType.Q4.blockElements();
+    long some = (long) SOME * Q4Lanes.LANES;
+    LongStream.range(0, Math.ceilDiv(blocks, some))
+        .parallel()
+        .forEach(
+            part -> roundInLanes(weight, part * some, Math.min(blocks, (part + 1) * some), to));
+  }
+
+  /**
+   * While vectors are not quicker, one step of a task finds out whether they are, if it is long
+   * enough.
+   */
+  private static void roundInLanes(Weight weight, long from, long end, MemorySegment to) {
+    Q4Lanes lanes = new Q4Lanes();
+    long block = from;
+    if (!Vectors.quick && end - from >= 2L * Q4Lanes.LANES) {
+      long begin = System.nanoTime();
+      lanes.write(weight, block, Q4Lanes.LANES, to);
+      block += Q4Lanes.LANES;
+      long between = System.nanoTime();
+      round(weight, DType.Q4, block, block + Q4Lanes.LANES, to);
+      block += Q4Lanes.LANES;
+      Vectors.quick = between - begin < System.nanoTime() - between;
+    }
+    if (!Vectors.quick) {
+      round(weight, DType.Q4, block, end, to);
+      return;
+    }
+    for (; block < end; block += Q4Lanes.LANES) {
+      lanes.write(weight, block, (int) Math.min(Q4Lanes.LANES, end - block), to);
+    }
   }
 
   /**

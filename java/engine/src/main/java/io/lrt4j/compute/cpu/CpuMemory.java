@@ -16,10 +16,17 @@ import java.util.List;
 /** Memory outside the Java heap, aligned to cache lines; weights are used where they lie. */
 public final class CpuMemory implements Memory {
   private static final int ALIGNMENT = 64;
+  private static final long LARGE = 1 << 20; // rounded weights from here on: in slabs
+  private static final long SLAB =
+      32 << 20; // that they share, in large pages, which are read faster
+
   private final Arena arena;
   private final Quantization quantization;
   private final Rounded rounded;
   private long bytes;
+  private long roundedBytes;
+  private MemorySegment slab = MemorySegment.NULL;
+  private long used; // of the slab
 
   /** How a backend wants rounded weights. */
   enum Rounded {
@@ -98,7 +105,7 @@ public final class CpuMemory implements Memory {
     DType type = Rounding.type(quantization, weight);
     boolean panels = rounded == Rounded.IN_PANELS;
     long size = Weight.bytes(type, weight.rows(), weight.cols(), panels);
-    MemorySegment to = SystemMemory.allocate(size, ALIGNMENT, arena);
+    MemorySegment to = room(size);
     bytes += size;
     if (weight.panels()) {
       return Panels.unpack(weight, to);
@@ -111,6 +118,21 @@ public final class CpuMemory implements Memory {
       MemorySegment rows = SystemMemory.allocate(inRows, ALIGNMENT, scratch);
       return Panels.pack(Rounding.round(weight, type, rows), to);
     }
+  }
+
+  /** Side by side, as they are read: a slab takes hardly any memory until it is written. */
+  private MemorySegment room(long size) {
+    roundedBytes += size;
+    if (roundedBytes < LARGE || size > SLAB / 2) {
+      return SystemMemory.allocate(size, ALIGNMENT, arena);
+    }
+    if (used + size > slab.byteSize()) {
+      slab = SystemMemory.allocate(SLAB, ALIGNMENT, arena);
+      used = 0;
+    }
+    MemorySegment part = slab.asSlice(used, size);
+    used += Math.ceilDiv(size, ALIGNMENT) * (long) ALIGNMENT;
+    return part;
   }
 
   @Override

@@ -13,25 +13,19 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Four bits, eight elements of a block to a lane. One row multiplies them as shorts: the even ones
- * of a vector sum one half of a block's products, the odd ones the other. All 32 add up to at most
- * 32 * 8 * 127, which a short holds; on the way sums may wrap round, which does no harm.
+ * Four bits, eight elements of a block to a lane. They are multiplied as shorts: the even ones of a
+ * vector sum one half of a block's products, the odd ones the other. All 32 add up to at most 32 *
+ * 8 * 127, which a short holds; on the way sums may wrap round, which does no harm.
  */
 final class Q4Panel extends PanelKernel {
   private static final int GROUPS = 4; // of a block
   private static final int HALF = 16;
-  private static final int TOO_MUCH = 8;
-  private static final short NIBBLE = 15;
+  private static final int TOO_MUCH = 8; // that weights are stored higher than they are
+  private static final int NIBBLES = 0x000F000F; // the lowest of both shorts
   static final Q4Panel INSTANCE = new Q4Panel();
 
   private Q4Panel() {
-    super(DType.Q4, TOO_MUCH);
-  }
-
-  @Override
-  int shift(int i) {
-    int shift = 8 * (i % 4) + 4 * (i / HALF);
-    return shift == 28 ? 0 : shift; // the last is moved down: masked it would have a sign
+    super(DType.Q4);
   }
 
   @Override
@@ -64,7 +58,6 @@ final class Q4Panel extends PanelKernel {
   @Override
   void stream(
       int[] x,
-      float[] xScales,
       int[] begins,
       int blocks,
       MemorySegment w,
@@ -72,101 +65,215 @@ final class Q4Panel extends PanelKernel {
       long w1,
       long w2,
       long w3,
-      MemorySegment scales,
-      float[] sums) {
-    FloatVector t0 = FloatVector.zero(F);
-    FloatVector t1 = FloatVector.zero(F);
-    FloatVector t2 = FloatVector.zero(F);
-    FloatVector t3 = FloatVector.zero(F);
+      int[] room) {
     ShortVector s0 = IntVector.broadcast(I, begins[0]).reinterpretAsShorts();
     ShortVector s1 = s0;
     ShortVector s2 = s0;
     ShortVector s3 = s0;
     for (int g = 0; g < blocks * GROUPS; g++) {
       long group = at + (long) g * GROUP;
-      ShortVector p0 = IntVector.fromMemorySegment(I, w, group, LE).reinterpretAsShorts();
-      ShortVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE).reinterpretAsShorts();
-      ShortVector p2 = IntVector.fromMemorySegment(I, w, group + w2, LE).reinterpretAsShorts();
-      ShortVector p3 = IntVector.fromMemorySegment(I, w, group + w3, LE).reinterpretAsShorts();
+      IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
+      IntVector p2 = IntVector.fromMemorySegment(I, w, group + w2, LE);
+      IntVector p3 = IntVector.fromMemorySegment(I, w, group + w3, LE);
       ShortVector a = IntVector.broadcast(I, x[4 * g]).reinterpretAsShorts();
-      s0 = s0.add(p0.and(NIBBLE).mul(a));
-      s1 = s1.add(p1.and(NIBBLE).mul(a));
-      s2 = s2.add(p2.and(NIBBLE).mul(a));
-      s3 = s3.add(p3.and(NIBBLE).mul(a));
+      s0 = s0.add(p0.and(NIBBLES).reinterpretAsShorts().mul(a));
+      s1 = s1.add(p1.and(NIBBLES).reinterpretAsShorts().mul(a));
+      s2 = s2.add(p2.and(NIBBLES).reinterpretAsShorts().mul(a));
+      s3 = s3.add(p3.and(NIBBLES).reinterpretAsShorts().mul(a));
       a = IntVector.broadcast(I, x[4 * g + 1]).reinterpretAsShorts();
-      s0 = s0.add(p0.lanewise(VectorOperators.LSHR, 4).and(NIBBLE).mul(a));
-      s1 = s1.add(p1.lanewise(VectorOperators.LSHR, 4).and(NIBBLE).mul(a));
-      s2 = s2.add(p2.lanewise(VectorOperators.LSHR, 4).and(NIBBLE).mul(a));
-      s3 = s3.add(p3.lanewise(VectorOperators.LSHR, 4).and(NIBBLE).mul(a));
+      s0 = s0.add(p0.lanewise(VectorOperators.LSHR, 4).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s1 = s1.add(p1.lanewise(VectorOperators.LSHR, 4).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s2 = s2.add(p2.lanewise(VectorOperators.LSHR, 4).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s3 = s3.add(p3.lanewise(VectorOperators.LSHR, 4).and(NIBBLES).reinterpretAsShorts().mul(a));
       a = IntVector.broadcast(I, x[4 * g + 2]).reinterpretAsShorts();
-      s0 = s0.add(p0.lanewise(VectorOperators.LSHR, 8).and(NIBBLE).mul(a));
-      s1 = s1.add(p1.lanewise(VectorOperators.LSHR, 8).and(NIBBLE).mul(a));
-      s2 = s2.add(p2.lanewise(VectorOperators.LSHR, 8).and(NIBBLE).mul(a));
-      s3 = s3.add(p3.lanewise(VectorOperators.LSHR, 8).and(NIBBLE).mul(a));
+      s0 = s0.add(p0.lanewise(VectorOperators.LSHR, 8).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s1 = s1.add(p1.lanewise(VectorOperators.LSHR, 8).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s2 = s2.add(p2.lanewise(VectorOperators.LSHR, 8).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s3 = s3.add(p3.lanewise(VectorOperators.LSHR, 8).and(NIBBLES).reinterpretAsShorts().mul(a));
       a = IntVector.broadcast(I, x[4 * g + 3]).reinterpretAsShorts();
-      s0 = s0.add(p0.lanewise(VectorOperators.LSHR, 12).mul(a));
-      s1 = s1.add(p1.lanewise(VectorOperators.LSHR, 12).mul(a));
-      s2 = s2.add(p2.lanewise(VectorOperators.LSHR, 12).mul(a));
-      s3 = s3.add(p3.lanewise(VectorOperators.LSHR, 12).mul(a));
+      s0 = s0.add(p0.lanewise(VectorOperators.LSHR, 12).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s1 = s1.add(p1.lanewise(VectorOperators.LSHR, 12).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s2 = s2.add(p2.lanewise(VectorOperators.LSHR, 12).and(NIBBLES).reinterpretAsShorts().mul(a));
+      s3 = s3.add(p3.lanewise(VectorOperators.LSHR, 12).and(NIBBLES).reinterpretAsShorts().mul(a));
       if (g % GROUPS == GROUPS - 1) {
         int block = g / GROUPS;
-        float scale = xScales[block];
-        long of = (long) block * 16L * N;
-        // The sum of two neighbours is in the upper half of v + (v << 16).
-        IntVector v0 = s0.reinterpretAsInts();
-        v0 = v0.lanewise(VectorOperators.LSHL, 16).add(v0).lanewise(VectorOperators.ASHR, 16);
-        t0 =
-            v0.convert(VectorOperators.I2F, 0)
-                .reinterpretAsFloats()
-                .mul(scale)
-                .fma(FloatVector.fromMemorySegment(F, scales, of, LE), t0);
-        IntVector v1 = s1.reinterpretAsInts();
-        v1 = v1.lanewise(VectorOperators.LSHL, 16).add(v1).lanewise(VectorOperators.ASHR, 16);
-        t1 =
-            v1.convert(VectorOperators.I2F, 0)
-                .reinterpretAsFloats()
-                .mul(scale)
-                .fma(FloatVector.fromMemorySegment(F, scales, of + 4L * N, LE), t1);
-        IntVector v2 = s2.reinterpretAsInts();
-        v2 = v2.lanewise(VectorOperators.LSHL, 16).add(v2).lanewise(VectorOperators.ASHR, 16);
-        t2 =
-            v2.convert(VectorOperators.I2F, 0)
-                .reinterpretAsFloats()
-                .mul(scale)
-                .fma(FloatVector.fromMemorySegment(F, scales, of + 8L * N, LE), t2);
-        IntVector v3 = s3.reinterpretAsInts();
-        v3 = v3.lanewise(VectorOperators.LSHL, 16).add(v3).lanewise(VectorOperators.ASHR, 16);
-        t3 =
-            v3.convert(VectorOperators.I2F, 0)
-                .reinterpretAsFloats()
-                .mul(scale)
-                .fma(FloatVector.fromMemorySegment(F, scales, of + 12L * N, LE), t3);
+        int to = block * 4 * N;
+        s0.reinterpretAsInts().intoArray(room, to);
+        s1.reinterpretAsInts().intoArray(room, to + N);
+        s2.reinterpretAsInts().intoArray(room, to + 2 * N);
+        s3.reinterpretAsInts().intoArray(room, to + 3 * N);
         s0 = IntVector.broadcast(I, begins[block + 1]).reinterpretAsShorts();
         s1 = s0;
         s2 = s0;
         s3 = s0;
       }
     }
-    t0.intoArray(sums, 0);
-    t1.intoArray(sums, N);
-    t2.intoArray(sums, 2 * N);
-    t3.intoArray(sums, 3 * N);
   }
 
   @Override
-  void widen(MemorySegment w, long at, int blocks, MemorySegment to, long toAt) {
-    for (int g = 0; g < blocks * GROUPS; g++) {
-      IntVector p = IntVector.fromMemorySegment(I, w, at + (long) g * GROUP, LE);
-      long low = toAt + ((long) (g / GROUPS) * BLOCK + g % GROUPS * 4L) * 16L * N;
-      long high = low + HALF * 16L * N;
-      store(p.and(0xF), to, low);
-      store(p.and(0xF0), to, high);
-      store(p.and(0xF00), to, low + 16L * N);
-      store(p.and(0xF000), to, high + 16L * N);
-      store(p.and(0xF0000), to, low + 32L * N);
-      store(p.and(0xF00000), to, high + 32L * N);
-      store(p.and(0xF000000), to, low + 48L * N);
-      store(p.lanewise(VectorOperators.LSHR, 28), to, high + 48L * N);
+  void finish(
+      int[] room,
+      int at,
+      float[] xScales,
+      int blocks,
+      MemorySegment w,
+      long scalesAt,
+      float[] sums,
+      int sumAt) {
+    FloatVector t = FloatVector.zero(F);
+    for (int block = 0; block < blocks; block++) {
+      IntVector v = IntVector.fromArray(I, room, at + block * 4 * N);
+      // The sum of two neighbours is in the upper half of v + (v << 16).
+      v = v.lanewise(VectorOperators.LSHL, 16).add(v).lanewise(VectorOperators.ASHR, 16);
+      t =
+          v.convert(VectorOperators.I2F, 0)
+              .reinterpretAsFloats()
+              .mul(xScales[block])
+              .fma(scales(w, scalesAt, block), t);
     }
+    t.intoArray(sums, sumAt);
+  }
+
+  @Override
+  void tile(
+      int[] x,
+      float[] xScales,
+      int[] begins,
+      int first,
+      int blocks,
+      MemorySegment w,
+      long at,
+      long w1,
+      MemorySegment scales,
+      long scalesAt,
+      float[] sums,
+      int sumAt,
+      int sumStride,
+      int[] room) {
+    ShortVector s00 = IntVector.broadcast(I, begins[first]).reinterpretAsShorts();
+    ShortVector s01 = s00;
+    ShortVector s10 = IntVector.broadcast(I, begins[first + 1 * blocks]).reinterpretAsShorts();
+    ShortVector s11 = s10;
+    ShortVector s20 = IntVector.broadcast(I, begins[first + 2 * blocks]).reinterpretAsShorts();
+    ShortVector s21 = s20;
+    ShortVector s30 = IntVector.broadcast(I, begins[first + 3 * blocks]).reinterpretAsShorts();
+    ShortVector s31 = s30;
+    int x0 = first * HALF;
+    int x1 = x0 + blocks * HALF;
+    int x2 = x1 + blocks * HALF;
+    int x3 = x2 + blocks * HALF;
+    for (int g = 0; g < blocks * GROUPS; g++) {
+      long group = at + (long) g * GROUP;
+      IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
+      ShortVector n0 = p0.and(NIBBLES).reinterpretAsShorts();
+      ShortVector n1 = p1.and(NIBBLES).reinterpretAsShorts();
+      ShortVector a = IntVector.broadcast(I, x[x0 + 4 * g]).reinterpretAsShorts();
+      s00 = s00.add(n0.mul(a));
+      s01 = s01.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x1 + 4 * g]).reinterpretAsShorts();
+      s10 = s10.add(n0.mul(a));
+      s11 = s11.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x2 + 4 * g]).reinterpretAsShorts();
+      s20 = s20.add(n0.mul(a));
+      s21 = s21.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x3 + 4 * g]).reinterpretAsShorts();
+      s30 = s30.add(n0.mul(a));
+      s31 = s31.add(n1.mul(a));
+      n0 = p0.lanewise(VectorOperators.LSHR, 4).and(NIBBLES).reinterpretAsShorts();
+      n1 = p1.lanewise(VectorOperators.LSHR, 4).and(NIBBLES).reinterpretAsShorts();
+      a = IntVector.broadcast(I, x[x0 + 4 * g + 1]).reinterpretAsShorts();
+      s00 = s00.add(n0.mul(a));
+      s01 = s01.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x1 + 4 * g + 1]).reinterpretAsShorts();
+      s10 = s10.add(n0.mul(a));
+      s11 = s11.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x2 + 4 * g + 1]).reinterpretAsShorts();
+      s20 = s20.add(n0.mul(a));
+      s21 = s21.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x3 + 4 * g + 1]).reinterpretAsShorts();
+      s30 = s30.add(n0.mul(a));
+      s31 = s31.add(n1.mul(a));
+      n0 = p0.lanewise(VectorOperators.LSHR, 8).and(NIBBLES).reinterpretAsShorts();
+      n1 = p1.lanewise(VectorOperators.LSHR, 8).and(NIBBLES).reinterpretAsShorts();
+      a = IntVector.broadcast(I, x[x0 + 4 * g + 2]).reinterpretAsShorts();
+      s00 = s00.add(n0.mul(a));
+      s01 = s01.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x1 + 4 * g + 2]).reinterpretAsShorts();
+      s10 = s10.add(n0.mul(a));
+      s11 = s11.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x2 + 4 * g + 2]).reinterpretAsShorts();
+      s20 = s20.add(n0.mul(a));
+      s21 = s21.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x3 + 4 * g + 2]).reinterpretAsShorts();
+      s30 = s30.add(n0.mul(a));
+      s31 = s31.add(n1.mul(a));
+      n0 = p0.lanewise(VectorOperators.LSHR, 12).and(NIBBLES).reinterpretAsShorts();
+      n1 = p1.lanewise(VectorOperators.LSHR, 12).and(NIBBLES).reinterpretAsShorts();
+      a = IntVector.broadcast(I, x[x0 + 4 * g + 3]).reinterpretAsShorts();
+      s00 = s00.add(n0.mul(a));
+      s01 = s01.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x1 + 4 * g + 3]).reinterpretAsShorts();
+      s10 = s10.add(n0.mul(a));
+      s11 = s11.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x2 + 4 * g + 3]).reinterpretAsShorts();
+      s20 = s20.add(n0.mul(a));
+      s21 = s21.add(n1.mul(a));
+      a = IntVector.broadcast(I, x[x3 + 4 * g + 3]).reinterpretAsShorts();
+      s30 = s30.add(n0.mul(a));
+      s31 = s31.add(n1.mul(a));
+      if (g % GROUPS == GROUPS - 1) {
+        int block = g / GROUPS;
+        int b = first + block;
+        s00.reinterpretAsInts().intoArray(room, block * 8 * N + 0 * N);
+        s01.reinterpretAsInts().intoArray(room, block * 8 * N + 1 * N);
+        s10.reinterpretAsInts().intoArray(room, block * 8 * N + 2 * N);
+        s11.reinterpretAsInts().intoArray(room, block * 8 * N + 3 * N);
+        s20.reinterpretAsInts().intoArray(room, block * 8 * N + 4 * N);
+        s21.reinterpretAsInts().intoArray(room, block * 8 * N + 5 * N);
+        s30.reinterpretAsInts().intoArray(room, block * 8 * N + 6 * N);
+        s31.reinterpretAsInts().intoArray(room, block * 8 * N + 7 * N);
+        s00 = IntVector.broadcast(I, begins[b + 1]).reinterpretAsShorts();
+        s01 = s00;
+        s10 = IntVector.broadcast(I, begins[b + 1 + 1 * blocks]).reinterpretAsShorts();
+        s11 = s10;
+        s20 = IntVector.broadcast(I, begins[b + 1 + 2 * blocks]).reinterpretAsShorts();
+        s21 = s20;
+        s30 = IntVector.broadcast(I, begins[b + 1 + 3 * blocks]).reinterpretAsShorts();
+        s31 = s30;
+      }
+    }
+    for (int i = 0; i < 8; i++) {
+      int b = first + i / 2 * blocks;
+      long of = scalesAt + i % 2 * 4L * N;
+      finishTile(
+          room, i * N, xScales, b, blocks, scales, of, sums, sumAt + i / 2 * sumStride + i % 2 * N);
+    }
+  }
+
+  /** The product of a row and a vector of outputs: its blocks are eight vectors apart. */
+  private static void finishTile(
+      int[] room,
+      int at,
+      float[] xScales,
+      int first,
+      int blocks,
+      MemorySegment scales,
+      long scalesAt,
+      float[] sums,
+      int sumAt) {
+    FloatVector t = FloatVector.zero(F);
+    for (int block = 0; block < blocks; block++) {
+      IntVector v = IntVector.fromArray(I, room, at + block * 8 * N);
+      v = v.lanewise(VectorOperators.LSHL, 16).add(v).lanewise(VectorOperators.ASHR, 16);
+      FloatVector scale = FloatVector.fromMemorySegment(F, scales, scalesAt + block * 16L * N, LE);
+      t =
+          v.convert(VectorOperators.I2F, 0)
+              .reinterpretAsFloats()
+              .mul(xScales[first + block])
+              .fma(scale, t);
+    }
+    t.intoArray(sums, sumAt);
   }
 }

@@ -16,13 +16,16 @@ final class Q8Panel extends PanelKernel {
   private static final int GROUPS = 8; // of a block
   static final Q8Panel INSTANCE = new Q8Panel();
 
-  private Q8Panel() {
-    super(DType.Q8, 128);
-  }
+  private static final int TOO_MUCH = 128; // that weights are stored higher than they are
 
-  @Override
-  int shift(int i) {
-    return i % 4 == 3 ? 0 : 8 * (i % 4); // the last is moved down: masked it would have a sign
+  private final float[] factors = new float[BLOCK];
+
+  private Q8Panel() {
+    super(DType.Q8);
+    for (int i = 0; i < BLOCK; i++) {
+      // Three of a lane's bytes are left where they are; the last, masked, would have a sign.
+      factors[i] = i % 4 == 3 ? 1 : 1f / (1 << (8 * (i % 4)));
+    }
   }
 
   @Override
@@ -32,13 +35,17 @@ final class Q8Panel extends PanelKernel {
 
   @Override
   int arrange(int[] bytes, int[] values, int at) {
-    return arrangeTile(bytes, values, at);
+    int sum = 0;
+    for (int i = 0; i < BLOCK; i++) {
+      sum += bytes[i];
+      values[at + i] = Float.floatToRawIntBits(bytes[i] * factors[i]);
+    }
+    return Float.floatToRawIntBits((float) (-TOO_MUCH * sum));
   }
 
   @Override
   void stream(
       int[] x,
-      float[] xScales,
       int[] begins,
       int blocks,
       MemorySegment w,
@@ -46,12 +53,7 @@ final class Q8Panel extends PanelKernel {
       long w1,
       long w2,
       long w3,
-      MemorySegment scales,
-      float[] sums) {
-    FloatVector t0 = FloatVector.zero(F);
-    FloatVector t1 = FloatVector.zero(F);
-    FloatVector t2 = FloatVector.zero(F);
-    FloatVector t3 = FloatVector.zero(F);
+      int[] room) {
     FloatVector s0 = IntVector.broadcast(I, begins[0]).reinterpretAsFloats();
     FloatVector s1 = s0;
     FloatVector s2 = s0;
@@ -84,33 +86,164 @@ final class Q8Panel extends PanelKernel {
       s3 = a.fma(p3.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s3);
       if (g % GROUPS == GROUPS - 1) {
         int block = g / GROUPS;
-        float scale = xScales[block];
-        long of = (long) block * 16L * N;
-        t0 = s0.mul(scale).fma(FloatVector.fromMemorySegment(F, scales, of, LE), t0);
-        t1 = s1.mul(scale).fma(FloatVector.fromMemorySegment(F, scales, of + 4L * N, LE), t1);
-        t2 = s2.mul(scale).fma(FloatVector.fromMemorySegment(F, scales, of + 8L * N, LE), t2);
-        t3 = s3.mul(scale).fma(FloatVector.fromMemorySegment(F, scales, of + 12L * N, LE), t3);
+        int to = block * 4 * N;
+        s0.reinterpretAsInts().intoArray(room, to);
+        s1.reinterpretAsInts().intoArray(room, to + N);
+        s2.reinterpretAsInts().intoArray(room, to + 2 * N);
+        s3.reinterpretAsInts().intoArray(room, to + 3 * N);
         s0 = IntVector.broadcast(I, begins[block + 1]).reinterpretAsFloats();
         s1 = s0;
         s2 = s0;
         s3 = s0;
       }
     }
-    t0.intoArray(sums, 0);
-    t1.intoArray(sums, N);
-    t2.intoArray(sums, 2 * N);
-    t3.intoArray(sums, 3 * N);
   }
 
   @Override
-  void widen(MemorySegment w, long at, int blocks, MemorySegment to, long toAt) {
-    for (int g = 0; g < blocks * GROUPS; g++) {
-      IntVector p = IntVector.fromMemorySegment(I, w, at + (long) g * GROUP, LE);
-      long four = toAt + g * 64L * N;
-      store(p.and(0xFF), to, four);
-      store(p.and(0xFF00), to, four + 16L * N);
-      store(p.and(0xFF0000), to, four + 32L * N);
-      store(p.lanewise(VectorOperators.LSHR, 24), to, four + 48L * N);
+  void finish(
+      int[] room,
+      int at,
+      float[] xScales,
+      int blocks,
+      MemorySegment w,
+      long scalesAt,
+      float[] sums,
+      int sumAt) {
+    FloatVector t = FloatVector.zero(F);
+    for (int block = 0; block < blocks; block++) {
+      IntVector v = IntVector.fromArray(I, room, at + block * 4 * N);
+      t = v.reinterpretAsFloats().mul(xScales[block]).fma(scales(w, scalesAt, block), t);
     }
+    t.intoArray(sums, sumAt);
+  }
+
+  @Override
+  void tile(
+      int[] x,
+      float[] xScales,
+      int[] begins,
+      int first,
+      int blocks,
+      MemorySegment w,
+      long at,
+      long w1,
+      MemorySegment scales,
+      long scalesAt,
+      float[] sums,
+      int sumAt,
+      int sumStride,
+      int[] room) {
+    FloatVector t00 = FloatVector.zero(F);
+    FloatVector t01 = FloatVector.zero(F);
+    FloatVector t10 = FloatVector.zero(F);
+    FloatVector t11 = FloatVector.zero(F);
+    FloatVector t20 = FloatVector.zero(F);
+    FloatVector t21 = FloatVector.zero(F);
+    FloatVector t30 = FloatVector.zero(F);
+    FloatVector t31 = FloatVector.zero(F);
+    FloatVector s00 = IntVector.broadcast(I, begins[first]).reinterpretAsFloats();
+    FloatVector s01 = s00;
+    FloatVector s10 = IntVector.broadcast(I, begins[first + 1 * blocks]).reinterpretAsFloats();
+    FloatVector s11 = s10;
+    FloatVector s20 = IntVector.broadcast(I, begins[first + 2 * blocks]).reinterpretAsFloats();
+    FloatVector s21 = s20;
+    FloatVector s30 = IntVector.broadcast(I, begins[first + 3 * blocks]).reinterpretAsFloats();
+    FloatVector s31 = s30;
+    int x0 = first * BLOCK;
+    int x1 = x0 + blocks * BLOCK;
+    int x2 = x1 + blocks * BLOCK;
+    int x3 = x2 + blocks * BLOCK;
+    for (int g = 0; g < blocks * GROUPS; g++) {
+      long group = at + (long) g * GROUP;
+      IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
+      FloatVector n0 = (FloatVector) p0.and(0xFF).convert(VectorOperators.I2F, 0);
+      FloatVector n1 = (FloatVector) p1.and(0xFF).convert(VectorOperators.I2F, 0);
+      FloatVector a = IntVector.broadcast(I, x[x0 + 4 * g]).reinterpretAsFloats();
+      s00 = a.fma(n0, s00);
+      s01 = a.fma(n1, s01);
+      a = IntVector.broadcast(I, x[x1 + 4 * g]).reinterpretAsFloats();
+      s10 = a.fma(n0, s10);
+      s11 = a.fma(n1, s11);
+      a = IntVector.broadcast(I, x[x2 + 4 * g]).reinterpretAsFloats();
+      s20 = a.fma(n0, s20);
+      s21 = a.fma(n1, s21);
+      a = IntVector.broadcast(I, x[x3 + 4 * g]).reinterpretAsFloats();
+      s30 = a.fma(n0, s30);
+      s31 = a.fma(n1, s31);
+      n0 = (FloatVector) p0.and(0xFF00).convert(VectorOperators.I2F, 0);
+      n1 = (FloatVector) p1.and(0xFF00).convert(VectorOperators.I2F, 0);
+      a = IntVector.broadcast(I, x[x0 + 4 * g + 1]).reinterpretAsFloats();
+      s00 = a.fma(n0, s00);
+      s01 = a.fma(n1, s01);
+      a = IntVector.broadcast(I, x[x1 + 4 * g + 1]).reinterpretAsFloats();
+      s10 = a.fma(n0, s10);
+      s11 = a.fma(n1, s11);
+      a = IntVector.broadcast(I, x[x2 + 4 * g + 1]).reinterpretAsFloats();
+      s20 = a.fma(n0, s20);
+      s21 = a.fma(n1, s21);
+      a = IntVector.broadcast(I, x[x3 + 4 * g + 1]).reinterpretAsFloats();
+      s30 = a.fma(n0, s30);
+      s31 = a.fma(n1, s31);
+      n0 = (FloatVector) p0.and(0xFF0000).convert(VectorOperators.I2F, 0);
+      n1 = (FloatVector) p1.and(0xFF0000).convert(VectorOperators.I2F, 0);
+      a = IntVector.broadcast(I, x[x0 + 4 * g + 2]).reinterpretAsFloats();
+      s00 = a.fma(n0, s00);
+      s01 = a.fma(n1, s01);
+      a = IntVector.broadcast(I, x[x1 + 4 * g + 2]).reinterpretAsFloats();
+      s10 = a.fma(n0, s10);
+      s11 = a.fma(n1, s11);
+      a = IntVector.broadcast(I, x[x2 + 4 * g + 2]).reinterpretAsFloats();
+      s20 = a.fma(n0, s20);
+      s21 = a.fma(n1, s21);
+      a = IntVector.broadcast(I, x[x3 + 4 * g + 2]).reinterpretAsFloats();
+      s30 = a.fma(n0, s30);
+      s31 = a.fma(n1, s31);
+      n0 = (FloatVector) p0.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0);
+      n1 = (FloatVector) p1.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0);
+      a = IntVector.broadcast(I, x[x0 + 4 * g + 3]).reinterpretAsFloats();
+      s00 = a.fma(n0, s00);
+      s01 = a.fma(n1, s01);
+      a = IntVector.broadcast(I, x[x1 + 4 * g + 3]).reinterpretAsFloats();
+      s10 = a.fma(n0, s10);
+      s11 = a.fma(n1, s11);
+      a = IntVector.broadcast(I, x[x2 + 4 * g + 3]).reinterpretAsFloats();
+      s20 = a.fma(n0, s20);
+      s21 = a.fma(n1, s21);
+      a = IntVector.broadcast(I, x[x3 + 4 * g + 3]).reinterpretAsFloats();
+      s30 = a.fma(n0, s30);
+      s31 = a.fma(n1, s31);
+      if (g % GROUPS == GROUPS - 1) {
+        int block = g / GROUPS;
+        int b = first + block;
+        long of = scalesAt + block * 16L * N;
+        FloatVector c0 = FloatVector.fromMemorySegment(F, scales, of, LE);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, scales, of + 4L * N, LE);
+        t00 = s00.mul(xScales[b + 0 * blocks]).fma(c0, t00);
+        t01 = s01.mul(xScales[b + 0 * blocks]).fma(c1, t01);
+        t10 = s10.mul(xScales[b + 1 * blocks]).fma(c0, t10);
+        t11 = s11.mul(xScales[b + 1 * blocks]).fma(c1, t11);
+        t20 = s20.mul(xScales[b + 2 * blocks]).fma(c0, t20);
+        t21 = s21.mul(xScales[b + 2 * blocks]).fma(c1, t21);
+        t30 = s30.mul(xScales[b + 3 * blocks]).fma(c0, t30);
+        t31 = s31.mul(xScales[b + 3 * blocks]).fma(c1, t31);
+        s00 = IntVector.broadcast(I, begins[b + 1]).reinterpretAsFloats();
+        s01 = s00;
+        s10 = IntVector.broadcast(I, begins[b + 1 + 1 * blocks]).reinterpretAsFloats();
+        s11 = s10;
+        s20 = IntVector.broadcast(I, begins[b + 1 + 2 * blocks]).reinterpretAsFloats();
+        s21 = s20;
+        s30 = IntVector.broadcast(I, begins[b + 1 + 3 * blocks]).reinterpretAsFloats();
+        s31 = s30;
+      }
+    }
+    t00.intoArray(sums, sumAt);
+    t01.intoArray(sums, sumAt + N);
+    t10.intoArray(sums, sumAt + sumStride);
+    t11.intoArray(sums, sumAt + sumStride + N);
+    t20.intoArray(sums, sumAt + 2 * sumStride);
+    t21.intoArray(sums, sumAt + 2 * sumStride + N);
+    t30.intoArray(sums, sumAt + 3 * sumStride);
+    t31.intoArray(sums, sumAt + 3 * sumStride + N);
   }
 }

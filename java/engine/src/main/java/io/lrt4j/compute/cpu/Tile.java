@@ -198,6 +198,69 @@ final class Tile {
     s33.intoArray(lanes, 15 * N);
   }
 
+  /** The same of 2 rows of activations. */
+  static void dot2x4Bf16(
+      float[] x,
+      int xAt,
+      int xStride,
+      MemorySegment w,
+      long wAt,
+      long wStride,
+      int body,
+      float[] lanes) {
+    FloatVector s00 = FloatVector.zero(F);
+    FloatVector s01 = FloatVector.zero(F);
+    FloatVector s02 = FloatVector.zero(F);
+    FloatVector s03 = FloatVector.zero(F);
+    FloatVector s10 = FloatVector.zero(F);
+    FloatVector s11 = FloatVector.zero(F);
+    FloatVector s12 = FloatVector.zero(F);
+    FloatVector s13 = FloatVector.zero(F);
+    for (int k = 0; k < body; k += 2 * N) {
+      long at = wAt + k * 2L;
+      IntVector p0 = IntVector.fromMemorySegment(I, w, at, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, w, at + wStride, LE);
+      IntVector p2 = IntVector.fromMemorySegment(I, w, at + 2 * wStride, LE);
+      IntVector p3 = IntVector.fromMemorySegment(I, w, at + 3 * wStride, LE);
+      FloatVector w0 = p0.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector w1 = p1.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector w2 = p2.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector w3 = p3.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector a = FloatVector.fromArray(F, x, xAt + k);
+      s00 = a.fma(w0, s00);
+      s01 = a.fma(w1, s01);
+      s02 = a.fma(w2, s02);
+      s03 = a.fma(w3, s03);
+      a = FloatVector.fromArray(F, x, xAt + xStride + k);
+      s10 = a.fma(w0, s10);
+      s11 = a.fma(w1, s11);
+      s12 = a.fma(w2, s12);
+      s13 = a.fma(w3, s13);
+      w0 = p0.and(0xFFFF0000).reinterpretAsFloats();
+      w1 = p1.and(0xFFFF0000).reinterpretAsFloats();
+      w2 = p2.and(0xFFFF0000).reinterpretAsFloats();
+      w3 = p3.and(0xFFFF0000).reinterpretAsFloats();
+      a = FloatVector.fromArray(F, x, xAt + k + N);
+      s00 = a.fma(w0, s00);
+      s01 = a.fma(w1, s01);
+      s02 = a.fma(w2, s02);
+      s03 = a.fma(w3, s03);
+      a = FloatVector.fromArray(F, x, xAt + xStride + k + N);
+      s10 = a.fma(w0, s10);
+      s11 = a.fma(w1, s11);
+      s12 = a.fma(w2, s12);
+      s13 = a.fma(w3, s13);
+    }
+    s00.intoArray(lanes, 0 * N);
+    s01.intoArray(lanes, 1 * N);
+    s02.intoArray(lanes, 2 * N);
+    s03.intoArray(lanes, 3 * N);
+    s10.intoArray(lanes, 4 * N);
+    s11.intoArray(lanes, 5 * N);
+    s12.intoArray(lanes, 6 * N);
+    s13.intoArray(lanes, 7 * N);
+  }
+
   private static FloatVector load(MemorySegment w, long at) {
     return FloatVector.fromMemorySegment(F, w, at, LE);
   }

@@ -10,16 +10,15 @@ import java.util.Arrays;
 
 /**
  * The part of a projection whose weights are rounded: activations as bytes, and their products with
- * panels of weights, four vectors of outputs at a time. One row streams the weights by; for more of
- * them, weights of a few blocks are widened once and stay in the first-level cache while all rows
- * pass.
+ * panels of weights. One row streams the weights of four vectors of outputs by; of more rows four
+ * at a time meet two vectors of outputs, whose weights stay in the cache while all rows pass.
  */
 final class VectorPanels implements AutoCloseable {
   private static final int TILE = 4; // rows, and vectors of outputs
   private static final int PARTS = Weight.PANEL / N; // vectors of a panel
   private static final int PANELS = TILE / PARTS; // whose outputs are four vectors
   private static final long LANES = 4L * N; // bytes of a vector
-  private static final int CHUNK = 4; // blocks that are widened at a time
+  private static final int PAIR = 2; // vectors of outputs that four rows meet
   private static final int TASKS_PER_THREAD = 8; // as in VectorProjection
 
   /** Outputs of a tile. */
@@ -42,15 +41,22 @@ final class VectorPanels implements AutoCloseable {
 
   /** A worker's own. */
   private static final class Room {
-    final Scratch weights = new Scratch(); // of a chunk of a tile's outputs, as f32
     final Scratch scales = new Scratch(); // of all blocks of a tile's outputs
-    final float[] one = new float[OUTPUTS];
     final int[] bytes = new int[BLOCK];
     final long[] at = new long[TILE];
     float[] sums = {};
+    int[] blocks = {};
 
     @SuppressWarnings("UnusedVariable") // written alone keeps touching from being left out
     int seen;
+
+    /** For what the blocks of a row and a vector give, each by itself. */
+    int[] blocks(int n) {
+      if (blocks.length < n) {
+        blocks = new int[n];
+      }
+      return blocks;
+    }
 
     float[] sums(int n) {
       if (sums.length < n) {
@@ -88,7 +94,7 @@ final class VectorPanels implements AutoCloseable {
     Input to = input(type);
     PanelKernel kernel = PanelKernel.of(type);
     int[] bytes = rooms[worker].bytes;
-    kernel.round(x, from, blocks, to.values, to.scales, to.begins, row * blocks, bytes, rows == 1);
+    kernel.round(x, from, blocks, to.values, to.scales, to.begins, row * blocks, bytes);
   }
 
   /** How many outputs make a task. */
@@ -113,7 +119,6 @@ final class VectorPanels implements AutoCloseable {
     }
     int all = (rows + TILE - 1) / TILE * TILE;
     float[] sums = room.sums(all * OUTPUTS);
-    Arrays.fill(sums, 0, all * OUTPUTS, 0);
     tiles(weight, first, panels, room, sums);
     return sums;
   }
@@ -135,34 +140,28 @@ final class VectorPanels implements AutoCloseable {
     long panelBytes = kernel.panelBytes(blocks);
     long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
-    MemorySegment scales = room.scales.ensure(LANES * TILE * blocks);
+    int[] ofBlocks = room.blocks(TILE * N * blocks);
     long[] at = room.at;
     int run = (panels + PANELS - 1) / PANELS;
     for (int step = 0; step < run; step++) {
       for (int v = 0; v < TILE; v++) {
-        int panel = Math.min(v / PARTS * run + step, panels - 1);
-        at[v] = (first + panel) * panelBytes;
-        int part = v % PARTS;
-        PanelKernel.widenScales(w, at[v] + scalesAt + part * LANES / 2, blocks, scales, v * LANES);
-        at[v] += part * LANES;
+        at[v] = (first + panel(v, run, step, panels)) * panelBytes + v % PARTS * LANES;
       }
-      kernel.stream(
-          x.values,
-          x.scales,
-          x.begins,
-          blocks,
-          w,
-          at[0],
-          at[1] - at[0],
-          at[2] - at[0],
-          at[3] - at[0],
-          scales,
-          room.one);
+      long w1 = at[1] - at[0];
+      long w2 = at[2] - at[0];
+      long w3 = at[3] - at[0];
+      kernel.stream(x.values, x.begins, blocks, w, at[0], w1, w2, w3, ofBlocks);
       for (int v = 0; v < TILE; v++) {
-        int panel = Math.min(v / PARTS * run + step, panels - 1);
-        System.arraycopy(room.one, v * N, sums, panel * Weight.PANEL + v % PARTS * N, N);
+        int panel = panel(v, run, step, panels);
+        long scales = (first + panel) * panelBytes + scalesAt + v % PARTS * LANES / 2;
+        int to = panel * Weight.PANEL + v % PARTS * N;
+        kernel.finish(ofBlocks, v * N, x.scales, blocks, w, scales, sums, to);
       }
     }
+  }
+
+  private static int panel(int v, int run, int step, int panels) {
+    return Math.min(v / PARTS * run + step, panels - 1);
   }
 
   private void tiles(CpuTensor weight, int first, int panels, Room room, float[] sums) {
@@ -170,38 +169,36 @@ final class VectorPanels implements AutoCloseable {
     PanelKernel kernel = PanelKernel.of(type);
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
-    long blockBytes = kernel.blockBytes();
-    long scalesAt = blocks * blockBytes;
+    long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
     MemorySegment scales = room.scales.ensure(LANES * TILE * blocks);
-    MemorySegment widened = room.weights.ensure(LANES * TILE * BLOCK * CHUNK);
-    // In one long run; the chunks below are short ones, for which memory is slow.
+    // In one long run; what follows are short ones, for which memory is slow.
     room.seen = PanelKernel.touch(w, first * panelBytes, panels * panelBytes);
+    int[] ofBlocks = room.blocks(TILE * PAIR * N * blocks);
+    long[] at = room.at;
     for (int v = 0; v < TILE; v++) {
       int panel = first + Math.min(v / PARTS, panels - 1);
-      long at = panel * panelBytes + scalesAt + v % PARTS * LANES / 2;
-      PanelKernel.widenScales(w, at, blocks, scales, v * LANES);
+      at[v] = panel * panelBytes + v % PARTS * LANES;
+      long scalesOf = panel * panelBytes + scalesAt + v % PARTS * LANES / 2;
+      PanelKernel.widenScales(w, scalesOf, blocks, scales, v * LANES);
     }
-    for (int block = 0; block < blocks; block += CHUNK) {
-      int some = Math.min(CHUNK, blocks - block);
-      for (int v = 0; v < TILE; v++) {
-        int panel = first + Math.min(v / PARTS, panels - 1);
-        long at = panel * panelBytes + block * blockBytes + v % PARTS * LANES;
-        kernel.widen(w, at, some, widened, v * LANES);
-      }
+    for (int v = 0; v < TILE && v / PARTS < panels; v += PAIR) {
       for (int row = 0; row < rows; row += TILE) {
-        PanelKernel.tile(
+        kernel.tile(
             x.values,
             x.scales,
             x.begins,
-            row * blocks + block,
+            row * blocks,
             blocks,
-            some,
-            widened,
+            w,
+            at[v],
+            at[v + 1] - at[v],
             scales,
-            LANES * TILE * block,
+            v * LANES,
             sums,
-            row * OUTPUTS);
+            row * OUTPUTS + v * N,
+            OUTPUTS,
+            ofBlocks);
       }
     }
   }
@@ -209,7 +206,6 @@ final class VectorPanels implements AutoCloseable {
   @Override
   public void close() {
     for (Room room : rooms) {
-      room.weights.close();
       room.scales.close();
     }
   }

@@ -54,6 +54,7 @@ final class VectorProjection implements AutoCloseable {
   private float[] input = {}; // rows of whole tiles: split, if need be, then plain
   private int plain; // where the plain rows begin
   private boolean split;
+  private boolean widens; // whether there are weights that many rows want widened
   private boolean q8; // whether there are weights of that type
   private boolean q4;
 
@@ -97,12 +98,17 @@ final class VectorProjection implements AutoCloseable {
     projection = p;
     in = p.in();
     split = false;
+    widens = false;
     q8 = false;
     q4 = false;
     for (int i = 0; i < p.parts().size(); i++) {
       switch (p.parts().get(i).weight().dtype()) {
         case F32 -> {}
-        case F16, BF16 -> split = true;
+        case BF16 -> split = true;
+        case F16 -> {
+          split = true;
+          widens = rows > 1;
+        }
         case Q8 -> q8 = true;
         case Q4 -> q4 = true;
       }
@@ -128,7 +134,7 @@ final class VectorProjection implements AutoCloseable {
 
   private void product() {
     int out = projection.out();
-    if (rows == 1) {
+    if (rows == 1 || (rows <= TILE && !widens)) { // each weight is wanted once
       int wanted = out / (workers.size() * TASKS_PER_THREAD);
       block = Math.max(LEAST_BLOCK, (wanted + TILE - 1) / TILE * TILE);
     } else {
@@ -283,7 +289,11 @@ final class VectorProjection implements AutoCloseable {
       for (int o = 0; o < quarter; o++) {
         long at = first + o * stride;
         if (kernel instanceof Bf16Dot) {
-          Tile.dot4x4Bf16(input, x, in, weights, at, quarter * stride, body, tile);
+          if (some <= 2) {
+            Tile.dot2x4Bf16(input, x, in, weights, at, quarter * stride, body, tile);
+          } else {
+            Tile.dot4x4Bf16(input, x, in, weights, at, quarter * stride, body, tile);
+          }
         } else {
           Tile.dot4x4(input, x, in, weights, at, quarter * stride, body, tile);
         }
