@@ -4,15 +4,24 @@
 
 #include "vectors.h"
 
+/*
+ * Asks for what is read next: f32 into the second cache, as products do; of f16 and q8, which take longer to
+ * widen, less is on its way at a time, and the first has room.
+ */
+INLINE void ask_soon(const int dtype, const char *line) {
+  if (dtype == LRT_DTYPE_F32) {
+    __builtin_prefetch(line, 0, 2);
+  } else {
+    __builtin_prefetch(line);
+  }
+}
+
 #if W == 16
-/* The transpose of 16 rows' elements at … at + 15; rows are dim apart. */
-INLINE void transpose16(const int dtype, const void *rows, int64_t at, int64_t dim, __m512 columns[16]) {
+/* The transpose of 16 rows' first 16 elements; rows are dim apart. */
+INLINE void transpose16(const float *rows, int64_t dim, __m512 columns[16]) {
   __m512 a[16];
   __m512 b[16];
-  int64_t step = lrt_bytes(dtype, dim);
-  UNROLL for (int i = 0; i < 16; i++) {
-    a[i] = (__m512)load_as(dtype, (const char *)rows + i * step, at);
-  }
+  UNROLL for (int i = 0; i < 16; i++) { a[i] = _mm512_loadu_ps(rows + i * dim); }
   UNROLL for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
@@ -35,11 +44,85 @@ INLINE void transpose16(const int dtype, const void *rows, int64_t at, int64_t d
   }
 }
 
-/* columns[c * CHUNK + p] = rows[p * dim + c] from element `at` on, 16 × 16. */
-INLINE void store_columns(const int dtype, const void *rows, int64_t at, int64_t dim, float *columns) {
-  __m512 some[16];
-  transpose16(dtype, rows, at, dim, some);
-  UNROLL for (int c = 0; c < 16; c++) { _mm512_storeu_ps(columns + c * CHUNK, some[c]); }
+/* The transpose of 32 bytes of 16 rows, which are `step` apart: fours[k] has the rows' bytes 4 k … 4 k + 3. */
+INLINE void transpose_fours(const char *rows, int64_t step, __m512i fours[8]) {
+  __m512i a[8];
+  __m512i b[8];
+  UNROLL for (int i = 0; i < 8; i++) { /* rows 0 … 3 beside 4 … 7, 8 … 11 beside 12 … 15 */
+    const char *row = rows + (i + i / 4 * 4) * step;
+    __m512i first = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)row));
+    a[i] = _mm512_inserti64x4(first, _mm256_loadu_si256((const __m256i *)(row + 4 * step)), 1);
+  }
+  UNROLL for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
+  }
+  UNROLL for (int i = 0; i < 8; i += 4) { /* a[i + j]: fours j and 4 + j of four rows by turns */
+    UNROLL for (int j = 0; j < 2; j++) {
+      a[i + 2 * j] = _mm512_unpacklo_epi64(b[i + j], b[i + 2 + j]);
+      a[i + 2 * j + 1] = _mm512_unpackhi_epi64(b[i + j], b[i + 2 + j]);
+    }
+  }
+  UNROLL for (int j = 0; j < 4; j++) {
+    fours[j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
+    fours[4 + j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xDD);
+  }
+}
+
+/* 16 rows' columns, `square_width` of them: transposed as they lie, then widened, which are fewer steps. */
+typedef struct {
+  __m512i fours[8];
+  vec scales; /* of q8 rows */
+} square;
+
+INLINE int square_width(const int dtype) { return dtype == LRT_DTYPE_Q8 ? LRT_BLOCK : 16; }
+
+/* The square of `rows`, which are dim elements apart, from element `at` on. */
+INLINE void begin_square(const int dtype, const char *rows, int64_t at, int64_t dim, square *of) {
+  int64_t step = lrt_bytes(dtype, dim);
+  const char *from = rows + lrt_bytes(dtype, at);
+  if (dtype == LRT_DTYPE_F16) {
+    transpose_fours(from, step, of->fours);
+  } else if (dtype == LRT_DTYPE_Q8) {
+    uint16_t scales[16];
+    for (int i = 0; i < 16; i++) {
+      memcpy(&scales[i], from + i * step, sizeof scales[i]);
+    }
+    of->scales = halves(scales);
+    transpose_fours(from + 2, step, of->fours);
+  }
+}
+
+/* Its columns from 16 * part on. */
+INLINE void widen_columns(const int dtype, const square *of, int part, const char *rows, int64_t at, int64_t dim,
+                          __m512 columns[16]) {
+  if (dtype == LRT_DTYPE_F32) {
+    transpose16((const float *)rows + at, dim, columns);
+  } else if (dtype == LRT_DTYPE_F16) {
+    const __m512i halves_apart = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 30, 28,
+                                                  26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    UNROLL for (int i = 0; i < 8; i++) {
+      __m512i apart = _mm512_permutexvar_epi16(halves_apart, of->fours[i]);
+      columns[2 * i] = _mm512_cvtph_ps(_mm512_castsi512_si256(apart));
+      columns[2 * i + 1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(apart, 1));
+    }
+  } else {
+    UNROLL for (int i = 0; i < 16; i++) {
+      __m512i byte = _mm512_srai_epi32(_mm512_slli_epi32(of->fours[part * 4 + i / 4], 24 - i % 4 * 8), 24);
+      columns[i] = (__m512)((vec)_mm512_cvtepi32_ps(byte) * of->scales);
+    }
+  }
+}
+
+/* columns[c * CHUNK + p] = rows[p * dim + c] from element `at` on, 16 rows and a square's columns. */
+INLINE void store_columns(const int dtype, const char *rows, int64_t at, int64_t dim, float *columns) {
+  square of;
+  begin_square(dtype, rows, at, dim, &of);
+  UNROLL for (int part = 0; part < square_width(dtype) / 16; part++) {
+    __m512 some[16];
+    widen_columns(dtype, &of, part, rows, at, dim, some);
+    UNROLL for (int c = 0; c < 16; c++) { _mm512_storeu_ps(columns + (part * 16 + c) * CHUNK, some[c]); }
+  }
 }
 
 /*
@@ -51,24 +134,40 @@ INLINE void store_columns(const int dtype, const void *rows, int64_t at, int64_t
 INLINE void score_squares(const int dtype, const int squares, int queries, const float *const *x,
                           const char *rows, const char *next, const char *values, int dim, int some,
                           float *scores) {
-  const int square = (int)lrt_bytes(dtype, 16 * 16);
+  const int width = square_width(dtype);
+  const int bytes = (int)lrt_bytes(dtype, 16 * width); /* of a square */
   vec sums[2][TILE_ROWS];
   UNROLL for (int s = 0; s < squares; s++) {
     UNROLL_TWO for (int q = 0; q < queries; q++) { sums[s][q] = all(0); }
   }
-  for (int c = 0; c < dim; c += 16) {
+  for (int c = 0; c < dim; c += width) {
     UNROLL for (int s = 0; s < squares; s++) {
-      __m512 column[16];
-      transpose16(dtype, rows + lrt_bytes(dtype, s * 16 * (int64_t)dim), c, dim, column);
-      UNROLL for (int i = 0; i < square; i += LINE) { /* in the order in which they lie */
-        int64_t line = (c / 16 * squares + s) * square + i;
-        __builtin_prefetch(next + line);
-        if (squares == 1) {
-          __builtin_prefetch(values + line, 0, 2);
+      const char *from = rows + lrt_bytes(dtype, s * 16 * (int64_t)dim);
+      square of;
+      begin_square(dtype, from, c, dim, &of);
+      UNROLL for (int part = 0; part < width / 16; part++) {
+        __m512 column[16];
+        widen_columns(dtype, &of, part, from, c, dim, column);
+        UNROLL for (int i = 0; part == 0 && i < bytes; i += LINE) { /* as they lie, and behind what is read now */
+          int64_t line = (c / width * squares + s) * bytes + i;
+          ask_soon(dtype, next + line);
+          if (squares == 1) {
+            __builtin_prefetch(values + line, 0, 2);
+          }
         }
-      }
-      UNROLL_TWO for (int q = 0; q < queries; q++) {
-        UNROLL for (int i = 0; i < 16; i++) { sums[s][q] = fused(all(x[q][c + i]), (vec)column[i], sums[s][q]); }
+        int at = c + part * 16;
+        if (dtype != LRT_DTYPE_F32 && squares > 1) { /* one or two queries: columns are used up as they come */
+          UNROLL for (int i = 0; i < 16; i++) {
+            UNROLL_TWO for (int q = 0; q < queries; q++) {
+              sums[s][q] = fused(all(x[q][at + i]), (vec)column[i], sums[s][q]);
+            }
+          }
+        } else {
+          UNROLL_TWO for (int q = 0; q < queries; q++) {
+            const float *a = x[q] + at;
+            UNROLL for (int i = 0; i < 16; i++) { sums[s][q] = fused(all(a[i]), (vec)column[i], sums[s][q]); }
+          }
+        }
       }
     }
   }
@@ -121,7 +220,7 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   even_dim = dim / 16 * 16;
   for (int p = 0; p < body; p += 16) {
     for (int c = 0; c < even_dim; c += 16) {
-      store_columns(LRT_DTYPE_F32, rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
+      store_columns(LRT_DTYPE_F32, (const char *)rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
     }
   }
 #endif
@@ -159,7 +258,7 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
       const char *line = ahead < n ? (const char *)w + lrt_bytes(dtype, at + ahead * w_step)
                                    : (const char *)after + lrt_bytes(dtype, at + (ahead - n) * w_step);
       UNROLL for (int v = 0; v < vectors; v += dtype == LRT_DTYPE_Q8 ? LINE / W : 1) {
-        __builtin_prefetch(line + lrt_bytes(dtype, v * W));
+        ask_soon(dtype, line + lrt_bytes(dtype, v * W));
       }
     }
     UNROLL for (int r = 0; r < rows; r++) {
@@ -283,13 +382,11 @@ static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, 
   if (span->dtype != LRT_DTYPE_F32 && dim % 16 == 0) {
     int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
     for (; done + 16 <= n; done += 16, at += 16 * (int64_t)dim) {
-      for (int c = 0; c < dim; c += 16) {
-        float *to = columns + c * CHUNK + done;
-        if (span->dtype == LRT_DTYPE_F16) {
-          store_columns(LRT_DTYPE_F16, span->keys, at + c, dim, to);
-        } else {
-          store_columns(LRT_DTYPE_Q8, span->keys, at + c, dim, to);
-        }
+      for (int c = 0; span->dtype == LRT_DTYPE_F16 && c < dim; c += square_width(LRT_DTYPE_F16)) {
+        store_columns(LRT_DTYPE_F16, span->keys, at + c, dim, columns + c * CHUNK + done);
+      }
+      for (int c = 0; span->dtype == LRT_DTYPE_Q8 && c < dim; c += square_width(LRT_DTYPE_Q8)) {
+        store_columns(LRT_DTYPE_Q8, span->keys, at + c, dim, columns + c * CHUNK + done);
       }
     }
   }
