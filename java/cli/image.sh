@@ -72,7 +72,7 @@ real "${BASH_SOURCE[0]}"
 home=$(cd -P "${REPLY%/*}/.." && pwd)
 jdk=$home
 jar=$home/app/lrt4j-cli.jar
-cache=$home/lib/lrt.aot
+cache=$home/lib/lrt.jsa
 
 HEAD
   sed -n '/^# --- the options for Java/,/^# --- the build/p' "$home/lrt" | sed '$d'
@@ -83,13 +83,17 @@ chmod +x "$out/bin/lrt"
 megabytes() { echo $((($(find "$1" -type f -exec cat {} + | wc -c) + 999999) / 1000000)); }
 note="$(megabytes "$out") MB"
 if [[ -n $warm ]]; then
-  # A run of the default model; then Java writes down what it had loaded.
-  LRT_JAVA_OPTS="${LRT_JAVA_OPTS:-} -XX:AOTCacheOutput=$out/lib/lrt.aot.new" "$out/bin/lrt" ask \
-    "Tom has 3 apples and buys 4 more. How many apples does Tom have?" >/dev/null 2>"$work/log" || {
-    cat "$work/log" >&2
-    exit 1
+  # A run of the default model, which writes down what it loads, and one that makes the archive of that.
+  make() {
+    LRT_JAVA_OPTS="${LRT_JAVA_OPTS:-} $1" "$out/bin/lrt" ask \
+      "Tom has 3 apples and buys 4 more. How many apples does Tom have?" >/dev/null 2>"$work/log" || {
+      cat "$work/log" >&2
+      exit 1
+    }
   }
-  mv "$out/lib/lrt.aot.new" "$out/lib/lrt.aot"
-  note+=" and a cache of $(megabytes "$out/lib/lrt.aot") MB"
+  make "-XX:DumpLoadedClassList=$work/classes"
+  make "-Xshare:dump -XX:SharedClassListFile=$work/classes -XX:SharedArchiveFile=$work/lrt.jsa"
+  mv "$work/lrt.jsa" "$out/lib/lrt.jsa"
+  note+=" and a cache of $(megabytes "$out/lib/lrt.jsa") MB"
 fi
 echo "$out/bin/lrt: $note"

@@ -31,7 +31,7 @@ if [[ ${FAKE_WAIT:-} ]]; then
   wait
 fi
 for arg; do
-  if [[ $arg == -XX:AOTCacheOutput=* && ! ${FAKE_NO_CACHE:-} ]]; then echo cache >"${arg#*=}"; fi
+  if [[ $arg == -XX:SharedArchiveFile=*.new && ! ${FAKE_NO_CACHE:-} ]]; then echo cache >"${arg#*=}"; fi
 done
 printf 'java=%s\n' "$0"
 printf 'arg=%s\n' "$@"
@@ -215,14 +215,14 @@ expect_err "lrt: building"
 expect_err_lines 3
 what="JDK for Maven"
 grep -qx "$root/new jdk" "$FAKE_LOG.args" || wrong "expected JAVA_HOME for Maven"
-expect_out "arg=-XX:AOTCache=$home/.lrt/lrt.aot"
+expect_out "arg=-XX:SharedArchiveFile=$home/.lrt/lrt.jsa"
 run "second use" "$JAVA_HOME_NEW" "$home/lrt" info
 expect_builds 1
-expect_out "arg=-XX:AOTCache=$home/.lrt/lrt.aot"
+expect_out "arg=-XX:SharedArchiveFile=$home/.lrt/lrt.jsa"
 touch -t 203001010000 "$home/java/cli/target/lrt4j-cli.jar"
 run "a jar that is newer than the cache" "$JAVA_HOME_NEW" "$home/lrt" info
 expect_builds 1
-if grep -q AOTCache "$root/out"; then wrong "expected no cache"; fi
+if grep -q SharedArchiveFile "$root/out"; then wrong "expected no cache"; fi
 touch -t 202501010000 "$home/java/cli/target/lrt4j-cli.jar"
 touch -t 203001010000 "$home/java/engine/src/main/New.java"
 run "a new source" "$JAVA_HOME_NEW" "$home/lrt" info
@@ -234,7 +234,7 @@ expect_builds 2
 project
 run "no cache" "$JAVA_HOME_NEW" FAKE_NO_CACHE=1 "$home/lrt" info
 expect_status 0
-if grep -q AOTCache "$root/out"; then wrong "expected no cache"; fi
+if grep -q SharedArchiveFile "$root/out"; then wrong "expected no cache"; fi
 
 project
 run "a build that fails" "$JAVA_HOME_NEW" FAKE_BROKEN=1 "$home/lrt" info

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.decode.Generator;
+import io.lrt4j.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -77,6 +78,13 @@ final class Subject implements AutoCloseable {
     return STEPS / ((System.nanoTime() - start) / 1e9);
   }
 
+  /** Bytes of keys and values that a decode step reads, on average. */
+  private long cacheBytesPerToken() {
+    ModelConfig config = base.config();
+    long elements = 2L * config.layers() * config.kvDim();
+    return (CONTEXT + STEPS / 2) * cache.block(0).dtype().bytes(elements);
+  }
+
   /** Medians. */
   ObjectNode result(Setting setting, Path model, int threads) {
     ObjectNode result = JsonNodeFactory.instance.objectNode();
@@ -90,13 +98,14 @@ final class Subject implements AutoCloseable {
       prefill.put(String.valueOf(n), samples.median("prefill" + n));
     }
     double speed = samples.median("decode");
-    double gigabytes = speed * base.bytesPerToken() * 1e-9;
+    double read = base.bytesPerToken() + cacheBytesPerToken(); // by a step
     // What decoding itself has read, memory can give.
-    double limit =
-        Math.max(samples.largest("read"), samples.largest("decode") * base.bytesPerToken() * 1e-9);
+    double limit = Math.max(samples.largest("read"), samples.largest("decode") * read * 1e-9);
+    double gigabytes = speed * read * 1e-9;
     result.put("decode_tokens_per_second", speed);
     result.put("weight_bytes_per_token", base.bytesPerToken());
-    result.put("weight_gigabytes_per_second", gigabytes);
+    result.put("cache_bytes_per_token", cacheBytesPerToken());
+    result.put("decode_gigabytes_per_second", gigabytes);
     result.put("read_bandwidth_gigabytes_per_second", limit);
     result.put("share_of_read_bandwidth", gigabytes / limit);
     ObjectNode latent = result.putObject("latent_job");

@@ -52,6 +52,12 @@ public final class Backends {
     return p.missing().isEmpty() && p.slow().isPresent();
   }
 
+  /** Whether a backend is there and does not crawl. */
+  static boolean fast(String name) {
+    return providers().stream()
+        .anyMatch(p -> p.name().equals(name) && p.missing().isEmpty() && p.slow().isEmpty());
+  }
+
   /** All backends, the fastest first. */
   public static List<Status> survey() {
     return providers().stream().map(Status::of).toList();

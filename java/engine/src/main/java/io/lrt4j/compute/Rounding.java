@@ -2,7 +2,6 @@ package io.lrt4j.compute;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
-import io.lrt4j.compute.cpu.VectorProvider;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -23,15 +22,10 @@ public final class Rounding {
 
   /** Asked for where it is wanted: without their module, nothing of them may be touched. */
   private static final class Vectors {
-    static final boolean THERE = there();
+    static final boolean THERE = Backends.fast("vector");
 
     /** Whether they are quicker by now: not before they are compiled, which takes its time. */
     static volatile boolean quick;
-
-    private static boolean there() {
-      BackendProvider vector = new VectorProvider();
-      return vector.missing().isEmpty() && vector.slow().isEmpty();
-    }
   }
 
   private Rounding() {}
