@@ -35,7 +35,6 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
   private static final float MAGIC = 12582912f; // 1.5 * 2^23: adding it rounds to an integer
   private static final int BYTE = 24; // bits of an int that are not its lowest byte's
   private static final int SCALE = 2; // bytes
-  private static final int LINE = 64; // bytes that memory gives at once
 
   private final DType type;
 
@@ -182,19 +181,5 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
     for (int block = 0; block < blocks; block++) {
       scales(w, at, block).intoMemorySegment(to, toAt + (long) block * 16L * N, LE);
     }
-  }
-
-  /** Reads memory and does nothing with it, so that the cache has it. */
-  static int touch(MemorySegment w, long at, long bytes) {
-    long quarter = bytes / 4 / LINE * LINE;
-    IntVector seen = IntVector.zero(I);
-    for (long i = 0; i < quarter; i += LINE) {
-      IntVector a = IntVector.fromMemorySegment(I, w, at + i, LE);
-      IntVector b = IntVector.fromMemorySegment(I, w, at + quarter + i, LE);
-      IntVector c = IntVector.fromMemorySegment(I, w, at + 2 * quarter + i, LE);
-      IntVector d = IntVector.fromMemorySegment(I, w, at + 3 * quarter + i, LE);
-      seen = seen.lanewise(VectorOperators.XOR, a.or(b)).lanewise(VectorOperators.XOR, c.or(d));
-    }
-    return seen.lane(0);
   }
 }

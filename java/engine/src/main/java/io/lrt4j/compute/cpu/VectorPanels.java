@@ -47,9 +47,6 @@ final class VectorPanels implements AutoCloseable {
     float[] sums = {};
     int[] blocks = {};
 
-    @SuppressWarnings("UnusedVariable") // written alone keeps touching from being left out
-    int seen;
-
     /** For what the blocks of a row and a vector give, each by itself. */
     int[] blocks(int n) {
       if (blocks.length < n) {
@@ -172,8 +169,6 @@ final class VectorPanels implements AutoCloseable {
     long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
     MemorySegment scales = room.scales.ensure(LANES * TILE * blocks);
-    // In one long run; what follows are short ones, for which memory is slow.
-    room.seen = PanelKernel.touch(w, first * panelBytes, panels * panelBytes);
     int[] ofBlocks = room.blocks(TILE * PAIR * N * blocks);
     long[] at = room.at;
     for (int v = 0; v < TILE; v++) {
