@@ -58,11 +58,6 @@ public final class ChildJvm {
 
   /** The usual options and these. */
   public static List<String> with(String... options) {
-    return and(USUAL, options);
-  }
-
-  /** Options and more of them. */
-  public static List<String> and(List<String> some, String... options) {
-    return Stream.concat(some.stream(), Stream.of(options)).toList();
+    return Stream.concat(USUAL.stream(), Stream.of(options)).toList();
   }
 }

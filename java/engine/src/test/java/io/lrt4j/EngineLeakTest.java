@@ -21,12 +21,12 @@ class EngineLeakTest {
 
   @Test
   @EnabledOnOs(OS.LINUX)
-  void twoHundredEnginesLeaveNothingBehind() throws IOException {
+  void manyEnginesLeaveNothingBehind() throws IOException {
     Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
     TestModels.copy(TestModels.APPEND, model.resolve("network"));
     List<Mode> modes = List.of(Mode.LATENT, Mode.EXPLICIT, Mode.DIRECT);
     long threads = engineThreads();
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 60 * Fuzz.FACTOR; i++) {
       EngineOptions options =
           EngineOptions.defaults()
               .withBackend(i % 4 == 0 ? "scalar" : "vector")

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Answer;
 import io.lrt4j.FinishReason;
 import io.lrt4j.Fixtures;
+import io.lrt4j.Fuzz;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
@@ -331,7 +332,7 @@ class GenerationTest {
     SpiedModel m = tiny();
     boolean thought = false;
     boolean ended = false;
-    for (int seed = 0; seed < 25; seed++) {
+    for (int seed = 0; seed < 10 * Fuzz.FACTOR; seed++) {
       Answer answer =
           ask(m, List.of(), question(48).mode(mode).temperature(3).seed(seed).stop("e", "<"));
       thought |= !answer.reasoning().isEmpty();

@@ -145,8 +145,11 @@ class VectorSupportTest {
       assertEquals(
           bits + "\n",
           ChildJvm.run(
-              ChildJvm.and(
-                  ChildJvm.PATIENT, "-XX:MaxVectorSize=" + bits / 8, "-Dlrt4j.test.backend=vector"),
+              ChildJvm.with(
+                  "-XX:MaxVectorSize=" + bits / 8,
+                  "-XX:LoopOptsCount=5", // it compiles more of the kernels in less time
+                  "-XX:LoopUnrollLimit=10",
+                  "-Dlrt4j.test.backend=vector"),
               Operations.class));
     }
   }
