@@ -89,6 +89,18 @@ INLINE void ask_for_share(const int panels, const char *line, int64_t next, unsi
   }
 }
 
+/* Asks for what is LINES_AHEAD of a panel's `line`, if few rows read several, or for a share of the next tile's. */
+INLINE void ask_ahead(const int rows, int row, const int panels, const char *tile, int64_t next, int line,
+                      int lines, unsigned share) {
+  if (panels > 1 && rows <= FEW_ROWS && row == 0) {
+    int then = line + LINES_AHEAD;
+    const char *there = step_ahead(tile, panels * next, lines, &then);
+    ask_for(panels, there + (int64_t)then * LINE, next);
+  } else {
+    ask_for_share(panels, tile + panels * next + (int64_t)line * LINE, next, share);
+  }
+}
+
 /* The panels that one of `tiles` tiles of rows asks for, as bits. */
 INLINE unsigned share_of(int panels, int tile, int tiles) {
   unsigned share = 0;
@@ -114,7 +126,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = load(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
     }
-    ask_for_share(panels, (const char *)(w + panels * next + (int64_t)k * LRT_PANEL), next * 4, share);
+    ask_ahead(rows, row, panels, (const char *)w, next * 4, k, in, share);
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + k]);
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
@@ -140,7 +152,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
       weight[v] = halves(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
     }
     if (k % 2 == 0) { /* half a line */
-      ask_for_share(panels, (const char *)(w + panels * next + (int64_t)k * LRT_PANEL), next * 2, share);
+      ask_ahead(rows, row, panels, (const char *)w, next * 2, k / 2, in / 2, share);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + k]);
@@ -166,21 +178,12 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
   const int32_t *a = (const int32_t *)(x->split + (int64_t)row * 2 * x->stride);
   int stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
   const __m512i *w = (const __m512i *)part->weight + (int64_t)panel * pairs;
-  const int few = rows <= FEW_ROWS && row == 0;
   for (int k = 0; k < pairs; k++) {
     __m512bh weight[TILE_PANELS];
     UNROLL for (int p = 0; p < panels; p++) {
       weight[p] = (__m512bh)_mm512_loadu_si512(w + (int64_t)p * pairs + k);
     }
-    if (few) {
-      int then = k + LINES_AHEAD;
-      int64_t next = (int64_t)pairs * LINE;
-      const char *there = step_ahead((const char *)w, panels * next, pairs, &then);
-      ask_for(panels, there + (int64_t)then * LINE, next);
-    } else {
-      int64_t next = (int64_t)pairs * LINE;
-      ask_for_share(panels, (const char *)w + panels * next + (int64_t)k * LINE, next, share);
-    }
+    ask_ahead(rows, row, panels, (const char *)w, (int64_t)pairs * LINE, k, pairs, share);
     UNROLL for (int r = 0; r < rows; r++) {
       if (parts > 1) {
         __m512bh second = (__m512bh)_mm512_set1_epi32(a[(int64_t)r * stride + stride / 2 + k]);
@@ -227,7 +230,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = even(at + v / PARTS * next + v % PARTS * 2 * W);
     }
-    ask_for_share(panels, (const char *)(at + panels * next), next * 2, share);
+    ask_ahead(rows, row, panels, (const char *)w, next * 2, k, pairs, share);
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + 2 * k]);
       UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
