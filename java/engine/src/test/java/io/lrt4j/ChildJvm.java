@@ -3,6 +3,7 @@ package io.lrt4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,13 +25,7 @@ public final class ChildJvm {
 
   /** Less of the optimising compiler, as the process of the tests itself has it. */
   public static final List<String> PATIENT =
-      with(
-          "-XX:Tier4InvocationThreshold=25000",
-          "-XX:Tier4MinInvocationThreshold=3000",
-          "-XX:Tier4CompileThreshold=75000",
-          "-XX:Tier4BackEdgeThreshold=200000",
-          "-XX:LoopOptsCount=5",
-          "-XX:LoopUnrollLimit=10");
+      with(Stream.concat(own("-XX:Tier4"), own("-XX:Loop")).toArray(String[]::new));
 
   private ChildJvm() {}
 
@@ -59,5 +54,11 @@ public final class ChildJvm {
   /** The usual options and these. */
   public static List<String> with(String... options) {
     return Stream.concat(USUAL.stream(), Stream.of(options)).toList();
+  }
+
+  /** Options of this process that begin so. */
+  public static Stream<String> own(String beginning) {
+    return ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(option -> option.startsWith(beginning));
   }
 }

@@ -54,7 +54,7 @@ public final class Backends {
 
   /** Whether a backend is there and does not crawl. */
   static boolean fast(String name) {
-    return providers().stream()
+    return byRank().stream() // looks at no other
         .anyMatch(p -> p.name().equals(name) && p.missing().isEmpty() && p.slow().isEmpty());
   }
 

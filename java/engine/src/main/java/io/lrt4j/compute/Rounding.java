@@ -54,12 +54,12 @@ public final class Rounding {
     long elements = (long) weight.rows() * weight.cols();
     if (type == DType.Q4 && elements >= MANY && Vectors.THERE) {
       roundInLanes(weight, to);
-      return new Weight(type, weight.rows(), weight.cols(), to);
+    } else {
+      long blocks = weight.cols() / type.blockElements();
+      IntStream.range(0, weight.rows())
+          .parallel()
+          .forEach(row -> round(weight, type, row * blocks, (row + 1) * blocks, to));
     }
-    long blocks = weight.cols() / type.blockElements();
-    IntStream.range(0, weight.rows())
-        .parallel()
-        .forEach(row -> round(weight, type, row * blocks, (row + 1) * blocks, to));
     return new Weight(type, weight.rows(), weight.cols(), to);
   }
 

@@ -3,6 +3,7 @@ package io.lrt4j.checkpoint;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lrt4j.Fuzz;
 import io.lrt4j.LrtException;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
@@ -20,9 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class CheckpointFuzzTest {
   /** The same ones each time; {@code -Dfuzz=8} tries eight times as many. */
-  private static final int FUZZ = Integer.getInteger("fuzz", 1);
+  private static final int MUTATIONS = 3_000 * Fuzz.FACTOR;
 
-  private static final int MUTATIONS = 3_000 * FUZZ;
   private static final long SECOND = 1_000_000_000;
 
   private static final Pattern JSON_TOKEN =
@@ -86,12 +86,12 @@ class CheckpointFuzzTest {
     TinyModel single = TinyModel.base(directory("single"));
     TinyModel sharded = TinyModel.sharded(directory("sharded"));
     TinyModel network = TinyModel.network(directory("network"));
-    fuzz(single, "model.safetensors", 1_000 * FUZZ);
-    fuzz(single, "config.json", 750 * FUZZ);
-    fuzz(single, "generation_config.json", 125 * FUZZ);
-    fuzz(sharded, "model.safetensors.index.json", 500 * FUZZ);
-    fuzz(sharded, "b.safetensors", 250 * FUZZ);
-    fuzz(network, "config.json", 375 * FUZZ);
+    fuzz(single, "model.safetensors", 1_000 * Fuzz.FACTOR);
+    fuzz(single, "config.json", 750 * Fuzz.FACTOR);
+    fuzz(single, "generation_config.json", 125 * Fuzz.FACTOR);
+    fuzz(sharded, "model.safetensors.index.json", 500 * Fuzz.FACTOR);
+    fuzz(sharded, "b.safetensors", 250 * Fuzz.FACTOR);
+    fuzz(network, "config.json", 375 * Fuzz.FACTOR);
     assertEquals(MUTATIONS, opened + refused);
     // A fuzz that only ever hits one side tests nothing.
     assertTrue(opened > MUTATIONS / 100, opened + " opened");

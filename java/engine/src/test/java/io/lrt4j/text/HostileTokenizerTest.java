@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.Fixtures;
+import io.lrt4j.Fuzz;
 import io.lrt4j.LrtException;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
@@ -156,7 +157,7 @@ class HostileTokenizerTest {
     byte[][] sources = {SOUND.getBytes(StandardCharsets.UTF_8), tiny};
     var random = new Random(7);
     int loaded = 0;
-    int rounds = 600 * Integer.getInteger("fuzz", 1); // the same ones each time
+    int rounds = 600 * Fuzz.FACTOR; // the same ones each time
     for (int i = 0; i < rounds; i++) {
       byte[] source = sources[i % 8 == 0 ? 1 : 0];
       Files.write(file, mutate(source, random));

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Where vectors are worth it, and that the kernels are right at every width. */
@@ -146,10 +147,10 @@ class VectorSupportTest {
           bits + "\n",
           ChildJvm.run(
               ChildJvm.with(
-                  "-XX:MaxVectorSize=" + bits / 8,
-                  "-XX:LoopOptsCount=5", // it compiles more of the kernels in less time
-                  "-XX:LoopUnrollLimit=10",
-                  "-Dlrt4j.test.backend=vector"),
+                  Stream.concat(
+                          ChildJvm.own("-XX:Loop"), // it compiles more of the kernels in less time
+                          Stream.of("-XX:MaxVectorSize=" + bits / 8, "-Dlrt4j.test.backend=vector"))
+                      .toArray(String[]::new)),
               Operations.class));
     }
   }
