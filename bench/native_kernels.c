@@ -30,13 +30,23 @@ static void *memory(int64_t bytes) {
   return p;
 }
 
+#if defined __AVX512F__
+#define LANES 16
+#elif defined __AVX2__
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
 /* GFLOP/s of fused multiply-adds from registers. */
 static double peak(void) {
-  typedef float vec __attribute__((vector_size(64)));
+  typedef float vec __attribute__((vector_size(4 * LANES)));
   vec sums[12];
   vec factor = (vec){0} + 0.999f;
   vec term = (vec){0} + 0.001f;
-  __asm__ volatile("" : "+v"(factor), "+v"(term));
+  volatile float unknown = 1; /* or the compiler sums up beforehand */
+  factor *= unknown;
+  term *= unknown;
   for (int i = 0; i < 12; i++) {
     sums[i] = term + (float)i;
   }
@@ -50,7 +60,7 @@ static double peak(void) {
         sums[j] = sums[j] * factor + term;
       }
     }
-    double rate = 2.0 * 12 * 16 * steps / (seconds() - start) * 1e-9;
+    double rate = 2.0 * 12 * LANES * steps / (seconds() - start) * 1e-9;
     best = rate > best ? rate : best;
   }
   for (int i = 1; i < 12; i++) {

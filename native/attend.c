@@ -6,7 +6,7 @@
 
 #include "context.h"
 
-#define BLOCK_QUERIES 32 /* unless one row has more */
+#define BLOCK_QUERIES 72 /* unless one row has more */
 #define FEW_TASKS 2 /* a worker: below that, keys are shared out too */
 
 typedef struct {
@@ -60,7 +60,7 @@ static int chunks_of(const lrt_block *b) {
 
 static int64_t room_floats(const attention *j) {
   int64_t q = j->queries;
-  return (int64_t)j->dim * CHUNK + (int64_t)j->width * CHUNK + q * CHUNK + 2 * q * j->width + 6 * q;
+  return (int64_t)j->dim * COLUMN + (int64_t)(j->width + LRT_PANEL) * CHUNK + q * CHUNK + 2 * q * j->width + 6 * q;
 }
 
 /* What has been added up of a block's queries: [queries, width], [queries], [queries]. */
@@ -76,8 +76,8 @@ static lrt_attention_room room_of(const attention *j, int worker, so_far *total)
   int64_t q = j->queries;
   lrt_attention_room room;
   room.keys = at;
-  room.values = room.keys + (int64_t)j->dim * CHUNK;
-  room.scores = room.values + (int64_t)j->width * CHUNK;
+  room.values = room.keys + (int64_t)j->dim * COLUMN;
+  room.scores = room.values + (int64_t)(j->width + LRT_PANEL) * CHUNK;
   room.partial = room.scores + q * CHUNK;
   total->outputs = room.partial + q * j->width;
   room.rows = (const float **)(total->outputs + q * j->width); /* two floats each */

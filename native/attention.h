@@ -4,6 +4,8 @@
 
 #include "vectors.h"
 
+#define MOST_SQUARES (W == 16 ? 2 : 4) /* below */
+
 /*
  * Asks for what is read next: f32 into the second cache, as products do; of f16 and q8, which take longer to
  * widen, less is on its way at a time, and the first has room.
@@ -17,8 +19,8 @@ INLINE void ask_soon(const int dtype, const char *line) {
 }
 
 #if W == 16
-/* The transpose of 16 rows' first 16 elements; rows are dim apart. */
-INLINE void transpose16(const float *rows, int64_t dim, __m512 columns[16]) {
+/* The transpose of W rows' first W elements; rows are dim apart. */
+INLINE void transpose_square(const float *rows, int64_t dim, vec columns[W]) {
   __m512 a[16];
   __m512 b[16];
   UNROLL for (int i = 0; i < 16; i++) { a[i] = _mm512_loadu_ps(rows + i * dim); }
@@ -37,15 +39,15 @@ INLINE void transpose16(const float *rows, int64_t dim, __m512 columns[16]) {
     __m512 high = _mm512_shuffle_f32x4(a[j], a[4 + j], 0xDD);   /* columns 4 + j, 12 + j */
     __m512 low2 = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0x88);
     __m512 high2 = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0xDD);
-    columns[j] = _mm512_shuffle_f32x4(low, low2, 0x88);
-    columns[8 + j] = _mm512_shuffle_f32x4(low, low2, 0xDD);
-    columns[4 + j] = _mm512_shuffle_f32x4(high, high2, 0x88);
-    columns[12 + j] = _mm512_shuffle_f32x4(high, high2, 0xDD);
+    columns[j] = (vec)_mm512_shuffle_f32x4(low, low2, 0x88);
+    columns[8 + j] = (vec)_mm512_shuffle_f32x4(low, low2, 0xDD);
+    columns[4 + j] = (vec)_mm512_shuffle_f32x4(high, high2, 0x88);
+    columns[12 + j] = (vec)_mm512_shuffle_f32x4(high, high2, 0xDD);
   }
 }
 
-/* The transpose of 32 bytes of 16 rows, which are `step` apart: fours[k] has the rows' bytes 4 k … 4 k + 3. */
-INLINE void transpose_fours(const char *rows, int64_t step, __m512i fours[8]) {
+/* The transpose of 32 bytes of W rows, which are `step` apart: fours[k] has the rows' bytes 4 k … 4 k + 3. */
+INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
   __m512i a[8];
   __m512i b[8];
   UNROLL for (int i = 0; i < 8; i++) { /* rows 0 … 3 beside 4 … 7, 8 … 11 beside 12 … 15 */
@@ -64,18 +66,69 @@ INLINE void transpose_fours(const char *rows, int64_t step, __m512i fours[8]) {
     }
   }
   UNROLL for (int j = 0; j < 4; j++) {
-    fours[j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
-    fours[4 + j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xDD);
+    fours[j] = (ivec)_mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
+    fours[4 + j] = (ivec)_mm512_shuffle_i32x4(a[j], a[4 + j], 0xDD);
   }
 }
 
-/* 16 rows' columns, `square_width` of them: transposed as they lie, then widened, which are fewer steps. */
+/* The first and the second f16 number of every lane, as f32. */
+INLINE void widen_two(ivec two, vec *first, vec *second) {
+  const __m512i halves_apart = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 30, 28,
+                                                26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  __m512i apart = _mm512_permutexvar_epi16(halves_apart, (__m512i)two);
+  *first = (vec)_mm512_cvtph_ps(_mm512_castsi512_si256(apart));
+  *second = (vec)_mm512_cvtph_ps(_mm512_extracti64x4_epi64(apart, 1));
+}
+#elif W == 8
+/* As above. */
+INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
+  __m256 a[8];
+  __m256 b[8];
+  UNROLL for (int i = 0; i < 8; i++) { /* half rows 0 … 3 beside 4 … 7 */
+    const char *row = rows + i % 4 * step + i / 4 * 16;
+    __m256 first = _mm256_castps128_ps256(_mm_loadu_ps((const float *)row));
+    a[i] = _mm256_insertf128_ps(first, _mm_loadu_ps((const float *)(row + 4 * step)), 1);
+  }
+  UNROLL for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+  }
+  UNROLL for (int i = 0; i < 8; i += 4) {
+    UNROLL for (int j = 0; j < 2; j++) {
+      fours[i + 2 * j] = (ivec)_mm256_unpacklo_pd((__m256d)b[i + j], (__m256d)b[i + 2 + j]);
+      fours[i + 2 * j + 1] = (ivec)_mm256_unpackhi_pd((__m256d)b[i + j], (__m256d)b[i + 2 + j]);
+    }
+  }
+}
+
+INLINE void transpose_square(const float *rows, int64_t dim, vec columns[W]) {
+  ivec fours[8];
+  transpose_fours((const char *)rows, dim * (int64_t)sizeof(float), fours);
+  UNROLL for (int i = 0; i < 8; i++) { columns[i] = (vec)fours[i]; }
+}
+
+INLINE void widen_two(ivec two, vec *first, vec *second) {
+  const __m256i halves_apart = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9,
+                                                12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+  __m256i apart = _mm256_permute4x64_epi64(_mm256_shuffle_epi8((__m256i)two, halves_apart), 0xD8);
+  *first = (vec)_mm256_cvtph_ps(_mm256_castsi256_si128(apart));
+  *second = (vec)_mm256_cvtph_ps(_mm256_extracti128_si256(apart, 1));
+}
+#endif
+
+#if W >= 8
+/* W rows' columns, `square_width` of them: transposed as they lie, then widened, which are fewer steps. */
 typedef struct {
-  __m512i fours[8];
+  ivec fours[8];
   vec scales; /* of q8 rows */
 } square;
 
-INLINE int square_width(const int dtype) { return dtype == LRT_DTYPE_Q8 ? LRT_BLOCK : 16; }
+INLINE int square_width(const int dtype) {
+  return dtype == LRT_DTYPE_Q8 ? LRT_BLOCK : dtype == LRT_DTYPE_F16 ? 16 : W;
+}
+
+/* Columns that are widened at a time. */
+INLINE int part_width(const int dtype) { return dtype == LRT_DTYPE_F32 ? W : 16; }
 
 /* The square of `rows`, which are dim elements apart, from element `at` on. */
 INLINE void begin_square(const int dtype, const char *rows, int64_t at, int64_t dim, square *of) {
@@ -84,8 +137,8 @@ INLINE void begin_square(const int dtype, const char *rows, int64_t at, int64_t 
   if (dtype == LRT_DTYPE_F16) {
     transpose_fours(from, step, of->fours);
   } else if (dtype == LRT_DTYPE_Q8) {
-    uint16_t scales[16];
-    for (int i = 0; i < 16; i++) {
+    uint16_t scales[W];
+    for (int i = 0; i < W; i++) {
       memcpy(&scales[i], from + i * step, sizeof scales[i]);
     }
     of->scales = halves(scales);
@@ -93,60 +146,54 @@ INLINE void begin_square(const int dtype, const char *rows, int64_t at, int64_t 
   }
 }
 
-/* Its columns from 16 * part on. */
+/* Its columns from part_width * part on. */
 INLINE void widen_columns(const int dtype, const square *of, int part, const char *rows, int64_t at, int64_t dim,
-                          __m512 columns[16]) {
+                          vec columns[16]) {
   if (dtype == LRT_DTYPE_F32) {
-    transpose16((const float *)rows + at, dim, columns);
+    transpose_square((const float *)rows + at, dim, columns);
   } else if (dtype == LRT_DTYPE_F16) {
-    const __m512i halves_apart = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 30, 28,
-                                                  26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-    UNROLL for (int i = 0; i < 8; i++) {
-      __m512i apart = _mm512_permutexvar_epi16(halves_apart, of->fours[i]);
-      columns[2 * i] = _mm512_cvtph_ps(_mm512_castsi512_si256(apart));
-      columns[2 * i + 1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(apart, 1));
-    }
+    UNROLL for (int i = 0; i < 8; i++) { widen_two(of->fours[i], &columns[2 * i], &columns[2 * i + 1]); }
   } else {
     UNROLL for (int i = 0; i < 16; i++) {
-      __m512i byte = _mm512_srai_epi32(_mm512_slli_epi32(of->fours[part * 4 + i / 4], 24 - i % 4 * 8), 24);
-      columns[i] = (__m512)((vec)_mm512_cvtepi32_ps(byte) * of->scales);
+      ivec byte = of->fours[part * 4 + i / 4] << (24 - i % 4 * 8) >> 24;
+      columns[i] = __builtin_convertvector(byte, vec) * of->scales;
     }
   }
 }
 
-/* columns[c * CHUNK + p] = rows[p * dim + c] from element `at` on, 16 rows and a square's columns. */
+/* columns[c * COLUMN + p] = rows[p * dim + c] from element `at` on, W rows and a square's columns. */
 INLINE void store_columns(const int dtype, const char *rows, int64_t at, int64_t dim, float *columns) {
   square of;
   begin_square(dtype, rows, at, dim, &of);
-  UNROLL for (int part = 0; part < square_width(dtype) / 16; part++) {
-    __m512 some[16];
+  UNROLL for (int part = 0; part < square_width(dtype) / part_width(dtype); part++) {
+    vec some[16];
     widen_columns(dtype, &of, part, rows, at, dim, some);
-    UNROLL for (int c = 0; c < 16; c++) { _mm512_storeu_ps(columns + (part * 16 + c) * CHUNK, some[c]); }
+    UNROLL for (int c = 0; c < part_width(dtype); c++) { store(columns + (part * 16 + c) * COLUMN, some[c]); }
   }
 }
 
 /*
- * Scores of few queries with `squares` times 16 positions, rows [n, dim]: columns go from registers
+ * Scores of few queries with `squares` times W positions, rows [n, dim]: columns go from registers
  * into sums, which add in the same order as those of many queries. A sum waits for itself, so that
- * two squares take hardly longer than one. `next` is what is read then; one square at a time is for
+ * several squares take hardly longer than one. `next` is what is read then; one square at a time is for
  * more queries, which take longer than memory: it can bring the `values` meanwhile.
  */
 INLINE void score_squares(const int dtype, const int squares, int queries, const float *const *x,
                           const char *rows, const char *next, const char *values, int dim, int some,
                           float *scores) {
   const int width = square_width(dtype);
-  const int bytes = (int)lrt_bytes(dtype, 16 * width); /* of a square */
-  vec sums[2][TILE_ROWS];
+  const int bytes = (int)lrt_bytes(dtype, W * width); /* of a square */
+  vec sums[MOST_SQUARES][TILE_ROWS];
   UNROLL for (int s = 0; s < squares; s++) {
     UNROLL_TWO for (int q = 0; q < queries; q++) { sums[s][q] = all(0); }
   }
   for (int c = 0; c < dim; c += width) {
     UNROLL for (int s = 0; s < squares; s++) {
-      const char *from = rows + lrt_bytes(dtype, s * 16 * (int64_t)dim);
+      const char *from = rows + lrt_bytes(dtype, s * W * (int64_t)dim);
       square of;
       begin_square(dtype, from, c, dim, &of);
-      UNROLL for (int part = 0; part < width / 16; part++) {
-        __m512 column[16];
+      UNROLL for (int part = 0; part < width / part_width(dtype); part++) {
+        vec column[16];
         widen_columns(dtype, &of, part, from, c, dim, column);
         UNROLL for (int i = 0; part == 0 && i < bytes; i += LINE) { /* as they lie, and behind what is read now */
           int64_t line = (c / width * squares + s) * bytes + i;
@@ -159,39 +206,39 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
         if (dtype != LRT_DTYPE_F32 && squares > 1) { /* one or two queries: columns are used up as they come */
           UNROLL for (int i = 0; i < 16; i++) {
             UNROLL_TWO for (int q = 0; q < queries; q++) {
-              sums[s][q] = fused(all(x[q][at + i]), (vec)column[i], sums[s][q]);
+              add_product(&sums[s][q], all(x[q][at + i]), column[i]);
             }
           }
         } else {
           UNROLL_TWO for (int q = 0; q < queries; q++) {
             const float *a = x[q] + at;
-            UNROLL for (int i = 0; i < 16; i++) { sums[s][q] = fused(all(a[i]), (vec)column[i], sums[s][q]); }
+            UNROLL for (int i = 0; i < part_width(dtype); i++) { add_product(&sums[s][q], all(a[i]), column[i]); }
           }
         }
       }
     }
   }
   UNROLL for (int s = 0; s < squares; s++) {
-    UNROLL_TWO for (int q = 0; q < queries; q++) { store_some(scores + q * CHUNK + s * 16, sums[s][q], some); }
+    UNROLL_TWO for (int q = 0; q < queries; q++) { store_some(scores + q * CHUNK + s * W, sums[s][q], some); }
   }
 }
 
-/* Likewise with n positions. `room` holds 16 rows; `after` is what is read when all n have been. */
+/* Likewise with n positions. `room` holds W rows; `after` is what is read when all n have been. */
 INLINE void score_rows(const int dtype, const int squares, int queries, const float *const *x,
                        const char *rows, const char *after, const char *values, int n, int dim,
                        float *scores, char *room) {
   int p = 0;
-  for (int more = 16 * squares; p + more <= n; p += more) {
+  for (int more = W * squares; p + more <= n; p += more) {
     const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
     const char *next = p + more < n ? from + lrt_bytes(dtype, more * (int64_t)dim) : after;
-    score_squares(dtype, squares, queries, x, from, next, values + (from - rows), dim, 16, scores + p);
+    score_squares(dtype, squares, queries, x, from, next, values + (from - rows), dim, W, scores + p);
   }
-  for (; p < n; p += 16) {
-    int some = n - p < 16 ? n - p : 16;
+  for (; p < n; p += W) {
+    int some = n - p < W ? n - p : W;
     const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
-    const char *next = p + 16 < n ? from + lrt_bytes(dtype, 16 * (int64_t)dim) : after;
+    const char *next = p + W < n ? from + lrt_bytes(dtype, W * (int64_t)dim) : after;
     const char *value = values + (from - rows);
-    if (some < 16) { /* what is behind them need not be readable */
+    if (some < W) { /* what is behind them need not be readable */
       memcpy(room, from, (size_t)lrt_bytes(dtype, (int64_t)some * dim));
       from = room;
     }
@@ -202,7 +249,7 @@ INLINE void score_rows(const int dtype, const int squares, int queries, const fl
 INLINE void score_few(const int dtype, int queries, const float *const *x, const char *rows,
                       const char *after, const char *values, int n, int dim, float *scores, char *room) {
   if (queries == 1) {
-    score_rows(dtype, 2, 1, x, rows, after, values, n, dim, scores, room);
+    score_rows(dtype, MOST_SQUARES, 1, x, rows, after, values, n, dim, scores, room);
   } else if (queries == 2) {
     score_rows(dtype, 2, 2, x, rows, after, values, n, dim, scores, room);
   } else { /* that many sums do not wait */
@@ -211,22 +258,22 @@ INLINE void score_few(const int dtype, int queries, const float *const *x, const
 }
 #endif
 
-/* columns[:, 0 … n-1] = the transpose of rows [n, dim]; columns are CHUNK wide. */
+/* columns[:, 0 … n-1] = the transpose of rows [n, dim]; columns are COLUMN apart. */
 static void transpose(const float *rows, int n, int dim, float *columns) {
   int body = 0;
   int even_dim = 0;
-#if W == 16
-  body = n / 16 * 16;
-  even_dim = dim / 16 * 16;
-  for (int p = 0; p < body; p += 16) {
-    for (int c = 0; c < even_dim; c += 16) {
-      store_columns(LRT_DTYPE_F32, (const char *)rows, (int64_t)p * dim + c, dim, columns + c * CHUNK + p);
+#if W >= 8
+  body = n / W * W;
+  even_dim = dim / W * W;
+  for (int p = 0; p < body; p += W) {
+    for (int c = 0; c < even_dim; c += W) {
+      store_columns(LRT_DTYPE_F32, (const char *)rows, (int64_t)p * dim + c, dim, columns + c * COLUMN + p);
     }
   }
 #endif
   for (int p = 0; p < n; p++) {
     for (int c = p < body ? even_dim : 0; c < dim; c++) {
-      columns[c * CHUNK + p] = rows[(int64_t)p * dim + c];
+      columns[c * COLUMN + p] = rows[(int64_t)p * dim + c];
     }
   }
 }
@@ -263,7 +310,7 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec a = all(x[r][k]);
-      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(a, weight[v], sums[r][v]); }
+      UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], a, weight[v]); }
     }
   }
   UNROLL for (int r = 0; r < rows; r++) {
@@ -271,50 +318,54 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
   }
 }
 
-/* All columns of y, `width` of them, a multiple of a panel; `rows` is a constant. */
+/* Columns c … end-1 of y, whole panels; `rows` is a constant. */
 INLINE void accumulate_columns(const int rows, const float *const *x, int n, const int dtype,
-                               const void *w, int64_t w_step, int width, float *y, int64_t y_stride,
+                               const void *w, int64_t w_step, int c, int end, float *y, int64_t y_stride,
                                int begin, const void *after) {
-  int c = 0;
-#if W == 16
+#if W >= 8
   if (rows <= 2) { /* whole rows, as they lie in memory */
-    for (; c + 2 * TILE_PANELS * LRT_PANEL <= width; c += 2 * TILE_PANELS * LRT_PANEL) {
+    for (; c + 2 * TILE_PANELS * LRT_PANEL <= end; c += 2 * TILE_PANELS * LRT_PANEL) {
       accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
     }
   }
 #endif
-  for (; c + TILE_PANELS * LRT_PANEL <= width; c += TILE_PANELS * LRT_PANEL) {
+  for (; c + TILE_PANELS * LRT_PANEL <= end; c += TILE_PANELS * LRT_PANEL) {
     accumulate(rows, TILE_PANELS * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
   }
 #if TILE_PANELS > 2
-  for (; c + TILE_PANELS / 2 * LRT_PANEL <= width; c += TILE_PANELS / 2 * LRT_PANEL) {
+  for (; c + TILE_PANELS / 2 * LRT_PANEL <= end; c += TILE_PANELS / 2 * LRT_PANEL) {
     accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
   }
 #endif
-  for (; c < width; c += LRT_PANEL) {
+  for (; c < end; c += LRT_PANEL) {
     accumulate(rows, PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
                after);
   }
 }
 
+/*
+ * y (queries × width) += x w, or = where `begin`. Many queries take some columns of w after the others, which then stay in
+ * the first cache; few queries read w in long runs.
+ */
 INLINE void accumulate_all(int queries, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
                            const void *after) {
+  const int strip = TILE_PANELS * LRT_PANEL;
   int r = 0;
-  for (; r + TILE_ROWS <= queries; r += TILE_ROWS) {
-    accumulate_columns(TILE_ROWS, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride,
-                       begin, after);
+  for (int c = 0; queries >= TILE_ROWS && c < width; c += strip) {
+    int end = width - c < strip ? width : c + strip;
+    for (r = 0; r + TILE_ROWS <= queries; r += TILE_ROWS) {
+      accumulate_columns(TILE_ROWS, x + r, n, dtype, w, w_step, c, end, y + r * y_stride, y_stride, begin, after);
+    }
   }
   for (; r + 2 <= queries; r += 2) {
-    accumulate_columns(2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride,
-                       begin, after);
+    accumulate_columns(2, x + r, n, dtype, w, w_step, 0, width, y + r * y_stride, y_stride, begin, after);
   }
   if (r < queries) {
-    accumulate_columns(1, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride,
-                       begin, after);
+    accumulate_columns(1, x + r, n, dtype, w, w_step, 0, width, y + r * y_stride, y_stride, begin, after);
   }
 }
 
@@ -374,19 +425,19 @@ static const float *rows_of(const lrt_span *span, const void *data, int64_t head
   return room;
 }
 
-/* The transpose of keys of a span: columns[:, 0 … n-1], CHUNK wide. */
+/* The transpose of keys of a span: columns[:, 0 … n-1], COLUMN apart. */
 static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, int dim,
                            float *columns, float *room) {
   int done = 0;
-#if W == 16
+#if W >= 8
   if (span->dtype != LRT_DTYPE_F32 && dim % 16 == 0) {
     int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
-    for (; done + 16 <= n; done += 16, at += 16 * (int64_t)dim) {
+    for (; done + W <= n; done += W, at += W * (int64_t)dim) {
       for (int c = 0; span->dtype == LRT_DTYPE_F16 && c < dim; c += square_width(LRT_DTYPE_F16)) {
-        store_columns(LRT_DTYPE_F16, span->keys, at + c, dim, columns + c * CHUNK + done);
+        store_columns(LRT_DTYPE_F16, span->keys, at + c, dim, columns + c * COLUMN + done);
       }
       for (int c = 0; span->dtype == LRT_DTYPE_Q8 && c < dim; c += square_width(LRT_DTYPE_Q8)) {
-        store_columns(LRT_DTYPE_Q8, span->keys, at + c, dim, columns + c * CHUNK + done);
+        store_columns(LRT_DTYPE_Q8, span->keys, at + c, dim, columns + c * COLUMN + done);
       }
     }
   }
@@ -405,7 +456,7 @@ static const char *place(const lrt_span *span, const void *data, int64_t head, i
 /* Scores of few queries with keys of a span, side by side; dim is a multiple of 16. */
 static void score_keys(const lrt_span *span, int64_t head, int from, int n, int dim, int queries,
                        const float *const *x, const char *after, float *scores, void *room) {
-#if W == 16
+#if W >= 8
   const char *keys = place(span, span->keys, head, from, dim);
   const char *values = place(span, span->values, head, from, dim);
   if (span->dtype == LRT_DTYPE_F16) {
@@ -452,6 +503,9 @@ static const char *next_place(const lrt_block *b, const lrt_span *span, int valu
   return to < end ? place(span, values ? span->values : span->keys, b->head, to, b->dim) : last;
 }
 
+/* Whether many queries' values are copied first, each a line further: a tile has one line of each, which else meet in few sets. */
+#define APART (TILE_PANELS * LRT_PANEL * 4 == LINE)
+
 static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room) {
   int dim = b->dim;
   int width = (dim + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
@@ -461,7 +515,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   int low = first > start ? (int)first - start : 0; /* of the chunk, whatever any row sees */
   int high = b->position + b->rows - start < CHUNK ? b->position + b->rows - start : CHUNK;
   int end = start + high;
-  int few = W == 16 && queries <= TILE_ROWS && dim % 16 == 0;
+  int few = W >= 8 && queries <= TILE_ROWS && dim % 16 == 0;
   const lrt_span *begin = b->run->span;
   while (begin->to <= start + low) {
     begin++;
@@ -490,7 +544,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     for (int q = 0; q < queries; q++) {
       room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
     }
-    accumulate_all(queries, room->rows, dim, LRT_DTYPE_F32, room->keys + aligned, CHUNK, columns - aligned,
+    accumulate_all(queries, room->rows, dim, LRT_DTYPE_F32, room->keys + aligned, COLUMN, columns - aligned,
                    room->scores + aligned, CHUNK, 1, room->keys);
   }
   float scale = (float)(1 / sqrt((double)dim));
@@ -525,8 +579,9 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_Q8, values, width, width, partial, width,
                        span == begin, after);
       } else {
-        const float *plain = rows_of(span, span->values, b->head + h, from, to - from, dim, width, room->values);
-        accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, plain, width, width, partial, width,
+        const int step = APART && queries > TILE_ROWS ? width + LRT_PANEL : width;
+        const float *plain = rows_of(span, span->values, b->head + h, from, to - from, dim, step, room->values);
+        accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, plain, step, width, partial, width,
                        span == begin, after);
       }
     }

@@ -39,7 +39,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
       .norm = norm,
       .rotate = rotate,
       .narrow = narrow,
-      .few = W == 16 ? TILE_ROWS : 0,
+      .few = W >= 8 ? TILE_ROWS : 0,
       .attend = attend,
       .merge = merge,
       .divide = divide,

@@ -6,6 +6,8 @@
 
 /* Positions whose scores are taken together; their partial results are added up in order. */
 #define CHUNK 128
+/* From one to the next of a chunk's transposed keys, in floats: a power of two would leave most of the first cache unused. */
+#define COLUMN (CHUNK + 16)
 
 /*
  * Rows of a product's input, as the kernels want them: f32 rows, `stride` floats apart, and, for
@@ -35,7 +37,7 @@ static inline int64_t lrt_bytes(int dtype, int64_t n) {
 
 /* What attention needs of one worker; [queries] are the rows of a block times its heads. */
 typedef struct {
-  float *keys;    /* [dim, CHUNK] */
+  float *keys;    /* [dim, COLUMN], transposed */
   float *values;  /* [CHUNK, padded dim], where the cache's own rows cannot be read as they are */
   float *scores;  /* [queries, CHUNK] */
   float *partial; /* [queries, padded dim] */

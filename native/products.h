@@ -4,6 +4,10 @@
 
 #include "vectors.h"
 
+/* Panels that few rows take at once, so that they read in several places: more than fit the registers with many rows. */
+#define FEW_ROWS 2
+#define FEW_PANELS (W == 8 ? 2 : TILE_PANELS)
+#define SUM_VECTORS (FEW_PANELS * PARTS)
 
 /* What one tile writes where it has some outputs too many: n of each row, with bias and what is there; sums are `width` apart. */
 static void finish_some(int rows, int width, const float *sums, const float *bias, int n, float *y,
@@ -26,13 +30,13 @@ static void finish_some(int rows, int width, const float *sums, const float *bia
 }
 
 /* What one tile writes. */
-INLINE void finish_tile(const int rows, const int vectors, vec sums[TILE_ROWS][TILE_VECTORS],
+INLINE void finish_tile(const int rows, const int vectors, vec sums[TILE_ROWS][SUM_VECTORS],
                         const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
   int first = panel * LRT_PANEL;
   const float *bias = part->bias ? part->bias + first : NULL;
   y += first;
   if (part->out - first < vectors * W) {
-    float tile[TILE_ROWS * TILE_VECTORS * W];
+    float tile[TILE_ROWS * SUM_VECTORS * W];
     UNROLL for (int r = 0; r < rows; r++) {
       UNROLL for (int v = 0; v < vectors; v++) { store(tile + (r * vectors + v) * W, sums[r][v]); }
     }
@@ -62,7 +66,6 @@ INLINE void finish_tile(const int rows, const int vectors, vec sums[TILE_ROWS][T
  * multiplied, a line for a line, by each tile of rows its share, so that memory is read all the time.
  * Asking touches nothing, so there need not be any.
  */
-#define FEW_ROWS 2
 #define LINES_AHEAD 16
 #define BLOCKS_AHEAD 4
 
@@ -114,7 +117,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      unsigned share) {
   const int vectors = panels * PARTS;
-  vec sums[TILE_ROWS][TILE_VECTORS];
+  vec sums[TILE_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
@@ -122,14 +125,14 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
   const float *w = (const float *)part->weight + (int64_t)panel * LRT_PANEL * in;
   int64_t next = (int64_t)LRT_PANEL * in;
   for (int k = 0; k < in; k++) {
-    vec weight[TILE_VECTORS];
+    vec weight[SUM_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = load(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
     }
     ask_ahead(rows, row, panels, (const char *)w, next * 4, k, in, share);
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + k]);
-      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+      UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
   }
   finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
@@ -139,7 +142,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      unsigned share) {
   const int vectors = panels * PARTS;
-  vec sums[TILE_ROWS][TILE_VECTORS];
+  vec sums[TILE_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
@@ -147,7 +150,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
   const uint16_t *w = (const uint16_t *)part->weight + (int64_t)panel * LRT_PANEL * in;
   int64_t next = (int64_t)LRT_PANEL * in;
   for (int k = 0; k < in; k++) {
-    vec weight[TILE_VECTORS];
+    vec weight[SUM_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = halves(w + v / PARTS * next + (int64_t)k * LRT_PANEL + v % PARTS * W);
     }
@@ -156,7 +159,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + k]);
-      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+      UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
   }
   finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
@@ -171,7 +174,7 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
                        int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      unsigned share) {
   int pairs = (in + 1) / 2;
-  vec sums[TILE_ROWS][TILE_VECTORS];
+  vec sums[TILE_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int p = 0; p < panels; p++) { sums[r][p] = all(0); }
   }
@@ -179,7 +182,7 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
   int stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
   const __m512i *w = (const __m512i *)part->weight + (int64_t)panel * pairs;
   for (int k = 0; k < pairs; k++) {
-    __m512bh weight[TILE_PANELS];
+    __m512bh weight[FEW_PANELS];
     UNROLL for (int p = 0; p < panels; p++) {
       weight[p] = (__m512bh)_mm512_loadu_si512(w + (int64_t)p * pairs + k);
     }
@@ -217,7 +220,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
                      unsigned share) {
   const int vectors = panels * PARTS;
   int pairs = (in + 1) / 2;
-  vec sums[TILE_ROWS][TILE_VECTORS];
+  vec sums[TILE_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
@@ -225,7 +228,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
   const uint16_t *w = (const uint16_t *)part->weight + (int64_t)panel * LRT_PANEL * 2 * pairs;
   int64_t next = (int64_t)LRT_PANEL * 2 * pairs;
   for (int k = 0; k < pairs; k++) {
-    vec weight[TILE_VECTORS];
+    vec weight[SUM_VECTORS];
     const uint16_t *at = w + (int64_t)k * LRT_PANEL * 2;
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = even(at + v / PARTS * next + v % PARTS * 2 * W);
@@ -233,59 +236,112 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
     ask_ahead(rows, row, panels, (const char *)w, next * 2, k, pairs, share);
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + 2 * k]);
-      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+      UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
+    __asm__("" : "+r"(at)); /* read once more: kept, they would take registers from sums */
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = odd(at + v / PARTS * next + v % PARTS * 2 * W);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec b = all(a[(int64_t)r * x->stride + 2 * k + 1]);
-      UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = fused(b, weight[v], sums[r][v]); }
+      UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
   }
   finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
 }
 #endif
 
-#if LEVEL >= 3
+#if LEVEL >= 3 || W == 8
 #define UNROLL_BYTES UNROLL
 #else /* they take so many instructions that a loop round them costs nothing */
 #define UNROLL_BYTES
 #endif
 
-/* whole += four unsigned bytes of every lane times four of each row, which are a_step apart. */
-INLINE void multiply_bytes(const int rows, const int vectors, ivec whole[TILE_ROWS][TILE_VECTORS],
+/* Four bytes of a row, in every lane. */
+INLINE ivec four_bytes(const int8_t *a) {
+  int32_t bytes;
+  memcpy(&bytes, a, sizeof bytes);
+  return bytes - (ivec){0};
+}
+
+/*
+ * Sums of a block, for each lane and row: begin_block, then multiply_bytes for four bytes of every lane (unsigned, 128 or
+ * 8 too many) and of each row, which are a_step apart, then end_block; `begin` is what makes up for the 128 too many.
+ */
+#if W == 8
+typedef int16_t svec __attribute__((vector_size(4 * W)));
+
+/* Unsigned bytes by signed ones, two and two added in 16 bits: what AVX2 has. */
+INLINE svec byte_pairs(ivec a, ivec b) { return (svec)_mm256_maddubs_epi16((__m256i)a, (__m256i)b); }
+
+/* Two and two added in 32 bits. */
+INLINE ivec sums_of_pairs(svec v) { return (ivec)_mm256_madd_epi16((__m256i)v, _mm256_set1_epi16(1)); }
+
+INLINE ivec begin_block(const int bits, int32_t begin) {
+  (void)bits, (void)begin;
+  return (ivec){0};
+}
+
+INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[TILE_ROWS][SUM_VECTORS],
                            const ivec *weight, const int8_t *a, int64_t a_step) {
+  ivec byte[SUM_VECTORS];
+  ivec positive[SUM_VECTORS];
+  UNROLL for (int v = 0; v < vectors; v++) {
+    byte[v] = weight[v] ^ (int32_t)0x80808080;
+    positive[v] = (ivec)_mm256_abs_epi8((__m256i)byte[v]);
+  }
   UNROLL for (int r = 0; r < rows; r++) {
-    const int8_t *four = a + r * a_step;
-#if LEVEL >= 3
-    int32_t bytes;
-    memcpy(&bytes, four, 4);
+    ivec four = four_bytes(a + r * a_step);
     UNROLL for (int v = 0; v < vectors; v++) {
-      whole[r][v] = (ivec)_mm512_dpbusd_epi32((__m512i)whole[r][v], (__m512i)weight[v],
-                                              _mm512_set1_epi32(bytes));
+      if (bits == 4) { /* all of a block fit 16 bits: 32 * 15 * 127 / 2 */
+        whole[r][v] = (ivec)((svec)whole[r][v] + byte_pairs(weight[v], four));
+      } else { /* two fit, if the row takes over the signs: 2 * 128 * 127 */
+        ivec signs = (ivec)_mm256_sign_epi8((__m256i)four, (__m256i)byte[v]);
+        whole[r][v] += sums_of_pairs(byte_pairs(positive[v], signs));
+      }
+    }
+  }
+}
+
+INLINE ivec end_block(const int bits, ivec whole, int32_t begin) {
+  return bits == 4 ? sums_of_pairs((svec)whole) + (begin >> 4) : whole;
+}
+#else
+INLINE ivec begin_block(const int bits, int32_t begin) { return (bits == 8 ? begin : begin >> 4) - (ivec){0}; }
+
+INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[TILE_ROWS][SUM_VECTORS],
+                           const ivec *weight, const int8_t *a, int64_t a_step) {
+  (void)bits;
+  UNROLL for (int r = 0; r < rows; r++) {
+#if LEVEL >= 3
+    ivec four = four_bytes(a + r * a_step);
+    UNROLL for (int v = 0; v < vectors; v++) {
+      whole[r][v] = (ivec)_mm512_dpbusd_epi32((__m512i)whole[r][v], (__m512i)weight[v], (__m512i)four);
     }
 #else
     UNROLL for (int v = 0; v < vectors; v++) {
       for (int byte = 0; byte < 4; byte++) {
-        whole[r][v] += (weight[v] >> 8 * byte & 255) * (int32_t)four[byte];
+        whole[r][v] += (weight[v] >> 8 * byte & 255) * (int32_t)a[r * a_step + byte];
       }
     }
 #endif
   }
 }
 
-/*
- * Weights of 8 or 4 bits, unsigned, against bytes: whole sums of a block, which begin with what makes
- * up for the weights' 128 or 8 too many, then scaled.
- */
+INLINE ivec end_block(const int bits, ivec whole, int32_t begin) {
+  (void)bits, (void)begin;
+  return whole;
+}
+#endif
+
+/* Weights of 8 or 4 bits, unsigned, against bytes: whole sums of a block, then scaled. */
 INLINE void tile_blocks(const int bits, const int rows, const int panels, const lrt_input *x, int row,
                         int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      unsigned share) {
   const int vectors = panels * PARTS;
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
   int blocks = in / LRT_BLOCK;
-  vec sums[TILE_ROWS][TILE_VECTORS];
+  vec sums[TILE_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
@@ -298,17 +354,15 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
   const uint8_t *w_scales = w + (int64_t)blocks * bytes * LRT_PANEL;
   const int few = rows <= FEW_ROWS && row == 0;
   for (int block = 0; block < blocks; block++) {
-    ivec whole[TILE_ROWS][TILE_VECTORS];
+    ivec whole[TILE_ROWS][SUM_VECTORS];
     UNROLL for (int r = 0; r < rows; r++) {
-      int32_t first = begin[(int64_t)r * row_blocks + block];
-      UNROLL for (int v = 0; v < vectors; v++) {
-        whole[r][v] = (bits == 8 ? first : first >> 4) - (ivec){0};
-      }
+      ivec first = begin_block(bits, begin[(int64_t)r * row_blocks + block]);
+      UNROLL for (int v = 0; v < vectors; v++) { whole[r][v] = first; }
     }
     int then = block + BLOCKS_AHEAD;
     const char *there = step_ahead((const char *)w, panels * next, blocks, &then);
     UNROLL_BYTES for (int k = 0; k < bytes / 4; k++) {
-      ivec weight[TILE_VECTORS];
+      ivec weight[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) {
         memcpy(&weight[v], w + v / PARTS * next + ((int64_t)block * (bytes / 4) + k) * LRT_PANEL * 4 + v % PARTS * 4 * W, sizeof(ivec));
       }
@@ -320,26 +374,28 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       }
       const int8_t *at = a + block * LRT_BLOCK + k * 4;
       if (bits == 8) {
-        multiply_bytes(rows, vectors, whole, weight, at, x->stride);
+        multiply_bytes(bits, rows, vectors, whole, weight, at, x->stride);
         continue;
       }
-      ivec half[TILE_VECTORS];
+      ivec half[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] & 0x0F0F0F0F; }
-      multiply_bytes(rows, vectors, whole, half, at, x->stride);
+      multiply_bytes(bits, rows, vectors, whole, half, at, x->stride);
       UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] >> 4 & 0x0F0F0F0F; }
-      multiply_bytes(rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
+      multiply_bytes(bits, rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
     }
     if (few && block % 2 == 0) { /* a line of scales is two blocks' */
       ask_for(panels, there + ((int64_t)blocks * bytes + then * 2) * LRT_PANEL, next);
     }
-    vec w_scale[TILE_VECTORS];
+    vec w_scale[SUM_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
       w_scale[v] = halves((const uint16_t *)(w_scales + v / PARTS * next) + block * LRT_PANEL + v % PARTS * W);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec s = all(scale[(int64_t)r * row_blocks + block]);
+      int32_t first = begin[(int64_t)r * row_blocks + block];
       UNROLL for (int v = 0; v < vectors; v++) {
-        sums[r][v] = fused(__builtin_convertvector(whole[r][v], vec) * s, w_scale[v], sums[r][v]);
+        vec sum = __builtin_convertvector(end_block(bits, whole[r][v], first), vec);
+        sums[r][v] = fused(sum * s, w_scale[v], sums[r][v]);
       }
     }
   }
@@ -374,10 +430,10 @@ INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int ro
 #endif
 
 /* The function NAME_P: P panels (a constant) from `panel` on, for all rows, tile by tile. */
-#define PANELS(NAME, P, CASES)                                                              \
+#define PANELS(NAME, P, CASES, HEIGHT)                                                   \
   static void NAME##_##P(const lrt_input *x, int rows, int in, const lrt_part *part,        \
                          int panel, float *y, int64_t y_stride, int add) {                  \
-    int tiles = rows > TILE_ROWS ? (rows + TILE_ROWS - 1) / TILE_ROWS : 1;                  \
+    int tiles = rows > HEIGHT ? (rows + HEIGHT - 1) / HEIGHT : 1;                           \
     int height = (rows + tiles - 1) / tiles; /* 8 rows are twice 4, rather than 6 and 2 */  \
     for (int row = 0; row < rows; row += height) {                                          \
       switch (rows - row < height ? rows - row : height) { CASES(NAME, P) }                 \
@@ -396,40 +452,53 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
   }
 }
 
-#if TILE_PANELS == 4
-#define SIZES(NAME, LARGEST_CASES) \
-  PANELS(NAME, 1, ALL_ROWS_CASES) PANELS(NAME, 2, ALL_ROWS_CASES) PANELS(NAME, 4, LARGEST_CASES)
+#if W == 16
+#define SIZES(NAME, LARGEST_CASES, HEIGHT) \
+  PANELS(NAME, 1, ALL_ROWS_CASES, HEIGHT)  \
+  PANELS(NAME, 2, ALL_ROWS_CASES, HEIGHT)  \
+  PANELS(NAME, 4, LARGEST_CASES, HEIGHT)
 #define OF_SIZES(NAME) {NAME##_1, NAME##_2, NAME##_4}
+#elif W == 8
+#define SIZES(NAME, LARGEST_CASES, HEIGHT) \
+  PANELS(NAME, 1, ALL_ROWS_CASES, HEIGHT)  \
+  PANELS(NAME, 2, FEW_ROWS_CASES, HEIGHT)
+#define OF_SIZES(NAME) {NAME##_1, NAME##_2}
 #else
-#define SIZES(NAME, LARGEST_CASES) PANELS(NAME, 1, ALL_ROWS_CASES)
+#define SIZES(NAME, LARGEST_CASES, HEIGHT) PANELS(NAME, 1, ALL_ROWS_CASES, HEIGHT)
 #define OF_SIZES(NAME) {NAME##_1}
 #endif
 
-/* The function product_TYPE, by at most MOST panels at a time; LARGEST_CASES are the rows that come with TILE_PANELS. */
-#define PRODUCT(TYPE, MOST, LARGEST_CASES)                                                            \
-  SIZES(tile_##TYPE, LARGEST_CASES)                                                                   \
+/*
+ * The function product_TYPE: by at most MOST panels, and HEIGHT rows, at a time; LARGEST_CASES are the rows that come
+ * with four panels.
+ */
+#define PRODUCT(TYPE, MOST, LARGEST_CASES, HEIGHT)                                                    \
+  SIZES(tile_##TYPE, LARGEST_CASES, HEIGHT)                                                           \
   static void product_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel,   \
                              int panels, float *y, int64_t y_stride, int add) {                       \
     static panels_function *const functions[] = OF_SIZES(tile_##TYPE);                                \
     by_size(functions, MOST, x, rows, in, part, panel, panels, y, y_stride, add);                     \
   }
 
-/* q8 and q4 have two sums for each output: half as many panels fit the registers. */
-#define MOST_OF_BLOCKS (rows > FEW_ROWS ? (TILE_PANELS + 1) / 2 : TILE_PANELS)
+#define MOST_PANELS (rows > FEW_ROWS ? TILE_PANELS : FEW_PANELS)
+
+/* q8 and q4 have two sums for each output: half as many panels fit the registers, or, if that is one, fewer rows. */
+#define MOST_OF_BLOCKS (rows > FEW_ROWS ? (TILE_PANELS + 1) / 2 : FEW_PANELS)
+#define HEIGHT_OF_BLOCKS (W == 8 ? 4 : TILE_ROWS)
 
 #if LEVEL <= 2
-PRODUCT(f32, TILE_PANELS, ALL_ROWS_CASES)
-PRODUCT(f16, TILE_PANELS, ALL_ROWS_CASES)
+PRODUCT(f32, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
+PRODUCT(f16, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 #endif
 #if LEVEL != 3
-PRODUCT(bf16, TILE_PANELS, ALL_ROWS_CASES)
+PRODUCT(bf16, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 #endif
 #if LEVEL <= 3
-PRODUCT(q8, MOST_OF_BLOCKS, FEW_ROWS_CASES)
-PRODUCT(q4, MOST_OF_BLOCKS, FEW_ROWS_CASES)
+PRODUCT(q8, MOST_OF_BLOCKS, FEW_ROWS_CASES, HEIGHT_OF_BLOCKS)
+PRODUCT(q4, MOST_OF_BLOCKS, FEW_ROWS_CASES, HEIGHT_OF_BLOCKS)
 #endif
 #if LEVEL == 4
-PRODUCT(rounded, TILE_PANELS, ALL_ROWS_CASES)
+PRODUCT(rounded, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 #endif
 
 #endif

@@ -88,6 +88,15 @@ INLINE vec fused(vec a, vec b, vec c) {
 #endif
 }
 
+/* *sum += a b, fused. */
+INLINE void add_product(vec *sum, vec a, vec b) {
+#if W == 8 /* the compiler would rather let the result take a's place, and then has no register left for a's next one */
+  __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));
+#else
+  *sum = fused(a, b, *sum);
+#endif
+}
+
 typedef float vec4 __attribute__((vector_size(16)));
 
 /* Lanes i and i + half are added (or the larger is kept), and again, down to one. */
@@ -195,6 +204,9 @@ INLINE ivec to_clamped_bytes(vec v) { return to_bytes(lesser(all(127), larger(al
 INLINE void store_bytes(int8_t *p, ivec v) {
 #if W == 16
   _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)v));
+#elif W == 8
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(words, words));
 #else
   for (int lane = 0; lane < W; lane++) {
     p[lane] = (int8_t)v[lane];

@@ -184,7 +184,8 @@ class AttentionOperationsTest {
     "2, 2, 32, Q8",
     "7, 1, 64, Q8",
     "6, 2, 96, Q8",
-    "4, 2, 128, Q8"
+    "4, 2, 128, Q8",
+    "12, 2, 128, Q8"
   })
   void rounded(int heads, int kvHeads, int headDim, DType rounded) {
     Shape shape = new Shape(heads, kvHeads, headDim);

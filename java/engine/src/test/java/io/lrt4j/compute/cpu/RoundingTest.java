@@ -183,6 +183,71 @@ class RoundingTest {
     }
   }
 
+  /** Sums as large as can be, of either sign: some processors add products of bytes in 16 bits. */
+  @ParameterizedTest
+  @EnumSource(names = {"Q8", "Q4"})
+  void largestSums(DType type) {
+    int in = 64;
+    int out = 37;
+    int rows = 13;
+    int least = type == DType.Q8 ? -128 : -8;
+    try (var memory = new GuardedMemory();
+        var arena = Arena.ofShared()) {
+      MemorySegment blocks = arena.allocate(Weight.bytes(type, out, in, false));
+      float[] values = new float[rows * in];
+      for (int r = 0; r < rows; r++) {
+        for (int k = 0; k < in; k++) {
+          values[r * in + k] = upper(r, k) ? 127 : -127;
+        }
+      }
+      for (int o = 0; o < out; o++) {
+        for (int k = 0; k < in; k++) {
+          long block = (long) (o * in + k) / 32 * type.blockBytes();
+          blocks.set(CpuTensor.SHORT, block, Float.floatToFloat16(1));
+          int i = k % 32;
+          int weight = upper(o, k) ? -1 - least : least;
+          if (type == DType.Q8) {
+            blocks.set(ValueLayout.JAVA_BYTE, block + 2 + i, (byte) weight);
+          } else {
+            long at = block + 2 + i % 16;
+            int other = blocks.get(ValueLayout.JAVA_BYTE, at);
+            blocks.set(ValueLayout.JAVA_BYTE, at, (byte) (other | weight + 8 << i / 16 * 4));
+          }
+        }
+      }
+      float[] expected = new float[rows * out];
+      for (int r = 0; r < rows; r++) {
+        for (int o = 0; o < out; o++) {
+          for (int k = 0; k < in; k++) {
+            expected[r * out + o] += values[r * in + k] * (upper(o, k) ? -1 - least : least);
+          }
+        }
+      }
+      Weight rounded = new Weight(type, out, in, blocks);
+      MemorySegment panels = arena.allocate(Weight.bytes(type, out, in, true), 64);
+      var parts = List.of(new Memory.Part(Panels.pack(rounded, panels), null));
+      CpuTensor x = memory.input(rows, in, values);
+      for (Backend backend : crews.andScalar(scalar)) {
+        for (int n : ROWS) {
+          float[] got = product(backend, Quantization.NONE, parts, x, n, memory);
+          String what = type + ", " + n + " rows on " + backend.describe();
+          assertSameBits(Arrays.copyOf(expected, got.length), got, what);
+        }
+      }
+    }
+  }
+
+  /** All of them, none, every second, the first two of four, or as a hash says. */
+  private static boolean upper(int row, int k) {
+    return switch (row % 5) {
+      case 0 -> true;
+      case 1 -> false;
+      case 2 -> k % 2 == 0;
+      case 3 -> k % 4 < 2;
+      default -> (row * 31 + k) * 0x9E3779B9 < 0;
+    };
+  }
+
   /** The same weights as files of our own have them. */
   private static List<Memory.Part> inPanels(
       Quantization quantization, List<Memory.Part> parts, Arena arena) {
