@@ -28,11 +28,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 /**
  * Several callers on one engine. {@code throughput BACKEND MODEL}: how fast 1, 4 and 16 of them are
  * answered, in turns in one process. {@code latency BACKEND MODEL}: how soon a short question is,
- * while a long one is read. {@code memory BACKEND MODEL}: what the process takes when 32,000 tokens
- * are asked for and 20 come, and when 64 samples share 1 GiB. {@code soak BACKEND MODEL QUESTIONS}:
- * mixed questions from 8 threads, every answer compared with the one given alone, and the memory
- * that the process takes. What follows says how numbers are kept: {@code f16} or {@code kv-q8} for
- * keys and values, {@code bf16}, {@code q8} or {@code q4} for weights.
+ * while a long one is read. {@code again BACKEND MODEL}: how soon one is that begins as one before.
+ * {@code memory BACKEND MODEL}: what the process takes when 32,000 tokens are asked for and 20
+ * come, and when 64 samples share 1 GiB. {@code soak BACKEND MODEL QUESTIONS}: mixed questions from
+ * 8 threads, every answer compared with the one given alone, and the memory that the process takes.
+ * What follows says how numbers are kept: {@code f16} or {@code kv-q8} for keys and values, {@code
+ * bf16}, {@code q8} or {@code q4} for weights.
  */
 final class Company {
   private static final int PROMPT = 128;
@@ -43,6 +44,8 @@ final class Company {
   private static final int KINDS = 60;
   private static final int LONG = 2000;
   private static final int SHORT = 16;
+  private static final int[] QUESTIONS = {16, 40, 60, 100};
+  private static final int TIMES = 15;
   private static final int SAMPLES = 64;
   private static final int SAMPLE = 512;
   private static final int SETTLING = 2000; // ms
@@ -72,6 +75,11 @@ final class Company {
           firstToken(engine);
         }
       }
+      case "again" -> {
+        try (Engine engine = Engine.load(model, options)) {
+          again(engine);
+        }
+      }
       case "memory" -> memory(model, options);
       case "soak" -> {
         try (Engine engine = Engine.load(model, options)) {
@@ -80,7 +88,7 @@ final class Company {
       }
       default ->
           throw new IllegalArgumentException(
-              "expected throughput, latency, memory or soak: " + args[0]);
+              "expected throughput, latency, again, memory or soak: " + args[0]);
     }
   }
 
@@ -161,6 +169,31 @@ final class Company {
         other.get();
         System.out.printf(
             Locale.ROOT, "%14d  %14.0f  %11.0f  %15.0f%s%n", round, whole, alone, meanwhile, late);
+      }
+    }
+  }
+
+  /** Milliseconds to the first token of a question, and of the same with another last token. */
+  private static void again(Engine engine) {
+    GenerationOptions one = GenerationOptions.builder().temperature(0f).maxTokens(1).build();
+    System.out.println(engine.describe());
+    System.out.println(
+        "first token ms  of  new  with another last token (median of " + TIMES + ")");
+    for (int round = 0; round < ROUNDS; round++) {
+      for (int n : QUESTIONS) {
+        SplittableRandom random = new SplittableRandom(31L * round + n);
+        double[] first = new double[TIMES];
+        double[] again = new double[TIMES];
+        for (int i = 0; i < TIMES; i++) {
+          int[] prompt = random.ints(n, 10, 300).toArray();
+          first[i] = millis(engine, prompt, one);
+          prompt[n - 1]++;
+          again[i] = millis(engine, prompt, one);
+        }
+        Arrays.sort(first);
+        Arrays.sort(again);
+        System.out.printf(
+            Locale.ROOT, "%14d  %4d  %5.1f  %5.1f%n", round, n, first[TIMES / 2], again[TIMES / 2]);
       }
     }
   }

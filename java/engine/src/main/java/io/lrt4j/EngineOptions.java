@@ -36,7 +36,8 @@ import org.jspecify.annotations.Nullable;
  * @param queue most callers that may wait for their turn; one more is refused with an {@link
  *     OverloadedException}. 0 refuses whoever would have to wait
  * @param prefixReuse whether beginnings of questions are kept (system prompts, conversations), so
- *     that a question that begins alike is not read again from its first token. They take up to a
+ *     that a question that begins alike is read from the first token on that is another: its last
+ *     one if it is the same; from the first one if less than eight are alike. They take up to a
  *     quarter of {@code cacheMemory}, 1 GiB at most, which answers under way get when they need it
  */
 public record EngineOptions(

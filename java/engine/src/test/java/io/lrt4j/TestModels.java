@@ -55,6 +55,12 @@ public final class TestModels {
         model, EngineOptions.defaults().withNetwork(network).withBackend(backend).withThreads(2));
   }
 
+  /** All but what was cached: that depends on who asked before. */
+  static Answer.TokenCounts counts(Answer answer) {
+    Answer.TokenCounts t = answer.tokens();
+    return new Answer.TokenCounts(t.prompt(), t.latent(), t.reasoning(), t.answer());
+  }
+
   /** Copies the files that a checkpoint consists of; expectations stay where they are. */
   public static Path copy(String resource, Path to) {
     try (var files = Files.list(Fixtures.dir(resource))) {

@@ -34,19 +34,27 @@ public final class KvCache implements AutoCloseable {
     return fork;
   }
 
-  /** Begins an empty sequence with full blocks that others have written. */
-  void adopt(List<KvStore.Block> full) {
+  /**
+   * Begins an empty sequence with the first {@code length} positions of blocks that others have
+   * written, and may still be writing behind them.
+   */
+  void adopt(List<KvStore.Block> others, int length) {
     checkOpen();
     if (count > 0) {
-      throw new IllegalStateException("expected an empty sequence, found " + length + " positions");
+      throw new IllegalStateException(
+          "expected an empty sequence, found " + this.length + " positions");
     }
-    blocks = full.toArray(new KvStore.Block[Math.max(1, full.size())]);
-    count = full.size();
-    length = count * store.blockLength();
+    blocks = others.toArray(new KvStore.Block[Math.max(1, others.size())]);
+    count = others.size();
+    this.length = length;
+    shared = true; // the last one, unless it is full
     store.share(blocks, count);
   }
 
-  /** Block {@code i}, which is full, with one more owner. */
+  /**
+   * Block {@code i} with one more owner, who may read what is there now: this sequence goes on
+   * writing behind that.
+   */
   KvStore.Block share(int i) {
     checkOpen();
     store.share(new KvStore.Block[] {blocks[i]}, 1);

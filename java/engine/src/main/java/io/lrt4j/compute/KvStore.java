@@ -208,14 +208,26 @@ public final class KvStore implements AutoCloseable {
     }
   }
 
-  /** The same block if it has one owner, else a copy in its place. */
+  /**
+   * The same block if it has one owner, else a copy in its place.
+   *
+   * @throws CacheMemoryException if there is no memory for that
+   */
   Block own(Block block) {
+    Block copy;
     synchronized (lock) {
       if (block.references == 1) {
         return block;
       }
+      try {
+        copy = take();
+      } catch (CacheMemoryException e) {
+        if (block.references == 1) { // the other owner was a beginning that had to go
+          return block;
+        }
+        throw e;
+      }
     }
-    Block copy = take();
     backend.copyRows(block.data, 0, copy.data, 0, rows());
     release(block);
     return copy;

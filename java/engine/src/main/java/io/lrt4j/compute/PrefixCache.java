@@ -5,22 +5,34 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
+import java.util.Objects;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Beginnings of sequences that were read before: a system prompt, examples, a conversation that
- * goes on. Full blocks of keys and values are found by what they continue and by their tokens, and
- * shared; nothing is copied, and what is computed from them is the same to the bit. Final hidden
- * states, which a reasoning network needs of every token, can be kept with them. The least recently
- * used go first: when the share of the memory that this may take is used up, or when a sequence
- * needs it. Shared by threads.
+ * goes on. Blocks of keys and values are found by what they continue and by the tokens that they
+ * begin with, and shared, the last one of a sequence too, full or not: its first owner goes on
+ * writing behind what is known of it, and whoever wants to go on otherwise has a copy of his own,
+ * as of a fork. What is computed from them is the same to the bit. Final hidden states, which a
+ * reasoning network needs of every token, can be kept with them. The least recently used go first:
+ * when the share of the memory that this may take is used up, or when a sequence needs it. Shared
+ * by threads.
  */
 public final class PrefixCache implements AutoCloseable {
   /**
-   * Where a block stands: behind which other, 0 for none, and with which tokens. Numbers of blocks
-   * are never used again, so what follows one that is gone is never found.
+   * Tokens of a block that are worth a copy of it. What all prompts of a chat template begin with
+   * is less.
    */
-  private static final class Place {
+  static final int LEAST = 8;
+
+  /**
+   * Where a block stands: behind which other, 0 for none, and with which tokens. Numbers of blocks
+   * are never used again, so what follows one that is gone is never found. In order, those that
+   * have most in common are neighbours.
+   */
+  private static final class Place implements Comparable<Place> {
     private final long parent;
     private final int[] tokens;
 
@@ -29,11 +41,28 @@ public final class PrefixCache implements AutoCloseable {
       this.tokens = tokens;
     }
 
+    /** How many tokens both begin with. */
+    int common(Place other) {
+      if (parent != other.parent) {
+        return 0;
+      }
+      int differing = Arrays.mismatch(tokens, other.tokens);
+      return differing < 0 ? tokens.length : differing;
+    }
+
+    boolean beginsWith(Place other) {
+      return common(other) == other.tokens.length;
+    }
+
+    @Override
+    public int compareTo(Place other) {
+      int order = Long.compare(parent, other.parent);
+      return order == 0 ? Arrays.compare(tokens, other.tokens) : order;
+    }
+
     @Override
     public boolean equals(@Nullable Object other) {
-      return other instanceof Place place
-          && parent == place.parent
-          && Arrays.equals(tokens, place.tokens);
+      return other instanceof Place place && compareTo(place) == 0;
     }
 
     @Override
@@ -56,7 +85,9 @@ public final class PrefixCache implements AutoCloseable {
   private final int hiddenSize;
   private final long hiddenBytes; // of a block
   private final long most; // entries
+  private final int least; // tokens that are looked for
   private final Map<Place, Entry> entries = new LinkedHashMap<>(16, 0.75f, true); // oldest first
+  private final NavigableSet<Place> places = new TreeSet<>(); // of them; none begins with another
   private long numbers;
 
   /**
@@ -71,6 +102,7 @@ public final class PrefixCache implements AutoCloseable {
     this.store = store;
     this.hiddenSize = hiddenSize;
     lock = memory;
+    least = Math.min(LEAST, store.blockLength());
     hiddenBytes = DType.F32.bytes((long) store.blockLength() * hiddenSize);
     most = bytes / (store.blockBytes() + hiddenBytes);
     memory.add(this);
@@ -89,69 +121,106 @@ public final class PrefixCache implements AutoCloseable {
    * @return how many tokens are there
    */
   public int restore(int[] tokens, KvCache cache, @Nullable Tensor hidden) {
-    int length = store.blockLength();
     synchronized (lock) {
-      List<Place> places = new ArrayList<>();
+      List<Place> used = new ArrayList<>();
       List<KvStore.Block> blocks = new ArrayList<>();
       long parent = 0;
-      for (int at = 0; at + length < tokens.length; at += length) {
-        Place place = new Place(parent, Arrays.copyOfRange(tokens, at, at + length));
-        Entry entry = entries.get(place);
-        if (entry == null) {
+      int known = 0;
+      while (known == blocks.size() * store.blockLength()) {
+        Place wanted = place(parent, tokens, known);
+        Place nearest = nearest(wanted);
+        if (nearest == null) {
           break;
         }
-        if (hidden != null) {
-          if (entry.hidden == null) {
-            break;
-          }
-          backend.copyRows(entry.hidden, 0, hidden, at, length);
+        Entry entry = Objects.requireNonNull(entries.get(nearest));
+        int common = Math.min(nearest.common(wanted), tokens.length - 1 - known);
+        if (common < least || (hidden != null && entry.hidden == null)) {
+          break;
         }
-        places.add(place);
+        if (hidden != null && entry.hidden != null) {
+          backend.copyRows(entry.hidden, 0, hidden, known, common);
+        }
+        used.add(nearest);
         blocks.add(entry.block);
         parent = entry.number;
+        known += common;
       }
-      cache.adopt(blocks);
-      places.reversed().forEach(entries::get); // so that no block outlives what it continues
-      return blocks.size() * length;
+      cache.adopt(blocks, known);
+      touch(used);
+      return known;
     }
   }
 
+  /** The block behind {@code parent} with the tokens from {@code at} on, as many as there are. */
+  private Place place(long parent, int[] tokens, int at) {
+    int end = Math.min(tokens.length, at + store.blockLength());
+    return new Place(parent, Arrays.copyOfRange(tokens, at, end));
+  }
+
+  /** One of those that have most in common with it; null if there is none. */
+  private @Nullable Place nearest(Place wanted) {
+    Place before = places.floor(wanted);
+    Place behind = places.ceiling(wanted);
+    if (before == null || behind == null) {
+      return before == null ? behind : before;
+    }
+    return before.common(wanted) >= behind.common(wanted) ? before : behind;
+  }
+
+  /** They were used just now, the first of a sequence last: no block outlives what it continues. */
+  private void touch(List<Place> used) {
+    used.reversed().forEach(entries::get);
+  }
+
   /**
-   * Remembers the full blocks of a sequence that has been read.
+   * Remembers the blocks of a sequence that has been read, the last one up to its present end.
    *
+   * @param tokens all of the sequence's
    * @param hidden final hidden states of its tokens, [at least n, d]; null if there are none
    */
   public void keep(int[] tokens, KvCache cache, @Nullable Tensor hidden) {
     int length = store.blockLength();
     synchronized (lock) {
+      List<Place> used = new ArrayList<>();
       long parent = 0;
       // Never more than it may hold, or a sequence's end would push out its beginning.
-      int last = (int) Math.min(tokens.length / length, most);
-      for (int i = 0; i < last; i++) {
-        Place place = new Place(parent, Arrays.copyOfRange(tokens, i * length, (i + 1) * length));
-        Entry entry = entries.get(place);
-        if (entry == null) {
-          if (entries.size() == most) {
-            evict();
-          }
+      for (int at = 0; tokens.length - at >= least && used.size() < most; at += length) {
+        Place place = place(parent, tokens, at);
+        Place known = places.ceiling(place);
+        if (known == null || !known.beginsWith(place)) {
+          makeRoom(place);
           if (hidden != null && hiddenSize > 0 && !lock.offer(hiddenBytes)) {
-            return;
+            break;
           }
-          entry = entry(cache.share(i), hidden, i * length);
-          entries.put(place, entry);
+          known = place;
+          int rows = place.tokens.length;
+          entries.put(place, entry(cache.share(at / length), hidden, at, rows));
+          places.add(place);
         }
-        parent = entry.number;
+        used.add(known);
+        parent = Objects.requireNonNull(entries.get(known)).number;
       }
+      touch(used);
     }
   }
 
-  private Entry entry(KvStore.Block block, @Nullable Tensor hidden, int from) {
+  /** For one more, in place of what it begins with or of what was not used for longest. */
+  private void makeRoom(Place place) {
+    Place shorter = places.floor(place);
+    if (shorter != null && place.beginsWith(shorter)) {
+      drop(shorter, Objects.requireNonNull(entries.remove(shorter)));
+    } else if (entries.size() == most) {
+      evict();
+    }
+  }
+
+  private Entry entry(KvStore.Block block, @Nullable Tensor hidden, int from, int rows) {
     if (hidden == null || hiddenSize == 0) {
       return new Entry(++numbers, block, null, null);
     }
     Memory memory = backend.newMemory();
     Tensor kept = memory.allocate(store.blockLength(), hiddenSize);
-    backend.copyRows(hidden, from, kept, 0, store.blockLength());
+    backend.copyRows(hidden, from, kept, 0, rows);
     return new Entry(++numbers, block, memory, kept);
   }
 
@@ -162,14 +231,19 @@ public final class PrefixCache implements AutoCloseable {
       if (!oldest.hasNext()) {
         return false;
       }
-      Entry entry = oldest.next().getValue();
+      Map.Entry<Place, Entry> gone = oldest.next();
       oldest.remove();
-      store.release(entry.block);
-      if (entry.memory != null) {
-        entry.memory.close();
-        lock.give(hiddenBytes);
-      }
+      drop(gone.getKey(), gone.getValue());
       return true;
+    }
+  }
+
+  private void drop(Place place, Entry entry) {
+    places.remove(place);
+    store.release(entry.block);
+    if (entry.memory != null) {
+      entry.memory.close();
+      lock.give(hiddenBytes);
     }
   }
 
