@@ -25,6 +25,7 @@ final class VectorProjection implements AutoCloseable {
   private static final int TASKS_PER_THREAD =
       8; // so that a thread that is put aside leaves little behind
   private static final int TILE = 4;
+  private static final int NARROW_BLOCK = 24; // whole vectors, and whole threes
 
   private static final VectorShuffle<Float> EVEN = VectorShuffle.fromOp(F, i -> 2 * i % N);
   private static final VectorShuffle<Float> ODD = VectorShuffle.fromOp(F, i -> (2 * i + 1) % N);
@@ -34,6 +35,7 @@ final class VectorProjection implements AutoCloseable {
   private final float[][] lanes; // of a tile, per worker
   private final float[][] sums; // of four rows of a block, per worker
   private final Scratch panels = new Scratch(); // widened weights, per worker
+  private final Scratch packs = new Scratch();
   private final VectorPanels rounded;
   private final Workers.Job prepareJob = this::prepareRow;
   private final Workers.Job gateJob = this::gateRow;
@@ -54,6 +56,8 @@ final class VectorProjection implements AutoCloseable {
   private float[] input = {}; // rows of whole tiles: split, if need be, then plain
   private int plain; // where the plain rows begin
   private boolean split;
+  private boolean narrow; // whether split rows go through NarrowTile
+  private MemorySegment packed = MemorySegment.NULL; // those rows once more
   private boolean widens; // whether there are weights that many rows want widened
   private boolean q8; // whether there are weights of that type
   private boolean q4;
@@ -120,6 +124,10 @@ final class VectorProjection implements AutoCloseable {
       rounded.begin(DType.Q4, rows, in);
     }
     int whole = Math.multiplyExact((rows + TILE - 1) / TILE * TILE, in); // of whole tiles
+    narrow = NarrowTile.WANTED && split && rows > 2; // two have a tile of their own
+    if (narrow) {
+      packed = packs.ensure(NarrowTile.bytes(rows, in));
+    }
     plain = split ? whole : 0;
     int size = Math.addExact(plain, whole);
     if (input.length < size) {
@@ -134,12 +142,14 @@ final class VectorProjection implements AutoCloseable {
 
   private void product() {
     int out = projection.out();
+    int unit = narrow ? NARROW_BLOCK : TILE;
     if (rows == 1 || (rows <= TILE && !widens)) { // each weight is wanted once
       int wanted = out / (workers.size() * TASKS_PER_THREAD);
-      block = Math.max(LEAST_BLOCK, (wanted + TILE - 1) / TILE * TILE);
+      int least = narrow ? NARROW_BLOCK : LEAST_BLOCK;
+      block = Math.max(least, (wanted + unit - 1) / unit * unit);
     } else {
-      int fitting = PANEL / in / TILE * TILE;
-      block = Math.min(Math.max(fitting, TILE), LARGEST_BLOCK);
+      int fitting = (narrow && !widens ? 2 * PANEL : PANEL) / in / unit * unit;
+      block = Math.min(Math.max(fitting, unit), LARGEST_BLOCK / unit * unit);
       panelBytes = (long) block * in * 4;
       panel = panels.ensure(workers.size() * panelBytes);
     }
@@ -216,8 +226,14 @@ final class VectorProjection implements AutoCloseable {
     for (int k = 0; k < body; k += 2 * N) {
       FloatVector a = FloatVector.fromArray(F, input, from + k);
       FloatVector b = FloatVector.fromArray(F, input, from + k + N);
-      a.rearrange(EVEN).blend(b.rearrange(EVEN), UPPER).intoArray(input, to + k);
-      a.rearrange(ODD).blend(b.rearrange(ODD), UPPER).intoArray(input, to + k + N);
+      FloatVector even = a.rearrange(EVEN).blend(b.rearrange(EVEN), UPPER);
+      FloatVector odd = a.rearrange(ODD).blend(b.rearrange(ODD), UPPER);
+      even.intoArray(input, to + k);
+      odd.intoArray(input, to + k + N);
+      if (narrow) {
+        even.intoMemorySegment(packed, NarrowTile.at(row, k, in), LE);
+        odd.intoMemorySegment(packed, NarrowTile.at(row, k + N, in), LE);
+      }
     }
   }
 
@@ -281,6 +297,16 @@ final class VectorProjection implements AutoCloseable {
     }
     float[] tile = lanes[worker];
     float[] sum = sums[worker];
+    if (narrow && kernel.splitInput() && to - from >= NarrowTile.OUTPUTS) {
+      boolean wide = kernel instanceof F16Dot;
+      for (int row = 0; row < rows; row += TILE) {
+        narrowTile(row, to - from, weights, first, stride, wide, body, tile, sum);
+        for (int i = 0; i < Math.min(TILE, rows - row); i++) {
+          finish(row + i, weight, bias, from, to, col, body, sum, i * block);
+        }
+      }
+      return;
+    }
     int quarter = (to - from) / TILE;
     int four = TILE * quarter;
     for (int row = 0; row < rows; row += TILE) {
@@ -304,6 +330,38 @@ final class VectorProjection implements AutoCloseable {
       for (int i = 0; i < some; i++) {
         singles(kernel, row + i, weight, from + four, to, body, sum, i * block + four);
         finish(row + i, weight, bias, from, to, col, body, sum, i * block);
+      }
+    }
+  }
+
+  /**
+   * Four rows, with vectors of 256 bits: the three weights of a step lie a third of the block
+   * apart. Outputs that are left over go through a last step with some of those before them.
+   */
+  private void narrowTile(
+      int row,
+      int outputs,
+      MemorySegment weights,
+      long first,
+      long stride,
+      boolean wide,
+      int body,
+      float[] tile,
+      float[] sum) {
+    int third = outputs / NarrowTile.OUTPUTS;
+    int steps = outputs % NarrowTile.OUTPUTS == 0 ? third : third + 1;
+    long x = NarrowTile.at(row, 0, in);
+    for (int step = 0; step < steps; step++) {
+      int o = step < third ? step : outputs - NarrowTile.OUTPUTS;
+      int apart = step < third ? third : 1;
+      long at = first + o * stride;
+      if (wide) {
+        NarrowTile.dot4x3(packed, x, weights, at, apart * stride, body, tile, -rows);
+      } else {
+        NarrowTile.dot4x3Bf16(packed, x, weights, at, apart * stride, body, tile, -rows);
+      }
+      for (int i = 0; i < TILE; i++) {
+        NarrowTile.sums(tile, NarrowTile.OUTPUTS * i * N, sum, i * block + o, apart);
       }
     }
   }
@@ -407,6 +465,7 @@ final class VectorProjection implements AutoCloseable {
   @Override
   public void close() {
     panels.close();
+    packs.close();
     rounded.close();
   }
 }
