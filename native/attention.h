@@ -80,25 +80,29 @@ INLINE void widen_two(ivec two, vec *first, vec *second) {
   *second = (vec)_mm512_cvtph_ps(_mm512_extracti64x4_epi64(apart, 1));
 }
 #elif W == 8
-/* As above. */
-INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
-  __m256 a[8];
-  __m256 b[8];
-  UNROLL for (int i = 0; i < 8; i++) { /* half rows 0 … 3 beside 4 … 7 */
-    const char *row = rows + i % 4 * step + i / 4 * 16;
+/* The transpose of 16 bytes of W rows: fours[k] has the rows' bytes 4 k … 4 k + 3. */
+INLINE void transpose_half(const char *rows, int64_t step, ivec fours[4]) {
+  __m256 a[4];
+  __m256 b[4];
+  UNROLL for (int i = 0; i < 4; i++) { /* rows 0 … 3 beside 4 … 7 */
+    const char *row = rows + i * step;
     __m256 first = _mm256_castps128_ps256(_mm_loadu_ps((const float *)row));
     a[i] = _mm256_insertf128_ps(first, _mm_loadu_ps((const float *)(row + 4 * step)), 1);
   }
-  UNROLL for (int i = 0; i < 8; i += 2) {
+  UNROLL for (int i = 0; i < 4; i += 2) {
     b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
   }
-  UNROLL for (int i = 0; i < 8; i += 4) {
-    UNROLL for (int j = 0; j < 2; j++) {
-      fours[i + 2 * j] = (ivec)_mm256_unpacklo_pd((__m256d)b[i + j], (__m256d)b[i + 2 + j]);
-      fours[i + 2 * j + 1] = (ivec)_mm256_unpackhi_pd((__m256d)b[i + j], (__m256d)b[i + 2 + j]);
-    }
+  UNROLL for (int j = 0; j < 2; j++) {
+    fours[2 * j] = (ivec)_mm256_unpacklo_pd((__m256d)b[j], (__m256d)b[2 + j]);
+    fours[2 * j + 1] = (ivec)_mm256_unpackhi_pd((__m256d)b[j], (__m256d)b[2 + j]);
   }
+}
+
+/* As above. */
+INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
+  transpose_half(rows, step, fours);
+  transpose_half(rows + 16, step, fours + 4);
 }
 
 INLINE void transpose_square(const float *rows, int64_t dim, vec columns[W]) {
@@ -117,6 +121,15 @@ INLINE void widen_two(ivec two, vec *first, vec *second) {
 #endif
 
 #if W >= 8
+/* The scales of W rows of q8. */
+INLINE vec scales_of(const char *rows, int64_t step) {
+  uint16_t scales[W];
+  for (int i = 0; i < W; i++) {
+    memcpy(&scales[i], rows + i * step, sizeof scales[i]);
+  }
+  return halves(scales);
+}
+
 /* W rows' columns, `square_width` of them: transposed as they lie, then widened, which are fewer steps. */
 typedef struct {
   ivec fours[8];
@@ -137,11 +150,7 @@ INLINE void begin_square(const int dtype, const char *rows, int64_t at, int64_t 
   if (dtype == LRT_DTYPE_F16) {
     transpose_fours(from, step, of->fours);
   } else if (dtype == LRT_DTYPE_Q8) {
-    uint16_t scales[W];
-    for (int i = 0; i < W; i++) {
-      memcpy(&scales[i], from + i * step, sizeof scales[i]);
-    }
-    of->scales = halves(scales);
+    of->scales = scales_of(from, step);
     transpose_fours(from + 2, step, of->fours);
   }
 }
@@ -172,6 +181,55 @@ INLINE void store_columns(const int dtype, const char *rows, int64_t at, int64_t
   }
 }
 
+/* Adds the products of queries and a square's columns, which are elements c, c + 1, … of W rows `from` on. */
+INLINE void add_square(const int dtype, const int squares, int queries, const float *const *x, const char *from,
+                       int c, int dim, vec sums[TILE_ROWS]) {
+#if W == 8
+  (void)squares;
+  const int64_t step = lrt_bytes(dtype, dim);
+  const char *square = from + lrt_bytes(dtype, c);
+  const vec scales = dtype == LRT_DTYPE_Q8 ? scales_of(square, step) : all(0);
+  const int in_four = dtype == LRT_DTYPE_Q8 ? 4 : dtype == LRT_DTYPE_F16 ? 2 : 1; /* columns */
+  UNROLL for (int half = 0; half < 2; half++) { /* 16 registers hold no whole square and sums */
+    ivec fours[4];
+    transpose_half(square + (dtype == LRT_DTYPE_Q8 ? 2 : 0) + half * 16, step, fours);
+    UNROLL for (int i = 0; i < 4; i++) {
+      vec column[4];
+      if (dtype == LRT_DTYPE_F16) {
+        widen_two(fours[i], &column[0], &column[1]);
+      }
+      UNROLL for (int j = 0; j < in_four; j++) {
+        if (dtype == LRT_DTYPE_F32) {
+          column[j] = (vec)fours[i];
+        } else if (dtype == LRT_DTYPE_Q8) {
+          column[j] = __builtin_convertvector(fours[i] << (24 - j * 8) >> 24, vec) * scales;
+        }
+        int at = c + (half * 4 + i) * in_four + j;
+        UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(x[q][at]), column[j]); }
+      }
+    }
+  }
+#else
+  square of;
+  begin_square(dtype, from, c, dim, &of);
+  UNROLL for (int part = 0; part < square_width(dtype) / 16; part++) {
+    vec column[16];
+    widen_columns(dtype, &of, part, from, c, dim, column);
+    int at = c + part * 16;
+    if (dtype != LRT_DTYPE_F32 && squares > 1) { /* one or two queries: columns are used up as they come */
+      UNROLL for (int i = 0; i < 16; i++) {
+        UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(x[q][at + i]), column[i]); }
+      }
+    } else {
+      UNROLL_TWO for (int q = 0; q < queries; q++) {
+        const float *a = x[q] + at;
+        UNROLL for (int i = 0; i < 16; i++) { add_product(&sums[q], all(a[i]), column[i]); }
+      }
+    }
+  }
+#endif
+}
+
 /*
  * Scores of few queries with `squares` times W positions, rows [n, dim]: columns go from registers
  * into sums, which add in the same order as those of many queries. A sum waits for itself, so that
@@ -189,33 +247,14 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
   }
   for (int c = 0; c < dim; c += width) {
     UNROLL for (int s = 0; s < squares; s++) {
-      const char *from = rows + lrt_bytes(dtype, s * W * (int64_t)dim);
-      square of;
-      begin_square(dtype, from, c, dim, &of);
-      UNROLL for (int part = 0; part < width / part_width(dtype); part++) {
-        vec column[16];
-        widen_columns(dtype, &of, part, from, c, dim, column);
-        UNROLL for (int i = 0; part == 0 && i < bytes; i += LINE) { /* as they lie, and behind what is read now */
-          int64_t line = (c / width * squares + s) * bytes + i;
-          ask_soon(dtype, next + line);
-          if (squares == 1) {
-            __builtin_prefetch(values + line, 0, 2);
-          }
-        }
-        int at = c + part * 16;
-        if (dtype != LRT_DTYPE_F32 && squares > 1) { /* one or two queries: columns are used up as they come */
-          UNROLL for (int i = 0; i < 16; i++) {
-            UNROLL_TWO for (int q = 0; q < queries; q++) {
-              add_product(&sums[s][q], all(x[q][at + i]), column[i]);
-            }
-          }
-        } else {
-          UNROLL_TWO for (int q = 0; q < queries; q++) {
-            const float *a = x[q] + at;
-            UNROLL for (int i = 0; i < part_width(dtype); i++) { add_product(&sums[s][q], all(a[i]), column[i]); }
-          }
+      UNROLL for (int i = 0; i < bytes; i += LINE) { /* as they lie, and behind what is read now */
+        int64_t line = (c / width * squares + s) * bytes + i;
+        ask_soon(dtype, next + line);
+        if (squares == 1) {
+          __builtin_prefetch(values + line, 0, 2);
         }
       }
+      add_square(dtype, squares, queries, x, rows + lrt_bytes(dtype, s * W * (int64_t)dim), c, dim, sums[s]);
     }
   }
   UNROLL for (int s = 0; s < squares; s++) {
@@ -304,7 +343,7 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
       const int ahead = k + ROWS_AHEAD;
       const char *line = ahead < n ? (const char *)w + lrt_bytes(dtype, at + ahead * w_step)
                                    : (const char *)after + lrt_bytes(dtype, at + (ahead - n) * w_step);
-      UNROLL for (int v = 0; v < vectors; v += dtype == LRT_DTYPE_Q8 ? LINE / W : 1) {
+      UNROLL for (int v = 0; v < vectors; v += LINE / (W * (int)lrt_bytes(dtype, LRT_BLOCK) / LRT_BLOCK)) {
         ask_soon(dtype, line + lrt_bytes(dtype, v * W));
       }
     }
