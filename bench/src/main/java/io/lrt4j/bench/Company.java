@@ -27,11 +27,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Several callers on one engine. {@code throughput BACKEND MODEL}: how fast 1, 4 and 16 of them are
- * answered, in turns in one process. {@code latency BACKEND MODEL}: how soon a short question is,
- * while a long one is read. {@code again BACKEND MODEL}: how soon one is that begins as one before.
- * {@code memory BACKEND MODEL}: what the process takes when 32,000 tokens are asked for and 20
- * come, and when 64 samples share 1 GiB. {@code soak BACKEND MODEL QUESTIONS}: mixed questions from
- * 8 threads, every answer compared with the one given alone, and the memory that the process takes.
+ * answered, in turns in one process. {@code short BACKEND MODEL}: how many short questions with
+ * answers of a few tokens are. {@code latency BACKEND MODEL}: how soon a short question is, while a
+ * long one is read. {@code again BACKEND MODEL}: how soon one is that begins as one before. {@code
+ * memory BACKEND MODEL}: what the process takes when 32,000 tokens are asked for and 20 come, and
+ * when 64 samples share 1 GiB. {@code soak BACKEND MODEL QUESTIONS}: mixed questions from 8
+ * threads, every answer compared with the one given alone, and the memory that the process takes.
  * What follows says how numbers are kept: {@code f16} or {@code kv-q8} for keys and values, {@code
  * bf16}, {@code q8} or {@code q4} for weights.
  */
@@ -44,6 +45,7 @@ final class Company {
   private static final int KINDS = 60;
   private static final int LONG = 2000;
   private static final int SHORT = 16;
+  private static final int[] FEW = {1, 4, 16};
   private static final int[] QUESTIONS = {16, 40, 60, 100};
   private static final int TIMES = 15;
   private static final int SAMPLES = 64;
@@ -70,6 +72,11 @@ final class Company {
           throughput(engine);
         }
       }
+      case "short" -> {
+        try (Engine engine = Engine.load(model, options)) {
+          shortOnes(engine);
+        }
+      }
       case "latency" -> {
         try (Engine engine = Engine.load(model, options.withPrefixReuse(false))) {
           firstToken(engine);
@@ -88,7 +95,7 @@ final class Company {
       }
       default ->
           throw new IllegalArgumentException(
-              "expected throughput, latency, again, memory or soak: " + args[0]);
+              "expected throughput, short, latency, again, memory or soak: " + args[0]);
     }
   }
 
@@ -148,6 +155,47 @@ final class Company {
     long end = System.nanoTime();
     double tokens = (double) callers * ANSWER;
     return new double[] {tokens / (end - begun[0]) * 1e9, tokens / (end - start) * 1e9};
+  }
+
+  /** Questions per second: those of a caller have all but two tokens in common. */
+  private static void shortOnes(Engine engine) throws Exception {
+    System.out.println(engine.describe());
+    System.out.println("callers  questions/s with answers of " + Arrays.toString(FEW) + " tokens");
+    for (int round = 0; round <= ROUNDS; round++) {
+      for (int callers : CALLERS) {
+        StringBuilder line = new StringBuilder("%7d".formatted(callers));
+        for (int tokens : FEW) {
+          GenerationOptions options =
+              GenerationOptions.builder().temperature(0f).maxTokens(tokens).ignoreEos(true).build();
+          List<Callable<Integer>> tasks = new ArrayList<>();
+          for (int c = 0; c < callers; c++) {
+            SplittableRandom random = new SplittableRandom(100L * round + c);
+            int[] prompt = random.ints(SHORT, 10, 300).toArray();
+            tasks.add(
+                () -> {
+                  int answered = 0;
+                  for (; answered < 32 / (tokens + 3); answered++) {
+                    prompt[SHORT - 2] = random.nextInt(300);
+                    prompt[SHORT - 1] = random.nextInt(300);
+                    var _ = engine.generate(prompt, options);
+                  }
+                  return answered;
+                });
+          }
+          int answered = 0;
+          long start = System.nanoTime();
+          try (var threads = Executors.newFixedThreadPool(callers)) {
+            for (Future<Integer> each : threads.invokeAll(tasks)) {
+              answered += each.get();
+            }
+          }
+          line.append("  %7.2f".formatted(answered / ((System.nanoTime() - start) / 1e9)));
+        }
+        if (round > 0) {
+          System.out.println(line);
+        }
+      }
+    }
   }
 
   /** Milliseconds to the first token of a short question, alone and while a long one is read. */

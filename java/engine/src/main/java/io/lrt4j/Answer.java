@@ -65,9 +65,11 @@ public record Answer(
    * given up included. A GPU is not waited for in between: what it still has to do when the next
    * part begins is counted there.
    *
-   * @param encode running the base model over the question
+   * @param encode running the base model over the question, up to the answer's first logits if no
+   *     latents come between
    * @param reason the reasoning network's forward pass
-   * @param prefill running the base model over latents, closing text and cues
+   * @param prefill running the base model over latents, closing text and cues, up to the answer's
+   *     first logits
    * @param firstToken from the call to the first token of the answer
    * @param decode generating tokens
    * @param total from the call to the end of the answer

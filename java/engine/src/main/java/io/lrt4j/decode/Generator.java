@@ -35,6 +35,7 @@ public final class Generator implements AutoCloseable {
   private final int[] ids = new int[Transformer.CHUNK];
   private Sampler.Buffers buffers = Sampler.Buffers.NONE; // until something is sampled
   private final int width;
+  private boolean followed; // the workspace has the logits after what was appended last
 
   /** A loop that has the model to itself; see the other constructor. */
   public Generator(Transformer model, int width) {
@@ -70,20 +71,33 @@ public final class Generator implements AutoCloseable {
    * @param hidden receives their final hidden states, [n, hidden], or null
    */
   public void prefill(KvCache cache, int[] tokens, @Nullable Tensor hidden) {
-    prefill(cache, tokens, 0, hidden, null);
+    prefill(cache, tokens, 0, hidden, false, null);
   }
 
   /**
    * The same from token {@code from} on: those before are in the cache, and in {@code hidden}.
    *
+   * @param goesOn whether {@link #logits} will be asked for: the step that appends the last token
+   *     makes them, with those of the others that are in it
    * @param cutoff looked at before every chunk of tokens; null if nothing ends it
    * @return whether all tokens were appended
    */
   public boolean prefill(
-      KvCache cache, int[] tokens, int from, @Nullable Tensor hidden, @Nullable Cutoff cutoff) {
+      KvCache cache,
+      int[] tokens,
+      int from,
+      @Nullable Tensor hidden,
+      boolean goesOn,
+      @Nullable Cutoff cutoff) {
     checkIds(tokens);
-    Rows rest = new Prompt(tokens, from, hidden);
-    return turn(cutoff).read(model, w, cache, tokens.length - from, rest);
+    return read(cache, tokens.length - from, new Prompt(tokens, from, hidden, goesOn), cutoff);
+  }
+
+  private boolean read(KvCache cache, int n, Rows rows, @Nullable Cutoff cutoff) {
+    followed = false;
+    boolean all = turn(cutoff).read(model, w, cache, n, rows);
+    followed = all && rows.logits();
+    return all;
   }
 
   /** Turns at the model, between the steps of those who decode, until {@code cutoff} ends it. */
@@ -91,7 +105,7 @@ public final class Generator implements AutoCloseable {
     return scheduler.turn(cutoff);
   }
 
-  /** Appends {@code n} embeddings, [n, hidden], and tokens behind them to a cache. */
+  /** Appends {@code n} embeddings, [n, hidden], and tokens behind them to a cache, to go on. */
   public void prefill(KvCache cache, Tensor embeddings, int n, int[] tokens) {
     prefill(cache, embeddings, n, tokens, null);
   }
@@ -100,8 +114,7 @@ public final class Generator implements AutoCloseable {
   public boolean prefill(
       KvCache cache, Tensor embeddings, int n, int[] tokens, @Nullable Cutoff cutoff) {
     checkIds(tokens);
-    Rows rows = new Latents(embeddings, n, tokens);
-    return turn(cutoff).read(model, w, cache, n + tokens.length, rows);
+    return read(cache, n + tokens.length, new Latents(embeddings, n, tokens), cutoff);
   }
 
   /** A cache is filled with tokens. */
@@ -109,11 +122,13 @@ public final class Generator implements AutoCloseable {
     private final int[] tokens;
     private final int begin; // of them that are to be read
     private final @Nullable Tensor hiddenStates; // for all of them, or null
+    private final boolean goesOn;
 
-    Prompt(int[] tokens, int begin, @Nullable Tensor hiddenStates) {
+    Prompt(int[] tokens, int begin, @Nullable Tensor hiddenStates, boolean goesOn) {
       this.tokens = tokens;
       this.begin = begin;
       this.hiddenStates = hiddenStates;
+      this.goesOn = goesOn;
     }
 
     @Override
@@ -132,6 +147,11 @@ public final class Generator implements AutoCloseable {
       if (hiddenStates != null) {
         ops.copyRows(hidden, at, hiddenStates, begin + from, rows);
       }
+    }
+
+    @Override
+    public boolean logits() {
+      return goesOn;
     }
   }
 
@@ -166,6 +186,11 @@ public final class Generator implements AutoCloseable {
     @Override
     public void take(Tensor hidden, int at, int from, int rows) {
       ops.copyRows(hidden, at, w.headInput, 0, 1);
+    }
+
+    @Override
+    public boolean logits() {
+      return true;
     }
   }
 
@@ -212,7 +237,11 @@ public final class Generator implements AutoCloseable {
 
   /** The same, or null if {@code cutoff} ended it. */
   public @Nullable Tensor logits(@Nullable Cutoff cutoff) {
-    return turn(cutoff).take(() -> model.logits(1, w)) ? w.logits : null;
+    boolean made =
+        followed
+            ? cutoff == null || !cutoff.isReached()
+            : turn(cutoff).take(() -> model.logits(1, w));
+    return made ? w.logits : null;
   }
 
   /**
@@ -220,6 +249,7 @@ public final class Generator implements AutoCloseable {
    * from} on; null if {@code cutoff} ended it.
    */
   public @Nullable Tensor logits(Tensor hidden, int from, int rows, @Nullable Cutoff cutoff) {
+    followed = false;
     Runnable head =
         () -> {
           ops.copyRows(hidden, from, w.headInput, 0, rows);
@@ -250,6 +280,7 @@ public final class Generator implements AutoCloseable {
     for (int i = 0; i < sequences.size(); i++) {
       sequences.get(i).take(ops, firstLogits, 0, summaries[0], summed, buffers);
     }
+    followed = false; // steps come
     Sequence[] open = sequences.toArray(new Sequence[0]);
     // Samples whose turn has not come hold no memory of their own.
     long fitting = width;

@@ -175,21 +175,17 @@ public final class Transformer implements AutoCloseable {
     ops.project(w.headInput, rows, head, w.logits);
   }
 
-  /** w.logits = head of every run's last row, which was wanted. */
+  /** w.logits = head of every run's last row: what follows each sequence, in the batch's order. */
   public void logitsOfLastRows(Batch batch, Workspace w) {
-    logitsOfLastRows(batch, batch.runs(), w);
+    for (int run = 0; run < batch.runs(); run++) {
+      toHead(batch, run, run, w);
+    }
+    logits(batch.runs(), w);
   }
 
-  /**
-   * w.logits = head of the last row of each of the first {@code runs} runs: what follows those
-   * sequences, in the order of the batch.
-   */
-  public void logitsOfLastRows(Batch batch, int runs, Workspace w) {
-    Batch wanted = batch.wanted();
-    for (int run = 0; run < runs; run++) {
-      ops.copyRows(w.hidden, wanted.firstRow(run + 1) - 1, w.headInput, run, 1);
-    }
-    logits(runs, w);
+  /** Row {@code at} of w.headInput = final hidden state of a run's last row. */
+  public void toHead(Batch batch, int run, int at, Workspace w) {
+    ops.copyRows(w.hidden, batch.wanted().firstRow(run + 1) - 1, w.headInput, at, 1);
   }
 
   @Override

@@ -330,7 +330,8 @@ public final class Session implements AutoCloseable {
     // Questions that need no hidden states leave them for those that do.
     Tensor states = reasons(mode) || (remembers && prefixes.keepsHidden()) ? hidden(n) : null;
     cached = remembers ? prefixes.restore(job.prompt, cache, states) : 0;
-    boolean encoded = generator.prefill(cache, job.prompt, cached, states, job.cutoff);
+    boolean encoded =
+        generator.prefill(cache, job.prompt, cached, states, !reasons(mode), job.cutoff);
     if (encoded && remembers) {
       prefixes.keep(job.prompt, cache, states);
     }
@@ -572,7 +573,7 @@ public final class Session implements AutoCloseable {
     Cutoff interrupt = Cutoff.interrupt();
     boolean read;
     try {
-      read = generator.prefill(emptyCache(), ids.clone(), 0, hidden(n), interrupt);
+      read = generator.prefill(emptyCache(), ids.clone(), 0, hidden(n), false, interrupt);
     } finally {
       closeCache();
     }

@@ -23,4 +23,12 @@ public interface Rows {
    * it wanted, from row {@code at} of {@code hidden} on.
    */
   void take(Tensor hidden, int at, int from, int rows);
+
+  /**
+   * Whether what follows the last row is wanted: its logits, then in the first row of those of the
+   * caller's workspace. The head is read once for it and for all who decode in the same step.
+   */
+  default boolean logits() {
+    return false;
+  }
 }

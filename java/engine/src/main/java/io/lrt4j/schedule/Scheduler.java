@@ -23,10 +23,10 @@ import org.jspecify.annotations.Nullable;
  * beside them questions (latents, a network's input) are read, no more than {@link #READ_BESIDE}
  * rows at a time, so that a long question holds up those who are decoding by no more than that, and
  * shares them evenly with other questions, so that a short one does not wait for a long one: a step
- * that reads one to its end has no more than {@link #READ_BESIDE} rows of those that it does not.
- * Whose client has waited longest chooses the model; single pieces of work, which are short, come
- * first. As a row's result does not depend on what is computed with it, an answer in company is the
- * answer alone, bit for bit.
+ * that reads one to its end has no more than {@link #READ_BESIDE} rows of those that it does not,
+ * and reads the head for it as for those that decode. Whose client has waited longest chooses the
+ * model; single pieces of work, which are short, come first. As a row's result does not depend on
+ * what is computed with it, an answer in company is the answer alone, bit for bit.
  *
  * <p>A step waits a moment for callers that are still busy with their last one, but not again for
  * one that made it wait in vain, until that one comes back, and for whoever has just been read to
@@ -123,6 +123,11 @@ public final class Scheduler implements AutoCloseable {
      */
     public boolean step() {
       return Scheduler.this.run(this);
+    }
+
+    /** Whether the step under way reads it to its end, and what follows is wanted. */
+    private boolean ends() {
+      return input != null && input.logits() && rows == left;
     }
 
     /** Its caller wants nothing more. */
@@ -487,7 +492,7 @@ public final class Scheduler implements AutoCloseable {
       Transformer model = first.lane().model;
       model.embed(first.ids, 0, first.batch().rows(), first.w().x);
       model.forward(first.batch(), first.w());
-      model.logitsOfLastRows(first.batch(), first.batch().runs(), first.w());
+      model.logitsOfLastRows(first.batch(), first.w());
       if (first.summaries.length > 0) {
         model.backend().summarize(first.w().logits, 0, first.batch().runs(), first.summaries);
       }
@@ -499,6 +504,9 @@ public final class Scheduler implements AutoCloseable {
       batch.read(Objects.requireNonNull(first.cache), first.rows, wanted);
       first.lane().model.forward(batch, w);
       first.input.take(w.hidden, 0, first.done + first.rows - wanted, wanted);
+      if (first.ends()) {
+        first.lane().model.logitsOfLastRows(batch, w);
+      }
     }
   }
 
@@ -506,7 +514,7 @@ public final class Scheduler implements AutoCloseable {
     Transformer model = lane.model;
     Workspace w = lane.workspace;
     if (w == null) {
-      w = model.newWorkspace(lane.ids.length, SLOTS);
+      w = model.newWorkspace(lane.ids.length, SLOTS + READERS);
       lane.workspace = w;
     }
     Batch shared = lane.shared.clear();
@@ -529,10 +537,17 @@ public final class Scheduler implements AutoCloseable {
       shared.read(Objects.requireNonNull(reader.cache), reader.rows, wanted);
     }
     model.forward(shared, w);
-    if (sequences > 0) {
-      model.logitsOfLastRows(shared, sequences, w);
+    int heads = 0;
+    for (int run = 0; run < shared.runs(); run++) {
+      if (run < sequences || group[decoding + run - sequences].ends()) {
+        model.toHead(shared, run, heads++, w);
+      }
+    }
+    if (heads > 0) {
+      model.logits(heads, w);
     }
     handOut(lane, w, sequences);
+    int head = sequences;
     Batch wantedRows = shared.wanted();
     for (int i = decoding; i < groupSize; i++) {
       Client reader = group[i];
@@ -540,6 +555,9 @@ public final class Scheduler implements AutoCloseable {
       int wanted = shared.wanted(run);
       Objects.requireNonNull(reader.input)
           .take(w.hidden, wantedRows.firstRow(run), reader.done + reader.rows - wanted, wanted);
+      if (reader.ends()) {
+        model.backend().copyRows(w.logits, head++, reader.w().logits, 0, 1);
+      }
     }
   }
 

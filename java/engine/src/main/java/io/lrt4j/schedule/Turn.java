@@ -29,6 +29,9 @@ public interface Turn {
             model.forward(batch.clear().read(cache, rows, wanted), w);
             input.take(w.hidden, 0, at + rows - wanted, wanted);
           }
+          if (input.logits()) {
+            model.logitsOfLastRows(batch, w);
+          }
           return true;
         }
       };

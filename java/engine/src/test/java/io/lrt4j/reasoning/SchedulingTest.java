@@ -458,6 +458,34 @@ class SchedulingTest {
     }
   }
 
+  /** Once in a step, for whoever decodes and whoever has been read to his end: a row a token. */
+  @Test
+  void theHeadIsReadOnceForAll() throws InterruptedException {
+    List<Question> questions = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      Mode mode = List.of(Mode.DIRECT, Mode.LATENT, Mode.EXPLICIT).get(i % 3);
+      String text = "What is " + i + "+30? ".repeat(1 + i % 2 * 50);
+      questions.add(Question.of(text).mode(mode).maxTokens(3 + i));
+    }
+    List<Answer> expected = questions.stream().map(m::ask).toList();
+    m.spy.takeSteps();
+    m.spy.takeProducts(0);
+
+    List<Answer> answers = askInStep(questions);
+
+    List<Integer> heads = m.spy.takeProducts(m.model.vocabularySize());
+    List<SpyBackend.Step> steps = m.spy.takeSteps();
+    int layers = m.model.transformer().config().layers();
+    long ofModel = steps.stream().filter(s -> s.layers() == layers).count();
+    assertTrue(heads.size() <= ofModel, heads.size() + " in " + ofModel + " steps");
+    int tokens = answers.stream().mapToInt(a -> a.ids().size()).sum();
+    assertEquals(tokens, heads.stream().mapToInt(Integer::intValue).sum());
+    for (int i = 0; i < answers.size(); i++) {
+      assertEquals(expected.get(i).ids(), answers.get(i).ids());
+      assertEquals(expected.get(i).logprobs(), answers.get(i).logprobs());
+    }
+  }
+
   @Test
   void scoringEndsWithTheChunkUnderWay() {
     int[] ids = new int[700];

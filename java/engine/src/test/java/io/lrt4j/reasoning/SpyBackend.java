@@ -41,6 +41,7 @@ final class SpyBackend {
 
   private final Backend real;
   private final List<Step> steps = new ArrayList<>();
+  private final List<Integer> products = new ArrayList<>();
   private final Deque<Integer> script = new ArrayDeque<>();
   private final List<Run> runs = new ArrayList<>();
   private IntConsumer beforeStep = step -> {};
@@ -65,6 +66,18 @@ final class SpyBackend {
   List<Step> takeSteps() {
     List<Step> taken = List.copyOf(steps);
     steps.clear();
+    return taken;
+  }
+
+  /** Rows of every product so far that gave {@code cols} columns; all are then forgotten. */
+  List<Integer> takeProducts(int cols) {
+    List<Integer> taken = new ArrayList<>();
+    for (int i = 0; i < products.size(); i += 2) {
+      if (products.get(i) == cols) {
+        taken.add(products.get(i + 1));
+      }
+    }
+    products.clear();
     return taken;
   }
 
@@ -103,6 +116,8 @@ final class SpyBackend {
         steps.add(new Step(layers, List.copyOf(runs)));
         layers = 0;
       }
+      case "project" ->
+          products.addAll(List.of(((Tensor) arguments[3]).cols(), (int) arguments[1]));
       case "close" -> closed = true;
       default -> {}
     }
