@@ -237,10 +237,14 @@ final class NarrowTile {
    */
   static void sums(float[] lanes, int at, float[] sums, int to, int step) {
     for (int j = 0; j < OUTPUTS; j++) {
-      int l = at + j * N;
-      float even = (lanes[l] + lanes[l + 4]) + (lanes[l + 2] + lanes[l + 6]);
-      float odd = (lanes[l + 1] + lanes[l + 5]) + (lanes[l + 3] + lanes[l + 7]);
-      sums[to + j * step] = even + odd;
+      sums[to + j * step] = sum(lanes, at + j * N);
     }
+  }
+
+  /** One of those sums. */
+  static float sum(float[] lanes, int at) {
+    float even = (lanes[at] + lanes[at + 4]) + (lanes[at + 2] + lanes[at + 6]);
+    float odd = (lanes[at + 1] + lanes[at + 5]) + (lanes[at + 3] + lanes[at + 7]);
+    return even + odd;
   }
 }

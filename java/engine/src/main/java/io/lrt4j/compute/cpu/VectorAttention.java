@@ -57,7 +57,8 @@ final class VectorAttention implements AutoCloseable {
       tasks += blocks(run) * cache.kvHeads();
     }
     for (Part part : parts) {
-      part.ensure(longest, heads / batch.cache(0).kvHeads(), batch.cache(0).headDim());
+      KvCache cache = batch.cache(0);
+      part.ensure(longest, heads / cache.kvHeads(), cache.headDim(), cache.blockLength());
     }
     workers.run(job, tasks);
   }
@@ -94,6 +95,7 @@ final class VectorAttention implements AutoCloseable {
     private final float[] lanes = new float[TILE * TILE * N];
     private final float[] sums = new float[TILE];
     private final Scratch widened = new Scratch(); // a block's keys or values of one head, as f32
+    private float[] ofKeys = {}; // lanes of a block's keys
     private float[] queries = {}; // [heads of a group, 4, headDim]
     private float[] weights = {}; // [heads of a group, 4, positions]: scores, then exp(score - max)
     private int stride; // from row to row of weights
@@ -107,12 +109,15 @@ final class VectorAttention implements AutoCloseable {
     private int from;
     private int to;
 
-    private void ensure(int positions, int group, int headDim) {
+    private void ensure(int positions, int group, int headDim, int blockLength) {
       if (stride < positions) {
         stride = Math.max(LEAST_POSITIONS, 2 * Integer.highestOneBit(positions)); // seldom again
       }
       if (weights.length < group * TILE * stride) {
         weights = new float[group * TILE * stride];
+      }
+      if (ofKeys.length < blockLength * N) {
+        ofKeys = new float[blockLength * N];
       }
       if (queries.length < group * TILE * headDim) {
         queries = new float[group * TILE * headDim];
@@ -200,11 +205,25 @@ final class VectorAttention implements AutoCloseable {
       int step = rows == 1 ? n / TILE : 1;
       int group = rows == 1 ? 1 : TILE; // from a four to the next
       int fours = n / TILE;
-      for (int i = 0; i < fours; i++) {
-        scoreFour(first, dim, from + i * group, step);
+      if (NarrowTile.WANTED && rows == 1 && dim % N == 0) {
+        scoreRow(first, dim, fours);
+      } else {
+        for (int i = 0; i < fours; i++) {
+          scoreFour(first, dim, from + i * group, step);
+        }
       }
       if (n % TILE != 0) {
         scoreFour(first, dim, to - TILE, 1); // has some of those before it: the same again
+      }
+    }
+
+    /** Scores of one row, of positions p, p + run, p + 2 run, p + 3 run for all p < from + run. */
+    private void scoreRow(int first, int dim, int run) {
+      NarrowAttention.scores(queries, first * dim, dim, data, at, run, ofKeys);
+      int score = first * stride + from - start;
+      float scale = scale(dim);
+      for (int i = 0; i < TILE * run; i++) {
+        weights[score + i % TILE * run + i / TILE] = NarrowTile.sum(ofKeys, i * N) * scale;
       }
     }
 
@@ -290,6 +309,14 @@ final class VectorAttention implements AutoCloseable {
     /** out[row + i, col + c] += Σ weights[first + i, p] v_p[c], over the block. */
     private void mix(int first, int row, int col, int dim) {
       int c = 0;
+      for (; NarrowTile.WANTED && c + NarrowAttention.MIXED <= dim; c += NarrowAttention.MIXED) {
+        for (int i = 0; i < rows; i++) {
+          int weight = (first + i) * stride + from - start;
+          long sum = out.row(row + i) + (col + c) * 4L;
+          NarrowAttention.mix(
+              weights, weight, to - from, data, at + c * 4L, 4L * dim, out.data(), sum);
+        }
+      }
       for (; c + 4 * N <= dim; c += 4 * N) {
         for (int i = 0; i < rows; i++) {
           mixFour((first + i) * stride, dim, c, out.row(row + i) + (col + c) * 4L);
