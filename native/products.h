@@ -2,12 +2,7 @@
 #ifndef PRODUCTS_H
 #define PRODUCTS_H
 
-#include "vectors.h"
-
-/* Panels that few rows take at once, so that they read in several places: more than fit the registers with many rows. */
-#define FEW_ROWS 2
-#define FEW_PANELS (W == 8 ? 2 : TILE_PANELS)
-#define SUM_VECTORS (FEW_PANELS * PARTS)
+#include "bytes.h"
 
 /* What one tile writes where it has some outputs too many: n of each row, with bias and what is there; sums are `width` apart. */
 static void finish_some(int rows, int width, const float *sums, const float *bias, int n, float *y,
@@ -248,89 +243,6 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
     }
   }
   finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
-}
-#endif
-
-#if LEVEL >= 3 || W == 8
-#define UNROLL_BYTES UNROLL
-#else /* they take so many instructions that a loop round them costs nothing */
-#define UNROLL_BYTES
-#endif
-
-/* Four bytes of a row, in every lane. */
-INLINE ivec four_bytes(const int8_t *a) {
-  int32_t bytes;
-  memcpy(&bytes, a, sizeof bytes);
-  return bytes - (ivec){0};
-}
-
-/*
- * Sums of a block, for each lane and row: begin_block, then multiply_bytes for four bytes of every lane (unsigned, 128 or
- * 8 too many) and of each row, which are a_step apart, then end_block; `begin` is what makes up for the 128 too many.
- */
-#if W == 8
-typedef int16_t svec __attribute__((vector_size(4 * W)));
-
-/* Unsigned bytes by signed ones, two and two added in 16 bits: what AVX2 has. */
-INLINE svec byte_pairs(ivec a, ivec b) { return (svec)_mm256_maddubs_epi16((__m256i)a, (__m256i)b); }
-
-/* Two and two added in 32 bits. */
-INLINE ivec sums_of_pairs(svec v) { return (ivec)_mm256_madd_epi16((__m256i)v, _mm256_set1_epi16(1)); }
-
-INLINE ivec begin_block(const int bits, int32_t begin) {
-  (void)bits, (void)begin;
-  return (ivec){0};
-}
-
-INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[TILE_ROWS][SUM_VECTORS],
-                           const ivec *weight, const int8_t *a, int64_t a_step) {
-  ivec byte[SUM_VECTORS];
-  ivec positive[SUM_VECTORS];
-  UNROLL for (int v = 0; v < vectors; v++) {
-    byte[v] = weight[v] ^ (int32_t)0x80808080;
-    positive[v] = (ivec)_mm256_abs_epi8((__m256i)byte[v]);
-  }
-  UNROLL for (int r = 0; r < rows; r++) {
-    ivec four = four_bytes(a + r * a_step);
-    UNROLL for (int v = 0; v < vectors; v++) {
-      if (bits == 4) { /* all of a block fit 16 bits: 32 * 15 * 127 / 2 */
-        whole[r][v] = (ivec)((svec)whole[r][v] + byte_pairs(weight[v], four));
-      } else { /* two fit, if the row takes over the signs: 2 * 128 * 127 */
-        ivec signs = (ivec)_mm256_sign_epi8((__m256i)four, (__m256i)byte[v]);
-        whole[r][v] += sums_of_pairs(byte_pairs(positive[v], signs));
-      }
-    }
-  }
-}
-
-INLINE ivec end_block(const int bits, ivec whole, int32_t begin) {
-  return bits == 4 ? sums_of_pairs((svec)whole) + (begin >> 4) : whole;
-}
-#else
-INLINE ivec begin_block(const int bits, int32_t begin) { return (bits == 8 ? begin : begin >> 4) - (ivec){0}; }
-
-INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[TILE_ROWS][SUM_VECTORS],
-                           const ivec *weight, const int8_t *a, int64_t a_step) {
-  (void)bits;
-  UNROLL for (int r = 0; r < rows; r++) {
-#if LEVEL >= 3
-    ivec four = four_bytes(a + r * a_step);
-    UNROLL for (int v = 0; v < vectors; v++) {
-      whole[r][v] = (ivec)_mm512_dpbusd_epi32((__m512i)whole[r][v], (__m512i)weight[v], (__m512i)four);
-    }
-#else
-    UNROLL for (int v = 0; v < vectors; v++) {
-      for (int byte = 0; byte < 4; byte++) {
-        whole[r][v] += (weight[v] >> 8 * byte & 255) * (int32_t)a[r * a_step + byte];
-      }
-    }
-#endif
-  }
-}
-
-INLINE ivec end_block(const int bits, ivec whole, int32_t begin) {
-  (void)bits, (void)begin;
-  return whole;
 }
 #endif
 
