@@ -137,7 +137,7 @@ final class VectorPanels implements AutoCloseable {
     long panelBytes = kernel.panelBytes(blocks);
     long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
-    int[] ofBlocks = room.blocks(TILE * N * blocks);
+    int[] ofBlocks = room.blocks(TILE * N * (blocks + 1)); // kernels end by storing once more
     long[] at = room.at;
     int run = (panels + PANELS - 1) / PANELS;
     for (int step = 0; step < run; step++) {
