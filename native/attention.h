@@ -18,11 +18,11 @@ INLINE void ask_soon(const int dtype, const char *line) {
   }
 }
 
-#if W >= 8
+#if SQUARES
 /* Adds the products of queries and a square's columns, which are elements c, c + 1, … of W rows `from` on. */
 INLINE void add_square(const int dtype, const int squares, int queries, const float *const *x, const char *from,
                        int c, int dim, vec sums[TILE_ROWS]) {
-#if W == 8
+#if W < 16
   (void)squares;
   const int64_t step = lrt_bytes(dtype, dim);
   const char *square = from + lrt_bytes(dtype, c);
@@ -139,11 +139,12 @@ INLINE void score_few(const int dtype, int queries, const float *const *x, const
 static void transpose(const float *rows, int n, int dim, float *columns) {
   int body = 0;
   int even_dim = 0;
-#if W >= 8
+#if SQUARES
   body = n / W * W;
-  even_dim = dim / W * W;
+  const int columns_at_once = square_width(LRT_DTYPE_F32);
+  even_dim = dim / columns_at_once * columns_at_once;
   for (int p = 0; p < body; p += W) {
-    for (int c = 0; c < even_dim; c += W) {
+    for (int c = 0; c < even_dim; c += columns_at_once) {
       store_columns(LRT_DTYPE_F32, (const char *)rows, (int64_t)p * dim + c, dim, columns + c * COLUMN + p);
     }
   }
@@ -199,7 +200,7 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
 INLINE void accumulate_columns(const int rows, const float *const *x, int n, const int dtype,
                                const void *w, int64_t w_step, int c, int end, float *y, int64_t y_stride,
                                int begin, const void *after) {
-#if W >= 8
+#if SQUARES
   if (rows <= 2) { /* whole rows, as they lie in memory */
     for (; c + 2 * TILE_PANELS * LRT_PANEL <= end; c += 2 * TILE_PANELS * LRT_PANEL) {
       accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
@@ -306,7 +307,7 @@ static const float *rows_of(const lrt_span *span, const void *data, int64_t head
 static void transpose_keys(const lrt_span *span, int64_t head, int from, int n, int dim,
                            float *columns, float *room) {
   int done = 0;
-#if W >= 8
+#if SQUARES
   if (span->dtype != LRT_DTYPE_F32 && dim % 16 == 0) {
     int64_t at = head * span->head + (int64_t)(from - span->from) * dim;
     for (; done + W <= n; done += W, at += W * (int64_t)dim) {
@@ -333,7 +334,7 @@ static const char *place(const lrt_span *span, const void *data, int64_t head, i
 /* Scores of few queries with keys of a span, side by side; dim is a multiple of 16. */
 static void score_keys(const lrt_span *span, int64_t head, int from, int n, int dim, int queries,
                        const float *const *x, const char *after, float *scores, void *room) {
-#if W >= 8
+#if SQUARES
   const char *keys = place(span, span->keys, head, from, dim);
   const char *values = place(span, span->values, head, from, dim);
   if (span->dtype == LRT_DTYPE_F16) {
@@ -392,7 +393,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   int low = first > start ? (int)first - start : 0; /* of the chunk, whatever any row sees */
   int high = b->position + b->rows - start < CHUNK ? b->position + b->rows - start : CHUNK;
   int end = start + high;
-  int few = W >= 8 && queries <= TILE_ROWS && dim % 16 == 0;
+  int few = SQUARES && queries <= TILE_ROWS && dim % 16 == 0;
   const lrt_span *begin = b->run->span;
   while (begin->to <= start + low) {
     begin++;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the native library: build.sh TARGET puts it into TARGET/PLATFORM, where the engine looks for it.
 # Without a C compiler it says so once and leaves everything else alone: the build goes on without "native".
+# CC and ARCH build for another machine: CC=aarch64-linux-gnu-gcc ARCH=aarch64 build.sh TARGET.
 # "build.sh TARGET early" builds it beside something else: the same without "early" then waits for it, and builds what is missing.
 set -eu
 target=$1
@@ -12,7 +13,7 @@ case $(uname -s) in
   Darwin) os=mac library=liblrt4j.dylib ;;
   *) os= library= ;;
 esac
-case $(uname -m) in
+case ${ARCH:-$(uname -m)} in
   x86_64 | amd64) arch=x86_64 ;;
   aarch64 | arm64) arch=aarch64 ;;
   *) arch= ;;
@@ -22,7 +23,7 @@ without() {
   echo "lrt4j is built without the native backend: $1" >&2
   exit 0
 }
-[ -n "$os" ] && [ -n "$arch" ] || without "no such platform: $(uname -sm)"
+[ -n "$os" ] && [ -n "$arch" ] || without "no such platform: $(uname -s) ${ARCH:-$(uname -m)}"
 out=$target/$os-$arch
 if command -v flock >/dev/null; then
   exec 9<build.sh
@@ -42,6 +43,10 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 flags="-std=gnu11 -O2 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno -Wall -Wextra -pthread"
+# gcc's first scheduler reads operands so early that tiles no longer fit aarch64's registers
+if [ "$arch" = aarch64 ] && "$cc" -Werror -fno-schedule-insns -E -x c /dev/null >/dev/null 2>&1; then
+  flags="$flags -fno-schedule-insns"
+fi
 jobs=
 compile() { # NAME SOURCE FLAGS…
   name=$1 source=$2
@@ -54,7 +59,9 @@ compile pool pool.c
 compile lrt4j lrt4j.c
 compile attend attend.c
 compile kernels_0 kernels.c -DLEVEL=0
-if [ "$arch" = x86_64 ]; then
+if [ "$arch" = aarch64 ]; then
+  compile kernels_3 kernels.c -DLEVEL=3 -march=armv8.2-a+dotprod
+else
   avx2="-mavx2 -mfma -mf16c"
   avx512="$avx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512"
   compile kernels_1 kernels.c -DLEVEL=1 $avx2

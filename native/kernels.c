@@ -1,6 +1,6 @@
 /*
  * All kernels, compiled for every level (-DLEVEL=…): whole for levels 0, 1 and 2, and of levels 3 and
- * 4 what they do in another way than level 2. A vector is W floats; a panel's 16 outputs are 16 / W of
+ * 4 what they do in another way than level 2 (on aarch64, 3 than 0). A vector is W floats; a panel's 16 outputs are 16 / W of
  * them. Each lane is one output and adds in the order of the inner dimension, so one row and many come
  * out the same to the bit, and no sum runs across lanes. No contraction is left to the compiler
  * (-ffp-contract=off): what is fused is written `fused`.
@@ -39,7 +39,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
       .norm = norm,
       .rotate = rotate,
       .narrow = narrow,
-      .few = W >= 8 ? TILE_ROWS : 0,
+      .few = SQUARES ? TILE_ROWS : 0,
       .attend = attend,
       .merge = merge,
       .divide = divide,

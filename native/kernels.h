@@ -97,7 +97,7 @@ typedef struct {
   int64_t (*read)(const char *data, int64_t bytes, int streams, int ahead);
 } lrt_kernels;
 
-/* The kernels of level 0, 1 or 2; and what level 3 has of its own over level 2, and 4 over 3. */
+/* The kernels of level 0, 1 or 2; and what level 3 has of its own over level 2 (on aarch64, 0), and 4 over 3. */
 void lrt_kernels_0(lrt_kernels *kernels);
 void lrt_kernels_1(lrt_kernels *kernels);
 void lrt_kernels_2(lrt_kernels *kernels);

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#if defined __aarch64__ && defined __linux__
+#include <sys/auxv.h>
+#elif defined __aarch64__ && defined __APPLE__
+#include <sys/sysctl.h>
+#endif
 
 #include "context.h"
 
@@ -63,6 +68,13 @@ int lrt_best_level(void) {
     return LRT_AVX512;
   }
   return __builtin_cpu_supports("avx512bf16") ? LRT_BF16 : LRT_VNNI;
+#elif defined __aarch64__ && defined __linux__
+  const unsigned long dot_products = 1ul << 20; /* HWCAP_ASIMDDP, which not every C library names */
+  return getauxval(AT_HWCAP) & dot_products ? LRT_DOT : LRT_BASELINE;
+#elif defined __aarch64__ && defined __APPLE__
+  int has = 0;
+  size_t size = sizeof has;
+  return !sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) && has ? LRT_DOT : LRT_BASELINE;
 #else
   return LRT_BASELINE;
 #endif
@@ -86,8 +98,12 @@ static void kernels_of(int level, lrt_kernels *kernels) {
     return;
   }
 #endif
-  (void)level;
   lrt_kernels_0(kernels);
+#if defined __aarch64__
+  if (level >= LRT_DOT) {
+    lrt_kernels_3(kernels);
+  }
+#endif
 }
 
 lrt_context *lrt_open(int threads, int level) {

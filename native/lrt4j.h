@@ -9,12 +9,16 @@
 
 #define LRT_EXPORT __attribute__((visibility("default")))
 
-/* Instruction sets, each with all before it; compiled apart, chosen when a context is opened. */
+/*
+ * Instruction sets, each with all before it that this architecture has; compiled apart, chosen when a context
+ * is opened.
+ */
 enum lrt_level {
-  LRT_BASELINE = 0, /* what every processor of this architecture has */
+  LRT_BASELINE = 0, /* what every processor of this architecture has: SSE2, NEON */
   LRT_AVX2 = 1,     /* AVX2, FMA, F16C */
   LRT_AVX512 = 2,   /* AVX-512 F, BW, VL, DQ */
   LRT_VNNI = 3,     /* AVX-512 VNNI: products of bytes */
+  LRT_DOT = 3,      /* the same on aarch64: NEON's dot products */
   LRT_BF16 = 4,     /* AVX-512 BF16: products of bf16 pairs */
   LRT_LEVELS = 5
 };

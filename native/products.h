@@ -108,6 +108,20 @@ INLINE unsigned share_of(int panels, int tile, int tiles) {
   return share;
 }
 
+/* Number k of a tile's row r; aarch64 has registers for where rows begin, but the compiler would rather add and multiply. */
+#if NEON
+#define FIND_ROWS                                  \
+  const float *begin[TILE_ROWS];                   \
+  UNROLL for (int r = 0; r < rows; r++) {          \
+    begin[r] = a + (int64_t)r * x->stride;         \
+    __asm__("" : "+r"(begin[r]));                  \
+  }
+#define NUMBER(R, K) begin[R][K]
+#else
+#define FIND_ROWS
+#define NUMBER(R, K) a[(int64_t)(R) * x->stride + K]
+#endif
+
 INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int row, int in,
                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      unsigned share) {
@@ -117,6 +131,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
   const float *a = x->plain + (int64_t)row * x->stride;
+  FIND_ROWS
   const float *w = (const float *)part->weight + (int64_t)panel * LRT_PANEL * in;
   int64_t next = (int64_t)LRT_PANEL * in;
   for (int k = 0; k < in; k++) {
@@ -126,7 +141,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
     }
     ask_ahead(rows, row, panels, (const char *)w, next * 4, k, in, share);
     UNROLL for (int r = 0; r < rows; r++) {
-      vec b = all(a[(int64_t)r * x->stride + k]);
+      vec b = all(NUMBER(r, k));
       UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
   }
@@ -142,6 +157,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
   const float *a = x->plain + (int64_t)row * x->stride;
+  FIND_ROWS
   const uint16_t *w = (const uint16_t *)part->weight + (int64_t)panel * LRT_PANEL * in;
   int64_t next = (int64_t)LRT_PANEL * in;
   for (int k = 0; k < in; k++) {
@@ -153,7 +169,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
       ask_ahead(rows, row, panels, (const char *)w, next * 2, k / 2, in / 2, share);
     }
     UNROLL for (int r = 0; r < rows; r++) {
-      vec b = all(a[(int64_t)r * x->stride + k]);
+      vec b = all(NUMBER(r, k));
       UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
   }
@@ -220,6 +236,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
   const float *a = x->plain + (int64_t)row * x->stride;
+  FIND_ROWS
   const uint16_t *w = (const uint16_t *)part->weight + (int64_t)panel * LRT_PANEL * 2 * pairs;
   int64_t next = (int64_t)LRT_PANEL * 2 * pairs;
   for (int k = 0; k < pairs; k++) {
@@ -230,7 +247,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
     }
     ask_ahead(rows, row, panels, (const char *)w, next * 2, k, pairs, share);
     UNROLL for (int r = 0; r < rows; r++) {
-      vec b = all(a[(int64_t)r * x->stride + 2 * k]);
+      vec b = all(NUMBER(r, 2 * k));
       UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
     __asm__("" : "+r"(at)); /* read once more: kept, they would take registers from sums */
@@ -238,7 +255,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
       weight[v] = odd(at + v / PARTS * next + v % PARTS * 2 * W);
     }
     UNROLL for (int r = 0; r < rows; r++) {
-      vec b = all(a[(int64_t)r * x->stride + 2 * k + 1]);
+      vec b = all(NUMBER(r, 2 * k + 1));
       UNROLL for (int v = 0; v < vectors; v++) { add_product(&sums[r][v], b, weight[v]); }
     }
   }
@@ -266,13 +283,16 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
   const uint8_t *w_scales = w + (int64_t)blocks * bytes * LRT_PANEL;
   const int few = rows <= FEW_ROWS && row == 0;
   for (int block = 0; block < blocks; block++) {
-    ivec whole[TILE_ROWS][SUM_VECTORS];
+    block_sum whole[TILE_ROWS][SUM_VECTORS];
     UNROLL for (int r = 0; r < rows; r++) {
-      ivec first = begin_block(bits, begin[(int64_t)r * row_blocks + block]);
+      block_sum first = begin_block(bits, begin[(int64_t)r * row_blocks + block]);
       UNROLL for (int v = 0; v < vectors; v++) { whole[r][v] = first; }
     }
     int then = block + BLOCKS_AHEAD;
     const char *there = step_ahead((const char *)w, panels * next, blocks, &then);
+#if TWO_FOURS
+    ivec before[SUM_VECTORS]; /* a step ago */
+#endif
     UNROLL_BYTES for (int k = 0; k < bytes / 4; k++) {
       ivec weight[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) {
@@ -285,6 +305,15 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
                       next, share);
       }
       const int8_t *at = a + block * LRT_BLOCK + k * 4;
+#if TWO_FOURS
+      if (bits == 8) {
+        if (k % 2 == 1) {
+          multiply_two_fours(rows, vectors, whole, before, weight, at, x->stride);
+        }
+        UNROLL for (int v = 0; v < vectors; v++) { before[v] = weight[v]; }
+        continue;
+      }
+#endif
       if (bits == 8) {
         multiply_bytes(bits, rows, vectors, whole, weight, at, x->stride);
         continue;
@@ -292,7 +321,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       ivec half[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] & 0x0F0F0F0F; }
       multiply_bytes(bits, rows, vectors, whole, half, at, x->stride);
-      UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] >> 4 & 0x0F0F0F0F; }
+      UNROLL for (int v = 0; v < vectors; v++) { half[v] = high_halves(weight[v]); }
       multiply_bytes(bits, rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
     }
     if (few && block % 2 == 0) { /* a line of scales is two blocks' */
@@ -370,6 +399,9 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
   PANELS(NAME, 2, ALL_ROWS_CASES, HEIGHT)  \
   PANELS(NAME, 4, LARGEST_CASES, HEIGHT)
 #define OF_SIZES(NAME) {NAME##_1, NAME##_2, NAME##_4}
+#elif NEON
+#define SIZES(NAME, CASES, HEIGHT) PANELS(NAME, 1, CASES, HEIGHT) PANELS(NAME, 2, FEW_ROWS_CASES, HEIGHT)
+#define OF_SIZES(NAME) {NAME##_1, NAME##_2}
 #elif W == 8
 #define SIZES(NAME, LARGEST_CASES, HEIGHT) \
   PANELS(NAME, 1, ALL_ROWS_CASES, HEIGHT)  \
@@ -382,7 +414,7 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
 
 /*
  * The function product_TYPE: by at most MOST panels, and HEIGHT rows, at a time; LARGEST_CASES are the rows that come
- * with four panels.
+ * with four panels, and on NEON with one.
  */
 #define PRODUCT(TYPE, MOST, LARGEST_CASES, HEIGHT)                                                    \
   SIZES(tile_##TYPE, LARGEST_CASES, HEIGHT)                                                           \
@@ -395,8 +427,17 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
 #define MOST_PANELS (rows > FEW_ROWS ? TILE_PANELS : FEW_PANELS)
 
 /* q8 and q4 have two sums for each output: half as many panels fit the registers, or, if that is one, fewer rows. */
-#define MOST_OF_BLOCKS (rows > FEW_ROWS ? (TILE_PANELS + 1) / 2 : FEW_PANELS)
+#define MOST_OF_BLOCKS (rows > (TWO_FOURS ? 1 : FEW_ROWS) ? (TILE_PANELS + 1) / 2 : FEW_PANELS)
+#if TWO_FOURS /* each of these sums takes two registers */
+#define HEIGHT_OF_BLOCKS 2
+#define BLOCKS_CASES FEW_ROWS_CASES
+#elif NEON
+#define HEIGHT_OF_BLOCKS 4
+#define BLOCKS_CASES(NAME, P) FEW_ROWS_CASES(NAME, P) ROWS_CASE(NAME, 3, P) ROWS_CASE(NAME, 4, P)
+#else
 #define HEIGHT_OF_BLOCKS (W == 8 ? 4 : TILE_ROWS)
+#define BLOCKS_CASES FEW_ROWS_CASES
+#endif
 
 #if LEVEL <= 2
 PRODUCT(f32, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
@@ -406,8 +447,8 @@ PRODUCT(f16, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 PRODUCT(bf16, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 #endif
 #if LEVEL <= 3
-PRODUCT(q8, MOST_OF_BLOCKS, FEW_ROWS_CASES, HEIGHT_OF_BLOCKS)
-PRODUCT(q4, MOST_OF_BLOCKS, FEW_ROWS_CASES, HEIGHT_OF_BLOCKS)
+PRODUCT(q8, MOST_OF_BLOCKS, BLOCKS_CASES, HEIGHT_OF_BLOCKS)
+PRODUCT(q4, MOST_OF_BLOCKS, BLOCKS_CASES, HEIGHT_OF_BLOCKS)
 #endif
 #if LEVEL == 4
 PRODUCT(rounded, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)

@@ -85,18 +85,6 @@ INLINE void transpose_half(const char *rows, int64_t step, ivec fours[4]) {
   }
 }
 
-/* As above. */
-INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
-  transpose_half(rows, step, fours);
-  transpose_half(rows + 16, step, fours + 4);
-}
-
-INLINE void transpose_square(const float *rows, int64_t dim, vec columns[W]) {
-  ivec fours[8];
-  transpose_fours((const char *)rows, dim * (int64_t)sizeof(float), fours);
-  UNROLL for (int i = 0; i < 8; i++) { columns[i] = (vec)fours[i]; }
-}
-
 INLINE void widen_two(ivec two, vec *first, vec *second) {
   const __m256i halves_apart = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9,
                                                 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
@@ -104,9 +92,42 @@ INLINE void widen_two(ivec two, vec *first, vec *second) {
   *first = (vec)_mm256_cvtph_ps(_mm256_castsi256_si128(apart));
   *second = (vec)_mm256_cvtph_ps(_mm256_extracti128_si256(apart, 1));
 }
+#elif NEON
+/* The transpose of 16 bytes of W rows: fours[k] has the rows' bytes 4 k … 4 k + 3. */
+INLINE void transpose_half(const char *rows, int64_t step, ivec fours[4]) {
+  int32x4_t a[4];
+  UNROLL for (int i = 0; i < 4; i++) { a[i] = vld1q_s32((const int32_t *)(rows + i * step)); }
+  UNROLL for (int i = 0; i < 2; i++) { /* fours i and 2 + i */
+    int64x2_t first = vreinterpretq_s64_s32(i ? vtrn2q_s32(a[0], a[1]) : vtrn1q_s32(a[0], a[1]));
+    int64x2_t second = vreinterpretq_s64_s32(i ? vtrn2q_s32(a[2], a[3]) : vtrn1q_s32(a[2], a[3]));
+    fours[i] = (ivec)vtrn1q_s64(first, second);
+    fours[2 + i] = (ivec)vtrn2q_s64(first, second);
+  }
+}
+
+INLINE void widen_two(ivec two, vec *first, vec *second) {
+  uint16x8_t both = (uint16x8_t)two;
+  *first = (vec)vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(vuzp1q_u16(both, both))));
+  *second = (vec)vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(vuzp2q_u16(both, both))));
+}
 #endif
 
-#if W >= 8
+#if W == 8 || NEON
+/* The transpose of 32 bytes of W rows. */
+INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
+  transpose_half(rows, step, fours);
+  transpose_half(rows + 16, step, fours + 4);
+}
+
+/* Of W rows' first 8 elements. */
+INLINE void transpose_square(const float *rows, int64_t dim, vec columns[8]) {
+  ivec fours[8];
+  transpose_fours((const char *)rows, dim * (int64_t)sizeof(float), fours);
+  UNROLL for (int i = 0; i < 8; i++) { columns[i] = (vec)fours[i]; }
+}
+#endif
+
+#if SQUARES
 /* The scales of W rows of q8. */
 INLINE vec scales_of(const char *rows, int64_t step) {
   uint16_t scales[W];
@@ -123,11 +144,11 @@ typedef struct {
 } square;
 
 INLINE int square_width(const int dtype) {
-  return dtype == LRT_DTYPE_Q8 ? LRT_BLOCK : dtype == LRT_DTYPE_F16 ? 16 : W;
+  return dtype == LRT_DTYPE_Q8 ? LRT_BLOCK : dtype == LRT_DTYPE_F16 ? 16 : W == 16 ? 16 : 8;
 }
 
 /* Columns that are widened at a time. */
-INLINE int part_width(const int dtype) { return dtype == LRT_DTYPE_F32 ? W : 16; }
+INLINE int part_width(const int dtype) { return dtype == LRT_DTYPE_F32 ? square_width(dtype) : 16; }
 
 /* The square of `rows`, which are dim elements apart, from element `at` on. */
 INLINE void begin_square(const int dtype, const char *rows, int64_t at, int64_t dim, square *of) {

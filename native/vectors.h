@@ -9,6 +9,8 @@
 
 #if defined __x86_64__
 #include <immintrin.h>
+#elif defined __aarch64__
+#include <arm_neon.h>
 #endif
 
 #if defined __AVX512F__
@@ -19,11 +21,21 @@
 #define W 8
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
+#elif defined __aarch64__
+#define NEON 1
+#define W 4
+#define TILE_ROWS 6
+#define TILE_VECTORS 4
 #else
 #define W 4
 #define TILE_ROWS 2
 #define TILE_VECTORS 4
 #endif
+
+#ifndef NEON
+#define NEON 0
+#endif
+#define SQUARES (W >= 8 || NEON) /* whether they are transposed in registers, see squares.h */
 
 #define PARTS (LRT_PANEL / W) /* vectors of a panel */
 #define TILE_PANELS (TILE_VECTORS < PARTS ? 1 : TILE_VECTORS / PARTS)
@@ -47,7 +59,11 @@ INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
 INLINE vec all(float x) { return x - (vec){0}; }
 
 INLINE vec choose(ivec mask, vec yes, vec no) {
+#if NEON
+  return (vec)vbslq_f32((uint32x4_t)mask, (float32x4_t)yes, (float32x4_t)no);
+#else
   return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+#endif
 }
 
 /* a > b ? a : b, which is what the instructions do, with NaN as well. */
@@ -77,12 +93,8 @@ INLINE vec fused(vec a, vec b, vec c) {
   return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif W == 8
   return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#elif defined __aarch64__
-  vec r;
-  for (int i = 0; i < W; i++) {
-    r[i] = __builtin_fmaf(a[i], b[i], c[i]);
-  }
-  return r;
+#elif NEON
+  return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
   return a * b + c;
 #endif
@@ -162,6 +174,8 @@ INLINE vec halves(const uint16_t *p) {
   return (vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 #elif W == 8
   return (vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#elif NEON
+  return (vec)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 #else
   uvec v = {0};
   for (int i = 0; i < W; i++) {
@@ -207,6 +221,10 @@ INLINE void store_bytes(int8_t *p, ivec v) {
 #elif W == 8
   __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
   _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(words, words));
+#elif NEON
+  int16x4_t words = vmovn_s32((int32x4_t)v);
+  int32x2_t bytes = vreinterpret_s32_s8(vmovn_s16(vcombine_s16(words, words)));
+  memcpy(p, &bytes, W);
 #else
   for (int lane = 0; lane < W; lane++) {
     p[lane] = (int8_t)v[lane];
@@ -220,6 +238,11 @@ INLINE vec signed_bytes(const int8_t *p) {
   return (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
 #elif W == 8
   return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#elif NEON
+  float bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  int16x8_t words = vmovl_s8(vreinterpret_s8_f32(vset_lane_f32(bytes, vdup_n_f32(0), 0)));
+  return (vec)vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
 #else
   vec v = {0};
   for (int i = 0; i < W; i++) {
@@ -237,6 +260,8 @@ INLINE vec scale_at(const char *p) {
   return (vec)_mm512_cvtph_ps(_mm256_set1_epi16((short)scale));
 #elif W == 8
   return (vec)_mm256_cvtph_ps(_mm_set1_epi16((short)scale));
+#elif NEON
+  return (vec)vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(scale)));
 #else
   uint16_t lanes[W] = {scale};
   return all(halves(lanes)[0]);
@@ -299,6 +324,10 @@ static inline void narrow_halves(const float *x, int n, uint16_t *to) {
 #elif W == 8
   for (; i + W <= n; i += W) {
     _mm_storeu_si128((__m128i *)(to + i), _mm256_cvtps_ph((__m256)load(x + i), _MM_FROUND_TO_NEAREST_INT));
+  }
+#elif NEON
+  for (; i + W <= n; i += W) {
+    vst1_u16(to + i, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)load(x + i))));
   }
 #endif
   for (; i < n; i++) {

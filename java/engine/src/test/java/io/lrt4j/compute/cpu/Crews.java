@@ -26,10 +26,8 @@ final class Crews implements AutoCloseable {
     families.add(List.of(new VectorBackend(1), new VectorBackend(2), new VectorBackend(3)));
     boolean all = !"vector".equals(System.getProperty("lrt4j.test.backend"));
     if (all && NativeBackend.missing().isEmpty()) {
-      for (Isa isa : Isa.values()) {
-        if (isa.compareTo(Isa.best()) <= 0) {
-          families.add(List.of(new NativeBackend(1, isa), new NativeBackend(2, isa)));
-        }
+      for (Isa isa : Isa.available()) {
+        families.add(List.of(new NativeBackend(1, isa), new NativeBackend(2, isa)));
       }
     }
   }

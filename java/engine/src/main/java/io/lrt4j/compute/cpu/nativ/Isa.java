@@ -1,19 +1,44 @@
 package io.lrt4j.compute.cpu.nativ;
 
-/** Instruction sets that the kernels are compiled for, each with all before it (lrt4j.h). */
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Instruction sets that the kernels are compiled for, each with all before it that its architecture
+ * has (lrt4j.h).
+ */
 public enum Isa {
-  BASELINE(0, "baseline"),
-  AVX2(1, "AVX2"),
-  AVX512(2, "AVX-512"),
-  AVX512_VNNI(3, "AVX-512 VNNI"),
-  AVX512_BF16(4, "AVX-512 VNNI BF16");
+  BASELINE(0, "baseline", false),
+  AVX2(1, "AVX2", false),
+  AVX512(2, "AVX-512", false),
+  AVX512_VNNI(3, "AVX-512 VNNI", false),
+  AVX512_BF16(4, "AVX-512 VNNI BF16", false),
+  NEON(0, "NEON", true),
+  NEON_DOT(3, "NEON with dot products", true);
 
   private final int level;
   private final String title;
+  private final boolean arm;
 
-  Isa(int level, String title) {
+  Isa(int level, String title, boolean arm) {
     this.level = level;
     this.title = title;
+    this.arm = arm;
+  }
+
+  /**
+   * Those that this processor and its system run, the best one last.
+   *
+   * @throws io.lrt4j.BackendException if there is no native library here
+   */
+  public static List<Isa> available() {
+    NativeLibrary.symbols(); // refuses with the reason where there is none
+    return of(NativeLibrary.platform(), NativeCalls.bestLevel());
+  }
+
+  static List<Isa> of(String platform, int bestLevel) {
+    boolean arm = platform.endsWith("-aarch64");
+    return Arrays.stream(values()).filter(i -> i.arm == arm && i.level <= bestLevel).toList();
   }
 
   /**
@@ -22,12 +47,7 @@ public enum Isa {
    * @throws io.lrt4j.BackendException if there is no native library here
    */
   public static Isa best() {
-    NativeLibrary.symbols(); // refuses with the reason where there is none
-    Isa best = BASELINE;
-    for (Isa isa : values()) {
-      best = isa.level <= NativeCalls.bestLevel() ? isa : best;
-    }
-    return best;
+    return available().getLast();
   }
 
   int level() {

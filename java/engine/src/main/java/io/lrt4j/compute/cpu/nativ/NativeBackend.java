@@ -49,7 +49,7 @@ public final class NativeBackend extends CpuBackend {
    * @throws BackendException if this processor does not have it, or there is no native library here
    */
   public NativeBackend(int threads, Isa isa) {
-    if (isa.compareTo(Isa.best()) > 0) {
+    if (!Isa.available().contains(isa)) {
       throw new BackendException("this processor does not have " + isa);
     }
     this.isa = isa;
