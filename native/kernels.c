@@ -32,8 +32,10 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
               [LRT_DTYPE_F16] = product_f16,
               [LRT_DTYPE_BF16] = product_bf16,
               [LRT_DTYPE_BF16_ROUNDED] = product_bf16, /* rounding would gain nothing */
+#if LEVEL != 2
               [LRT_DTYPE_Q8] = product_q8,
               [LRT_DTYPE_Q4] = product_q4,
+#endif
           },
       .pack = pack,
       .norm = norm,

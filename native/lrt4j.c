@@ -84,7 +84,11 @@ int lrt_best_level(void) {
 static void kernels_of(int level, lrt_kernels *kernels) {
 #if defined __x86_64__
   if (level >= LRT_AVX512) {
+    lrt_kernels avx2;
+    lrt_kernels_1(&avx2);
     lrt_kernels_2(kernels);
+    kernels->product[LRT_DTYPE_Q8] = avx2.product[LRT_DTYPE_Q8];
+    kernels->product[LRT_DTYPE_Q4] = avx2.product[LRT_DTYPE_Q4];
     if (level >= LRT_VNNI) {
       lrt_kernels_3(kernels);
     }
