@@ -22,7 +22,7 @@ INLINE void ask_soon(const int dtype, const char *line) {
 /* Adds the products of queries and a square's columns, which are elements c, c + 1, … of W rows `from` on. */
 INLINE void add_square(const int dtype, const int squares, int queries, const float *const *x, const char *from,
                        int c, int dim, vec sums[TILE_ROWS]) {
-#if W < 16
+#if W == 8
   (void)squares;
   const int64_t step = lrt_bytes(dtype, dim);
   const char *square = from + lrt_bytes(dtype, c);

@@ -119,11 +119,13 @@ INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
   transpose_half(rows + 16, step, fours + 4);
 }
 
-/* Of W rows' first 8 elements. */
-INLINE void transpose_square(const float *rows, int64_t dim, vec columns[8]) {
-  ivec fours[8];
-  transpose_fours((const char *)rows, dim * (int64_t)sizeof(float), fours);
-  UNROLL for (int i = 0; i < 8; i++) { columns[i] = (vec)fours[i]; }
+/* Of W rows' first elements, as many as a square has columns. */
+INLINE void transpose_square(const float *rows, int64_t dim, vec *columns) {
+  UNROLL for (int from = 0; from < (W == 8 ? 8 : 16); from += 8) {
+    ivec fours[8];
+    transpose_fours((const char *)(rows + from), dim * (int64_t)sizeof(float), fours);
+    UNROLL for (int i = 0; i < 8; i++) { columns[from + i] = (vec)fours[i]; }
+  }
 }
 #endif
 
@@ -144,7 +146,7 @@ typedef struct {
 } square;
 
 INLINE int square_width(const int dtype) {
-  return dtype == LRT_DTYPE_Q8 ? LRT_BLOCK : dtype == LRT_DTYPE_F16 ? 16 : W == 16 ? 16 : 8;
+  return dtype == LRT_DTYPE_Q8 ? LRT_BLOCK : dtype == LRT_DTYPE_F16 ? 16 : W == 8 ? 8 : 16;
 }
 
 /* Columns that are widened at a time. */

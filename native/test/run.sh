@@ -12,4 +12,4 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$cc" -std=gnu11 -O2 -ffp-contract=off -Wall -Wextra -Werror -I.. kernels.c -o "$work/kernels" \
   -L"$library" -llrt4j -Wl,-rpath,"$library" -lm
-"$@" "$work/kernels"
+DYLD_LIBRARY_PATH=$library "$@" "$work/kernels" # macOS has the name it was linked under
