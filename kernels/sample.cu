@@ -5,7 +5,7 @@
 
 constexpr int DRAWING = 512, BINS = 2048; // threads, bins
 constexpr float BINS_PER_UNIT = 32;
-constexpr double UNIT = 0x1p44; // of a probability as an integer: 2^19 of them fit into 64 bits
+constexpr double UNIT = 0x1p43; // of a probability as an integer: 2^19 of them fit into a long
 constexpr int ALL = INT32_MAX;
 
 typedef unsigned long long Mass;
@@ -49,6 +49,9 @@ __device__ __forceinline__ int bin(float score, float largest) {
   return distance < BINS - 1 ? int(distance) : BINS - 1;
 }
 
+// p y + c, not fused.
+__device__ __forceinline__ double then(double p, double y, double c) { return __dadd_rn(__dmul_rn(p, y), c); }
+
 // Which tokens are kept: those with a larger key, and of those with this one the first `ties`.
 struct Cut {
   unsigned least;
@@ -60,8 +63,19 @@ struct Scores {
   int n;
   float largest;
 
-  __device__ __forceinline__ double weight(int i) const { return exp(double(scores[i]) - largest); }
-  __device__ __forceinline__ Mass massOf(float score) const { return Mass(exp(double(score) - largest) * UNIT + 0.5); }
+  // exp(score - largest), operation by operation as in io.lrt4j.decode.Mass, so that both have the same whole numbers.
+  __device__ __forceinline__ Mass massOf(float score) const {
+    constexpr double WHOLE = 0x1.8p52;
+    double y = fmax(double(score) - double(largest), -32.0) * 0x1p-8;
+    double p = then(1.0 / 362880, y, 1.0 / 40320);
+    p = then(then(then(p, y, 1.0 / 5040), y, 1.0 / 720), y, 1.0 / 120);
+    p = then(then(then(p, y, 1.0 / 24), y, 1.0 / 6), y, 0.5);
+    p = then(then(p, y, 1), y, 1);
+    for (int i = 0; i < 8; i++) {
+      p *= p;
+    }
+    return Mass(__dadd_rn(then(p, UNIT, WHOLE), -WHOLE));
+  }
 };
 
 // What a token counts: one, or its probability relative to the best one's, as an integer.
@@ -102,11 +116,11 @@ __device__ __forceinline__ void addUpBins(Search &s, int each, int last) {
 
 // The bin with which what is above and the bins up to it reach the target, the last if none does; what is before it is then
 // above too.
-__device__ __forceinline__ int find(Search &s, int each, int last, double target, Mass &above) {
+__device__ __forceinline__ int find(Search &s, int each, int last, Mass target, Mass &above) {
   int t = threadIdx.x, b = each * t, end = min(b + each - 1, last);
   Mass before = above + (t == 0 ? 0 : s.sums[t - 1]);
-  if (b <= last && (t == 0 || double(before) < target) && (end == last || double(above + s.sums[t]) >= target)) {
-    while (b < end && double(before + s.bins[b]) < target) {
+  if (b <= last && (t == 0 || before < target) && (end == last || above + s.sums[t] >= target)) {
+    while (b < end && before + s.bins[b] < target) {
       before += s.bins[b++];
     }
     s.found = b;
@@ -135,7 +149,7 @@ template <bool COUNTS> __device__ __forceinline__ Cut cut(const Scores &row, dou
   }
   __syncthreads();
   addUpBins(s, BINS / DRAWING, BINS - 1);
-  double target = COUNTS ? share : share * double(s.sums[DRAWING - 1]);
+  Mass target = Mass(COUNTS ? share : ceil(share * double(s.sums[DRAWING - 1])));
   Mass above = 0, there = 0;
   int crossing = find(s, BINS / DRAWING, BINS - 1, target, above);
   // Within the bin, eight bits of the key at a time, the largest first.
@@ -167,8 +181,8 @@ template <bool COUNTS> __device__ __forceinline__ Cut cut(const Scores &row, dou
     return {found, ALL};
   }
   float score = __uint_as_float(found & 0x80000000u ? found & 0x7FFFFFFFu : ~found);
-  double missing = ceil((target - double(above)) / double(row.massOf(score)));
-  return {found, missing < 1 ? 1 : int(missing)};
+  Mass each = row.massOf(score), missing = target > above ? (target - above + each - 1) / each : 1;
+  return {found, int(missing)};
 }
 
 // Whether a token is kept; ties counts those with the least key that have come.
@@ -262,21 +276,22 @@ extern "C" __global__ void __launch_bounds__(DRAWING)
     __syncthreads();
   }
   int ties = before;
+  double least = double(s.minP) * UNIT;
   Mass sum = 0;
   for (int i = from; i < to; i++) {
-    if (kept(row, i, c, ties) && row.weight(i) >= s.minP) {
+    if (kept(row, i, c, ties) && double(row.massOf(scores[i])) >= least) {
       sum += row.massOf(scores[i]);
     }
   }
   addUp(sum, search.sums);
-  double target = uniform(s) * double(search.sums[DRAWING - 1]);
+  Mass target = Mass(uniform(s) * double(search.sums[DRAWING - 1]));
   Mass cumulative = t == 0 ? 0 : search.sums[t - 1];
-  if (double(search.sums[t]) > target && double(cumulative) <= target) { // one thread alone
+  if (search.sums[t] > target && cumulative <= target) { // one thread alone
     ties = before;
     for (int i = from; i < to; i++) {
-      if (kept(row, i, c, ties) && row.weight(i) >= s.minP) {
+      if (kept(row, i, c, ties) && double(row.massOf(scores[i])) >= least) {
         cumulative += row.massOf(scores[i]);
-        if (double(cumulative) > target) {
+        if (cumulative > target) {
           *drawn = {i, logits[i]};
           return;
         }

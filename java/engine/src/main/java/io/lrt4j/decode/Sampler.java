@@ -12,27 +12,35 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses tokens from logits, as transformers does: penalties ({@link #penalize}), temperature,
- * top-k, top-p, min-p, then a draw from what is left. Scores are float, probabilities double. All
- * buffers are made once, a call allocates nothing. For one thread, all samplers of which may share
- * {@link Buffers}.
+ * top-k, top-p, min-p, then a draw from what is left. Scores are float, probabilities whole numbers
+ * ({@link Mass}), so that whatever is passed over or added in another order changes nothing. All
+ * filters keep the best tokens, up to some one. All buffers are made once, a call allocates
+ * nothing. For one thread, all samplers of which may share {@link Buffers}.
  */
 public final class Sampler {
   /** Of the histogram over distances from the largest score. */
   private static final int BUCKETS = 2048;
 
   private static final float BUCKETS_PER_UNIT = 32;
-  private static final long KEEP_ALL = Long.MIN_VALUE;
 
   /** Logits of a block, of which the largest is known before anything else is looked at. */
-  private static final int BLOCK = 128;
+  private static final int BLOCK = Mass.BLOCK;
+
+  /** How far scores stay on the safe side of where a mass is passed over. */
+  private static final double MARGIN = 1e-5;
+
+  /** What min-p must be for {@link #MARGIN} to be more than the rounding of a mass. */
+  private static final double LEAST_BOUND = 1e-3;
 
   private final GenerationOptions options;
   private final @Nullable CounterRandom random; // null: no seed, greedy only
   private float[] scores; // [vocab] logits / temperature
-  private double[] weights; // [vocab] exp(score - largest score), of the kept tokens
+  private double[] masses; // [vocab] of the kept tokens, or of all
+  private long[] sums; // [vocab / BLOCK] of them, if of all
+  private double unit; // of the masses
   private int[] kept; // [vocab] token ids, ascending
   private long[] keys; // [vocab] tokens of one bucket, to be ranked
-  private double[] masses; // [BUCKETS]
+  private long[] bins; // [BUCKETS]
   private float[] maxima; // [vocab / BLOCK], of each block of logits
   private float[] sorted; // the same, ascending
   private final boolean[] wasSeen; // [vocab], or empty without a penalty
@@ -82,31 +90,34 @@ public final class Sampler {
 
     final float[] logits; // [vocab] for whoever has them elsewhere
     private final float[] scores;
-    private final double[] weights;
+    private final double[] masses;
+    private final long[] sums;
     private final int[] kept;
     private final long[] keys;
-    private final double[] masses = new double[BUCKETS];
+    private final long[] bins = new long[BUCKETS];
     private final float[] maxima;
     private final float[] sorted;
 
     Buffers(int vocabSize) {
       logits = new float[vocabSize];
       scores = new float[vocabSize];
-      weights = new double[vocabSize];
+      masses = new double[vocabSize];
       kept = new int[vocabSize];
       keys = new long[vocabSize];
       maxima = new float[Math.ceilDiv(vocabSize, BLOCK)];
       sorted = new float[maxima.length];
+      sums = new long[maxima.length];
     }
   }
 
   /** Takes other buffers, for the calls that follow. */
   void use(Buffers buffers) {
     scores = buffers.scores;
-    weights = buffers.weights;
+    masses = buffers.masses;
+    sums = buffers.sums;
     kept = buffers.kept;
     keys = buffers.keys;
-    masses = buffers.masses;
+    bins = buffers.bins;
     maxima = buffers.maxima;
     sorted = buffers.sorted;
   }
@@ -184,20 +195,44 @@ public final class Sampler {
     if (options.temperature() == 0) {
       return best;
     }
-    int count = keep(logits, n, best);
-    double total = 0;
-    for (int i = 0; i < count; i++) {
-      total += weights[kept[i]];
+    float largest = score(logits[best]);
+    if (Float.isInfinite(largest)) { // a temperature so low that nothing else has a chance
+      return best;
     }
-    double target = Objects.requireNonNull(random, "seed").uniform(stream, position) * total;
-    double cumulative = 0;
+    double share = Objects.requireNonNull(random, "seed").uniform(stream, position);
+    unit = Mass.unit(n);
+    if (options.topK() == 0 && options.topP() >= 1 && options.minP() == 0) {
+      return draw((long) (share * weighAll(logits, n, largest)));
+    }
+    int count = keep(logits, n, largest);
+    return draw((long) (share * sum(count)), count);
+  }
+
+  /** The token with which the masses, added by id, pass {@code target}, which is less than all. */
+  private int draw(long target) {
+    int block = 0;
+    long before = 0;
+    while (before + sums[block] <= target) {
+      before += sums[block++];
+    }
+    int id = block * BLOCK;
+    before += (long) masses[id];
+    while (before <= target) {
+      before += (long) masses[++id];
+    }
+    return id;
+  }
+
+  /** The same of the first {@code count} kept ones. */
+  private int draw(long target, int count) {
+    long before = 0;
     for (int i = 0; i < count; i++) {
-      cumulative += weights[kept[i]];
-      if (cumulative > target) {
+      before += (long) masses[kept[i]];
+      if (before > target) {
         return kept[i];
       }
     }
-    return best; // unreachable: the target is below the total, summed in the same order
+    throw new AssertionError("the target is below the sum of all");
   }
 
   /**
@@ -215,7 +250,12 @@ public final class Sampler {
 
   /** The ids that may be drawn, for tests. */
   int[] keptTokens(float[] logits, int n) {
-    return Arrays.copyOf(kept, keep(logits, n, argmax(logits, n)));
+    int best = argmax(logits, n);
+    float largest = score(logits[best]);
+    unit = Mass.unit(n);
+    return Float.isInfinite(largest)
+        ? new int[] {best}
+        : Arrays.copyOf(kept, keep(logits, n, largest));
   }
 
   private int argmax(float[] logits, int n) {
@@ -293,40 +333,88 @@ public final class Sampler {
   }
 
   /** Fills {@link #kept} with the tokens that all filters leave, and returns how many. */
-  private int keep(float[] logits, int n, int best) {
-    float largest = score(logits[best]);
-    if (Float.isInfinite(largest)) { // a temperature so low that nothing else has a chance
-      kept[0] = best;
-      weights[best] = 1;
-      return 1;
+  private int keep(float[] logits, int n, float largest) {
+    boolean someBest = options.topK() > 0 && options.topK() < n;
+    boolean someMass = options.topP() < 1;
+    float bound = someBest ? bound(n, options.topK()) : Float.NEGATIVE_INFINITY;
+    if (!someMass && options.minP() > LEAST_BOUND) {
+      bound = Math.max(bound, bound(largest, options.minP()));
     }
-    float bound = bound(n, options.topK());
+    boolean all = bound == Float.NEGATIVE_INFINITY;
+    long total = all ? weighAll(logits, n, largest) : 0;
+    if (all && someMass && !someBest) {
+      long little = (total - needed(total)) / n; // all that have no more can be missing together
+      bound = bound(largest, little / unit);
+    }
     int count = 0;
     for (int block = 0; block * BLOCK < n; block++) {
       if (score(maxima[block]) >= bound) {
-        count = candidates(logits, block * BLOCK, Math.min(n, (block + 1) * BLOCK), bound, count);
+        int from = block * BLOCK;
+        int to = Math.min(n, from + BLOCK);
+        if (!all) {
+          score(logits, from, to);
+        }
+        count = candidates(from, to, bound, count);
       }
     }
-    if (options.topK() > 0 && options.topK() < count) {
+    if (someBest && options.topK() < count) {
       count = topK(count, largest);
     }
-    for (int i = 0; i < count; i++) {
-      weights[kept[i]] = Math.exp((double) scores[kept[i]] - largest);
+    for (int i = 0; i < count && (someBest || !all); i++) {
+      masses[kept[i]] = Mass.of((double) scores[kept[i]] - largest, unit);
     }
-    if (options.topP() < 1) {
-      count = topP(count, largest);
+    if (someMass) {
+      count = topP(count, largest, needed(all && !someBest ? total : sum(count)));
     }
     return options.minP() > 0 ? minP(count) : count;
+  }
+
+  /** What no token with at least this probability, relative to the best one's, scores less than. */
+  private static float bound(float largest, double probability) {
+    return Math.nextDown((float) (largest + Math.log(probability) - MARGIN));
+  }
+
+  /** Mass at which top-p is reached. */
+  private long needed(long total) {
+    return (long) Math.ceil(options.topP() * (double) total);
+  }
+
+  /** Scores and masses of all; returns the sum of these. */
+  private long weighAll(float[] logits, int n, float largest) {
+    long total = 0;
+    for (int block = 0; block * BLOCK < n; block++) {
+      int from = block * BLOCK;
+      int to = Math.min(n, from + BLOCK);
+      score(logits, from, to);
+      Mass.fill(scores, from, to, largest, unit, masses);
+      sums[block] = Mass.sum(masses, from, to);
+      total += sums[block];
+    }
+    return total;
+  }
+
+  private void score(float[] logits, int from, int to) {
+    float temperature = options.temperature();
+    for (int i = from; i < to; i++) { // becomes vectors
+      scores[i] = logits[i] / temperature + 0f; // as the other does
+    }
+  }
+
+  private long sum(int count) {
+    long sum = 0;
+    for (int i = 0; i < count; i++) {
+      sum += (long) masses[kept[i]];
+    }
+    return sum;
   }
 
   /**
    * Puts those from … to-1 that may be kept behind {@code count} others; how many there are then.
    */
-  private int candidates(float[] logits, int from, int to, float bound, int count) {
+  private int candidates(int from, int to, float bound, int count) {
+    float least = Math.max(bound, -Float.MAX_VALUE); // never one of -infinity
     for (int i = from; i < to; i++) {
-      float score = score(logits[i]);
-      scores[i] = score;
-      if (score >= bound && score > Float.NEGATIVE_INFINITY) {
+      if (scores[i] >= least) {
         kept[count++] = i;
       }
     }
@@ -336,10 +424,9 @@ public final class Sampler {
   /** The k best, and all that are as good as the last of them. */
   private int topK(int count, float largest) {
     for (int i = 0; i < count; i++) {
-      weights[kept[i]] = 1;
+      masses[kept[i]] = 1;
     }
-    long last = cut(count, largest, options.topK());
-    float least = last == KEEP_ALL ? Float.NEGATIVE_INFINITY : scores[id(last)];
+    float least = scores[id(cut(count, largest, options.topK()))];
     int left = 0;
     for (int i = 0; i < count; i++) {
       if (scores[kept[i]] >= least) {
@@ -349,13 +436,9 @@ public final class Sampler {
     return left;
   }
 
-  /** The best until their mass reaches p, the one that crosses included. */
-  private int topP(int count, float largest) {
-    double total = 0;
-    for (int i = 0; i < count; i++) {
-      total += weights[kept[i]];
-    }
-    long last = cut(count, largest, options.topP() * total);
+  /** The best until they have that mass, the one that crosses included. */
+  private int topP(int count, float largest, long needed) {
+    long last = cut(count, largest, needed);
     int left = 0;
     for (int i = 0; i < count; i++) {
       if (key(kept[i]) >= last) {
@@ -366,9 +449,10 @@ public final class Sampler {
   }
 
   private int minP(int count) {
+    double least = options.minP() * unit;
     int left = 0;
     for (int i = 0; i < count; i++) {
-      if (weights[kept[i]] >= options.minP()) { // the best weighs 1
+      if (masses[kept[i]] >= least) {
         kept[left++] = kept[i];
       }
     }
@@ -386,22 +470,18 @@ public final class Sampler {
   }
 
   /**
-   * The key of the token at which the weights, added from the best token down, reach {@code
-   * target}; {@link #KEEP_ALL} if they never do. A histogram finds the bucket, selection the place
-   * in it.
+   * The key of the token at which the masses, added from the best token down, reach {@code target},
+   * which they do. A histogram finds the bucket, selection the place in it.
    */
-  private long cut(int count, float largest, double target) {
-    Arrays.fill(masses, 0);
+  private long cut(int count, float largest, long target) {
+    Arrays.fill(bins, 0);
     for (int i = 0; i < count; i++) {
-      masses[bucket(kept[i], largest)] += weights[kept[i]];
+      bins[bucket(kept[i], largest)] += (long) masses[kept[i]];
     }
     int crossing = 0;
-    double above = 0;
-    while (crossing < BUCKETS && above + masses[crossing] < target) {
-      above += masses[crossing++];
-    }
-    if (crossing == BUCKETS) {
-      return KEEP_ALL;
+    long above = 0;
+    while (above + bins[crossing] < target) {
+      above += bins[crossing++];
     }
     int size = 0;
     for (int i = 0; i < count; i++) {
@@ -416,8 +496,9 @@ public final class Sampler {
     return Math.min((int) ((largest - scores[id]) * BUCKETS_PER_UNIT), BUCKETS - 1);
   }
 
-  /** Quickselect by weight over {@code keys[0 … size)}, which all weigh too much together. */
-  private long select(int size, double above, double target) {
+  /** Quickselect by mass over {@code keys[0 … size)}, which reach the target together. */
+  private long select(int size, long start, long target) {
+    long above = start;
     int from = 0;
     int to = size;
     int pivots = 1;
@@ -428,23 +509,24 @@ public final class Sampler {
       keys[at] = keys[from];
       keys[from] = pivot;
       int better = from;
-      double mass = 0;
+      long mass = 0;
       for (int i = from + 1; i < to; i++) {
         long key = keys[i];
         if (key > pivot) {
-          mass += weights[id(key)];
+          mass += (long) masses[id(key)];
           keys[i] = keys[++better];
           keys[better] = key;
         }
       }
       keys[from] = keys[better];
       keys[better] = pivot;
+      long with = above + mass + (long) masses[id(pivot)];
       if (better > from && above + mass >= target) {
         to = better;
-      } else if (above + mass + weights[id(pivot)] >= target || better + 1 == to) {
+      } else if (with >= target) {
         return pivot;
       } else {
-        above += mass + weights[id(pivot)];
+        above = with;
         from = better + 1;
       }
     }

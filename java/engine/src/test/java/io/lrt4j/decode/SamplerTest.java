@@ -9,12 +9,16 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.management.ThreadMXBean;
 import io.lrt4j.BackendException;
 import io.lrt4j.Fixtures;
+import io.lrt4j.Fuzz;
 import io.lrt4j.GenerationOptions;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Comparator;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -115,6 +119,125 @@ class SamplerTest {
       }
       Sampler greedy = new Sampler(GenerationOptions.defaults(), n);
       assertEquals(best, greedy.sample(logits, n, 0, 0), "trial " + trial);
+    }
+  }
+
+  /** What {@link Sampler} says word for word: every token's mass, sorted, all filters in turn. */
+  private static List<Integer> straightlyKept(float[] logits, GenerationOptions o) {
+    int n = logits.length;
+    float[] scores = new float[n];
+    float largest = Float.NEGATIVE_INFINITY;
+    for (int i = 0; i < n; i++) {
+      scores[i] = logits[i] / o.temperature() + 0f;
+      largest = Math.max(largest, scores[i]);
+    }
+    double unit = Mass.unit(n);
+    long[] masses = new long[n];
+    for (int i = 0; i < n; i++) {
+      masses[i] = (long) Mass.of((double) scores[i] - largest, unit);
+    }
+    List<Integer> best =
+        IntStream.range(0, n)
+            .filter(i -> scores[i] > Float.NEGATIVE_INFINITY)
+            .boxed()
+            .sorted(Comparator.comparingDouble(i -> -scores[i])) // stable: the lower id first
+            .toList();
+    if (o.topK() > 0 && o.topK() < best.size()) {
+      float last = scores[best.get(o.topK() - 1)];
+      best = best.stream().filter(i -> scores[i] >= last).toList();
+    }
+    if (o.topP() < 1) {
+      double needed = o.topP() * (double) best.stream().mapToLong(i -> masses[i]).sum();
+      int count = 0;
+      for (long sum = 0; sum < needed; count++) {
+        sum += masses[best.get(count)];
+      }
+      best = best.subList(0, count);
+    }
+    return best.stream().filter(i -> masses[i] >= o.minP() * unit).sorted().toList();
+  }
+
+  private static int straightlyDrawn(
+      float[] logits, List<Integer> kept, GenerationOptions o, int position) {
+    float largest = Float.NEGATIVE_INFINITY;
+    for (float logit : logits) {
+      largest = Math.max(largest, logit / o.temperature());
+    }
+    long[] sums = new long[kept.size()];
+    long sum = 0;
+    for (int i = 0; i < sums.length; i++) {
+      float score = logits[kept.get(i)] / o.temperature();
+      sum += (long) Mass.of((double) score - largest, Mass.unit(logits.length));
+      sums[i] = sum;
+    }
+    double target =
+        new CounterRandom(Objects.requireNonNull(o.seed())).uniform(3, position) * (double) sum;
+    int at = 0;
+    while (!(sums[at] > target)) {
+      at++;
+    }
+    return kept.get(at);
+  }
+
+  /** Whatever is passed over, summed by blocks or found by selection: the tokens are the same. */
+  @Test
+  void likeTheStraightOne() {
+    SplittableRandom random = new SplittableRandom(4);
+    float[] topPs = {1, 1, 0.95f, 0.5f, 0.9999f, 0.99999994f, 1e-30f};
+    float[] minPs = {0, 0, 0.05f, 0.5f, 1, 2e-3f, 1e-4f, 1e-12f};
+    int[] topKs = {0, 0, 0, 1, 20, 300};
+    float[] temperatures = {1, 0.6f, 0.05f, 1.7f, 30};
+    for (int trial = 0; trial < 400 * Fuzz.FACTOR; trial++) {
+      int n = 1 + random.nextInt(trial % 20 == 0 ? 30_000 : 2000);
+      double spread = List.of(0.0, 1e-6, 0.5, 3.0, 12.0, 400.0).get(random.nextInt(6));
+      double offset = List.of(0.0, -20.0, 1e4, 1e12).get(random.nextInt(4));
+      int coarse = random.nextInt(4);
+      float[] logits = new float[n];
+      for (int i = 0; i < n; i++) {
+        double logit = random.nextGaussian() * spread;
+        logits[i] = (float) (offset + (coarse == 0 ? Math.rint(logit) : logit));
+        if (coarse == 1 && random.nextBoolean()) {
+          logits[i] = Float.NEGATIVE_INFINITY;
+        }
+      }
+      logits[random.nextInt(n)] = (float) offset;
+      GenerationOptions options =
+          SAMPLING
+              .withTemperature(temperatures[random.nextInt(temperatures.length)])
+              .withTopK(topKs[random.nextInt(topKs.length)])
+              .withTopP(topPs[random.nextInt(topPs.length)])
+              .withMinP(minPs[random.nextInt(minPs.length)])
+              .withSeed(random.nextLong());
+      Sampler sampler = new Sampler(options, n);
+      String what = "trial " + trial + ": " + n + " logits, " + options;
+      List<Integer> kept = straightlyKept(logits, options);
+      assertEquals(kept, IntStream.of(sampler.keptTokens(logits, n)).boxed().toList(), what);
+      for (int position = 0; position < 5; position++) {
+        assertEquals(
+            straightlyDrawn(logits, kept, options, position),
+            sampler.sample(logits, n, 3, position),
+            what);
+      }
+    }
+  }
+
+  /** Masses are exponentials, as good as doubles of that size can be. */
+  @Test
+  void massesAreExponentials() {
+    SplittableRandom random = new SplittableRandom(5);
+    for (int n : new int[] {1 << 19, 1 << 24}) {
+      double unit = Mass.unit(n);
+      assertTrue(n * unit < 0x1p63);
+      assertEquals(unit, Mass.of(0, unit));
+      assertEquals(0, Mass.of(Double.NEGATIVE_INFINITY, unit));
+      assertEquals(0, Mass.of(-1e300, unit));
+      for (int i = 0; i < 100_000; i++) {
+        double x = -33 * random.nextDouble();
+        double expected = Math.exp(x) * unit;
+        double mass = Mass.of(x, unit);
+        assertEquals(Math.rint(mass), mass);
+        assertEquals(expected, mass, 0.5 + 3e-14 * expected, "exp of " + x);
+      }
     }
   }
 
