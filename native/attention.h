@@ -40,7 +40,7 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
         if (dtype == LRT_DTYPE_F32) {
           column[j] = (vec)fours[i];
         } else if (dtype == LRT_DTYPE_Q8) {
-          column[j] = __builtin_convertvector(fours[i] << (24 - j * 8) >> 24, vec) * scales;
+          column[j] = widen_byte(fours[i], j, scales);
         }
         int at = c + (half * 4 + i) * in_four + j;
         UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(x[q][at]), column[j]); }

@@ -399,13 +399,8 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
   PANELS(NAME, 2, ALL_ROWS_CASES, HEIGHT)  \
   PANELS(NAME, 4, LARGEST_CASES, HEIGHT)
 #define OF_SIZES(NAME) {NAME##_1, NAME##_2, NAME##_4}
-#elif NEON
+#elif W == 8 || NEON
 #define SIZES(NAME, CASES, HEIGHT) PANELS(NAME, 1, CASES, HEIGHT) PANELS(NAME, 2, FEW_ROWS_CASES, HEIGHT)
-#define OF_SIZES(NAME) {NAME##_1, NAME##_2}
-#elif W == 8
-#define SIZES(NAME, LARGEST_CASES, HEIGHT) \
-  PANELS(NAME, 1, ALL_ROWS_CASES, HEIGHT)  \
-  PANELS(NAME, 2, FEW_ROWS_CASES, HEIGHT)
 #define OF_SIZES(NAME) {NAME##_1, NAME##_2}
 #else
 #define SIZES(NAME, LARGEST_CASES, HEIGHT) PANELS(NAME, 1, ALL_ROWS_CASES, HEIGHT)
@@ -414,7 +409,7 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
 
 /*
  * The function product_TYPE: by at most MOST panels, and HEIGHT rows, at a time; LARGEST_CASES are the rows that come
- * with four panels, and on NEON with one.
+ * with four panels, and with one on AVX2 and NEON.
  */
 #define PRODUCT(TYPE, MOST, LARGEST_CASES, HEIGHT)                                                    \
   SIZES(tile_##TYPE, LARGEST_CASES, HEIGHT)                                                           \
@@ -431,11 +426,11 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
 #if TWO_FOURS /* each of these sums takes two registers */
 #define HEIGHT_OF_BLOCKS 2
 #define BLOCKS_CASES FEW_ROWS_CASES
-#elif NEON
+#elif W == 8 || NEON
 #define HEIGHT_OF_BLOCKS 4
 #define BLOCKS_CASES(NAME, P) FEW_ROWS_CASES(NAME, P) ROWS_CASE(NAME, 3, P) ROWS_CASE(NAME, 4, P)
 #else
-#define HEIGHT_OF_BLOCKS (W == 8 ? 4 : TILE_ROWS)
+#define HEIGHT_OF_BLOCKS TILE_ROWS
 #define BLOCKS_CASES FEW_ROWS_CASES
 #endif
 

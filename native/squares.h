@@ -139,6 +139,11 @@ INLINE vec scales_of(const char *rows, int64_t step) {
   return halves(scales);
 }
 
+/* Byte number `byte` of every lane's four of q8, as f32. */
+INLINE vec widen_byte(ivec fours, int byte, vec scales) {
+  return __builtin_convertvector(fours << (24 - byte * 8) >> 24, vec) * scales;
+}
+
 /* W rows' columns, `square_width` of them: transposed as they lie, then widened, which are fewer steps. */
 typedef struct {
   ivec fours[8];
@@ -172,10 +177,7 @@ INLINE void widen_columns(const int dtype, const square *of, int part, const cha
   } else if (dtype == LRT_DTYPE_F16) {
     UNROLL for (int i = 0; i < 8; i++) { widen_two(of->fours[i], &columns[2 * i], &columns[2 * i + 1]); }
   } else {
-    UNROLL for (int i = 0; i < 16; i++) {
-      ivec byte = of->fours[part * 4 + i / 4] << (24 - i % 4 * 8) >> 24;
-      columns[i] = __builtin_convertvector(byte, vec) * of->scales;
-    }
+    UNROLL for (int i = 0; i < 16; i++) { columns[i] = widen_byte(of->fours[part * 4 + i / 4], i % 4, of->scales); }
   }
 }
 

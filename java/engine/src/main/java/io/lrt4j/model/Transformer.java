@@ -177,15 +177,16 @@ public final class Transformer implements AutoCloseable {
 
   /** w.logits = head of every run's last row: what follows each sequence, in the batch's order. */
   public void logitsOfLastRows(Batch batch, Workspace w) {
+    Batch wanted = batch.wanted();
     for (int run = 0; run < batch.runs(); run++) {
-      toHead(batch, run, run, w);
+      toHead(wanted, run, run, w);
     }
     logits(batch.runs(), w);
   }
 
-  /** Row {@code at} of w.headInput = final hidden state of a run's last row. */
-  public void toHead(Batch batch, int run, int at, Workspace w) {
-    ops.copyRows(w.hidden, batch.wanted().firstRow(run + 1) - 1, w.headInput, at, 1);
+  /** Row {@code at} of w.headInput = final hidden state of a run's last one of the wanted rows. */
+  public void toHead(Batch wanted, int run, int at, Workspace w) {
+    ops.copyRows(w.hidden, wanted.firstRow(run + 1) - 1, w.headInput, at, 1);
   }
 
   @Override

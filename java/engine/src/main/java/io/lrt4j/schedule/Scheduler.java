@@ -537,10 +537,11 @@ public final class Scheduler implements AutoCloseable {
       shared.read(Objects.requireNonNull(reader.cache), reader.rows, wanted);
     }
     model.forward(shared, w);
+    Batch wantedRows = shared.wanted();
     int heads = 0;
     for (int run = 0; run < shared.runs(); run++) {
       if (run < sequences || group[decoding + run - sequences].ends()) {
-        model.toHead(shared, run, heads++, w);
+        model.toHead(wantedRows, run, heads++, w);
       }
     }
     if (heads > 0) {
@@ -548,7 +549,6 @@ public final class Scheduler implements AutoCloseable {
     }
     handOut(lane, w, sequences);
     int head = sequences;
-    Batch wantedRows = shared.wanted();
     for (int i = decoding; i < groupSize; i++) {
       Client reader = group[i];
       int run = sequences + i - decoding;
