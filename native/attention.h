@@ -11,6 +11,13 @@
  * widen, less is on its way at a time, and the first has room.
  */
 INLINE void ask_soon(const int dtype, const char *line) {
+#ifdef NOASK
+  (void)dtype, (void)line;
+  return;
+#endif
+#ifdef TOUCH
+  if (dtype == LRT_DTYPE_F32) { int t; __asm__ volatile("movl %1, %0" : "=r"(t) : "m"(*(const int*)line)); return; }
+#endif
   if (dtype == LRT_DTYPE_F32) {
     __builtin_prefetch(line, 0, 2);
   } else {
@@ -88,9 +95,11 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
       UNROLL for (int i = 0; i < bytes; i += LINE) { /* as they lie, and behind what is read now */
         int64_t line = (c / width * squares + s) * bytes + i;
         ask_soon(dtype, next + line);
+#ifndef NOASK
         if (squares == 1) {
           __builtin_prefetch(values + line, 0, 2);
         }
+#endif
       }
       add_square(dtype, squares, queries, x, rows + lrt_bytes(dtype, s * W * (int64_t)dim), c, dim, sums[s]);
     }
@@ -156,15 +165,16 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
   }
 }
 
-#define ROWS_AHEAD 16
+#define FEW_COLUMNS (2 * TILE_PANELS * LRT_PANEL) /* at a time, of few rows */
+#define ROWS_AT_ONCE 16 /* of them */
 
 /*
- * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further.
- * Few rows wait for memory: they ask for what is ahead, which in the end is what comes `after`.
+ * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further, for k from …
+ * to-1. Where `ahead` is not null, every row asks for what FEW_COLUMNS take there, one behind the other.
  */
-INLINE void accumulate(const int rows, const int vectors, const float *const *x, int n,
+INLINE void accumulate(const int rows, const int vectors, const float *const *x, int from, int to,
                        const int dtype, const void *w, int64_t at, int64_t w_step, float *y,
-                       int64_t y_stride, int begin, const void *after) {
+                       int64_t y_stride, int begin, const char *ahead) {
   const int rest = dtype == LRT_DTYPE_Q8 && W < 16 ? at % LRT_BLOCK : 0; /* of a block, behind its first */
   vec sums[TILE_ROWS][2 * TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -172,19 +182,15 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
       sums[r][v] = begin ? all(0) : load(y + r * y_stride + v * W);
     }
   }
-  for (int k = 0; k < n; k++) {
+  for (int k = from; k < to; k++) {
     vec weight[2 * TILE_VECTORS];
     int64_t row = lrt_bytes(dtype, at + k * w_step);
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = load_as(dtype, (const char *)w + row, rest + v * W);
     }
-    if (rows <= 2) {
-      const int ahead = k + ROWS_AHEAD;
-      const char *line = ahead < n ? (const char *)w + lrt_bytes(dtype, at + ahead * w_step)
-                                   : (const char *)after + lrt_bytes(dtype, at + (ahead - n) * w_step);
-      UNROLL for (int v = 0; v < vectors; v += LINE / (W * (int)lrt_bytes(dtype, LRT_BLOCK) / LRT_BLOCK)) {
-        ask_soon(dtype, line + lrt_bytes(dtype, v * W));
-      }
+    if (ahead) {
+      UNROLL for (int line = 0; line < (int)lrt_bytes(dtype, FEW_COLUMNS); line += LINE) { ask_soon(dtype, ahead + line); }
+      ahead += lrt_bytes(dtype, FEW_COLUMNS);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec a = all(x[r][k]);
@@ -196,31 +202,42 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
   }
 }
 
-/* Columns c … end-1 of y, whole panels; `rows` is a constant. */
+/* Columns c … end-1 of y, whole panels, for all n rows of w; `rows` is a constant. */
 INLINE void accumulate_columns(const int rows, const float *const *x, int n, const int dtype,
                                const void *w, int64_t w_step, int c, int end, float *y, int64_t y_stride,
-                               int begin, const void *after) {
-#if SQUARES
-  if (rows <= 2) { /* whole rows, as they lie in memory */
-    for (; c + 2 * TILE_PANELS * LRT_PANEL <= end; c += 2 * TILE_PANELS * LRT_PANEL) {
-      accumulate(rows, 2 * TILE_PANELS * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
-               after);
-    }
-  }
-#endif
+                               int begin) {
   for (; c + TILE_PANELS * LRT_PANEL <= end; c += TILE_PANELS * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
-               after);
+    accumulate(rows, TILE_PANELS * PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL);
   }
 #if TILE_PANELS > 2
   for (; c + TILE_PANELS / 2 * LRT_PANEL <= end; c += TILE_PANELS / 2 * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS / 2 * PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
-               after);
+    accumulate(rows, TILE_PANELS / 2 * PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL);
   }
 #endif
   for (; c < end; c += LRT_PANEL) {
-    accumulate(rows, PARTS, x, n, dtype, w, c, w_step, y + c, y_stride, begin,
-               after);
+    accumulate(rows, PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL);
+  }
+}
+
+/*
+ * All columns for few rows, which wait for memory: it is read as it lies, some rows of w after the others, though their columns
+ * need several runs where registers are few. Each run asks for its share of what comes next, which in the end is `after`.
+ */
+INLINE void accumulate_few(const int rows, const float *const *x, int n, const int dtype, const void *w,
+                           int64_t w_step, int width, float *y, int64_t y_stride, int begin,
+                           const void *after) {
+  for (int from = 0; from < n; from += ROWS_AT_ONCE) {
+    int to = n - from < ROWS_AT_ONCE ? n : from + ROWS_AT_ONCE;
+    const char *ahead = to < n ? (const char *)w + lrt_bytes(dtype, to * w_step) : (const char *)after;
+    int c = 0;
+    for (; c + FEW_COLUMNS <= width; c += FEW_COLUMNS) {
+      accumulate(rows, 2 * TILE_PANELS * PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
+                 ahead + (to - from) * lrt_bytes(dtype, c));
+    }
+    for (; c < width; c += LRT_PANEL) {
+      accumulate(rows, PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
+                 ahead + (to - from) * lrt_bytes(dtype, c));
+    }
   }
 }
 
@@ -236,14 +253,14 @@ INLINE void accumulate_all(int queries, const float *const *x, int n, const int 
   for (int c = 0; queries >= TILE_ROWS && c < width; c += strip) {
     int end = width - c < strip ? width : c + strip;
     for (r = 0; r + TILE_ROWS <= queries; r += TILE_ROWS) {
-      accumulate_columns(TILE_ROWS, x + r, n, dtype, w, w_step, c, end, y + r * y_stride, y_stride, begin, after);
+      accumulate_columns(TILE_ROWS, x + r, n, dtype, w, w_step, c, end, y + r * y_stride, y_stride, begin);
     }
   }
   for (; r + 2 <= queries; r += 2) {
-    accumulate_columns(2, x + r, n, dtype, w, w_step, 0, width, y + r * y_stride, y_stride, begin, after);
+    accumulate_few(2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, after);
   }
   if (r < queries) {
-    accumulate_columns(1, x + r, n, dtype, w, w_step, 0, width, y + r * y_stride, y_stride, begin, after);
+    accumulate_few(1, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, after);
   }
 }
 
@@ -411,9 +428,11 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       for (int q = 0; q < queries; q++) {
         room->rows[q] = b->queries + q / b->group * b->row + (h * b->group + q % b->group) * dim;
       }
+#ifndef NOSCORE
       score_keys(span, b->head + h, from, to - from, dim, queries, room->rows,
                  next_place(b, span, 0, h, from, to, end, first_value),
                  room->scores + h * queries * CHUNK + from - start, room->values);
+#endif
     }
   }
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
@@ -439,6 +458,9 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     soften(room->scores + q * CHUNK + aligned, columns - aligned, from - aligned, to - aligned, scale,
            &room->largest[q], &room->sums[q]);
   }
+#ifdef NOVALUES
+  if(few) return;
+#endif
   int once = width == dim && queries <= TILE_ROWS; /* each is read once, as it lies */
   for (const lrt_span *span = begin; span < behind && span->from < end; span++) {
     int from = span->from > start + low ? span->from : start + low;

@@ -75,11 +75,17 @@ INLINE const char *step_ahead(const char *panel, int64_t tile_bytes, int steps, 
 
 /* Into the second cache: of the first, so many lines on their way take the place of what is read now. */
 INLINE void ask_for(const int panels, const char *line, int64_t next) {
+#ifdef NOFEW
+  (void)panels,(void)line,(void)next; return;
+#endif
   UNROLL for (int p = 0; p < panels; p++) { __builtin_prefetch(line + p * next, 0, 2); }
 }
 
 /* Asks for a line of each panel that is in `share`. */
 INLINE void ask_for_share(const int panels, const char *line, int64_t next, unsigned share) {
+#ifdef NOSHARE
+  (void)panels,(void)line,(void)next,(void)share; return;
+#endif
   UNROLL for (int p = 0; p < panels; p++) {
     if (share >> p & 1) {
       __builtin_prefetch(line + p * next, 0, 2); /* it is used once all rows have passed */
