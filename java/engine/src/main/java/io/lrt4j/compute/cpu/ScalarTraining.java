@@ -1,11 +1,8 @@
 package io.lrt4j.compute.cpu;
 
 import io.lrt4j.compute.Backend;
-import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.Tensor;
-import io.lrt4j.compute.TrainingBackend;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -13,44 +10,12 @@ import org.jspecify.annotations.Nullable;
  * The readable truth of training: every operation in plain Java, in the order of its formula, sums
  * in f64.
  */
-final class ScalarTraining implements TrainingBackend {
-  private final Backend backend;
-
+final class ScalarTraining extends CpuTraining {
   ScalarTraining(Backend backend) {
-    this.backend = backend;
+    super(backend);
   }
 
-  @Override
-  public Backend backend() {
-    return backend;
-  }
-
-  @Override
-  public Linear linear(Tensor w, @Nullable Tensor bias) {
-    return CpuLinear.of(CpuTensor.of(w), bias == null ? null : CpuTensor.of(bias));
-  }
-
-  @Override
-  public Tensor view(Tensor of, long at, int rows, int cols) {
-    return part(of, at, rows, cols);
-  }
-
-  /** A part of a tensor as a matrix of its own. */
-  static CpuTensor part(Tensor of, long at, int rows, int cols) {
-    CpuTensor whole = CpuTensor.of(of);
-    long bytes = whole.dtype().bytes((long) rows * cols);
-    return new CpuTensor(
-        whole.dtype(), rows, cols, whole.data().asSlice(whole.dtype().bytes(at), bytes));
-  }
-
-  private static float[] row(Tensor x, int row) {
-    CpuTensor from = CpuTensor.of(x);
-    float[] values = new float[from.cols()];
-    from.read(row, values, values.length);
-    return values;
-  }
-
-  private static float[] rounded(double[] values) {
+  static float[] rounded(double[] values) {
     float[] rounded = new float[values.length];
     for (int i = 0; i < values.length; i++) {
       rounded[i] = (float) values[i];
@@ -58,21 +23,8 @@ final class ScalarTraining implements TrainingBackend {
     return rounded;
   }
 
-  private static void put(float[] values, Tensor x, int row) {
-    CpuTensor to = CpuTensor.of(x);
-    for (int c = 0; c < values.length; c++) {
-      to.set(row, c, values[c]);
-    }
-  }
-
-  private static void add(float[] values, Tensor x, int row) {
-    CpuTensor to = CpuTensor.of(x);
-    for (int c = 0; c < values.length; c++) {
-      to.set(row, c, to.get(row, c) + values[c]);
-    }
-  }
-
-  private static float[][] matrix(Tensor x, int rows) {
+  /** The first rows. */
+  static float[][] matrix(Tensor x, int rows) {
     float[][] values = new float[rows][];
     for (int i = 0; i < rows; i++) {
       values[i] = row(x, i);
@@ -281,49 +233,6 @@ final class ScalarTraining implements TrainingBackend {
     }
   }
 
-  /** The rows that a row of a run attends to, in order; those of the prefix tensor as -1 - row. */
-  private static int[] context(PackedBatch batch, int row, int window) {
-    int run = batch.runOf(row);
-    int own = row - batch.firstRow(run) + 1;
-    int[] all = new int[batch.before(run) + own];
-    int n = 0;
-    for (int i = 0; i < batch.prefixRows(run); i++) {
-      all[n++] = -1 - (batch.prefixFrom(run) + i);
-    }
-    int parent = batch.parent(run);
-    for (int i = 0; parent >= 0 && i < batch.length(parent); i++) {
-      all[n++] = batch.firstRow(parent) + i;
-    }
-    for (int i = 0; i < own; i++) {
-      all[n++] = batch.firstRow(run) + i;
-    }
-    return Arrays.copyOfRange(all, Math.max(0, n - Math.min(n, window)), n);
-  }
-
-  /** Where {@link #context} says a row is. */
-  private static float[] at(float[][] qkv, float[][] prefix, int row) {
-    return row < 0 ? prefix[-1 - row] : qkv[row];
-  }
-
-  private static float[][] matrix(@Nullable Tensor x) {
-    return x == null ? new float[0][] : matrix(x, x.rows());
-  }
-
-  /** First column of the keys that query head {@code h} attends to; the values' is further on. */
-  private static int keyColumn(Heads heads, int h) {
-    return (heads.heads() + h / (heads.heads() / heads.kvHeads())) * heads.headDim();
-  }
-
-  private static double score(float[] qkv, float[] other, Heads heads, int h) {
-    double dot = 0;
-    int query = h * heads.headDim();
-    int key = keyColumn(heads, h);
-    for (int c = 0; c < heads.headDim(); c++) {
-      dot += (double) qkv[query + c] * other[key + c];
-    }
-    return dot / Math.sqrt(heads.headDim());
-  }
-
   @Override
   public void attend(
       Tensor qkv,
@@ -334,39 +243,7 @@ final class ScalarTraining implements TrainingBackend {
       int @Nullable [] wanted,
       Tensor out,
       Tensor logSumExp) {
-    int dim = heads.headDim();
-    float[][] rows = matrix(qkv, batch.rows());
-    float[][] before = matrix(prefix);
-    for (int w = 0; w < (wanted == null ? batch.rows() : wanted.length); w++) {
-      int i = wanted == null ? w : wanted[w];
-      int[] context = context(batch, i, window);
-      for (int h = 0; h < heads.heads(); h++) {
-        double[] scores = new double[context.length];
-        double max = Double.NEGATIVE_INFINITY;
-        for (int j = 0; j < context.length; j++) {
-          scores[j] = score(rows[i], at(rows, before, context[j]), heads, h);
-          max = Math.max(max, scores[j]);
-        }
-        double sum = 0;
-        for (double score : scores) {
-          sum += Math.exp(score - max);
-        }
-        double normaliser = max + Math.log(sum);
-        CpuTensor.of(logSumExp).set(w, h, (float) normaliser);
-        int value = keyColumn(heads, h) + heads.kvHeads() * dim;
-        double[] mixed = new double[dim];
-        for (int j = 0; j < context.length; j++) {
-          double p = Math.exp(scores[j] - normaliser);
-          float[] other = at(rows, before, context[j]);
-          for (int c = 0; c < dim; c++) {
-            mixed[c] += p * other[value + c];
-          }
-        }
-        for (int c = 0; c < dim; c++) {
-          CpuTensor.of(out).set(w, h * dim + c, (float) mixed[c]);
-        }
-      }
-    }
+    ScalarTrainingAttention.forward(qkv, prefix, batch, heads, window, wanted, out, logSumExp);
   }
 
   @Override
@@ -381,48 +258,8 @@ final class ScalarTraining implements TrainingBackend {
       Tensor out,
       Tensor logSumExp,
       Tensor dqkv) {
-    int dim = heads.headDim();
-    double[][] d = new double[batch.rows()][heads.columns()];
-    double scale = 1 / Math.sqrt(dim);
-    float[][] rows = matrix(qkv, batch.rows());
-    float[][] before = matrix(prefix);
-    int count = wanted == null ? batch.rows() : wanted.length;
-    float[][] g = matrix(dOut, count);
-    float[][] y = matrix(out, count);
-    for (int w = 0; w < count; w++) {
-      int i = wanted == null ? w : wanted[w];
-      int[] context = context(batch, i, window);
-      for (int h = 0; h < heads.heads(); h++) {
-        int query = h * dim;
-        int key = keyColumn(heads, h);
-        int value = key + heads.kvHeads() * dim;
-        double delta = 0;
-        for (int c = 0; c < dim; c++) {
-          delta += (double) g[w][query + c] * y[w][query + c];
-        }
-        for (int j : context) {
-          float[] other = at(rows, before, j);
-          double p = Math.exp(score(rows[i], other, heads, h) - CpuTensor.of(logSumExp).get(w, h));
-          double dp = 0;
-          for (int c = 0; c < dim; c++) {
-            dp += (double) g[w][query + c] * other[value + c];
-            if (j >= 0) {
-              d[j][value + c] += p * g[w][query + c];
-            }
-          }
-          double dScore = p * (dp - delta) * scale;
-          for (int c = 0; c < dim; c++) {
-            d[i][query + c] += dScore * other[key + c];
-            if (j >= 0) {
-              d[j][key + c] += dScore * rows[i][query + c];
-            }
-          }
-        }
-      }
-    }
-    for (int i = 0; i < batch.rows(); i++) {
-      put(rounded(d[i]), dqkv, i);
-    }
+    ScalarTrainingAttention.backward(
+        dOut, qkv, prefix, batch, heads, window, wanted, out, logSumExp, dqkv);
   }
 
   @Override
@@ -459,18 +296,6 @@ final class ScalarTraining implements TrainingBackend {
   }
 
   @Override
-  public void embedBackward(Tensor dx, int[] ids, int offset, int rows, Tensor dTable) {
-    scatterAdd(dx, ids, offset, rows, dTable);
-  }
-
-  @Override
-  public void gather(Tensor from, int[] at, int offset, int rows, Tensor to) {
-    for (int i = 0; i < rows; i++) {
-      put(row(from, at[offset + i]), to, i);
-    }
-  }
-
-  @Override
   public void scatterAdd(Tensor from, int[] at, int offset, int rows, Tensor to) {
     for (int i = 0; i < rows; i++) {
       add(row(from, i), to, at[offset + i]);
@@ -482,49 +307,6 @@ final class ScalarTraining implements TrainingBackend {
     for (int i = 0; i < rows; i++) {
       add(row(from, fromRow + i), to, toRow + i);
     }
-  }
-
-  @Override
-  public void multiplyRow(Tensor row, int fromRow, Tensor by, int rows, Tensor out, int outRow) {
-    float[] factor = row(row, fromRow);
-    for (int i = 0; i < rows; i++) {
-      float[] values = row(by, i);
-      for (int c = 0; c < values.length; c++) {
-        values[c] *= factor[c];
-      }
-      put(values, out, outRow + i);
-    }
-  }
-
-  @Override
-  public void multiplyRowBackward(
-      Tensor dOut,
-      int outRow,
-      Tensor row,
-      int fromRow,
-      Tensor by,
-      int rows,
-      Tensor dRow,
-      int toRow,
-      Tensor dBy) {
-    float[] factor = row(row, fromRow);
-    float[] sum = new float[factor.length];
-    for (int i = 0; i < rows; i++) {
-      float[] d = row(dOut, outRow + i);
-      float[] other = row(by, i);
-      for (int c = 0; c < d.length; c++) {
-        sum[c] += d[c] * other[c];
-        d[c] *= factor[c];
-      }
-      add(d, dBy, i);
-    }
-    put(sum, dRow, toRow);
-  }
-
-  @Override
-  public void zero(Tensor x, int rows) {
-    CpuTensor t = CpuTensor.of(x);
-    t.data().asSlice(0, rows * t.stride()).fill((byte) 0);
   }
 
   @Override
@@ -619,73 +401,8 @@ final class ScalarTraining implements TrainingBackend {
   @Override
   public void muon(List<Matrix> matrices, Muon settings, float learningRate, float gradientScale) {
     for (Matrix matrix : matrices) {
-      muon(matrix, settings, learningRate, gradientScale);
+      ScalarMuon.step(matrix, settings, learningRate, gradientScale);
     }
-  }
-
-  private static void muon(Matrix matrix, Muon settings, float learningRate, float scale) {
-    int rows = matrix.p().rows();
-    int cols = matrix.p().cols();
-    double beta = settings.momentum();
-    double[][] x = new double[rows][cols];
-    double norm = 0;
-    for (int i = 0; i < rows; i++) {
-      for (int j = 0; j < cols; j++) {
-        double g = (1 - beta) * scale * CpuTensor.of(matrix.g()).get(i, j);
-        double m = beta * CpuTensor.of(matrix.m()).get(i, j) + g;
-        CpuTensor.of(matrix.m()).set(i, j, (float) m);
-        x[i][j] = beta * m + g;
-        norm += x[i][j] * x[i][j];
-      }
-    }
-    double size = Math.sqrt(norm) + Muon.EPS;
-    x = polynomial(1 / size, x, 0, x);
-    for (int i = 0; i < Muon.ITERATIONS; i++) {
-      double[][] gram = product(x, transposed(x));
-      gram = polynomial(Muon.B, gram, Muon.C, product(gram, gram));
-      x = polynomial(Muon.A, x, 1, product(gram, x));
-    }
-    double rate = learningRate * Math.sqrt(Math.max(1, (double) rows / cols));
-    double keep = 1 - (double) learningRate * settings.decay();
-    for (int i = 0; i < rows; i++) {
-      for (int j = 0; j < cols; j++) {
-        double p = CpuTensor.of(matrix.p()).get(i, j) * keep - rate * x[i][j];
-        CpuTensor.of(matrix.p()).set(i, j, (float) p);
-      }
-    }
-  }
-
-  /** a x + b y. */
-  private static double[][] polynomial(double a, double[][] x, double b, double[][] y) {
-    double[][] sum = new double[x.length][x[0].length];
-    for (int i = 0; i < sum.length; i++) {
-      for (int j = 0; j < sum[0].length; j++) {
-        sum[i][j] = a * x[i][j] + b * y[i][j];
-      }
-    }
-    return sum;
-  }
-
-  private static double[][] transposed(double[][] x) {
-    double[][] y = new double[x[0].length][x.length];
-    for (int i = 0; i < x.length; i++) {
-      for (int j = 0; j < y.length; j++) {
-        y[j][i] = x[i][j];
-      }
-    }
-    return y;
-  }
-
-  private static double[][] product(double[][] a, double[][] b) {
-    double[][] c = new double[a.length][b[0].length];
-    for (int i = 0; i < a.length; i++) {
-      for (int k = 0; k < b.length; k++) {
-        for (int j = 0; j < c[0].length; j++) {
-          c[i][j] += a[i][k] * b[k][j];
-        }
-      }
-    }
-    return c;
   }
 
   @Override

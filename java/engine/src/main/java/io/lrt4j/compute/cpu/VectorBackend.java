@@ -33,7 +33,6 @@ public final class VectorBackend extends CpuBackend {
   private final VectorProjection projection;
   private final VectorAttention attention;
   private final VectorTraining training;
-  private final ScalarTraining scalarTraining = new ScalarTraining(this);
 
   private final float[][] rowBuffers;
 
@@ -276,11 +275,6 @@ public final class VectorBackend extends CpuBackend {
   @Override
   public TrainingBackend training() {
     return training;
-  }
-
-  /** Straight versions, for what is not worth a fast one. */
-  ScalarTraining scalarTraining() {
-    return scalarTraining;
   }
 
   @Override

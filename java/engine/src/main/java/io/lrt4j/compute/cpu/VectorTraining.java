@@ -5,11 +5,8 @@ import static io.lrt4j.compute.cpu.Lanes.F;
 import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
-import io.lrt4j.compute.Backend;
-import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.Tensor;
-import io.lrt4j.compute.TrainingBackend;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -23,14 +20,13 @@ import org.jspecify.annotations.Nullable;
  * Training with the Vector API. Rows are worked on in Java arrays, block by block, shared out among
  * the {@link Workers}; sums over rows are made per block and then added in the order of the blocks.
  */
-final class VectorTraining implements TrainingBackend {
+final class VectorTraining extends CpuTraining {
   /** Rows of one task. */
   private static final int BLOCK = 32;
 
   /** Elements of one task where there are no rows. */
   private static final int CHUNK = 1 << 14;
 
-  private final VectorBackend backend;
   private final ReentrantLock turn;
   private final Workers workers;
   private final Gemm gemm;
@@ -40,28 +36,13 @@ final class VectorTraining implements TrainingBackend {
   private float[] partials = {}; // sums of each block of rows
 
   VectorTraining(VectorBackend backend, ReentrantLock turn, Workers workers) {
-    this.backend = backend;
+    super(backend);
     this.turn = turn;
     this.workers = workers;
     gemm = new Gemm(workers);
     attention = new VectorTrainingAttention(workers);
     muon = new VectorMuon(workers);
     buffers = new float[workers.size()][4][0];
-  }
-
-  @Override
-  public Backend backend() {
-    return backend;
-  }
-
-  @Override
-  public Linear linear(Tensor w, @Nullable Tensor bias) {
-    return CpuLinear.of(CpuTensor.of(w), bias == null ? null : CpuTensor.of(bias));
-  }
-
-  @Override
-  public Tensor view(Tensor of, long at, int rows, int cols) {
-    return ScalarTraining.part(of, at, rows, cols);
   }
 
   /** One of a worker's arrays, of at least {@code size}. */
@@ -219,7 +200,7 @@ final class VectorTraining implements TrainingBackend {
     CpuTensor in = CpuTensor.of(x);
     CpuTensor out = CpuTensor.of(y);
     int n = in.cols();
-    float[] weight = row(w);
+    float[] weight = row(w, 0);
     run(
         (block, worker) -> {
           int first = block * BLOCK;
@@ -232,12 +213,6 @@ final class VectorTraining implements TrainingBackend {
           store(v, out, first, count);
         },
         Math.ceilDiv(rows, BLOCK));
-  }
-
-  private static float[] row(Tensor x) {
-    float[] values = new float[x.cols()];
-    load(CpuTensor.of(x), 0, 1, values);
-    return values;
   }
 
   private static float inverseRms(float[] x, int at, int n, float eps) {
@@ -285,7 +260,7 @@ final class VectorTraining implements TrainingBackend {
     CpuTensor in = CpuTensor.of(x);
     CpuTensor dIn = CpuTensor.of(dx);
     int n = in.cols();
-    float[] weight = row(w);
+    float[] weight = row(w, 0);
     turn.lock();
     try {
       int blocks = beginPartials(rows, n);
@@ -373,8 +348,8 @@ final class VectorTraining implements TrainingBackend {
     CpuTensor in = CpuTensor.of(raw);
     CpuTensor out = CpuTensor.of(qkv);
     CpuTensor angles = CpuTensor.of(rope);
-    float[] query = queryNorm == null ? null : row(queryNorm);
-    float[] key = keyNorm == null ? null : row(keyNorm);
+    float[] query = queryNorm == null ? null : row(queryNorm, 0);
+    float[] key = keyNorm == null ? null : row(keyNorm, 0);
     int dim = heads.headDim();
     int n = heads.columns();
     int rows = batch.rows();
@@ -438,8 +413,8 @@ final class VectorTraining implements TrainingBackend {
     CpuTensor d = CpuTensor.of(dqkv);
     CpuTensor in = CpuTensor.of(raw);
     CpuTensor angles = CpuTensor.of(rope);
-    float[] query = queryNorm == null ? null : row(queryNorm);
-    float[] key = keyNorm == null ? null : row(keyNorm);
+    float[] query = queryNorm == null ? null : row(queryNorm, 0);
+    float[] key = keyNorm == null ? null : row(keyNorm, 0);
     int dim = heads.headDim();
     int n = heads.columns();
     int rows = batch.rows();
@@ -620,21 +595,6 @@ final class VectorTraining implements TrainingBackend {
   // --- rows -----------------------------------------------------------------------------------
 
   @Override
-  public void embedBackward(Tensor dx, int[] ids, int offset, int rows, Tensor dTable) {
-    scatterAdd(dx, ids, offset, rows, dTable);
-  }
-
-  @Override
-  public void gather(Tensor from, int[] at, int offset, int rows, Tensor to) {
-    CpuTensor source = CpuTensor.of(from);
-    CpuTensor target = CpuTensor.of(to);
-    for (int i = 0; i < rows; i++) {
-      MemorySegment.copy(
-          source.data(), source.row(at[offset + i]), target.data(), target.row(i), source.stride());
-    }
-  }
-
-  @Override
   public void scatterAdd(Tensor from, int[] at, int offset, int rows, Tensor to) {
     CpuTensor source = CpuTensor.of(from);
     CpuTensor target = CpuTensor.of(to);
@@ -648,41 +608,6 @@ final class VectorTraining implements TrainingBackend {
     CpuTensor source = CpuTensor.of(from);
     CpuTensor target = CpuTensor.of(to);
     add(source.data(), source.row(fromRow), target.data(), target.row(toRow), rows * source.cols());
-  }
-
-  @Override
-  public void multiplyRow(Tensor row, int fromRow, Tensor by, int rows, Tensor out, int outRow) {
-    CpuTensor a = CpuTensor.of(row);
-    CpuTensor b = CpuTensor.of(by);
-    CpuTensor o = CpuTensor.of(out);
-    for (int i = 0; i < rows; i++) {
-      for (int c = 0; c < a.cols(); c++) {
-        o.set(outRow + i, c, a.get(fromRow, c) * b.get(i, c));
-      }
-    }
-  }
-
-  @Override
-  public void multiplyRowBackward(
-      Tensor dOut,
-      int outRow,
-      Tensor row,
-      int fromRow,
-      Tensor by,
-      int rows,
-      Tensor dRow,
-      int toRow,
-      Tensor dBy) {
-    // As rare as it is short: the straight version is fast enough.
-    backend
-        .scalarTraining()
-        .multiplyRowBackward(dOut, outRow, row, fromRow, by, rows, dRow, toRow, dBy);
-  }
-
-  @Override
-  public void zero(Tensor x, int rows) {
-    CpuTensor t = CpuTensor.of(x);
-    t.data().asSlice(0, rows * t.stride()).fill((byte) 0);
   }
 
   // --- loss -----------------------------------------------------------------------------------
