@@ -82,7 +82,7 @@ final class VectorMuon {
     store(room.momentum, matrix.m(), size);
     combine(keep, room.momentum, (1 - keep) * gradientScale, room.gradient, size);
     float[] update = room.gradient;
-    float scale = (float) (1 / (Math.sqrt(VectorTraining.sumOfSquares(update, size)) + Muon.EPS));
+    float scale = (float) (1 / (Math.sqrt(VectorOptimizer.sumOfSquares(update, size)) + Muon.EPS));
     turn(update, rows, cols, wide, room.x);
     multiply(room.x, size, scale);
     for (int i = 0; i < Muon.ITERATIONS; i++) {
