@@ -47,6 +47,11 @@ flags="-std=gnu11 -O2 -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errn
 if [ "$arch" = aarch64 ] && "$cc" -Werror -fno-schedule-insns -E -x c /dev/null >/dev/null 2>&1; then
   flags="$flags -fno-schedule-insns"
 fi
+amx=
+if [ "$os-$arch" = linux-x86_64 ] && "$cc" -Werror -mamx-tile -mamx-int8 -mamx-bf16 -E -x c /dev/null >/dev/null 2>&1; then
+  amx="-mamx-tile -mamx-int8 -mamx-bf16"
+  flags="$flags -DWITH_AMX"
+fi
 jobs=
 compile() { # NAME SOURCE FLAGS…
   name=$1 source=$2
@@ -68,6 +73,9 @@ else
   compile kernels_2 kernels.c -DLEVEL=2 $avx512
   compile kernels_3 kernels.c -DLEVEL=3 $avx512 -mavx512vnni
   compile kernels_4 kernels.c -DLEVEL=4 $avx512 -mavx512bf16
+  if [ -n "$amx" ]; then
+    compile kernels_5 kernels.c -DLEVEL=5 $avx512 -mavx512vnni -mavx512bf16 $amx
+  fi
 fi
 for job in $jobs; do
   wait "$job"

@@ -25,9 +25,12 @@ static void norm(const float *x, int n, const float *weight, float eps, float *o
   }
 }
 
-#if LEVEL == 4
+#if LEVEL >= 4
 /* x = first + second to 16 bits of mantissa, both bf16. */
 INLINE void split(const float *x, int n, uint16_t *first, uint16_t *second) {
+#if EMULATED_AMX
+  split_plainly(x, n, first, second);
+#else
   for (int i = 0; i < n; i += 16) {
     __m512 v = _mm512_loadu_ps(x + i);
     __m256i high = (__m256i)_mm512_cvtneps_pbh(v);
@@ -35,6 +38,7 @@ INLINE void split(const float *x, int n, uint16_t *first, uint16_t *second) {
     _mm256_storeu_si256((__m256i *)(first + i), high);
     _mm256_storeu_si256((__m256i *)(second + i), (__m256i)_mm512_cvtneps_pbh(rest));
   }
+#endif
 }
 #endif
 
@@ -71,7 +75,7 @@ INLINE void finish(float *row, int in, lrt_input *to, int number) {
     quantize(row, to->stride, to->bytes + (int64_t)number * to->stride, to->scales + number * blocks,
              to->begin + number * blocks);
   }
-#if LEVEL == 4
+#if LEVEL >= 4
   if (to->split) {
     uint16_t *first = to->split + (int64_t)number * 2 * to->stride;
     split(row, to->stride, first, first + to->stride);

@@ -1,6 +1,6 @@
 /*
- * All kernels, compiled for every level (-DLEVEL=…): whole for levels 0, 1 and 2, and of levels 3 and
- * 4 what they do in another way than level 2 (on aarch64, 3 than 0). A vector is W floats; a panel's 16 outputs are 16 / W of
+ * All kernels, compiled for every level (-DLEVEL=…): whole for levels 0, 1 and 2, and of levels 3 to
+ * 5 what they do in another way than level 2 (on aarch64, 3 than 0). A vector is W floats; a panel's 16 outputs are 16 / W of
  * them. Each lane is one output and adds in the order of the inner dimension, so one row and many come
  * out the same to the bit, and no sum runs across lanes. No contraction is left to the compiler
  * (-ffp-contract=off): what is fused is written `fused`.
@@ -8,6 +8,9 @@
 #include "kernels.h"
 
 #include "products.h"
+#if LEVEL == 5
+#include "amx.h"
+#endif
 #if LEVEL <= 2
 #include "attention.h"
 #include "packing.h"
@@ -55,7 +58,14 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->splits = 1;
   kernels->prepare = prepare;
   kernels->gate = gate;
+#if LEVEL == 4
   kernels->product[LRT_DTYPE_BF16] = product_bf16;
   kernels->product[LRT_DTYPE_BF16_ROUNDED] = product_rounded;
+#else
+  kernels->product[LRT_DTYPE_BF16] = amx_bf16;
+  kernels->product[LRT_DTYPE_BF16_ROUNDED] = amx_rounded;
+  kernels->product[LRT_DTYPE_Q8] = amx_q8;
+  kernels->product[LRT_DTYPE_Q4] = amx_q4;
+#endif
 #endif
 }

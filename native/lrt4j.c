@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#if WITH_AMX && !EMULATED_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined __aarch64__ && defined __linux__
 #include <sys/auxv.h>
 #elif defined __aarch64__ && defined __APPLE__
@@ -54,8 +59,23 @@ void *lrt_ensure(scratch *s, int64_t bytes) {
 
 /* --- context --------------------------------------------------------------------------------- */
 
+#if WITH_AMX && !EMULATED_AMX
+#define ASK_FOR_STATE 0x1023 /* ARCH_REQ_XCOMP_PERM, of Linux 5.16 */
+#define STATE_OF_TILES 18
+
+/* Linux gives a process the tiles' registers for the asking. */
+static int has_amx(void) {
+  const unsigned needed = 1u << 22 | 1u << 24 | 1u << 25; /* bf16, tiles, bytes */
+  unsigned a, b, c, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed &&
+         !syscall(SYS_arch_prctl, ASK_FOR_STATE, STATE_OF_TILES) && lrt_amx_works();
+}
+#endif
+
 int lrt_best_level(void) {
-#if defined __x86_64__
+#if EMULATED_AMX /* test/amx.h, on AVX2 */
+  return lrt_amx_works() ? LRT_AMX : LRT_AVX2;
+#elif defined __x86_64__
   __builtin_cpu_init();
   if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))) {
     return LRT_BASELINE;
@@ -67,7 +87,14 @@ int lrt_best_level(void) {
   if (!__builtin_cpu_supports("avx512vnni")) {
     return LRT_AVX512;
   }
-  return __builtin_cpu_supports("avx512bf16") ? LRT_BF16 : LRT_VNNI;
+  if (!__builtin_cpu_supports("avx512bf16")) {
+    return LRT_VNNI;
+  }
+#if WITH_AMX
+  return has_amx() ? LRT_AMX : LRT_BF16;
+#else
+  return LRT_BF16;
+#endif
 #elif defined __aarch64__ && defined __linux__
   const unsigned long dot_products = 1ul << 20; /* HWCAP_ASIMDDP, which not every C library names */
   return getauxval(AT_HWCAP) & dot_products ? LRT_DOT : LRT_BASELINE;
@@ -95,6 +122,11 @@ static void kernels_of(int level, lrt_kernels *kernels) {
     if (level >= LRT_BF16) {
       lrt_kernels_4(kernels);
     }
+#if WITH_AMX
+    if (level >= LRT_AMX) {
+      lrt_kernels_5(kernels);
+    }
+#endif
     return;
   }
   if (level >= LRT_AVX2) {

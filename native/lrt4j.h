@@ -20,7 +20,8 @@ enum lrt_level {
   LRT_VNNI = 3,     /* AVX-512 VNNI: products of bytes */
   LRT_DOT = 3,      /* the same on aarch64: NEON's dot products */
   LRT_BF16 = 4,     /* AVX-512 BF16: products of bf16 pairs */
-  LRT_LEVELS = 5
+  LRT_AMX = 5,      /* AMX: products of tiles, of bytes and of bf16 pairs */
+  LRT_LEVELS = 6
 };
 
 /* What weights are, and what they are multiplied by. */

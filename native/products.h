@@ -444,10 +444,10 @@ static void by_size(panels_function *const *functions, int most, const lrt_input
 PRODUCT(f32, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 PRODUCT(f16, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 #endif
-#if LEVEL != 3
+#if LEVEL != 3 && LEVEL != 5
 PRODUCT(bf16, MOST_PANELS, ALL_ROWS_CASES, TILE_ROWS)
 #endif
-#if LEVEL <= 3 && LEVEL != 2 /* level 1 has instructions for bytes that level 2 adds nothing to */
+#if LEVEL != 2 && LEVEL != 4 /* level 1 has instructions for bytes that level 2 adds nothing to */
 PRODUCT(q8, MOST_OF_BLOCKS, BLOCKS_CASES, HEIGHT_OF_BLOCKS)
 PRODUCT(q4, MOST_OF_BLOCKS, BLOCKS_CASES, HEIGHT_OF_BLOCKS)
 #endif

@@ -12,10 +12,10 @@
 
 #include "reference.h"
 
-#define ROWS 13
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 static int level;
+static int most_rows;
 static int fused;
 static int pairs; /* of bf16 are multiplied: near the reference, not the same */
 static int64_t checks;
@@ -122,9 +122,9 @@ static void check_products(int dtype, int in, int out, int extreme) {
   int plain = dtype == LRT_DTYPE_BF16_ROUNDED ? LRT_DTYPE_BF16 : dtype;
   int blocks = dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4;
   float *values = numbers((int64_t)out * in);
-  float *x = numbers((int64_t)ROWS * in);
+  float *x = numbers((int64_t)most_rows * in);
   if (extreme) {
-    extreme_rows(x, ROWS, in, -127, 127);
+    extreme_rows(x, most_rows, in, -127, 127);
     extreme_rows(values, out, in, dtype == LRT_DTYPE_Q4 ? -8 : -127, dtype == LRT_DTYPE_Q4 ? 7 : 127);
   }
   char *rows = stored(plain, values, (int64_t)out * in);
@@ -137,10 +137,10 @@ static void check_products(int dtype, int in, int out, int extreme) {
     x[in / 2] = NAN;
   }
   float *bias = numbers(out);
-  float *before = numbers((int64_t)ROWS * 2 * out);
-  float *expected = room(4 * (int64_t)ROWS * out);
-  double *most = room(8 * (int64_t)ROWS * out); /* the sum of magnitudes */
-  for (int r = 0; r < ROWS; r++) {
+  float *before = numbers((int64_t)most_rows * 2 * out);
+  float *expected = room(4 * (int64_t)most_rows * out);
+  double *most = room(8 * (int64_t)most_rows * out); /* the sum of magnitudes */
+  for (int r = 0; r < most_rows; r++) {
     for (int o = 0; o < out; o++) {
       const float *row = x + (int64_t)r * in;
       expected[r * out + o] = product(fused, plain, row, in, rows, (int64_t)o * in);
@@ -167,15 +167,15 @@ static void check_products(int dtype, int in, int out, int extreme) {
     }
   }
   lrt_part parts[2] = {{packed, bias, dtype, out}, {packed, NULL, dtype, out}};
-  float *all = room(4 * (int64_t)ROWS * 2 * out);
-  for (int n = ROWS; n > 0; n--) {
+  float *all = room(4 * (int64_t)most_rows * 2 * out);
+  for (int n = most_rows; n > 0; n--) {
     int add = n % 2;
     float *y = room(4 * (int64_t)n * 2 * out);
     memcpy(y, before, 4 * (size_t)n * 2 * (size_t)out);
     float *input = room(4 * (int64_t)n * in);
     memcpy(input, x, 4 * (size_t)n * (size_t)in);
     check(!lrt_project(crews[n / 2 % 2], input, n, in, NULL, 0, 0, parts, 2, y, add), "no memory");
-    if (n == ROWS) {
+    if (n == most_rows) {
       memcpy(all, y, 4 * (size_t)n * 2 * (size_t)out);
     }
     for (int r = 0; r < n; r++) {
@@ -192,7 +192,7 @@ static void check_products(int dtype, int in, int out, int extreme) {
           check(off <= most_off || isnan(sum), "%s, %d to %d, row %d of %d, output %d: %g, not %g", NAMES[dtype], in, out,
                 r, n, i, got, right);
           check(!add || same(alone, got), "%s, %d to %d, row %d of %d, output %d: not as among %d", NAMES[dtype], in, out,
-                r, n, i, ROWS);
+                r, n, i, most_rows);
         } else {
           check(same(right, got), "%s, %d to %d, row %d of %d, output %d: %.9g, not %.9g", NAMES[dtype], in, out, r, n, i,
                 got, right);
@@ -303,7 +303,7 @@ static lrt_run sequence(int dtype, int kv_heads, int dim, int end) {
 /* What rope stores, number by number, and rotated queries. */
 static void check_rope(int dtype, int heads, int kv_heads, int dim) {
   int width = (heads + 2 * kv_heads) * dim;
-  int rows = ROWS;
+  int rows = most_rows;
   float *qkv = numbers((int64_t)rows * width);
   for (int r = 0; r < rows; r++) { /* in values, which are not rotated, and which blocks keep apart */
     for (int i = 0; r % 2 && i < kv_heads * dim; i += 5) {
@@ -450,9 +450,15 @@ int main(void) {
     }
     fused = 1;
 #else
+#if EMULATED_AMX
+    if (level < LRT_AMX) {
+      continue;
+    }
+#endif
     fused = level > LRT_BASELINE;
     pairs = level >= LRT_BF16;
 #endif
+    most_rows = level == 5 ? 37 : 13; /* more than two tiles of AMX */
     crews[0] = lrt_open(1, level);
     crews[1] = lrt_open(3, level);
     if (!crews[0] || !crews[1]) {

@@ -13,6 +13,7 @@ public enum Isa {
   AVX512(2, "AVX-512", false),
   AVX512_VNNI(3, "AVX-512 VNNI", false),
   AVX512_BF16(4, "AVX-512 VNNI BF16", false),
+  AMX(5, "AVX-512 AMX", false),
   NEON(0, "NEON", true),
   NEON_DOT(3, "NEON with dot products", true);
 

@@ -17,8 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * The library's own test (native/test), which needs no Java: on this machine, and on an emulated
- * aarch64 where there are a compiler and an emulator for it.
+ * The library's own test (native/test), which needs no Java: on this machine, on an emulation of
+ * AMX, and on an emulated aarch64 where there are a compiler and an emulator for it.
  */
 class NativeKernelsTest {
   private static final Path NATIVE = Path.of("..", "..", "native");
@@ -32,6 +32,14 @@ class NativeKernelsTest {
     String name = NativeLibrary.platform() + "/" + System.mapLibraryName("lrt4j");
     var library = Objects.requireNonNull(NativeLibrary.class.getResource(name));
     test(Isa.available(), Map.of(), Path.of(library.toURI()).getParent().toString());
+  }
+
+  /** Its instructions are functions in C there, all else is as on AVX2. */
+  @Test
+  void withAmxEmulated() throws Exception {
+    assumeTrue(NativeBackend.missing().isEmpty());
+    assumeTrue(Isa.available().contains(Isa.AVX2), "no AVX2 here to emulate AMX on");
+    test(List.of(Isa.AMX), Map.of(), "amx");
   }
 
   /** Of these processors, the second has no dot products. */
@@ -59,6 +67,7 @@ class NativeKernelsTest {
   @Test
   void eachArchitectureHasItsLevels() {
     assertEquals(List.of(Isa.BASELINE, Isa.AVX2), Isa.of("linux-x86_64", 1));
+    assertEquals(Isa.AMX, Isa.of("linux-x86_64", 5).getLast());
     assertEquals(List.of(Isa.NEON), Isa.of("linux-aarch64", 0));
     assertEquals(List.of(Isa.NEON, Isa.NEON_DOT), Isa.of("mac-aarch64", 3));
   }
