@@ -10,7 +10,7 @@ constexpr int ALL = INT32_MAX;
 
 typedef unsigned long long Mass;
 
-// As CudaBackend sends it. Distinct ids follow: `seen` that the penalty holds down, `written` from which something is
+// As Java's Sampling sends it. Distinct ids follow: `seen` that the penalty holds down, `written` from which something is
 // subtracted, and that, f32.
 struct Settings {
   uint64_t seed, position, stream;

@@ -14,6 +14,11 @@ import jcuda.driver.JCudaDriver;
 
 /** Our kernels, loaded into a context; what each does stands in the folder {@code kernels}. */
 final class Kernels implements AutoCloseable {
+  /** Threads of a block, where nothing else is said. */
+  static final int THREADS = 256;
+
+  private static final int MOST_ROWS = 65_535; // of a grid
+
   /** Most rows that a product takes together, by instance. */
   static final int[] PROJECT_ROWS = {1, 2, 4, 8};
 
@@ -119,6 +124,18 @@ final class Kernels implements AutoCloseable {
     device.check(
         JCudaDriver.cuModuleGetFunction(function, module, name), "finding the kernel " + name);
     return function;
+  }
+
+  /** How many blocks have a thread for each of so many elements. */
+  static int blocks(long elements) {
+    return Math.toIntExact(Math.ceilDiv(elements, (long) THREADS));
+  }
+
+  /** Refuses more rows than a launch takes. */
+  static void checkRows(int rows) {
+    if (rows > MOST_ROWS) {
+      throw new IllegalArgumentException("at most " + MOST_ROWS + " rows, found " + rows);
+    }
   }
 
   @Override

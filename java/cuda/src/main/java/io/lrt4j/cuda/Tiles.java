@@ -1,5 +1,7 @@
 package io.lrt4j.cuda;
 
+import static io.lrt4j.cuda.Kernels.THREADS;
+
 import io.lrt4j.compute.DType;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Tiles {
   static final int TILE = 128; // rows, as in tiles.cu
-  private static final int THREADS = 256;
 
   private final Device device;
   private final Commands launch;
