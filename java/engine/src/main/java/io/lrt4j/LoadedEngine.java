@@ -247,7 +247,7 @@ final class LoadedEngine implements Engine {
             admitted(
                 new Cutoff(WarmUp.OPTIONS, start),
                 session -> {
-                  session.warmUp(start);
+                  WarmUp.round(session, model, start);
                   return start;
                 }));
   }

@@ -1,6 +1,11 @@
 package io.lrt4j.reasoning;
 
 import io.lrt4j.Answer;
+import io.lrt4j.Mode;
+import io.lrt4j.compute.Backend;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
@@ -129,4 +134,37 @@ final class Events {
   @Name("io.lrt4j.Decode")
   @Label("Decode the answer")
   static final class Decode extends Stage {}
+
+  /** Answers; a recording is told of each answer, or of what was thrown in place of all. */
+  static List<Answer> recorded(
+      Mode mode, Backend backend, int count, long asked, Supplier<List<Answer>> work) {
+    var first = new WholeAnswer();
+    if (!first.isEnabled()) {
+      return work.get();
+    }
+    long waited = System.nanoTime() - asked;
+    List<WholeAnswer> events = new ArrayList<>(List.of(first));
+    while (events.size() < count) {
+      events.add(new WholeAnswer());
+    }
+    for (WholeAnswer event : events) {
+      event.mode = Session.name(mode);
+      event.backend = backend.name();
+      event.waited = waited;
+      event.begin();
+    }
+    try {
+      List<Answer> answers = work.get();
+      for (int i = 0; i < answers.size(); i++) {
+        events.get(i).describe(answers.get(i));
+      }
+      return answers;
+    } catch (RuntimeException | Error e) {
+      events.subList(1, count).clear();
+      first.error = e.toString();
+      throw e;
+    } finally {
+      events.forEach(WholeAnswer::commit);
+    }
+  }
 }

@@ -7,15 +7,12 @@ import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.QuestionException;
 import io.lrt4j.Scores;
-import io.lrt4j.TemplateException;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
 import io.lrt4j.checkpoint.ConfidenceMeasure;
-import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LogitSummary;
-import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.PrefixCache;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.decode.Generator;
@@ -29,10 +26,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,22 +37,21 @@ public final class Session implements AutoCloseable {
   /** Sequences that decode in one step. */
   private static final int WIDTH = 16;
 
-  private static final int WARM_UP_PROMPT = 64;
-  private static final int WARM_UP_SAMPLES = 4;
-  private static final Question WARM_UP_QUESTION =
-      Question.of("Mia has 4 books, and buys 3 times as many. How many are there?\n(a) 7 (b) 16");
+  /** Most tokens of a prompt that is made up. */
+  private static final int REHEARSED = 64;
 
   private final LoadedModel model;
+  private final Requirements requirements;
   private final Generator generator;
-  private ReasoningNetwork.@Nullable Pass pass; // made for the first latent answer
-  private @Nullable KvCache cache; // of the question under way
+  private final Encoding encoding; // of the question under way
   private int cached; // of its tokens, those that were known
+  private ReasoningNetwork.@Nullable Pass pass; // made for the first latent answer
   private boolean remembers = true; // beginnings of questions
-  private @Nullable Memory hiddenMemory;
-  private @Nullable Tensor hidden; // final hidden states of the question, [at least n, d]
 
   public Session(LoadedModel model) {
     this.model = model;
+    requirements = new Requirements(model);
+    encoding = new Encoding(model.transformer());
     generator = new Generator(model.scheduler(), WIDTH);
   }
 
@@ -75,13 +68,14 @@ public final class Session implements AutoCloseable {
   public List<Answer> ask(
       Question question, int count, @Nullable TokenListener listener, long asked) {
     Mode mode = mode(question);
-    return recorded(
+    return Events.recorded(
         mode,
+        model.backend(),
         count,
         asked,
         () -> {
           if (mode == Mode.AUTO) {
-            double _ = threshold(); // the first thing to be refused
+            double _ = requirements.threshold(); // the first thing to be refused
           }
           GenerationOptions options = question.optionsOver(model.defaultOptions());
           if (options.jsonSchema() != null && !question.tools().isEmpty()) {
@@ -108,44 +102,12 @@ public final class Session implements AutoCloseable {
       }
       return switch (mode) {
         case DIRECT, EXPLICIT ->
-            decode(job, mode, job.prompt.length, 0, generator.logits(job.cutoff), listener);
+            decode(job, mode, job.prompt().length, 0, generator.logits(job.cutoff()), listener);
         case LATENT -> latent(job, listener);
         case AUTO -> auto(job, listener);
       };
     } finally {
-      closeCache();
-    }
-  }
-
-  /** Answers, and a recording is told of each of them, or of what was thrown in place of all. */
-  private List<Answer> recorded(Mode mode, int count, long asked, Supplier<List<Answer>> work) {
-    var first = new Events.WholeAnswer();
-    if (!first.isEnabled()) {
-      return work.get();
-    }
-    long waited = System.nanoTime() - asked;
-    List<Events.WholeAnswer> events = new ArrayList<>(List.of(first));
-    while (events.size() < count) {
-      events.add(new Events.WholeAnswer());
-    }
-    for (Events.WholeAnswer event : events) {
-      event.mode = name(mode);
-      event.backend = model.backend().name();
-      event.waited = waited;
-      event.begin();
-    }
-    try {
-      List<Answer> answers = work.get();
-      for (int i = 0; i < answers.size(); i++) {
-        events.get(i).describe(answers.get(i));
-      }
-      return answers;
-    } catch (RuntimeException | Error e) {
-      events.subList(1, count).clear();
-      first.error = e.toString();
-      throw e;
-    } finally {
-      events.forEach(Events.WholeAnswer::commit);
+      encoding.end();
     }
   }
 
@@ -162,7 +124,7 @@ public final class Session implements AutoCloseable {
     GenerationOptions options = question.optionsOver(model.defaultOptions());
     Job job = Job.of(model.prompts().thinking(question), options, 1, new Stopwatch(asked));
     try {
-      ReasoningNetwork network = network(Mode.LATENT);
+      ReasoningNetwork network = requirements.network(Mode.LATENT);
       Tensor z = encode(job, Mode.LATENT) ? reason(job, network) : null;
       float[][] latents = z == null ? new float[0][] : new float[z.rows()][z.cols()];
       for (int i = 0; z != null && i < latents.length; i++) {
@@ -170,7 +132,7 @@ public final class Session implements AutoCloseable {
       }
       return latents;
     } finally {
-      closeCache();
+      encoding.end();
     }
   }
 
@@ -189,8 +151,9 @@ public final class Session implements AutoCloseable {
   /** The same, asked for then, {@link System#nanoTime}. */
   public Answer generate(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener, long asked) {
-    return recorded(
+    return Events.recorded(
             Mode.DIRECT,
+            model.backend(),
             1,
             asked,
             () -> {
@@ -205,117 +168,34 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * One round of what answers are made of: text to tokens, and in each way that there is to reason
-   * here an answer alone, and several together that are sampled. Its tokens are made up, no
-   * beginning of a question is looked for or kept, and nothing is drawn.
+   * Answers a prompt that is made up; no beginning of a question is looked for or kept.
    *
    * @param start of the warm-up, {@link System#nanoTime}
    */
-  public void warmUp(long start) {
-    List<Mode> modes = new ArrayList<>(List.of(Mode.DIRECT));
-    if (model.hasTokenizer() && model.prompts().knowsThinking()) {
-      modes.add(Mode.EXPLICIT);
+  void rehearse(Mode mode, GenerationOptions options, int count, long start) {
+    int[] prompt = new int[Math.min(REHEARSED, requirements.longest(mode, options) / 2)];
+    if (prompt.length == 0) {
+      return; // a context in which nothing can be answered that way
     }
-    if (model.hasTokenizer() && model.network() != null) {
-      modes.add(Mode.LATENT);
-    }
-    if (model.hasTokenizer()) {
-      try {
-        int[] _ = model.prompts().thinking(WARM_UP_QUESTION);
-        int[] _ = model.prompts().direct(WARM_UP_QUESTION);
-      } catch (QuestionException | TemplateException e) {
-        // The template may want more than a question; and a model may only complete.
-      }
-    }
-    GenerationOptions sampled =
-        WarmUp.OPTIONS.toBuilder().temperature(1f).topK(50).topP(0.95f).build();
+    Arrays.setAll(prompt, i -> i % model.vocabularySize());
     remembers = false;
     try {
-      for (Mode mode : modes) {
-        warmUp(mode, WarmUp.OPTIONS, 1, start);
-        warmUp(mode, sampled, WARM_UP_SAMPLES, start);
-      }
+      List<Answer> _ = answers(Job.of(prompt, options, count, new Stopwatch(start)), mode, _ -> {});
     } finally {
       remembers = true;
     }
   }
 
-  private void warmUp(Mode mode, GenerationOptions options, int count, long start) {
-    int[] prompt = new int[Math.min(WARM_UP_PROMPT, longest(mode, options) / 2)];
-    if (prompt.length == 0) {
-      return; // a context in which nothing can be answered that way
-    }
-    Arrays.setAll(prompt, i -> i % model.vocabularySize());
-    List<Answer> _ = answers(Job.of(prompt, options, count, new Stopwatch(start)), mode, _ -> {});
-  }
-
-  /**
-   * What is to be answered, and what has been measured of it so far.
-   *
-   * @param tools whether it may call some
-   * @param seeds one for each answer wanted
-   */
-  @SuppressWarnings("ArrayRecordComponent") // private, and nobody changes it
-  private record Job(
-      int[] prompt,
-      GenerationOptions options,
-      long[] seeds,
-      Stopwatch watch,
-      Cutoff cutoff,
-      boolean tools) {
-    private static final long MAX_DRAWN_SEED = 1L << 52; // exact in any JSON reader
-
-    /** The seed that answer {@code i} was sampled with; null of a greedy one. */
-    @Nullable Long seed(int i) {
-      return options.temperature() == 0 ? null : seeds[i];
-    }
-
-    static Job of(int[] prompt, GenerationOptions options, int count, Stopwatch watch) {
-      Long given = options.seed();
-      long first = given == null ? ThreadLocalRandom.current().nextLong(MAX_DRAWN_SEED) : given;
-      long[] seeds = LongStream.range(0, count).map(i -> first + i).toArray();
-      return new Job(prompt, options, seeds, watch, new Cutoff(options, watch.start), false);
-    }
-
-    Job withTools(boolean some) {
-      return new Job(prompt, options, seeds, watch, cutoff, some);
-    }
-  }
-
-  /** Positions that must be left behind a question: for an answer of one token. */
-  private int least(Mode mode, GenerationOptions options) {
-    return switch (mode) {
-      case DIRECT -> 1;
-      case EXPLICIT -> closing(options).length + Math.min(2, ThinkingBudget.total(options));
-      case LATENT -> {
-        NetworkConfig network = network(mode).config();
-        yield network.latents() + model.prompts().encode(network.close()).length + 1;
-      }
-      case AUTO -> Math.max(least(Mode.LATENT, options), least(Mode.EXPLICIT, options));
-    };
-  }
-
-  private static boolean reasons(Mode mode) {
-    return mode == Mode.LATENT || mode == Mode.AUTO;
-  }
-
-  /** Most tokens of a question. */
-  private int longest(Mode mode, GenerationOptions options) {
-    int context = model.transformer().config().maxPositions();
-    int longest = Math.max(0, context - least(mode, options));
-    return reasons(mode) ? Math.min(longest, network(mode).maxQuestion()) : longest;
-  }
-
   /**
    * Encode: the question's K/V into the cache and, if the network wants them, its final hidden
-   * states into {@link #hidden}.
+   * states beside it.
    *
    * @return false if it was cancelled
    */
   private boolean encode(Job job, Mode mode) {
-    Constraint _ = model.constraint(job.options.jsonSchema()); // refused now, if at all
-    int n = job.prompt.length;
-    int longest = longest(mode, job.options);
+    Constraint _ = model.constraint(job.options().jsonSchema()); // refused now, if at all
+    int n = job.prompt().length;
+    int longest = requirements.longest(mode, job.options());
     if (n == 0) {
       throw new QuestionException("a prompt needs at least one token, found none");
     }
@@ -325,28 +205,32 @@ public final class Session implements AutoCloseable {
     }
     var event = new Events.Encode();
     event.begin();
-    KvCache cache = emptyCache();
+    KvCache cache = encoding.begin();
     PrefixCache prefixes = model.prefixes();
     // Questions that need no hidden states leave them for those that do.
-    Tensor states = reasons(mode) || (remembers && prefixes.keepsHidden()) ? hidden(n) : null;
-    cached = remembers ? prefixes.restore(job.prompt, cache, states) : 0;
+    Tensor states =
+        Requirements.reasons(mode) || (remembers && prefixes.keepsHidden())
+            ? encoding.hidden(n)
+            : null;
+    cached = remembers ? prefixes.restore(job.prompt(), cache, states) : 0;
     boolean encoded =
-        generator.prefill(cache, job.prompt, cached, states, !reasons(mode), job.cutoff);
+        generator.prefill(
+            cache, job.prompt(), cached, states, !Requirements.reasons(mode), job.cutoff());
     if (encoded && remembers) {
-      prefixes.keep(job.prompt, cache, states);
+      prefixes.keep(job.prompt(), cache, states);
     }
     event.tokens = cache.length() - cached;
     event.cached = cached;
     event.commit();
-    job.watch.encode = job.watch.lap();
+    job.watch().encode = job.watch().lap();
     return encoded;
   }
 
   /** Answers without a token. */
   private List<Answer> cancelled(Job job, Mode mode) {
-    FinishReason reached = job.cutoff.reached();
+    FinishReason reached = job.cutoff().reached();
     FinishReason reason = reached == null ? FinishReason.CANCELLED : reached;
-    return IntStream.range(0, job.seeds.length)
+    return IntStream.range(0, job.seeds().length)
         .mapToObj(
             i ->
                 new Answer(
@@ -354,12 +238,12 @@ public final class Session implements AutoCloseable {
                     "",
                     mode,
                     reason,
-                    new Answer.TokenCounts(job.prompt.length, 0, 0, 0, cached),
+                    new Answer.TokenCounts(job.prompt().length, 0, 0, 0, cached),
                     List.of(),
                     List.of(),
                     new Answer.Confidence(Double.NaN, Double.NaN),
                     job.seed(i),
-                    job.watch.timings(0)))
+                    job.watch().timings(0)))
         .toList();
   }
 
@@ -370,19 +254,18 @@ public final class Session implements AutoCloseable {
     if (pass == null) {
       pass = network.newPass();
     }
-    Tensor z =
-        pass.run(Objects.requireNonNull(hidden), job.prompt.length, generator.turn(job.cutoff));
+    Tensor z = pass.run(encoding.hidden(), job.prompt().length, generator.turn(job.cutoff()));
     event.tokens = network.latents();
     event.commit();
-    job.watch.reason = job.watch.lap();
+    job.watch().reason = job.watch().lap();
     return z;
   }
 
   /** Reason, and put latents and closing text behind the question; then answer. */
   private List<Answer> latent(Job job, @Nullable TokenListener listener) {
-    ReasoningNetwork network = network(Mode.LATENT);
-    KvCache cache = Objects.requireNonNull(this.cache);
-    int n = job.prompt.length;
+    ReasoningNetwork network = requirements.network(Mode.LATENT);
+    KvCache cache = encoding.cache();
+    int n = job.prompt().length;
     int t = network.latents();
     int[] close = model.prompts().encode(network.config().close());
     Tensor z = reason(job, network);
@@ -392,14 +275,14 @@ public final class Session implements AutoCloseable {
 
     var prefill = new Events.Prefill();
     prefill.begin();
-    boolean filled = generator.prefill(cache, z, t, close, job.cutoff);
+    boolean filled = generator.prefill(cache, z, t, close, job.cutoff());
     prefill.tokens = t + close.length;
     prefill.commit();
-    job.watch.prefill = job.watch.lap();
+    job.watch().prefill = job.watch().lap();
     if (!filled) {
       return cancelled(job, Mode.LATENT);
     }
-    Tensor logits = generator.logits(job.cutoff);
+    Tensor logits = generator.logits(job.cutoff());
     return decode(job, Mode.LATENT, n + close.length, t, logits, listener);
   }
 
@@ -408,7 +291,7 @@ public final class Session implements AutoCloseable {
    * listener hears of a latent answer once it is accepted.
    */
   private List<Answer> auto(Job job, @Nullable TokenListener listener) {
-    double threshold = threshold();
+    double threshold = requirements.threshold();
     List<Token> heard = new ArrayList<>();
     List<Answer> answers = new ArrayList<>(latent(job, listener == null ? null : heard::add));
     int[] doubtful =
@@ -419,16 +302,16 @@ public final class Session implements AutoCloseable {
             .toArray();
     if (doubtful.length == 0) {
       if (listener != null) {
-        replay(heard, listener, job.cutoff);
+        replay(heard, listener, job.cutoff());
       }
       return answers;
     }
-    int n = job.prompt.length;
-    Objects.requireNonNull(cache).truncate(n);
-    long[] seeds = Arrays.stream(doubtful).mapToLong(i -> job.seeds[i]).toArray();
-    Job again = new Job(job.prompt, job.options, seeds, job.watch, job.cutoff, job.tools);
+    int n = job.prompt().length;
+    encoding.cache().truncate(n);
+    long[] seeds = Arrays.stream(doubtful).mapToLong(i -> job.seeds()[i]).toArray();
+    Job again = new Job(job.prompt(), job.options(), seeds, job.watch(), job.cutoff(), job.tools());
     // What follows the question is in its last hidden state: nothing is run again.
-    Tensor logits = generator.logits(Objects.requireNonNull(hidden), n - 1, 1, job.cutoff);
+    Tensor logits = generator.logits(encoding.hidden(), n - 1, 1, job.cutoff());
     List<Answer> explicit = decode(again, Mode.EXPLICIT, n, 0, logits, listener);
     for (int i = 0; i < doubtful.length; i++) {
       answers.set(doubtful[i], explicit.get(i));
@@ -448,21 +331,10 @@ public final class Session implements AutoCloseable {
 
   private double confidence(Answer answer) {
     Answer.Confidence confidence = answer.confidence();
-    return network(Mode.AUTO).config().autoConfidence() == ConfidenceMeasure.SMALLEST_MARGIN
+    return requirements.network(Mode.AUTO).config().autoConfidence()
+            == ConfidenceMeasure.SMALLEST_MARGIN
         ? confidence.smallestMargin()
         : confidence.meanLogprob();
-  }
-
-  private double threshold() {
-    return network(Mode.AUTO)
-        .config()
-        .autoThreshold()
-        .orElseThrow(
-            () ->
-                new QuestionException(
-                    "auto mode needs a calibrated threshold, and "
-                        + model.networkDirectory()
-                        + "/config.json has no auto_threshold: ask in latent or explicit mode"));
   }
 
   /**
@@ -482,10 +354,10 @@ public final class Session implements AutoCloseable {
     if (logits == null) {
       return cancelled(job, mode);
     }
-    KvCache cache = Objects.requireNonNull(this.cache);
-    GenerationOptions options = job.options;
+    KvCache cache = encoding.cache();
+    GenerationOptions options = job.options();
     boolean thinks = mode == Mode.EXPLICIT;
-    int[] close = thinks ? closing(options) : new int[0];
+    int[] close = thinks ? requirements.closing(options) : new int[0];
     int room = model.transformer().config().maxPositions() - cache.length() - close.length;
     ThinkingBudget budget =
         thinks
@@ -497,9 +369,9 @@ public final class Session implements AutoCloseable {
     List<Sequence> sequences = new ArrayList<>();
     List<KvCache> forks = new ArrayList<>();
     try {
-      for (long seed : job.seeds) {
+      for (long seed : job.seeds()) {
         KvCache own = cache;
-        if (job.seeds.length > 1) {
+        if (job.seeds().length > 1) {
           own = cache.fork();
           forks.add(own);
         }
@@ -513,12 +385,12 @@ public final class Session implements AutoCloseable {
                 budget.thinking(),
                 close,
                 listener,
-                job.cutoff);
+                job.cutoff());
         if (form != null) {
           sequence.hold(form.start());
         }
-        sequence.seen(job.prompt, job.prompt.length);
-        if (job.tools) {
+        sequence.seen(job.prompt(), job.prompt().length);
+        if (job.tools()) {
           sequence.readToolCalls();
         }
         if (own != cache) {
@@ -526,13 +398,13 @@ public final class Session implements AutoCloseable {
         }
         sequences.add(sequence);
       }
-      generator.run(sequences, logits, job.cutoff);
+      generator.run(sequences, logits, job.cutoff());
     } finally {
       forks.forEach(KvCache::close);
     }
     sequences.forEach(s -> event.tokens += s.reasoningCount() + s.answerCount());
     event.commit();
-    job.watch.decode += job.watch.lap();
+    job.watch().decode += job.watch().lap();
     return IntStream.range(0, sequences.size())
         .mapToObj(i -> answer(sequences.get(i), job, i, mode, promptTokens, latents))
         .toList();
@@ -543,7 +415,7 @@ public final class Session implements AutoCloseable {
         new Answer.TokenCounts(
             promptTokens + s.forcedCount(), latents, s.reasoningCount(), s.answerCount(), cached);
     String text = s.answer();
-    var read = job.tools ? ToolCallReader.read(text) : new ToolCallReader.Read(text, List.of());
+    var read = job.tools() ? ToolCallReader.read(text) : new ToolCallReader.Read(text, List.of());
     return new Answer(
         read.text(),
         s.reasoning(),
@@ -554,7 +426,7 @@ public final class Session implements AutoCloseable {
         s.logprobs(),
         s.confidence(),
         job.seed(i),
-        job.watch.timings(s.firstAnswerNanos()),
+        job.watch().timings(s.firstAnswerNanos()),
         read.calls());
   }
 
@@ -573,11 +445,12 @@ public final class Session implements AutoCloseable {
     Cutoff interrupt = Cutoff.interrupt();
     boolean read;
     try {
-      read = generator.prefill(emptyCache(), ids.clone(), 0, hidden(n), false, interrupt);
+      read =
+          generator.prefill(encoding.begin(), ids.clone(), 0, encoding.hidden(n), false, interrupt);
     } finally {
-      closeCache();
+      encoding.end();
     }
-    Tensor hidden = Objects.requireNonNull(this.hidden);
+    Tensor hidden = encoding.hidden();
     float[] logprobs = new float[n];
     logprobs[0] = Float.NaN;
     float[][] logits = withLogits ? new float[n][vocab] : null;
@@ -606,70 +479,14 @@ public final class Session implements AutoCloseable {
     return new Scores(logprobs, logits, states);
   }
 
-  private ReasoningNetwork network(Mode mode) {
-    ReasoningNetwork network = model.network();
-    if (network == null) {
-      throw new QuestionException(
-          name(mode)
-              + " mode needs a reasoning network, and none was loaded with "
-              + model.directory()
-              + ": name its directory, or ask in explicit or direct mode");
-    }
-    return network;
-  }
-
-  /** What closes a thinking block that has used up its share, and leads over to the answer. */
-  private int[] closing(GenerationOptions options) {
-    int[] ids = model.prompts().encode(Prompts.CLOSE + options.answerCue());
-    if (ids.length >= Generator.MAX_FORCED) {
-      throw new QuestionException(
-          "the answer cue is too long: at most "
-              + Generator.MAX_FORCED
-              + " tokens with the closing text, found "
-              + ids.length);
-    }
-    return ids;
-  }
-
-  private KvCache emptyCache() {
-    closeCache();
-    KvCache fresh = model.transformer().newCache();
-    cache = fresh;
-    return fresh;
-  }
-
-  private void closeCache() {
-    if (cache != null) {
-      cache.close();
-      cache = null;
-    }
-  }
-
-  private Tensor hidden(int n) {
-    Tensor kept = hidden;
-    if (kept != null && kept.rows() >= n) {
-      return kept;
-    }
-    if (hiddenMemory != null) {
-      hidden = null;
-      hiddenMemory.close();
-    }
-    Memory memory = model.transformer().backend().newMemory();
-    hiddenMemory = memory;
-    Tensor fresh = memory.allocate(n, model.transformer().config().hiddenSize());
-    hidden = fresh;
-    return fresh;
-  }
-
   @Override
   public void close() {
     // What one of them throws keeps no other open.
-    Memory states = hiddenMemory;
     ReasoningNetwork.Pass network = pass;
-    try (states;
+    try (encoding;
         network;
         generator) {
-      closeCache();
+      encoding.end();
     }
   }
 }

@@ -2,7 +2,13 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.Engine;
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
+import io.lrt4j.QuestionException;
+import io.lrt4j.TemplateException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.function.LongConsumer;
 
@@ -31,13 +37,17 @@ public final class WarmUp {
   /** Rounds in succession that gain nothing. */
   private static final int SETTLED = 3;
 
+  private static final int SAMPLES = 4;
+
+  private static final Question QUESTION =
+      Question.of("Mia has 4 books, and buys 3 times as many. How many are there?\n(a) 7 (b) 16");
+
   private WarmUp() {}
 
   /**
    * Warms up.
    *
-   * @param round one, of a warm-up that began then, {@link System#nanoTime}: {@link Session#warmUp}
-   *     on a session
+   * @param round one, of a warm-up that began then, {@link System#nanoTime}: {@link #round}
    * @return how long it took
    * @throws CancellationException if the thread is interrupted
    */
@@ -74,5 +84,35 @@ public final class WarmUp {
                     Duration.ofNanos(event.first).toMillis(),
                     Duration.ofNanos(event.last).toMillis()));
     return took;
+  }
+
+  /**
+   * One round of what answers are made of: text to tokens, and in each way that there is to reason
+   * here an answer alone, and several together that are sampled. Its tokens are made up, and
+   * nothing is drawn.
+   *
+   * @param start of the warm-up, {@link System#nanoTime}
+   */
+  public static void round(Session session, LoadedModel model, long start) {
+    List<Mode> modes = new ArrayList<>(List.of(Mode.DIRECT));
+    if (model.hasTokenizer() && model.prompts().knowsThinking()) {
+      modes.add(Mode.EXPLICIT);
+    }
+    if (model.hasTokenizer() && model.network() != null) {
+      modes.add(Mode.LATENT);
+    }
+    if (model.hasTokenizer()) {
+      try {
+        int[] _ = model.prompts().thinking(QUESTION);
+        int[] _ = model.prompts().direct(QUESTION);
+      } catch (QuestionException | TemplateException e) {
+        // The template may want more than a question; and a model may only complete.
+      }
+    }
+    GenerationOptions sampled = OPTIONS.toBuilder().temperature(1f).topK(50).topP(0.95f).build();
+    for (Mode mode : modes) {
+      session.rehearse(mode, OPTIONS, 1, start);
+      session.rehearse(mode, sampled, SAMPLES, start);
+    }
   }
 }
