@@ -8,6 +8,7 @@ import io.lrt4j.EngineOptions;
 import io.lrt4j.FinishReason;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
+import io.lrt4j.PromptLookup;
 import io.lrt4j.Quantization;
 import io.lrt4j.Question;
 import java.io.IOException;
@@ -57,15 +58,18 @@ final class Company {
   /** See the class. */
   public static void main(String[] args) throws Exception {
     Path model = Path.of(args[2]);
+    boolean soaking = args[0].equals("soak");
     EngineOptions.Builder builder = EngineOptions.builder().backend(args[1]);
-    for (String arg : Arrays.asList(args).subList(args[0].equals("soak") ? 4 : 3, args.length)) {
+    for (String arg : Arrays.asList(args).subList(soaking ? 4 : 3, args.length)) {
       switch (arg) {
         case "f16" -> builder.cacheType(CacheType.F16);
         case "kv-q8" -> builder.cacheType(CacheType.Q8);
         default -> builder.quantization(Quantization.valueOf(arg.toUpperCase(Locale.ROOT)));
       }
     }
-    EngineOptions options = builder.build();
+    // Random weights repeat themselves as no model does that was trained.
+    EngineOptions options =
+        builder.promptLookup(soaking ? PromptLookup.ON : PromptLookup.OFF).build();
     switch (args[0]) {
       case "throughput" -> {
         try (Engine engine = Engine.load(model, options.withPrefixReuse(false))) {

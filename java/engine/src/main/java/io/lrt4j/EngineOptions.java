@@ -39,6 +39,8 @@ import org.jspecify.annotations.Nullable;
  *     that a question that begins alike is read from the first token on that is another: its last
  *     one if it is the same; from the first one if less than eight are alike. They take up to a
  *     quarter of {@code cacheMemory}, 1 GiB at most, which answers under way get when they need it
+ * @param promptLookup whether what an answer repeats is guessed, to be read several tokens at a
+ *     time
  */
 public record EngineOptions(
     @Nullable Path network,
@@ -51,7 +53,8 @@ public record EngineOptions(
     Quantization quantization,
     int concurrency,
     int queue,
-    boolean prefixReuse) {
+    boolean prefixReuse,
+    PromptLookup promptLookup) {
   private static final EngineOptions DEFAULTS =
       new EngineOptions(
           null,
@@ -64,7 +67,8 @@ public record EngineOptions(
           Quantization.NONE,
           64,
           Integer.MAX_VALUE,
-          true);
+          true,
+          PromptLookup.AUTO);
 
   public EngineOptions {
     if (threads < 0 || threads > 1024) {
@@ -145,6 +149,10 @@ public record EngineOptions(
     return toBuilder().prefixReuse(prefixReuse).build();
   }
 
+  public EngineOptions withPromptLookup(PromptLookup promptLookup) {
+    return toBuilder().promptLookup(promptLookup).build();
+  }
+
   /** {@link #cacheMemory} in bytes, the default worked out. */
   public long cacheLimit() {
     return cacheMemory > 0
@@ -165,6 +173,7 @@ public record EngineOptions(
     private int concurrency;
     private int queue;
     private boolean prefixReuse;
+    private PromptLookup promptLookup;
 
     private Builder(EngineOptions o) {
       network = o.network;
@@ -178,6 +187,7 @@ public record EngineOptions(
       concurrency = o.concurrency;
       queue = o.queue;
       prefixReuse = o.prefixReuse;
+      promptLookup = o.promptLookup;
     }
 
     /** See {@link EngineOptions#network}. */
@@ -246,6 +256,12 @@ public record EngineOptions(
       return this;
     }
 
+    /** See {@link EngineOptions#promptLookup}. */
+    public Builder promptLookup(PromptLookup promptLookup) {
+      this.promptLookup = promptLookup;
+      return this;
+    }
+
     /** The options as set so far. */
     public EngineOptions build() {
       return new EngineOptions(
@@ -259,7 +275,8 @@ public record EngineOptions(
           quantization,
           concurrency,
           queue,
-          prefixReuse);
+          prefixReuse,
+          promptLookup);
     }
   }
 }

@@ -43,7 +43,13 @@ class CompanyTest {
       throws Exception {
     int questions = some * Fuzz.FACTOR;
     Path network = TestModels.calibrated(temporary.resolve("network"), -4, "mean_logprob");
-    try (Engine engine = TestModels.engine(Fixtures.dir(TestModels.BASE), network, backend)) {
+    EngineOptions options =
+        EngineOptions.defaults()
+            .withNetwork(network)
+            .withBackend(backend)
+            .withThreads(2)
+            .withPromptLookup(PromptLookup.ON);
+    try (Engine engine = Engine.load(Fixtures.dir(TestModels.BASE), options)) {
       List<Answer> alone = new ArrayList<>();
       for (int kind = 0; kind < kinds; kind++) {
         alone.add(engine.ask(question(kind)));

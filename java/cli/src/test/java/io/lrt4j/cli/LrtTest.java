@@ -395,7 +395,8 @@ class LrtTest {
   static Stream<Arguments> options() {
     var common = "json verbose help";
     var loading =
-        "model network device backend threads cache-type quantize outside-links " + common;
+        "model network device backend threads cache-type quantize outside-links prompt-lookup "
+            + common;
     var decoding =
         "max-tokens budget thinking-budget ignore-eos temperature top-p top-k min-p"
             + " repetition-penalty presence-penalty frequency-penalty json-schema seed stop ";

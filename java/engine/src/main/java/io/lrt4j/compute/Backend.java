@@ -145,6 +145,14 @@ public interface Backend extends AutoCloseable {
     summarize(logits, row, 1, new LogitSummary[] {summary});
   }
 
+  /**
+   * How many rows of a sequence a step has for little more than one costs, as it waits for weights
+   * that it reads once for all of them; 1 if each row costs as much.
+   */
+  default int rowsPerRead() {
+    return 1;
+  }
+
   /** Whether {@link #sample} may choose tokens from so many logits. */
   default boolean samples(int logits) {
     return false;

@@ -95,6 +95,11 @@ public final class Batch {
     return wanted[run];
   }
 
+  /** Of all runs. */
+  public int wantedRows() {
+    return wantedRows;
+  }
+
   public int runs() {
     return runs;
   }

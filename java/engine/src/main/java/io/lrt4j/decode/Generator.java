@@ -31,10 +31,11 @@ public final class Generator implements AutoCloseable {
   private final Backend ops;
   private final Workspace w;
   private final Batch batch;
-  private final LogitSummary[] summaries; // of the step's sequences
+  private final LogitSummary[] summaries; // of the step's rows of logits
   private final int[] ids = new int[Transformer.CHUNK];
   private Sampler.Buffers buffers = Sampler.Buffers.NONE; // until something is sampled
   private final int width;
+  private final int heads; // rows of logits at most
   private boolean followed; // the workspace has the logits after what was appended last
 
   /** A loop that has the model to itself; see the other constructor. */
@@ -57,8 +58,9 @@ public final class Generator implements AutoCloseable {
     model = scheduler.model();
     ops = model.backend();
     batch = new Batch(width);
-    summaries = LogitSummary.array(width);
-    w = model.newWorkspace(Transformer.CHUNK, width); // last: nothing can fail once it is there
+    heads = Math.max(width, ops.rowsPerRead());
+    summaries = LogitSummary.array(heads);
+    w = model.newWorkspace(Transformer.CHUNK, heads); // last: nothing can fail once it is there
   }
 
   public int width() {
@@ -332,18 +334,24 @@ public final class Generator implements AutoCloseable {
    */
   private int step(Scheduler.Client client, Sequence[] open, int from, int n, boolean summed) {
     batch.clear();
+    // Rows that are guesses shall cost no more than what one row costs by itself.
+    int guesses = ops.rowsPerRead() / (client.company() * Math.min(n, width)) - 1;
     int to = from;
     int rows = 0;
     while (to < n && to - from < width && rows + open[to].feedCount() <= ids.length) {
-      rows += open[to].feed(ids, rows);
-      batch.add(open[to].cache(), open[to].feedCount(), 1);
+      Sequence next = open[to];
+      next.guess(Math.min(guesses, ids.length - rows - 1));
+      batch.add(next.cache(), next.feedCount(), next.heads());
+      rows += next.feed(ids, rows);
       to++;
     }
     if (!client.step()) {
       return from;
     }
-    for (int i = from; i < to; i++) {
-      open[i].take(ops, w.logits, i - from, summaries[i - from], summed, buffers);
+    for (int i = from, row = 0; i < to; i++) {
+      int given = open[i].heads();
+      open[i].takeAll(ops, w.logits, row, summaries, summed, buffers);
+      row += given;
     }
     return to;
   }

@@ -52,6 +52,11 @@ public final class Sequence {
   private int forcedCount;
   private final int[] feed; // tokens that the model has yet to see
   private int feedCount;
+  private @Nullable Guesser guesser; // null: nothing is guessed
+  private final int[] guesses = new int[Guesser.MOST]; // of what comes after them
+  private int guessed;
+  private int guessedInAll;
+  private int guessedRight;
   private Phase phase;
   private String answerHead = ""; // came with the token that ended the thinking
   private String pendingHead = ""; // what has come of the answer while that is white space alone
@@ -140,6 +145,63 @@ public final class Sequence {
   }
 
   /**
+   * Lets it guess tokens from those of the question and its own, so that a step may give several.
+   * To be called before all else but {@link #hold}.
+   */
+  public void guess(int[] prompt) {
+    guesser = new Guesser(Math.addExact(prompt.length, limit + close.length));
+    for (int id : prompt) {
+      guesser.add(id);
+    }
+  }
+
+  /**
+   * Guesses what follows, if that costs no memory for keys and values that it would not take
+   * anyway.
+   *
+   * @param most tokens at most
+   */
+  void guess(int most) {
+    guessed = 0;
+    if (guesser == null || feedCount != 1) {
+      return;
+    }
+    int block = cache.blockLength();
+    int inBlock = (block - cache.length() % block) % block;
+    int left = Math.min(limit - count, answerLimit - (count - reasoningCount));
+    int n = Math.min(Math.min(most, Guesser.MOST), Math.min(inBlock, left) - 1);
+    guessed = n > 0 ? guesser.guess(guesses, n) : 0;
+  }
+
+  /**
+   * Takes what follows each of its rows of a step, as far as what was guessed is what was chosen,
+   * and cuts off its cache what was not.
+   *
+   * @param row the first of its rows of logits, which are one more than tokens were guessed
+   */
+  void takeAll(
+      Backend ops,
+      Tensor logits,
+      int row,
+      LogitSummary[] summaries,
+      boolean summed,
+      Sampler.Buffers buffers) {
+    int right = 0;
+    take(ops, logits, row, summaries[row], summed, buffers);
+    while (right < guessed && finished == null && feedCount == 1 && feed[0] == guesses[right]) {
+      right++;
+      take(ops, logits, row + right, summaries[row + right], summed, buffers);
+    }
+    if (guessed > 0) {
+      Objects.requireNonNull(guesser).learn(guessed, right);
+      guessedInAll += guessed;
+      guessedRight += right;
+      cache.truncate(cache.length() - (guessed - right));
+      guessed = 0;
+    }
+  }
+
+  /**
    * Takes the token that follows from one row of logits, and decides what comes next.
    *
    * @param logits need not be there if it {@linkplain #readsLogits reads none}
@@ -190,6 +252,9 @@ public final class Sequence {
     float logprob = logit - summary.logSumExp;
     ids[count] = id;
     logprobs[count++] = logprob;
+    if (guesser != null) {
+      guesser.add(id);
+    }
     feed[0] = id;
     feedCount = 1;
     Phase tokenPhase = phase;
@@ -294,6 +359,9 @@ public final class Sequence {
       feedCount = ended ? 0 : 1;
       System.arraycopy(close, 0, feed, feedCount, close.length);
       feedCount += close.length;
+      for (int i = 0; guesser != null && i < close.length; i++) {
+        guesser.add(close[i]);
+      }
       forcedCount = close.length;
       beginAnswer();
       if (streaming) {
@@ -393,21 +461,27 @@ public final class Sequence {
     return cache.length() + limit - count + feed.length;
   }
 
+  /** How many rows of logits its next step is to give. */
+  int heads() {
+    return 1 + guessed;
+  }
+
   KvCache cache() {
     return cache;
   }
 
   /**
-   * Copies the tokens that the model has yet to see to {@code to} from {@code at} on, and returns
-   * how many.
+   * Copies the tokens that the model has yet to see, and what is guessed to follow, to {@code to}
+   * from {@code at} on, and returns how many.
    */
   int feed(int[] to, int at) {
     System.arraycopy(feed, 0, to, at, feedCount);
-    return feedCount;
+    System.arraycopy(guesses, 0, to, at + feedCount, guessed);
+    return feedCount + guessed;
   }
 
   int feedCount() {
-    return feedCount;
+    return feedCount + guessed;
   }
 
   /** Why it ended; it has. */
@@ -428,6 +502,16 @@ public final class Sequence {
   /** Tokens of a closing text that the model was given because thinking had used up its share. */
   public int forcedCount() {
     return forcedCount;
+  }
+
+  /** Tokens that were guessed, and read together with the one before them. */
+  public int guessedCount() {
+    return guessedInAll;
+  }
+
+  /** Of these, those that were what the model chose. */
+  public int guessedRight() {
+    return guessedRight;
   }
 
   /** All generated tokens. */

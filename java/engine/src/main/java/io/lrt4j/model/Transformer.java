@@ -184,6 +184,13 @@ public final class Transformer implements AutoCloseable {
     logits(batch.runs(), w);
   }
 
+  /** w.logits = head of every wanted row, side by side. */
+  public void logitsOfWantedRows(Batch batch, Workspace w) {
+    int rows = batch.wantedRows();
+    ops.copyRows(w.hidden, 0, w.headInput, 0, rows);
+    logits(rows, w);
+  }
+
   /** Row {@code at} of w.headInput = final hidden state of a run's last one of the wanted rows. */
   public void toHead(Batch wanted, int run, int at, Workspace w) {
     ops.copyRows(w.hidden, wanted.firstRow(run + 1) - 1, w.headInput, at, 1);

@@ -133,7 +133,15 @@ final class Events {
 
   @Name("io.lrt4j.Decode")
   @Label("Decode the answer")
-  static final class Decode extends Stage {}
+  static final class Decode extends Stage {
+    @Label("Guessed")
+    @Description("Tokens that were guessed and read together with the one before them")
+    int guessed;
+
+    @Label("Guessed right")
+    @Description("Those of them that were what the model chose")
+    int right;
+  }
 
   /** Answers; a recording is told of each answer, or of what was thrown in place of all. */
   static List<Answer> recorded(

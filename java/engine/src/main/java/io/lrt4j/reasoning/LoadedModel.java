@@ -65,6 +65,7 @@ public final class LoadedModel implements AutoCloseable {
   private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
   private final PrefixCache prefixes;
+  private final boolean guesses; // what answers repeat, see EngineOptions.promptLookup
   private final Scheduler scheduler;
   private final @Nullable ReasoningNetwork network;
   private final @Nullable Path networkDirectory;
@@ -122,6 +123,7 @@ public final class LoadedModel implements AutoCloseable {
           networkDirectory == null
               ? null
               : openNetwork(ModelFiles.of(networkDirectory, options.outsideLinks()), listener);
+      guesses = backend.rowsPerRead() > 1 && options.promptLookup().suits(checkpoint.parameters());
       long kept = options.prefixReuse() ? Math.min(options.cacheLimit() / 4, MOST_PREFIXES) : 0;
       int states = network == null ? 0 : checkpoint.config().hiddenSize();
       prefixes = new PrefixCache(backend, transformer.store(), cacheMemory, states, kept);
@@ -282,6 +284,11 @@ public final class LoadedModel implements AutoCloseable {
 
   PrefixCache prefixes() {
     return prefixes;
+  }
+
+  /** Whether answers guess what they repeat. */
+  boolean guesses() {
+    return guesses;
   }
 
   Scheduler scheduler() {

@@ -390,6 +390,9 @@ public final class Session implements AutoCloseable {
           sequence.hold(form.start());
         }
         sequence.seen(job.prompt(), job.prompt().length);
+        if (model.guesses()) {
+          sequence.guess(job.prompt());
+        }
         if (job.tools()) {
           sequence.readToolCalls();
         }
@@ -402,7 +405,11 @@ public final class Session implements AutoCloseable {
     } finally {
       forks.forEach(KvCache::close);
     }
-    sequences.forEach(s -> event.tokens += s.reasoningCount() + s.answerCount());
+    for (Sequence s : sequences) {
+      event.tokens += s.reasoningCount() + s.answerCount();
+      event.guessed += s.guessedCount();
+      event.right += s.guessedRight();
+    }
     event.commit();
     job.watch().decode += job.watch().lap();
     return IntStream.range(0, sequences.size())

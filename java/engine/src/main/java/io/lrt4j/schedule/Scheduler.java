@@ -116,13 +116,19 @@ public final class Scheduler implements AutoCloseable {
     }
 
     /**
-     * One step: appends the batch's rows to its caches, and leaves what follows each sequence, in
-     * the order of the batch, in the summaries, and in the workspace's logits if they are wanted.
+     * One step: appends the batch's rows to its caches, and leaves what follows each of the wanted
+     * ones, in the order of the batch, in the summaries, and in the workspace's logits if they are
+     * wanted.
      *
      * @return whether it was run; if not, it was called off
      */
     public boolean step() {
       return Scheduler.this.run(this);
+    }
+
+    /** How many callers decode, or read, with this model; this one is among them. */
+    public int company() {
+      return Scheduler.this.company(lane());
     }
 
     /** Whether the step under way reads it to its end, and what follows is wanted. */
@@ -208,6 +214,10 @@ public final class Scheduler implements AutoCloseable {
     Lane lane = new Lane(model);
     lanes.add(lane);
     return lane;
+  }
+
+  private synchronized int company(Lane lane) {
+    return lane.clients.size();
   }
 
   private synchronized void leave(Client client) {
@@ -423,7 +433,7 @@ public final class Scheduler implements AutoCloseable {
     for (int i = 0; i < lane.clients.size(); i++) {
       lane.clients.get(i).late = lane.clients.get(i).state == State.AWAY;
     }
-    int runs = 0;
+    int heads = 0;
     int rows = 0;
     for (int i = 0; i < waiting.size(); i++) {
       Client next = waiting.get(i);
@@ -431,10 +441,11 @@ public final class Scheduler implements AutoCloseable {
         continue;
       }
       int more = next.batch().rows();
-      if (groupSize > 0 && (runs + next.batch().runs() > SLOTS || rows + more > lane.ids.length)) {
+      int wanted = next.batch().wantedRows();
+      if (groupSize > 0 && (heads + wanted > SLOTS || rows + more > lane.ids.length)) {
         break;
       }
-      runs += next.batch().runs();
+      heads += wanted;
       rows += more;
       enlist(next, 0);
     }
@@ -492,9 +503,10 @@ public final class Scheduler implements AutoCloseable {
       Transformer model = first.lane().model;
       model.embed(first.ids, 0, first.batch().rows(), first.w().x);
       model.forward(first.batch(), first.w());
-      model.logitsOfLastRows(first.batch(), first.w());
+      model.logitsOfWantedRows(first.batch(), first.w());
       if (first.summaries.length > 0) {
-        model.backend().summarize(first.w().logits, 0, first.batch().runs(), first.summaries);
+        int wanted = first.batch().wantedRows();
+        model.backend().summarize(first.w().logits, 0, wanted, first.summaries);
       }
     } else {
       Workspace w = first.w();
@@ -538,17 +550,21 @@ public final class Scheduler implements AutoCloseable {
     }
     model.forward(shared, w);
     Batch wantedRows = shared.wanted();
-    int heads = 0;
-    for (int run = 0; run < shared.runs(); run++) {
-      if (run < sequences || group[decoding + run - sequences].ends()) {
-        model.toHead(wantedRows, run, heads++, w);
+    int decoded = wantedRows.firstRow(sequences); // rows whose logits go to those who decode
+    if (decoded > 0) {
+      model.backend().copyRows(w.hidden, 0, w.headInput, 0, decoded);
+    }
+    int heads = decoded;
+    for (int i = decoding; i < groupSize; i++) {
+      if (group[i].ends()) {
+        model.toHead(wantedRows, sequences + i - decoding, heads++, w);
       }
     }
     if (heads > 0) {
       model.logits(heads, w);
     }
-    handOut(lane, w, sequences);
-    int head = sequences;
+    handOut(lane, w, decoded);
+    int head = decoded;
     for (int i = decoding; i < groupSize; i++) {
       Client reader = group[i];
       int run = sequences + i - decoding;
@@ -561,26 +577,26 @@ public final class Scheduler implements AutoCloseable {
     }
   }
 
-  /** Gives everybody who decodes what he wants of the logits of {@code sequences} sequences. */
-  private void handOut(Lane lane, Workspace w, int sequences) {
+  /** Gives everybody who decodes what he wants of the logits of {@code rows} rows. */
+  private void handOut(Lane lane, Workspace w, int rows) {
     boolean summed = false;
     for (int i = 0; i < decoding; i++) {
       summed |= group[i].summaries.length > 0;
     }
     if (summed) {
-      lane.model.backend().summarize(w.logits, 0, sequences, lane.summaries);
+      lane.model.backend().summarize(w.logits, 0, rows, lane.summaries);
     }
     int at = 0;
     for (int i = 0; i < decoding; i++) {
       Client client = group[i];
-      int runs = client.batch().runs();
-      for (int run = 0; run < runs && client.summaries.length > 0; run++) {
-        client.summaries[run].set(lane.summaries[at + run]);
+      int own = client.batch().wantedRows();
+      for (int row = 0; row < own && client.summaries.length > 0; row++) {
+        client.summaries[row].set(lane.summaries[at + row]);
       }
       if (client.logits) {
-        lane.model.backend().copyRows(w.logits, at, client.w().logits, 0, runs);
+        lane.model.backend().copyRows(w.logits, at, client.w().logits, 0, own);
       }
-      at += runs;
+      at += own;
     }
   }
 

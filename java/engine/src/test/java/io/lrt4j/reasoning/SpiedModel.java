@@ -2,6 +2,7 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.Answer;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.PromptLookup;
 import io.lrt4j.Question;
 import io.lrt4j.TokenListener;
 import io.lrt4j.compute.Backends;
@@ -25,7 +26,11 @@ final class SpiedModel implements AutoCloseable {
     this(
         spyOn(backend),
         directory,
-        EngineOptions.builder().network(network).prefixReuse(false).build());
+        EngineOptions.builder()
+            .network(network)
+            .prefixReuse(false)
+            .promptLookup(PromptLookup.OFF)
+            .build());
   }
 
   SpiedModel(SpyBackend spy, Path directory, EngineOptions options) {

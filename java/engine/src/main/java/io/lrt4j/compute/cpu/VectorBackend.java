@@ -76,6 +76,11 @@ public final class VectorBackend extends CpuBackend {
   }
 
   @Override
+  public int rowsPerRead() {
+    return 4;
+  }
+
+  @Override
   public Memory newMemory() {
     return newMemory(Quantization.NONE);
   }

@@ -76,6 +76,11 @@ public final class NativeBackend extends CpuBackend {
   }
 
   @Override
+  public int rowsPerRead() {
+    return 8;
+  }
+
+  @Override
   public Memory newMemory() {
     return newMemory(Quantization.NONE);
   }
