@@ -9,21 +9,47 @@ import java.util.function.Supplier;
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
+import jdk.jfr.FlightRecorder;
+import jdk.jfr.FlightRecorderListener;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
+import jdk.jfr.Registered;
 import jdk.jfr.StackTrace;
 import jdk.jfr.Timespan;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Java Flight Recorder events: one for each load, warm-up and whole answer, and one for each stage
- * of an answer, with what it worked on.
+ * of an answer, with what it worked on. Registering them takes longer than much of a start, so that
+ * is done where somebody records, as soon as he does.
  */
 final class Events {
+  private static final FlightRecorderListener REGISTER =
+      new FlightRecorderListener() {
+        @Override
+        public void recorderInitialized(FlightRecorder recorder) {
+          List.of(
+                  Load.class,
+                  WarmUp.class,
+                  WholeAnswer.class,
+                  Encode.class,
+                  Reason.class,
+                  Prefill.class,
+                  Decode.class)
+              .forEach(FlightRecorder::register);
+        }
+      };
+
   private Events() {}
+
+  /** Makes recordings know the events: those under way, and those to come. */
+  static void announce() {
+    FlightRecorder.addListener(REGISTER);
+  }
 
   @Category("lrt4j")
   @StackTrace(false)
+  @Registered(false)
   abstract static class Stage extends Event {
     @Label("Tokens")
     @Description("Rows that went through the base model (or, of a reasoning pass, latents)")
@@ -34,6 +60,7 @@ final class Events {
   @Label("Load a model")
   @Category("lrt4j")
   @StackTrace(false)
+  @Registered(false)
   static final class Load extends Event {
     @Label("Directory")
     String directory = "";
@@ -54,6 +81,7 @@ final class Events {
   @Label("Warm up")
   @Category("lrt4j")
   @StackTrace(false)
+  @Registered(false)
   static final class WarmUp extends Event {
     @Label("Rounds")
     int rounds;
@@ -72,6 +100,7 @@ final class Events {
   @Description("A whole answer, from the start of its computation to its end")
   @Category("lrt4j")
   @StackTrace(false)
+  @Registered(false)
   static final class WholeAnswer extends Event {
     @Label("Mode")
     String mode = "";
@@ -117,6 +146,7 @@ final class Events {
 
   @Name("io.lrt4j.Encode")
   @Label("Encode the question")
+  @Registered(false)
   static final class Encode extends Stage {
     @Label("Cached")
     @Description("Tokens that an earlier question had begun with too")
@@ -125,14 +155,17 @@ final class Events {
 
   @Name("io.lrt4j.Reason")
   @Label("Reasoning network")
+  @Registered(false)
   static final class Reason extends Stage {}
 
   @Name("io.lrt4j.Prefill")
   @Label("Prefill latents and closing text")
+  @Registered(false)
   static final class Prefill extends Stage {}
 
   @Name("io.lrt4j.Decode")
   @Label("Decode the answer")
+  @Registered(false)
   static final class Decode extends Stage {
     @Label("Guessed")
     @Description("Tokens that were guessed and read together with the one before them")

@@ -56,6 +56,10 @@ public final class LoadedModel implements AutoCloseable {
 
   private static final System.Logger LOG = System.getLogger(LoadedModel.class.getName());
 
+  static {
+    Events.announce();
+  }
+
   private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
   private final Access access;
   private final Checkpoint checkpoint;
