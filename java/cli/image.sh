@@ -35,11 +35,8 @@ modules=java.base,java.logging,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.u
 "$jdk/bin/jlink" --add-modules "$modules" --strip-java-debug-attributes --no-header-files --no-man-pages \
   --compress zip-9 --output "$out" 2>&1 | { grep -v '^WARNING: Using incubator' >&2 || true; }
 [[ -x $out/bin/java ]]
-if command -v strip >/dev/null && [[ $platform == linux-* ]]; then
-  find "$out/lib" -name '*.so' -exec strip --strip-unneeded {} +
-fi
 
-# lrt4j and what it depends on; of the tokenizer's libraries, this platform's.
+# lrt4j and what it depends on. Its libraries lie among Java's, where a start finds them without unpacking anything.
 mkdir -p "$out/app/lib" "$out/models"
 cp "$home/java/cli/target/lrt4j-cli.jar" "$out/app"
 cp "$home"/java/cli/target/lib/*.jar "$out/app/lib"
@@ -47,15 +44,22 @@ rm -f "$out"/app/lib/{lrt4j-cuda,jcuda,jcublas}* # for machines without a GPU
 cp -R "$home/models/default" "$out/models"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for jar in "$out"/app/lib/tokenizers-*.jar; do
-  (
-    cd "$work"
-    "$jdk/bin/jar" --extract --file "$jar"
-    find native/lib -mindepth 1 -maxdepth 1 ! -name "$platform" -exec rm -r {} +
-    rm -rf nlp
-    "$jdk/bin/jar" --create --file "$jar" --manifest META-INF/MANIFEST.MF .
-  )
-done
+# unpack JAR FOLDER PLATFORM: takes the libraries of all platforms out of a jar, and keeps this one's, if it has them.
+unpack() (
+  mkdir "$work/jar"
+  cd "$work/jar"
+  "$jdk/bin/jar" --extract --file "$1"
+  if [[ -d $2/$3 ]]; then cp "$2/$3"/* "$out/lib"; fi
+  find "$2" -mindepth 1 -maxdepth 1 -type d -exec rm -r {} +
+  rm -rf nlp cv # of the tokenizer's: lists of others' models
+  "$jdk/bin/jar" --create --file "$1" --manifest META-INF/MANIFEST.MF .
+  rm -r "$work/jar"
+)
+unpack "$out"/app/lib/lrt4j-engine-*.jar io/lrt4j/compute/cpu/nativ "${platform/osx/mac}"
+unpack "$out"/app/lib/tokenizers-*.jar native/lib "$platform/cpu"
+if command -v strip >/dev/null && [[ $platform == linux-* ]]; then
+  find "$out/lib" -name '*.so' -exec strip --strip-unneeded {} +
+fi
 
 # Its launcher is the second half of the other: what does not look for a JDK and does not build.
 {

@@ -6,7 +6,6 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
@@ -17,7 +16,9 @@ import java.util.stream.Stream;
  * Native libraries that lie in jars, which Java cannot load from there. They are written to a
  * temporary directory and deleted once loaded; or, where the system property {@value #PLACE} names
  * a directory, they stay in it, and what lies there already is used: for machines whose temporary
- * directory cannot be written, or must not run programs.
+ * directory cannot be written, or must not run programs. What a jar does not have is loaded from
+ * among Java's own libraries: an image ({@code lrt image}) has them there, so that it starts
+ * without writing any.
  */
 public final class NativeFiles {
   /** The system property that names a directory for the libraries. */
@@ -37,22 +38,46 @@ public final class NativeFiles {
   public static <T> T load(
       Class<?> owner, String folder, List<String> names, Function<Path, T> load)
       throws IOException {
+    return load(owner, folder, names, ofJava(), load);
+  }
+
+  /** The same beside another Java, whose libraries are in {@code ofJava}. */
+  static <T> T load(
+      Class<?> owner, String folder, List<String> names, Path ofJava, Function<Path, T> load)
+      throws IOException {
+    if (outside(owner, folder, names, ofJava)) {
+      return linked(owner, ofJava, names, load);
+    }
     String place = System.getProperty(PLACE);
     Path directory = place == null ? temporary() : Path.of(place).toAbsolutePath();
     try {
-      List<T> loaded = new ArrayList<>();
       for (String name : names) {
-        Path file = directory.resolve(name);
-        write(owner, folder + name, directory, file);
-        loaded.add(linked(owner, directory, file, load));
+        write(owner, folder + name, directory, directory.resolve(name));
       }
-      return loaded.getLast();
+      return linked(owner, directory, names, load);
     } finally {
       if (place == null) {
         names.forEach(name -> delete(directory.resolve(name)));
         delete(directory);
       }
     }
+  }
+
+  /** Whether there is such a library, in the owner's jar or outside of it. */
+  public static boolean has(Class<?> owner, String folder, String name) {
+    return owner.getResource(folder + name) != null || Files.exists(ofJava().resolve(name));
+  }
+
+  private static Path ofJava() {
+    return Path.of(System.getProperty("java.home"), "lib");
+  }
+
+  private static boolean outside(
+      Class<?> owner, String folder, List<String> names, Path directory) {
+    return names.stream()
+        .allMatch(
+            name ->
+                owner.getResource(folder + name) == null && Files.exists(directory.resolve(name)));
   }
 
   private static Path temporary() throws IOException {
@@ -95,10 +120,11 @@ public final class NativeFiles {
     }
   }
 
-  private static <T> T linked(Class<?> owner, Path directory, Path file, Function<Path, T> load)
+  private static <T> T linked(
+      Class<?> owner, Path directory, List<String> names, Function<Path, T> load)
       throws IOException {
     try {
-      return load.apply(file);
+      return names.stream().map(directory::resolve).map(load).toList().getLast();
     } catch (IllegalCallerException e) {
       throw new IOException(denied(owner), e);
     } catch (UnsatisfiedLinkError | IllegalArgumentException e) {

@@ -3,6 +3,7 @@ package io.lrt4j.compute;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.ChildJvm;
@@ -14,6 +15,7 @@ import io.lrt4j.TestModels;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -87,6 +89,40 @@ class NativeFilesTest {
     try (var files = Files.list(place)) {
       assertTrue(files.noneMatch(file -> file.toString().endsWith(".new")));
     }
+  }
+
+  /** An image's: its jars have none. What a jar does have is taken from there. */
+  @Test
+  void amongThoseOfJava() throws IOException {
+    Path ofJava = Files.createDirectory(temporary.resolve("lib"));
+    Path first = Files.createFile(ofJava.resolve("first.so"));
+    Path second = Files.createFile(ofJava.resolve("second.so"));
+    List<Path> loaded = new ArrayList<>();
+    assertEquals("second.so", load(List.of("first.so", "second.so"), ofJava, loaded));
+    assertEquals(List.of(first, second), loaded);
+    Path inJar = Files.createFile(ofJava.resolve("NativeFilesTest.class"));
+    assertEquals("NativeFilesTest.class", load(List.of("NativeFilesTest.class"), ofJava, loaded));
+    assertFalse(loaded.contains(inJar));
+    IOException e =
+        assertThrows(
+            IOException.class, () -> load(List.of("first.so", "third.so"), ofJava, loaded));
+    assertEquals("there is no first.so in this version", e.getMessage());
+    assertTrue(NativeFiles.has(NativeFilesTest.class, "", "NativeFilesTest.class"));
+    assertTrue(NativeFiles.has(NativeFilesTest.class, "", System.mapLibraryName("java")));
+    assertFalse(NativeFiles.has(NativeFilesTest.class, "", "third.so"));
+  }
+
+  private static String load(List<String> names, Path ofJava, List<Path> loaded)
+      throws IOException {
+    return NativeFiles.load(
+        NativeFilesTest.class,
+        "",
+        names,
+        ofJava,
+        file -> {
+          loaded.add(file);
+          return file.getFileName().toString();
+        });
   }
 
   @Test

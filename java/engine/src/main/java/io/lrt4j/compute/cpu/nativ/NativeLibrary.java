@@ -10,7 +10,7 @@ import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** The C library inside the jar, one for each platform that it was built for. */
+/** The C library inside the jar, one for each platform that it was built for, or an image's. */
 final class NativeLibrary {
   private static final String NAME = System.mapLibraryName("lrt4j");
 
@@ -46,7 +46,7 @@ final class NativeLibrary {
   @SuppressWarnings("restricted") // this is what --enable-native-access allows
   private static Loaded load() {
     String platform = platform();
-    if (NativeLibrary.class.getResource(platform + "/" + NAME) == null) {
+    if (!NativeFiles.has(NativeLibrary.class, platform + "/", NAME)) {
       return new Loaded(null, "this build of lrt4j has no native library for " + platform);
     }
     try {
