@@ -79,7 +79,7 @@ final class CommonOptions {
     if (!backend.equals(Backends.AUTO) && !device.equals("auto") && onGpu != device.equals(CUDA)) {
       throw new UsageException("--device " + device + " and --backend " + backend + " disagree");
     }
-    if (backend.equals(Backends.AUTO)) {
+    if (backend.equals(Backends.AUTO) && !device.equals("auto")) {
       backend = backend(device, Backends.survey());
     }
     String quantize = arguments.choice("quantize", "none", "bf16", "q8", "q4");

@@ -116,10 +116,18 @@ public final class Backends {
 
   private static Backend open(String name, int threads, Predicate<BackendProvider> fits) {
     int count = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
-    List<BackendProvider> all = providers();
+    return provider(name, fits).open(count);
+  }
+
+  private static BackendProvider provider(String name, Predicate<BackendProvider> fits) {
+    BackendProvider crawling = null;
+    List<BackendProvider> all = byRank();
     for (BackendProvider p : all) {
       if (name.equals(AUTO) && fits.test(p) && p.missing().isEmpty()) {
-        return p.open(count);
+        if (p.slow().isEmpty()) {
+          return p; // what ranks lower is not asked: that takes time
+        }
+        crawling = crawling == null ? p : crawling;
       }
       if (name.equals(p.name())) {
         p.missing()
@@ -131,13 +139,16 @@ public final class Backends {
           throw new BackendException(
               "backend " + name + " does not train: use " + String.join(" or ", trainers()));
         }
-        return p.open(count);
+        return p;
       }
+    }
+    if (crawling != null) {
+      return crawling;
     }
     throw new BackendException(
         "backend "
             + name
             + " is not available: this version of lrt4j has "
-            + String.join(", ", all.stream().map(BackendProvider::name).toList()));
+            + String.join(", ", providers().stream().map(BackendProvider::name).toList()));
   }
 }

@@ -88,19 +88,17 @@ public final class LoadedModel implements AutoCloseable {
   private @Nullable TokenTable tokenTable; // guarded by the constraints
 
   private LoadedModel(
-      Path directory, EngineOptions options, Backend backend, LoadListener listener) {
-    this.backend = backend;
+      Path directory, EngineOptions options, Supplier<Backend> opener, LoadListener listener) {
     access = options.mappedWeights() ? Access.MAP : Access.READ;
-    closers.push(backend::close);
+    // It takes one processor as long as the backend and the weights do, or longer.
     CompletableFuture<Optional<Tokenizer>> text =
-        CompletableFuture.completedFuture(Optional.empty());
+        CompletableFuture.supplyAsync(
+            () -> Tokenizer.find(ModelFiles.of(directory, options.outsideLinks())),
+            Thread.ofPlatform().daemon().name("lrt4j-tokenizer")::start);
     try {
+      backend = opener.get();
+      closers.push(backend::close);
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
-      // It takes one processor as long as the weights do, or longer.
-      text =
-          CompletableFuture.supplyAsync(
-              () -> Tokenizer.find(files),
-              Thread.ofPlatform().daemon().name("lrt4j-tokenizer")::start);
       checkpoint = Checkpoint.open(files, access, listener);
       closers.push(checkpoint::close);
       quantization = options.quantization();
@@ -209,7 +207,7 @@ public final class LoadedModel implements AutoCloseable {
     event.backend = options.backend();
     event.begin();
     try {
-      LoadedModel model = new LoadedModel(directory, options, backend.get(), listener);
+      LoadedModel model = new LoadedModel(directory, options, backend, listener);
       event.backend = model.backend.name();
       event.parameters = model.checkpoint.parameters();
       // Not INFO: by default that is printed, and what a process prints is its owner's business.
