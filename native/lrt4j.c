@@ -401,3 +401,45 @@ int64_t lrt_read(lrt_context *c, const void *data, int64_t bytes, int streams, i
   pool_run(c->pool, read_task, &j, (int)((bytes + READ_TASK - 1) / READ_TASK));
   return j.sum;
 }
+
+/* --- from Java ------------------------------------------------------------------------------- */
+
+int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5, int64_t n0,
+                 int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps) {
+  switch (function) {
+    case LRT_BEST_LEVEL:
+      return lrt_best_level();
+    case LRT_OPEN:
+      return (intptr_t)lrt_open((int)n0, (int)n1);
+    case LRT_CLOSE:
+      lrt_close(p0);
+      return 0;
+    case LRT_ALLOCATE:
+      return (intptr_t)lrt_allocate(n0);
+    case LRT_FREE:
+      lrt_free(p0, n0);
+      return 0;
+    case LRT_PACKED_BYTES:
+      return lrt_packed_bytes((int)n0, (int)n1, (int)n2);
+    case LRT_PACK:
+      lrt_pack(p0, (int)n0, (int)n1, (int)n2, (int)n3, p1, p2);
+      return 0;
+    case LRT_PROJECT:
+      return lrt_project(p0, p1, (int)n0, (int)n1, p2, eps, (int)n2, p3, (int)n3, p4, (int)n4);
+    case LRT_NORM:
+      lrt_norm(p0, p1, (int)n0, (int)n1, p2, eps, p3);
+      return 0;
+    case LRT_ROPE:
+      lrt_rope(p0, p1, (int)n0, (int)n1, (int)n2, p2, p3, eps, p4, p5, (int)n3);
+      return 0;
+    case LRT_ATTEND:
+      return lrt_attend(p0, p1, (int)n0, (int)n1, (int)n2, (int)n3, p2, (int)n4, p3);
+    case LRT_SUMMARIZE:
+      lrt_summarize(p0, p1, n0, (int)n1, (int)n2, p2);
+      return 0;
+    case LRT_READ:
+      return lrt_read(p0, p1, n0, (int)n1, (int)n2);
+    default:
+      return 0;
+  }
+}

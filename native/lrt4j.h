@@ -1,5 +1,5 @@
 /*
- * The C side of the backend "native": what Java calls. Java checks shapes; nothing here does. All
+ * The C side of the backend "native": what Java calls, by lrt_call. Java checks shapes; nothing here does. All
  * matrices are row-major and little-endian, activations are f32. Calls on one context take turns.
  */
 #ifndef LRT4J_H
@@ -135,5 +135,28 @@ LRT_EXPORT void lrt_summarize(lrt_context *c, const float *x, int64_t at, int ro
  * touch nothing, so they may lie behind the end). Whole multiples of 2 KiB only. Returns the sum of all words.
  */
 LRT_EXPORT int64_t lrt_read(lrt_context *c, const void *data, int64_t bytes, int streams, int ahead);
+
+/*
+ * All of these by one signature, for Java: each signature that it links takes it milliseconds, at every
+ * start. `p` are a function's pointers, `n` its whole numbers, both in its order, and what is left over is
+ * not looked at. Returns what the function does, 0 if that is nothing.
+ */
+enum lrt_function {
+  LRT_BEST_LEVEL = 0,
+  LRT_OPEN = 1,
+  LRT_CLOSE = 2,
+  LRT_ALLOCATE = 3,
+  LRT_FREE = 4,
+  LRT_PACKED_BYTES = 5,
+  LRT_PACK = 6,
+  LRT_PROJECT = 7,
+  LRT_NORM = 8,
+  LRT_ROPE = 9,
+  LRT_ATTEND = 10,
+  LRT_SUMMARIZE = 11,
+  LRT_READ = 12
+};
+LRT_EXPORT int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5,
+                            int64_t n0, int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps);
 
 #endif

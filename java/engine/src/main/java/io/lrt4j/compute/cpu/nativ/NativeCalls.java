@@ -7,147 +7,109 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
  * The functions of lrt4j.h, by their names there. Memory is handed over as segments, which stay
- * alive during the call: freed ones are refused.
+ * alive during the call: freed ones are refused. All go through one function of C, as Java takes
+ * milliseconds to link each signature.
  */
 final class NativeCalls {
-  private static final MethodHandle BEST_LEVEL = function("lrt_best_level", JAVA_INT);
-  private static final MethodHandle OPEN = function("lrt_open", ADDRESS, JAVA_INT, JAVA_INT);
-  private static final MethodHandle CLOSE = procedure("lrt_close", ADDRESS);
-  private static final MethodHandle ALLOCATE = function("lrt_allocate", ADDRESS, JAVA_LONG);
-  private static final MethodHandle FREE = procedure("lrt_free", ADDRESS, JAVA_LONG);
-  private static final MethodHandle PACKED_BYTES =
-      function("lrt_packed_bytes", JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle PACK =
-      procedure("lrt_pack", ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
-  private static final MethodHandle PROJECT =
-      function(
-          "lrt_project",
-          JAVA_INT,
-          ADDRESS,
-          ADDRESS,
-          JAVA_INT,
-          JAVA_INT,
-          ADDRESS,
-          JAVA_FLOAT,
-          JAVA_INT,
-          ADDRESS,
-          JAVA_INT,
-          ADDRESS,
-          JAVA_INT);
-  private static final MethodHandle NORM =
-      procedure("lrt_norm", ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS, JAVA_FLOAT, ADDRESS);
-  private static final MethodHandle ROPE =
-      procedure(
-          "lrt_rope",
-          ADDRESS,
-          ADDRESS,
-          JAVA_INT,
-          JAVA_INT,
-          JAVA_INT,
-          ADDRESS,
-          ADDRESS,
-          JAVA_FLOAT,
-          ADDRESS,
-          ADDRESS,
-          JAVA_INT);
-  private static final MethodHandle ATTEND =
-      function(
-          "lrt_attend",
-          JAVA_INT,
-          ADDRESS,
-          ADDRESS,
-          JAVA_INT,
-          JAVA_INT,
-          JAVA_INT,
-          JAVA_INT,
-          ADDRESS,
-          JAVA_INT,
-          ADDRESS);
-  private static final MethodHandle SUMMARIZE =
-      procedure("lrt_summarize", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle READ =
-      function("lrt_read", JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT);
+  // as in lrt4j.h
+  private static final int BEST_LEVEL = 0;
+  private static final int OPEN = 1;
+  private static final int CLOSE = 2;
+  private static final int ALLOCATE = 3;
+  private static final int FREE = 4;
+  private static final int PACKED_BYTES = 5;
+  private static final int PACK = 6;
+  private static final int PROJECT = 7;
+  private static final int NORM = 8;
+  private static final int ROPE = 9;
+  private static final int ATTEND = 10;
+  private static final int SUMMARIZE = 11;
+  private static final int READ = 12;
+
+  private static final MemorySegment NONE = MemorySegment.NULL;
+
+  private static final MethodHandle CALL = link();
 
   private NativeCalls() {}
 
-  private static MethodHandle function(
-      String name, MemoryLayout result, MemoryLayout... arguments) {
-    return link(name, FunctionDescriptor.of(result, arguments));
-  }
-
-  private static MethodHandle procedure(String name, MemoryLayout... arguments) {
-    return link(name, FunctionDescriptor.ofVoid(arguments));
-  }
-
   @SuppressWarnings("restricted") // this is what --enable-native-access allows
-  private static MethodHandle link(String name, FunctionDescriptor type) {
-    MemorySegment symbol = NativeLibrary.symbols().findOrThrow(name);
+  private static MethodHandle link() {
+    MemorySegment symbol = NativeLibrary.symbols().findOrThrow("lrt_call");
+    var type =
+        FunctionDescriptor.of(
+            JAVA_LONG,
+            JAVA_INT, // which function
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_FLOAT);
     return Linker.nativeLinker().downcallHandle(symbol, type);
   }
 
-  /** What a method handle throws is a refusal by Java: C throws nothing. */
-  private static RuntimeException thrown(Throwable t) {
-    if (t instanceof RuntimeException e) {
-      return e;
+  /** A function's pointers and its whole numbers, each in its order. */
+  private static long call(
+      int function,
+      MemorySegment p0,
+      MemorySegment p1,
+      MemorySegment p2,
+      MemorySegment p3,
+      MemorySegment p4,
+      MemorySegment p5,
+      long n0,
+      long n1,
+      long n2,
+      long n3,
+      long n4,
+      float eps) {
+    try {
+      return (long) CALL.invokeExact(function, p0, p1, p2, p3, p4, p5, n0, n1, n2, n3, n4, eps);
+    } catch (RuntimeException | Error e) {
+      throw e; // a refusal by Java
+    } catch (Throwable t) {
+      throw new IllegalStateException(t); // C throws nothing
     }
-    if (t instanceof Error e) {
-      throw e;
-    }
-    return new IllegalStateException(t);
+  }
+
+  /** Of one that takes numbers only. */
+  private static long call(int function, long n0, long n1, long n2) {
+    return call(function, NONE, NONE, NONE, NONE, NONE, NONE, n0, n1, n2, 0, 0, 0);
   }
 
   static int bestLevel() {
-    try {
-      return (int) BEST_LEVEL.invokeExact();
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    return (int) call(BEST_LEVEL, 0, 0, 0);
   }
 
   static MemorySegment open(int threads, int level) {
-    try {
-      return (MemorySegment) OPEN.invokeExact(threads, level);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    return MemorySegment.ofAddress(call(OPEN, threads, level, 0));
   }
 
   static void close(MemorySegment context) {
-    try {
-      CLOSE.invokeExact(context);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    call(CLOSE, context, NONE, NONE, NONE, NONE, NONE, 0, 0, 0, 0, 0, 0);
   }
 
   static MemorySegment allocate(long bytes) {
-    try {
-      return (MemorySegment) ALLOCATE.invokeExact(bytes);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    return MemorySegment.ofAddress(call(ALLOCATE, bytes, 0, 0));
   }
 
   static void free(MemorySegment data, long bytes) {
-    try {
-      FREE.invokeExact(data, bytes);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    call(FREE, data, NONE, NONE, NONE, NONE, NONE, bytes, 0, 0, 0, 0, 0);
   }
 
   static long packedBytes(int dtype, int out, int in) {
-    try {
-      return (long) PACKED_BYTES.invokeExact(dtype, out, in);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    return call(PACKED_BYTES, dtype, out, in);
   }
 
   static void pack(
@@ -158,11 +120,7 @@ final class NativeCalls {
       int in,
       MemorySegment from,
       MemorySegment to) {
-    try {
-      PACK.invokeExact(context, stored, dtype, out, in, from, to);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    call(PACK, context, from, to, NONE, NONE, NONE, stored, dtype, out, in, 0, 0);
   }
 
   static boolean project(
@@ -177,13 +135,8 @@ final class NativeCalls {
       int count,
       MemorySegment y,
       int add) {
-    try {
-      int failed =
-          (int) PROJECT.invokeExact(context, x, rows, in, norm, eps, gated, parts, count, y, add);
-      return failed == 0;
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    long failed = call(PROJECT, context, x, norm, parts, y, NONE, rows, in, gated, count, add, eps);
+    return failed == 0;
   }
 
   static void norm(
@@ -194,11 +147,7 @@ final class NativeCalls {
       MemorySegment weight,
       float eps,
       MemorySegment out) {
-    try {
-      NORM.invokeExact(context, x, rows, n, weight, eps, out);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    call(NORM, context, x, weight, out, NONE, NONE, rows, n, 0, 0, 0, eps);
   }
 
   static void rope(
@@ -213,12 +162,7 @@ final class NativeCalls {
       MemorySegment rope,
       MemorySegment runs,
       int count) {
-    try {
-      ROPE.invokeExact(
-          context, qkv, heads, kvHeads, dim, queryNorm, keyNorm, eps, rope, runs, count);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    call(ROPE, context, qkv, queryNorm, keyNorm, rope, runs, heads, kvHeads, dim, count, 0, eps);
   }
 
   static boolean attend(
@@ -231,29 +175,17 @@ final class NativeCalls {
       MemorySegment runs,
       int count,
       MemorySegment out) {
-    try {
-      int failed =
-          (int) ATTEND.invokeExact(context, qkv, heads, kvHeads, dim, window, runs, count, out);
-      return failed == 0;
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    long failed =
+        call(ATTEND, context, qkv, runs, out, NONE, NONE, heads, kvHeads, dim, window, count, 0);
+    return failed == 0;
   }
 
   static void summarize(
       MemorySegment context, MemorySegment x, long at, int rows, int n, MemorySegment summaries) {
-    try {
-      SUMMARIZE.invokeExact(context, x, at, rows, n, summaries);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    call(SUMMARIZE, context, x, summaries, NONE, NONE, NONE, at, rows, n, 0, 0, 0);
   }
 
   static long read(MemorySegment context, MemorySegment data, long bytes, int streams, int ahead) {
-    try {
-      return (long) READ.invokeExact(context, data, bytes, streams, ahead);
-    } catch (Throwable t) {
-      throw thrown(t);
-    }
+    return call(READ, context, data, NONE, NONE, NONE, NONE, bytes, streams, ahead, 0, 0, 0);
   }
 }
