@@ -183,8 +183,9 @@ public final class ReasoningNetwork implements AutoCloseable {
       }
 
       /** From this pass's own rows to those of a step that it may share. */
+      @SuppressWarnings("ReferenceEquality") // comparing records links a method for each of them
       private void copy(Tensor x, int at, int rows) {
-        if (!x.equals(w.x)) {
+        if (x != w.x) {
           ops.copyRows(w.x, 0, x, at, rows);
         }
       }
