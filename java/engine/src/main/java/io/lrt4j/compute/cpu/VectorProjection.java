@@ -56,6 +56,7 @@ final class VectorProjection implements AutoCloseable {
   private float[] input = {}; // rows of whole tiles: split, if need be, then plain
   private int plain; // where the plain rows begin
   private boolean split;
+  private int upper = 0xFFFF0000; // not final: see NarrowTile
   private boolean narrow; // whether split rows go through NarrowTile
   private MemorySegment packed = MemorySegment.NULL; // those rows once more
   private boolean widens; // whether there are weights that many rows want widened
@@ -297,7 +298,7 @@ final class VectorProjection implements AutoCloseable {
     }
     float[] tile = lanes[worker];
     float[] sum = sums[worker];
-    if (narrow && kernel.splitInput() && to - from >= NarrowTile.OUTPUTS) {
+    if (narrow && kernel.splitInput() && to - from >= NarrowTile.OUTPUTS && weights.isNative()) {
       boolean wide = kernel instanceof F16Dot;
       for (int row = 0; row < rows; row += TILE) {
         narrowTile(row, to - from, weights, first, stride, wide, body, tile, sum);
@@ -356,13 +357,11 @@ final class VectorProjection implements AutoCloseable {
       int apart = step < third ? third : 1;
       long at = first + o * stride;
       if (wide) {
-        NarrowTile.dot4x3(packed, x, weights, at, apart * stride, body, tile, -rows);
+        NarrowTile.dot4x3(packed, x, weights, at, apart * stride, body, tile);
       } else {
-        NarrowTile.dot4x3Bf16(packed, x, weights, at, apart * stride, body, tile, -rows);
+        NarrowTile.dot4x3Bf16(packed, x, weights, at, apart * stride, body, tile, upper);
       }
-      for (int i = 0; i < TILE; i++) {
-        NarrowTile.sums(tile, NarrowTile.OUTPUTS * i * N, sum, i * block + o, apart);
-      }
+      NarrowTile.sums(tile, sum, o, block, apart);
     }
   }
 
