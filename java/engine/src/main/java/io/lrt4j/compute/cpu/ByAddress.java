@@ -32,9 +32,15 @@ final class ByAddress {
     return ALL == null ? data : ALL;
   }
 
-  /** Where byte {@code at} of a segment outside the Java heap is; checks that {@code bytes} are. */
+  /**
+   * Where byte {@code at} of a segment outside the Java heap is; checks that {@code bytes} are, and
+   * that the segment has not been closed.
+   */
   static long of(MemorySegment data, long at, long bytes) {
     Objects.checkFromIndexSize(at, bytes, data.byteSize());
+    if (!data.scope().isAlive()) {
+      throw new IllegalStateException("memory that has been freed");
+    }
     return plus(ALL == null ? 0 : data.address(), at);
   }
 
