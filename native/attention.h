@@ -170,7 +170,7 @@ static void transpose(const float *rows, int n, int dim, float *columns) {
 
 /*
  * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further, for k from …
- * to-1. Where `ahead` is not null, every row asks for what FEW_COLUMNS take there, one behind the other.
+ * to-1. Where `ahead` is not null, every row asks for as much there, one behind the other.
  */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int from, int to,
                        const int dtype, const void *w, int64_t at, int64_t w_step, float *y,
@@ -189,8 +189,8 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
       weight[v] = load_as(dtype, (const char *)w + row, rest + v * W);
     }
     if (ahead) {
-      UNROLL for (int line = 0; line < (int)lrt_bytes(dtype, FEW_COLUMNS); line += LINE) { ask_soon(dtype, ahead + line); }
-      ahead += lrt_bytes(dtype, FEW_COLUMNS);
+      UNROLL for (int line = 0; line < (int)lrt_bytes(dtype, vectors * W); line += LINE) { ask_soon(dtype, ahead + line); }
+      ahead += lrt_bytes(dtype, vectors * W);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec a = all(x[r][k]);
@@ -232,6 +232,10 @@ INLINE void accumulate_few(const int rows, const float *const *x, int n, const i
     int c = 0;
     for (; c + FEW_COLUMNS <= width; c += FEW_COLUMNS) {
       accumulate(rows, 2 * TILE_PANELS * PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
+                 ahead + (to - from) * lrt_bytes(dtype, c));
+    }
+    for (; c + LRT_BLOCK <= width; c += LRT_BLOCK) { /* q8 has no half of a block */
+      accumulate(rows, LRT_BLOCK / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
                  ahead + (to - from) * lrt_bytes(dtype, c));
     }
     for (; c < width; c += LRT_PANEL) {
