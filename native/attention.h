@@ -234,10 +234,12 @@ INLINE void accumulate_few(const int rows, const float *const *x, int n, const i
       accumulate(rows, 2 * TILE_PANELS * PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
                  ahead + (to - from) * lrt_bytes(dtype, c));
     }
+#if FEW_COLUMNS > LRT_BLOCK
     for (; c + LRT_BLOCK <= width; c += LRT_BLOCK) { /* q8 has no half of a block */
       accumulate(rows, LRT_BLOCK / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
                  ahead + (to - from) * lrt_bytes(dtype, c));
     }
+#endif
     for (; c < width; c += LRT_PANEL) {
       accumulate(rows, PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
                  ahead + (to - from) * lrt_bytes(dtype, c));

@@ -458,7 +458,7 @@ int main(void) {
     fused = level > LRT_BASELINE;
     pairs = level >= LRT_BF16;
 #endif
-    most_rows = level == 5 ? 37 : 13; /* more than two tiles of AMX */
+    most_rows = level == LRT_AMX ? 37 : 13; /* more than two tiles of AMX */
     crews[0] = lrt_open(1, level);
     crews[1] = lrt_open(3, level);
     if (!crews[0] || !crews[1]) {

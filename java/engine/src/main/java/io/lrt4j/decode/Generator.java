@@ -35,7 +35,6 @@ public final class Generator implements AutoCloseable {
   private final int[] ids = new int[Transformer.CHUNK];
   private Sampler.Buffers buffers = Sampler.Buffers.NONE; // until something is sampled
   private final int width;
-  private final int heads; // rows of logits at most
   private boolean followed; // the workspace has the logits after what was appended last
 
   /** A loop that has the model to itself; see the other constructor. */
@@ -58,7 +57,7 @@ public final class Generator implements AutoCloseable {
     model = scheduler.model();
     ops = model.backend();
     batch = new Batch(width);
-    heads = Math.max(width, ops.rowsPerRead());
+    int heads = Math.max(width, ops.rowsPerRead()); // rows of logits at most
     summaries = LogitSummary.array(heads);
     w = model.newWorkspace(Transformer.CHUNK, heads); // last: nothing can fail once it is there
   }
@@ -334,7 +333,7 @@ public final class Generator implements AutoCloseable {
    */
   private int step(Scheduler.Client client, Sequence[] open, int from, int n, boolean summed) {
     batch.clear();
-    // Rows that are guesses shall cost no more than what one row costs by itself.
+    // All who are in a step share the rows that it has for little more than one.
     int guesses = ops.rowsPerRead() / (client.company() * Math.min(n, width)) - 1;
     int to = from;
     int rows = 0;
