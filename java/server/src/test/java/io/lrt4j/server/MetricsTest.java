@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code /metrics}, and the page at {@code /}. */
 class MetricsTest {
@@ -59,6 +62,48 @@ class MetricsTest {
         .map(line -> line.substring(name.length() + 1))
         .findFirst()
         .orElseGet(() -> "no " + name + " in\n" + response.body());
+  }
+
+  /** What Prometheus 2 and 3 ask with, the latter also where it wants native histograms. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+            + "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+            + "application/openmetrics-text;version=0.0.1;q=0.4,"
+            + "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
+            + "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+            + "application/openmetrics-text;version=0.0.1;q=0.4,"
+            + "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+        "*/*"
+      })
+  void whoeverAsksGetsText(String accept) throws IOException, InterruptedException {
+    try (var served = new Served(ServerOptions.defaults())) {
+      var request =
+          served
+              .request("/metrics")
+              .header("Accept", accept)
+              .header("Accept-Encoding", "gzip")
+              .header("X-Prometheus-Scrape-Timeout-Seconds", "10");
+      var response = served.http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+      assertEquals(200, response.statusCode());
+      assertEquals(
+          List.of("text/plain; version=0.0.4; charset=utf-8"),
+          response.headers().allValues("content-type"));
+      assertEquals(List.of(), response.headers().allValues("content-encoding"));
+      assertTrue(
+          response
+              .body()
+              .contains(
+                  """
+                  # TYPE lrt_answers_running gauge
+                  lrt_answers_running 0.0
+                  """),
+          response.body());
+    }
   }
 
   @Test
