@@ -3,6 +3,7 @@ package io.lrt4j.compute;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -17,8 +18,8 @@ import java.util.stream.Stream;
  * temporary directory and deleted once loaded; or, where the system property {@value #PLACE} names
  * a directory, they stay in it, and what lies there already is used: for machines whose temporary
  * directory cannot be written, or must not run programs. What a jar does not have is loaded from
- * among Java's own libraries: an image ({@code lrt image}) has them there, so that it starts
- * without writing any.
+ * among Java's own libraries: an image ({@code lrt image}) has them there, unless it is a small
+ * one, so that it starts without writing any.
  */
 public final class NativeFiles {
   /** The system property that names a directory for the libraries. */
@@ -96,28 +97,39 @@ public final class NativeFiles {
 
   private static void write(Class<?> owner, String resource, Path directory, Path file)
       throws IOException {
-    byte[] library;
-    try (InputStream in = owner.getResourceAsStream(resource)) {
-      if (in == null) {
-        throw new FileNotFoundException("there is no " + resource + " in this version");
-      }
-      library = in.readAllBytes();
-    }
-    try {
-      if (Files.exists(file) && Arrays.equals(library, Files.readAllBytes(file))) {
+    try (InputStream library = open(owner, resource)) {
+      if (Files.exists(file) && same(owner, resource, file)) {
         return;
       }
       Files.createDirectories(directory);
       Path whole = Files.createTempFile(directory, "lrt4j", ".new");
       try {
-        Files.write(whole, library);
+        try (OutputStream out = Files.newOutputStream(whole)) {
+          library.transferTo(out); // the heap need not hold all of it
+        }
         Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE); // another process may do the same
       } finally {
         Files.deleteIfExists(whole);
       }
+    } catch (FileNotFoundException e) {
+      throw e;
     } catch (IOException e) {
       throw new IOException("%s cannot be written (%s); %s".formatted(file, e, advice()), e);
     }
+  }
+
+  private static boolean same(Class<?> owner, String resource, Path file) throws IOException {
+    try (InputStream library = open(owner, resource)) {
+      return Arrays.equals(library.readAllBytes(), Files.readAllBytes(file));
+    }
+  }
+
+  private static InputStream open(Class<?> owner, String resource) throws FileNotFoundException {
+    InputStream library = owner.getResourceAsStream(resource);
+    if (library == null) {
+      throw new FileNotFoundException("there is no " + resource + " in this version");
+    }
+    return library;
   }
 
   private static <T> T linked(
