@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# ./lrt image [OUT] [--no-cache]: a folder that runs lrt4j on machines of this kind without a JDK (default: target/lrt-image).
-# Called by the launcher, which has built all: image.sh JDK HOME …. Without --no-cache it also makes the image's cache of
-# loaded classes, for starts in a fraction of the time; it is larger than the classes, so leave it out where space counts.
+# ./lrt image [OUT] [--small]: a folder that runs lrt4j on machines of this kind without a JDK (default: target/lrt-image).
+# --small leaves out what makes starts quick, but takes room: an archive of classes, and libraries that are not compressed.
+# Called by the launcher, which has built all: image.sh JDK HOME …. --small was called --no-cache.
 set -euo pipefail
 jdk=$1 home=$2
 shift 2
-out=$home/target/lrt-image warm=1
+out=$home/target/lrt-image small=
 say() { printf 'lrt: %s\n' "$1" >&2; }
 while (($#)); do
   case $1 in
-    --no-cache) warm= ;;
+    --small | --no-cache) small=1 ;;
     --help)
-      sed -n 's/^# //p' "${BASH_SOURCE[0]}" | head -n 1
+      sed -n 's/^# //p' "${BASH_SOURCE[0]}" | head -n 2
       exit 0
       ;;
     -*)
@@ -35,31 +35,46 @@ modules=java.base,java.logging,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.u
 "$jdk/bin/jlink" --add-modules "$modules" --strip-java-debug-attributes --no-header-files --no-man-pages \
   --compress zip-9 --output "$out" 2>&1 | { grep -v '^WARNING: Using incubator' >&2 || true; }
 [[ -x $out/bin/java ]]
+rm -f "$out"/bin/{jfr,keytool} "$out"/lib/{classlist,jrt-fs.jar} # other programs', and what other archives and other Javas are for
 
-# lrt4j and what it depends on. Its libraries lie among Java's, where a start finds them without unpacking anything.
-mkdir -p "$out/app/lib" "$out/models"
-cp "$home/java/cli/target/lrt4j-cli.jar" "$out/app"
-cp "$home"/java/cli/target/lib/*.jar "$out/app/lib"
-rm -f "$out"/app/lib/{lrt4j-cuda,jcuda,jcublas}* # for machines without a GPU
+# stripped FOLDER: without what only debuggers read of the libraries in it.
+stripped() {
+  if command -v strip >/dev/null && [[ $platform == linux-* ]]; then
+    find "$1" -name '*.so' -exec strip --strip-unneeded {} +
+  fi
+}
+stripped "$out/lib"
+
+# lrt4j and what it depends on, without what no image runs: the GPU's; libraries, for now; of the tokenizer's, others' models and
+# what runs them; of Micrometer's, what observes libraries that are not there; Maven's files.
+target=$home/java/cli/target
+"$jdk/bin/java" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$home/java/build/CopyJars.java" "$target/lrt4j-cli.jar" "$out/app" "\
+lib/(lrt4j-cuda|jcuda|jcublas)-.+|\
+(native/lib|io/lrt4j/compute/cpu/nativ)/[^/]+/.+|\
+(nlp|cv|ai/djl/engine|ai/djl/huggingface/(translator|zoo))/.+|META-INF/services/ai[.]djl[.].+|\
+io/micrometer/core/instrument/binder/[^/]+/.+|\
+META-INF/maven/.+"
+mkdir "$out/models"
 cp -R "$home/models/default" "$out/models"
+
+# The libraries of this platform lie among Java's, where a start finds them without unpacking anything, or in the jars again.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# unpack JAR FOLDER PLATFORM: takes the libraries of all platforms out of a jar, and keeps this one's, if it has them.
-unpack() (
-  mkdir "$work/jar"
-  cd "$work/jar"
-  "$jdk/bin/jar" --extract --file "$1"
-  if [[ -d $2/$3 ]]; then cp "$2/$3"/* "$out/lib"; fi
-  find "$2" -mindepth 1 -maxdepth 1 -type d -exec rm -r {} +
-  rm -rf nlp cv # of the tokenizer's: lists of others' models
-  "$jdk/bin/jar" --create --file "$1" --manifest META-INF/MANIFEST.MF .
-  rm -r "$work/jar"
-)
-unpack "$out"/app/lib/lrt4j-engine-*.jar io/lrt4j/compute/cpu/nativ "${platform/osx/mac}"
-unpack "$out"/app/lib/tokenizers-*.jar native/lib "$platform/cpu"
-if command -v strip >/dev/null && [[ $platform == linux-* ]]; then
-  find "$out/lib" -name '*.so' -exec strip --strip-unneeded {} +
-fi
+# library JAR FOLDER: what a jar has in a folder, if it has that.
+library() {
+  local jar
+  jar=$(basename "$out"/app/lib/"$1"-*.jar)
+  "$jdk/bin/jar" --extract --file "$target/lib/$jar" --dir "$work" "$2"
+  [[ -d $work/$2 ]] || return 0
+  stripped "$work/$2"
+  if [[ -n $small ]]; then
+    "$jdk/bin/jar" --update --file "$out/app/lib/$jar" -C "$work" "$2"
+  else
+    mv "$work/$2"/* "$out/lib"
+  fi
+}
+library lrt4j-engine "io/lrt4j/compute/cpu/nativ/${platform/osx/mac}"
+library tokenizers "native/lib/$platform/cpu"
 
 # Its launcher is the second half of the other: what does not look for a JDK and does not build.
 {
@@ -86,7 +101,7 @@ chmod +x "$out/bin/lrt"
 
 megabytes() { echo $((($(find "$1" -type f -exec cat {} + | wc -c) + 999999) / 1000000)); }
 note="$(megabytes "$out") MB"
-if [[ -n $warm ]]; then
+if [[ -z $small ]]; then
   # A run of the default model, which writes down what it loads, and one that makes the archive of that.
   make() {
     LRT_JAVA_OPTS="${LRT_JAVA_OPTS:-} $1" "$out/bin/lrt" ask \
