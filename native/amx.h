@@ -102,22 +102,23 @@ static void finish_rows(int rows, int panels, float sums[2][GROUP * SIDE], const
 INLINE void pairs_tile(const int parts, const int two, const int panels, const lrt_input *x, int row, int rows, int in,
                        const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
   const int pairs = (in + 1) / 2;
-  const int64_t next = (int64_t)pairs * LINE;
-  const char *weight = (const char *)part->weight + panel * next;
+  const tile_place place = place_of_tile(part, panels, panel, LINE, pairs, 0, 1);
   const char *first = (const char *)(x->split + (int64_t)row * 2 * x->stride);
   const int64_t bytes = (int64_t)x->stride * 2; /* from an input's first part to its second */
   zero_sums(two, panels);
   for (int k = 0; k < pairs; k += STEP) {
-    const char *w = weight + (int64_t)k * LINE;
-    _Alignas(64) char last[2][STEP * LINE]; /* what is behind a panel's last pairs is not zero, nor need it be readable */
+    const char *w = place.first + (int64_t)k * place.step;
+    _Alignas(64) char last[STEP * WIDE_PANELS * LINE]; /* what is behind the last pairs is other outputs', or nothing */
     if (pairs - k < STEP) {
       memset(last, 0, sizeof last);
-      UNROLL for (int p = 0; p < panels; p++) { memcpy(last[p], w + p * next, (size_t)(pairs - k) * LINE); }
-      w = last[0];
+      for (int i = 0; i < pairs - k; i++) {
+        memcpy(last + i * place.step, w + i * place.step, (size_t)panels * LINE);
+      }
+      w = last;
     }
-    tile_load(6, w, LINE);
+    tile_load(6, w, place.step);
     if (panels > 1) {
-      tile_load(7, w == last[0] ? last[1] : w + next, LINE);
+      tile_load(7, w + LINE, place.step);
     }
     if (parts > 1) {
       MULTIPLY(tile_bf16_pairs, first + bytes + k * 4, 2 * bytes);
@@ -134,7 +135,7 @@ INLINE void unpack_fours(const uint8_t *from, uint8_t to[LRT_BLOCK * SIDE]) {
   const int half = LRT_BLOCK / 2 * SIDE;
   UNROLL for (int i = 0; i < half; i += 4 * W) {
     ivec both;
-    memcpy(&both, from + i, sizeof both);
+    memcpy(&both, from + i / LINE * 4 * LRT_WIDE + i % LINE, sizeof both);
     ivec low = both & 0x0F0F0F0F;
     ivec high = high_halves(both);
     memcpy(to + i, &low, sizeof low);
@@ -146,9 +147,10 @@ INLINE void unpack_fours(const uint8_t *from, uint8_t to[LRT_BLOCK * SIDE]) {
 INLINE void blocks_tile(const int bits, const int two, const int panels, const lrt_input *x, int row, int rows, int in,
                         const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
   const int blocks = in / LRT_BLOCK;
-  const int bytes = LRT_BLOCK * bits / 8 * LRT_PANEL; /* of a block */
-  const int64_t next = (int64_t)blocks * (bytes + 2 * LRT_PANEL);
-  const uint8_t *weight = (const uint8_t *)part->weight + panel * next;
+  const int bytes = LRT_BLOCK * bits / 8 * LRT_WIDE; /* of a block, without scales */
+  const int block_step = bytes + 2 * LRT_WIDE;
+  const int lane = panel * LRT_PANEL % LRT_WIDE;
+  const uint8_t *weight = (const uint8_t *)part->weight + (int64_t)(panel * LRT_PANEL / LRT_WIDE) * blocks * block_step;
   const int row_blocks = x->stride / LRT_BLOCK;
   const int8_t *a = x->bytes + (int64_t)row * x->stride;
   const float *scale = x->scales + (int64_t)row * row_blocks;
@@ -158,16 +160,17 @@ INLINE void blocks_tile(const int bits, const int two, const int panels, const l
     const uint8_t *w[2];
     _Alignas(64) uint8_t unpacked[2][LRT_BLOCK * SIDE];
     UNROLL for (int p = 0; p < panels; p++) {
-      w[p] = weight + p * next + (int64_t)block * bytes;
+      w[p] = weight + (int64_t)block * block_step + (lane + p * SIDE) * 4;
       if (bits == 4) {
         unpack_fours(w[p], unpacked[p]);
         w[p] = unpacked[p];
       }
     }
+    const int w_step = bits == 4 ? LINE : 4 * LRT_WIDE;
     zero_sums(two, panels);
-    tile_load(6, w[0], LINE);
+    tile_load(6, w[0], w_step);
     if (panels > 1) {
-      tile_load(7, w[1], LINE);
+      tile_load(7, w[1], w_step);
     }
     const int8_t *from = a + block * LRT_BLOCK;
     const int64_t stride = x->stride;
@@ -175,7 +178,7 @@ INLINE void blocks_tile(const int bits, const int two, const int panels, const l
     _Alignas(64) int32_t whole[2][GROUP * SIDE];
     store_sums(two, panels, whole);
     for (int p = 0; p < panels; p++) {
-      const uint16_t *scales = (const uint16_t *)(weight + p * next + (int64_t)blocks * bytes) + block * LRT_PANEL;
+      const uint16_t *scales = (const uint16_t *)(weight + (int64_t)block * block_step + bytes) + lane + p * SIDE;
       vec w_scale[PARTS];
       UNROLL for (int v = 0; v < PARTS; v++) { w_scale[v] = halves(scales + v * W); }
       for (int r = 0; r < rows; r++) {
@@ -241,6 +244,7 @@ WHERE_MANY(amx_q4, amx_many_q4, product_q4)
 #define TRY_ROWS (GROUP + 3)
 #define TRY_IN (2 * LRT_BLOCK)
 #define TRY_OUT (3 * LRT_PANEL)
+#define TRY_PANELS ((TRY_OUT + LRT_WIDE - 1) / LRT_WIDE) /* of q8 and q4 */
 #define TRY_BLOCKS (TRY_ROWS * TRY_IN / LRT_BLOCK)
 
 typedef struct {
@@ -293,28 +297,28 @@ int lrt_amx_works(void) {
       t.begin[block] -= 128 * try_input(r, k);
     }
   }
-  uint16_t pairs[TRY_OUT * TRY_IN];
+  uint16_t pairs[TRY_PANELS * LRT_WIDE * TRY_IN];
   struct {
-    uint8_t bytes[TRY_IN * LRT_PANEL];
-    uint16_t scales[TRY_IN / LRT_BLOCK * LRT_PANEL];
-  } q8[TRY_OUT / LRT_PANEL];
+    uint8_t bytes[LRT_BLOCK / 4][LRT_WIDE][4];
+    uint16_t scales[LRT_WIDE];
+  } q8[TRY_PANELS][TRY_IN / LRT_BLOCK];
   struct {
-    uint8_t bytes[TRY_IN / 2 * LRT_PANEL];
-    uint16_t scales[TRY_IN / LRT_BLOCK * LRT_PANEL];
-  } q4[TRY_OUT / LRT_PANEL];
+    uint8_t bytes[LRT_BLOCK / 8][LRT_WIDE][4];
+    uint16_t scales[LRT_WIDE];
+  } q4[TRY_PANELS][TRY_IN / LRT_BLOCK];
   memset(q4, 0, sizeof q4);
   for (int o = 0; o < TRY_OUT; o++) {
-    int panel = o / LRT_PANEL;
-    int lane = o % LRT_PANEL;
+    int panel = o / LRT_WIDE;
+    int lane = o % LRT_WIDE;
     for (int k = 0; k < TRY_IN; k++) {
       int w = try_weight(o, k);
       int in_block = k % LRT_BLOCK;
       int low = in_block % (LRT_BLOCK / 2); /* of q4, where elements of both halves share a byte */
-      pairs[((panel * TRY_IN + k) / 2 * LRT_PANEL + lane) * 2 + k % 2] = try_bf16((float)w);
-      q8[panel].bytes[(k / 4 * LRT_PANEL + lane) * 4 + k % 4] = (uint8_t)(w + 128);
-      q4[panel].bytes[((k / LRT_BLOCK * (LRT_BLOCK / 8) + low / 4) * LRT_PANEL + lane) * 4 + low % 4] |=
-          (uint8_t)((w + 8) << (in_block == low ? 0 : 4));
-      q8[panel].scales[k / LRT_BLOCK * LRT_PANEL + lane] = q4[panel].scales[k / LRT_BLOCK * LRT_PANEL + lane] = 0x3C00;
+      pairs[((panel * TRY_IN + k) / 2 * LRT_WIDE + lane) * 2 + k % 2] = try_bf16((float)w);
+      int block = k / LRT_BLOCK;
+      q8[panel][block].bytes[in_block / 4][lane][k % 4] = (uint8_t)(w + 128);
+      q4[panel][block].bytes[low / 4][lane][low % 4] |= (uint8_t)((w + 8) << (in_block == low ? 0 : 4));
+      q8[panel][block].scales[lane] = q4[panel][block].scales[lane] = 0x3C00;
     }
   }
   return try_product(amx_bf16, LRT_DTYPE_BF16, pairs, 1, &t) &&

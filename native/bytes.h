@@ -2,11 +2,9 @@
 #ifndef BYTES_H
 #define BYTES_H
 
-#include "vectors.h"
+#include "ahead.h"
 
-/* Panels that few rows take at once, so that they read in several places: more than fit the registers with many rows. */
-#define FEW_ROWS 2
-#define FEW_PANELS (W == 8 || NEON ? 2 : TILE_PANELS)
+#define MOST_ROWS (W == 16 ? 12 : TILE_ROWS) /* of a product's tile */
 #define SUM_VECTORS (FEW_PANELS * PARTS)
 
 #if LEVEL >= 3 || W == 8 || NEON
@@ -48,7 +46,7 @@ INLINE block_sum begin_block(const int bits, int32_t begin) {
 }
 
 /* Of q4: all of a block fit 16 bits, 32 / 4 * 15 * 127. */
-INLINE void multiply_bytes(const int bits, const int rows, const int vectors, block_sum whole[TILE_ROWS][SUM_VECTORS],
+INLINE void multiply_bytes(const int bits, const int rows, const int vectors, block_sum whole[MOST_ROWS][SUM_VECTORS],
                            const ivec *weight, const int8_t *a, int64_t a_step) {
   (void)bits;
   UNROLL for (int r = 0; r < rows; r++) {
@@ -63,7 +61,7 @@ INLINE void multiply_bytes(const int bits, const int rows, const int vectors, bl
 }
 
 /* Of q8, and with the four bytes before them: two products fit, 2 * 128 * 127. */
-INLINE void multiply_two_fours(const int rows, const int vectors, block_sum whole[TILE_ROWS][SUM_VECTORS],
+INLINE void multiply_two_fours(const int rows, const int vectors, block_sum whole[MOST_ROWS][SUM_VECTORS],
                                const ivec *before, const ivec *weight, const int8_t *a, int64_t a_step) {
   int8x16_t four[2][TILE_ROWS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -97,7 +95,7 @@ typedef ivec block_sum;
 
 INLINE block_sum begin_block(const int bits, int32_t begin) { return (bits == 8 ? 0 : begin >> 4) - (ivec){0}; }
 
-INLINE void multiply_bytes(const int bits, const int rows, const int vectors, block_sum whole[TILE_ROWS][SUM_VECTORS],
+INLINE void multiply_bytes(const int bits, const int rows, const int vectors, block_sum whole[MOST_ROWS][SUM_VECTORS],
                            const ivec *weight, const int8_t *a, int64_t a_step) {
   int8x16_t w[SUM_VECTORS];
   UNROLL for (int v = 0; v < vectors; v++) {
@@ -130,7 +128,7 @@ INLINE ivec begin_block(const int bits, int32_t begin) {
   return (ivec){0};
 }
 
-INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[TILE_ROWS][SUM_VECTORS],
+INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[MOST_ROWS][SUM_VECTORS],
                            const ivec *weight, const int8_t *a, int64_t a_step) {
   ivec byte[SUM_VECTORS];
   ivec positive[SUM_VECTORS];
@@ -159,7 +157,7 @@ typedef ivec block_sum;
 
 INLINE ivec begin_block(const int bits, int32_t begin) { return (bits == 8 ? begin : begin >> 4) - (ivec){0}; }
 
-INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[TILE_ROWS][SUM_VECTORS],
+INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[MOST_ROWS][SUM_VECTORS],
                            const ivec *weight, const int8_t *a, int64_t a_step) {
   (void)bits;
   UNROLL for (int r = 0; r < rows; r++) {

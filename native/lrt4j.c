@@ -19,7 +19,7 @@
 #include "context.h"
 
 #define LARGE_PAGE (INT64_C(2) << 20)
-#define TASK_PANELS 4 /* of a product */
+#define TASK_PANELS 4 /* of a product: two that lie side by side, and the next two */
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -174,11 +174,11 @@ static int panels_of(int out) { return (out + LRT_PANEL - 1) / LRT_PANEL; }
 int64_t lrt_packed_bytes(int dtype, int out, int in) {
   if (dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4) {
     int bytes = dtype == LRT_DTYPE_Q8 ? LRT_Q8_BYTES : LRT_Q4_BYTES;
-    return (int64_t)panels_of(out) * LRT_PANEL * (in / LRT_BLOCK) * bytes;
+    return up(out, LRT_WIDE) * (in / LRT_BLOCK) * bytes;
   }
   int64_t bytes = dtype == LRT_DTYPE_F32 ? 4 : 2;
   int64_t width = dtype == LRT_DTYPE_BF16 || dtype == LRT_DTYPE_BF16_ROUNDED ? up(in, 2) : in;
-  return (int64_t)panels_of(out) * LRT_PANEL * width * bytes;
+  return up(out, LRT_WIDE) * width * bytes;
 }
 
 typedef struct {
@@ -258,6 +258,9 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
     out += parts[i].out;
   }
   int stride = (int)up(in, ROW_MULTIPLE);
+  if (rows > 1 && stride % 512 == 0) {
+    stride += ROW_MULTIPLE; /* rows would fall into the same few sets of the first cache */
+  }
   int64_t bytes = (int64_t)rows * stride * (int64_t)sizeof(float);
   int64_t blocks = (int64_t)rows * stride / LRT_BLOCK;
   int64_t split_bytes = split ? bytes : 0;

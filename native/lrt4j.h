@@ -45,14 +45,15 @@ enum lrt_dtype {
 /* Likewise q4: an f16 scale, then 16 bytes with elements i (low bits) and i + 16, each 8 too many. */
 #define LRT_Q4_BYTES (2 + LRT_BLOCK / 2)
 
-/* Outputs that lie side by side in a packed weight. */
+/* Outputs that are computed together, and those that lie side by side in a packed weight. */
 #define LRT_PANEL 16
+#define LRT_WIDE 32
 
 /*
- * A packed weight [out, in]: panels of 16 outputs, one after the other; in a panel, all 16 outputs'
- * element k, then k + 1 (f32, f16), or their pairs of elements 2 k, 2 k + 1 (bf16). What is missing
- * to whole panels and pairs is zero. q8: in a panel, of block after block, all 16 outputs' bytes 4 k
- * … 4 k + 3, each 128 more than it is, so that they are unsigned; then the blocks' 16 scales. q4: likewise bytes 4 k … 4 k + 3 of its rows.
+ * A packed weight [out, in] is read in one run by one row: 32 outputs' element k, then k + 1 (f32, f16), or their pairs
+ * of elements 2 k, 2 k + 1 (bf16), then the next 32 outputs'. What is missing to whole 32 and pairs is
+ * zero. q8: 32 outputs, of block after block all outputs' bytes 4 k … 4 k + 3, each 128 more than it is,
+ * so that they are unsigned, then the block's 32 scales. q4: likewise bytes 4 k … 4 k + 3 of its rows.
  */
 typedef struct {
   const void *weight;

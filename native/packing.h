@@ -16,16 +16,37 @@ static block_form form_of(int dtype, int in) {
   return (block_form){q8 ? LRT_Q8_BYTES : LRT_Q4_BYTES, q8 ? 0x80808080 : 0, in / LRT_BLOCK};
 }
 
-static void pack_block(const block_form *form, int lane, int block, const uint8_t *from, uint8_t *panel) {
-  int numbers = form->bytes - 2;
-  uint8_t *scales = panel + (int64_t)form->count * numbers * LRT_PANEL;
-  memcpy(scales + (block * LRT_PANEL + lane) * 2, from, 2);
-  uint8_t *at = panel + (int64_t)block * numbers * LRT_PANEL + lane * 4;
-  for (int k = 0; k < numbers; k += 4) {
+/* How many elements of an output stay together in a packed weight of a plain type. */
+static int pair_of(int dtype) { return dtype == LRT_DTYPE_F32 || dtype == LRT_DTYPE_F16 ? 1 : 2; }
+
+/* Where number k of an output is there. */
+static int64_t place_of_number(int pair, int in, int output, int k) {
+  int64_t steps = (in + pair - 1) / pair;
+  return ((output / LRT_WIDE * steps + k / pair) * LRT_WIDE + output % LRT_WIDE) * pair + k % pair;
+}
+
+/* Where an output's bytes and its scale are: those of its first block, from which on blocks are `step` apart. */
+typedef struct {
+  uint8_t *bytes;
+  uint8_t *scale;
+  int64_t step;
+} output_place;
+
+static output_place place_of(const block_form *form, int output, uint8_t *weight) {
+  int lane = output % LRT_WIDE;
+  int64_t step = (int64_t)form->bytes * LRT_WIDE;
+  uint8_t *panel = weight + output / LRT_WIDE * form->count * step;
+  return (output_place){panel + lane * 4, panel + (int64_t)(form->bytes - 2) * LRT_WIDE + lane * 2, step};
+}
+
+static void pack_block(const block_form *form, const output_place *to, int block, const uint8_t *from) {
+  memcpy(to->scale + block * to->step, from, 2);
+  uint8_t *at = to->bytes + block * to->step;
+  for (int k = 0; k < form->bytes - 2; k += 4) {
     uint32_t four;
     memcpy(&four, from + 2 + k, sizeof four);
     four ^= form->flip;
-    memcpy(at + k * LRT_PANEL, &four, sizeof four);
+    memcpy(at + k * LRT_WIDE, &four, sizeof four);
   }
 }
 
@@ -122,8 +143,8 @@ INLINE vec scales_q8(const float x[LRT_BLOCK][LRT_PANEL], int first) {
   return choose(wrong, all(NAN), as_halves(largest / 127));
 }
 
-/* A panel of rows of a plain type as q8 or q4: rounded, and packed at once. */
-INLINE void round_panel(const int dtype, int stored, int lanes, int in, const char *from, uint8_t *panel) {
+/* `lanes` rows of a plain type as q8 or q4, outputs from `output` on: rounded, and packed at once. */
+INLINE void round_panel(const int dtype, int stored, int lanes, int in, const char *from, int output, uint8_t *weight) {
   block_form form = form_of(dtype, in);
   int numbers = form.bytes - 2;
   for (int block = 0; block < form.count; block++) {
@@ -136,8 +157,8 @@ INLINE void round_panel(const int dtype, int stored, int lanes, int in, const ch
       }
       vec scale = dtype == LRT_DTYPE_Q4 ? scales_q4(x, first) : scales_q8(x, first);
       vec inverse = choose(scale == 0, all(0), all(1) / scale);
-      uint8_t *to = panel + ((int64_t)form.count * numbers + block * 2) * LRT_PANEL + first * 2;
-      store_halves(to, (vec)((ivec)scale & there));
+      output_place to = place_of(&form, output + first, weight);
+      store_halves(to.scale + block * to.step, (vec)((ivec)scale & there));
       for (int k = 0; k < numbers; k += 4) {
         ivec four = {0};
         for (int i = 0; i < 4; i++) {
@@ -153,7 +174,7 @@ INLINE void round_panel(const int dtype, int stored, int lanes, int in, const ch
           four |= byte << 8 * i;
         }
         four &= there;
-        memcpy(panel + ((int64_t)block * numbers + k) * LRT_PANEL + first * 4, &four, sizeof four);
+        memcpy(to.bytes + block * to.step + k * LRT_WIDE, &four, sizeof four);
       }
     }
   }
@@ -164,45 +185,35 @@ static void pack(int stored, int dtype, int out, int in, const void *from, void 
   int lanes = out - first < LRT_PANEL ? out - first : LRT_PANEL;
   if (dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4) {
     block_form form = form_of(dtype, in);
-    int64_t at = (int64_t)first * form.count * form.bytes;
     if (stored != dtype) {
       const char *rows = (const char *)from + (int64_t)first * in * (stored == LRT_DTYPE_F32 ? 4 : 2);
       if (dtype == LRT_DTYPE_Q8) {
-        round_panel(LRT_DTYPE_Q8, stored, lanes, in, rows, (uint8_t *)to + at);
+        round_panel(LRT_DTYPE_Q8, stored, lanes, in, rows, first, to);
       } else {
-        round_panel(LRT_DTYPE_Q4, stored, lanes, in, rows, (uint8_t *)to + at);
+        round_panel(LRT_DTYPE_Q4, stored, lanes, in, rows, first, to);
       }
       return;
     }
-    for (int lane = 0; lane < lanes; lane++) {
+    for (int output = first; output < first + lanes; output++) {
+      output_place place = place_of(&form, output, to);
       for (int block = 0; block < form.count; block++) {
-        const uint8_t *one = (const uint8_t *)from + at + ((int64_t)lane * form.count + block) * form.bytes;
-        pack_block(&form, lane, block, one, (uint8_t *)to + at);
+        pack_block(&form, &place, block, (const uint8_t *)from + ((int64_t)output * form.count + block) * form.bytes);
       }
     }
     return;
   }
-  if (dtype == LRT_DTYPE_F32) {
-    float *p = (float *)to + (int64_t)first * in;
-    for (int lane = 0; lane < lanes; lane++) {
-      const char *row = (const char *)from + (int64_t)(first + lane) * in * 4;
-      for (int k = 0; k < in; k++) {
-        memcpy(p + (int64_t)k * LRT_PANEL + lane, row + (int64_t)k * 4, 4);
-      }
-    }
-    return;
-  }
-  int pair = dtype == LRT_DTYPE_F16 ? 1 : 2; /* elements that stay together */
-  uint16_t *p = (uint16_t *)to + (int64_t)first * ((in + pair - 1) / pair * pair);
-  for (int lane = 0; lane < lanes; lane++) {
-    const char *row = (const char *)from + (int64_t)(first + lane) * in * 2;
-    uint16_t *column = p + lane * pair;
+  const int size = dtype == LRT_DTYPE_F32 ? 4 : 2;
+  const int pair = pair_of(dtype);
+  for (int output = first; output < first + lanes; output++) {
+    const char *row = (const char *)from + (int64_t)output * in * size;
+    char *column = (char *)to + size * place_of_number(pair, in, output, 0);
     int k = 0;
     for (; k + pair <= in; k += pair) {
-      memcpy(column + (int64_t)k * LRT_PANEL, row + (int64_t)k * 2, (size_t)pair * 2);
+      memcpy(column, row + (int64_t)k * size, pair * size == 4 ? 4 : 2);
+      column += pair * size * LRT_WIDE;
     }
     if (k < in) {
-      memcpy(column + (int64_t)k * LRT_PANEL, row + (int64_t)k * 2, 2);
+      memcpy(column, row + (int64_t)k * size, 2);
     }
   }
 }

@@ -8,8 +8,9 @@ import java.util.stream.IntStream;
  * Rounded weights as the kernels of {@code native} and {@code vector} read them, and as they are
  * stored in files of our own: panels of {@link Weight#PANEL} rows, the last one filled up with
  * zeros. In a panel lie, block after block, groups of four bytes of all its rows side by side, q8
- * ones with 128 added so that they are unsigned; then the blocks' scales, again of all rows side by
- * side.
+ * ones with 128 added so that they are unsigned, then the block's scales, again of all rows side by
+ * side. So a product of one row reads a weight from its beginning to its end, which memory is
+ * fastest at.
  */
 public final class Panels {
   private static final int ROWS = Weight.PANEL;
@@ -56,17 +57,16 @@ public final class Panels {
       boolean pack) {
     int numbers = type.blockBytes() - SCALE;
     long inRow = (long) row * blocks * type.blockBytes();
-    long panel = (long) (row / ROWS) * ROWS * blocks * type.blockBytes();
-    long group = panel + (long) (row % ROWS) * GROUP;
-    long scale = panel + (long) blocks * numbers * ROWS + (long) (row % ROWS) * SCALE;
+    long group =
+        (long) (row / ROWS) * ROWS * blocks * type.blockBytes() + (long) (row % ROWS) * GROUP;
     for (int block = 0; block < blocks; block++) {
+      long scale = group + (long) ROWS * numbers - (long) (row % ROWS) * (GROUP - SCALE);
       if (pack) {
         panels.set(Rounding.SHORT, scale, rows.get(Rounding.SHORT, inRow));
       } else {
         rows.set(Rounding.SHORT, inRow, panels.get(Rounding.SHORT, scale));
       }
       inRow += SCALE;
-      scale += (long) ROWS * SCALE;
       for (int k = 0; k < numbers; k += GROUP) {
         if (pack) {
           panels.set(INT, group, rows.get(INT, inRow) ^ flip);
@@ -76,6 +76,7 @@ public final class Panels {
         inRow += GROUP;
         group += (long) ROWS * GROUP;
       }
+      group += (long) ROWS * SCALE;
     }
   }
 }

@@ -9,11 +9,11 @@ import java.lang.foreign.MemorySegment;
  *
  * @param data its bytes; they must stay valid, and as they are, as long as what was made of them
  * @param panels whether it lies in panels of {@link #PANEL} rows, the last one filled up: {@code
- *     io.lrt4j.compute.cpu.Panels}
+ *     io.lrt4j.compute.Panels}
  */
 public record Weight(DType dtype, int rows, int cols, MemorySegment data, boolean panels) {
   /** Rows of a panel. */
-  public static final int PANEL = 16;
+  public static final int PANEL = 32;
 
   public Weight {
     long needed = bytes(dtype, rows, cols, panels);

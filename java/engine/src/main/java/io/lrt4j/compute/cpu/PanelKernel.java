@@ -34,6 +34,10 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
   private static final int LARGEST = 127;
   private static final float MAGIC = 12582912f; // 1.5 * 2^23: adding it rounds to an integer
   private static final int BYTE = 24; // bits of an int that are not its lowest byte's
+
+  /** Bytes of the scales of a block of a panel. */
+  static final int SCALES = 2 * Weight.PANEL;
+
   private static final int SCALE = 2; // bytes
 
   private final DType type;
@@ -57,11 +61,16 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
 
   /** Bytes of a panel. */
   final long panelBytes(int blocks) {
-    return (long) Weight.PANEL * blocks * type.blockBytes();
+    return blocks * blockBytes();
   }
 
-  /** Bytes of a block of a panel, without scales. */
+  /** Bytes of a block of a panel: groups, then scales. */
   final long blockBytes() {
+    return (long) Weight.PANEL * type.blockBytes();
+  }
+
+  /** Where in a block of a panel the scales lie, in bytes. */
+  final long scalesAt() {
     return (long) Weight.PANEL * numbers();
   }
 
@@ -145,8 +154,8 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
       int sumAt);
 
   /** The scales of a block of a vector of outputs. */
-  static FloatVector scales(MemorySegment w, long at, int block) {
-    return Lanes.halves(w, at + (long) block * Weight.PANEL * SCALE);
+  final FloatVector scales(MemorySegment w, long at, int block) {
+    return Lanes.halves(w, at + block * blockBytes());
   }
 
   /**
@@ -177,9 +186,9 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
       int[] room);
 
   /** Writes scales of a vector of outputs as f32, four vectors from one to the next. */
-  static void widenScales(MemorySegment w, long at, int blocks, MemorySegment to, long toAt) {
+  final void widenScales(MemorySegment w, long at, int blocks, MemorySegment to, long toAt) {
     for (int block = 0; block < blocks; block++) {
-      scales(w, at, block).intoMemorySegment(to, toAt + (long) block * 16L * N, LE);
+      scales(w, at, block).intoMemorySegment(to, toAt + block * 4L * VectorPanels.OUTPUTS, LE);
     }
   }
 }

@@ -71,7 +71,7 @@ final class Q4Panel extends PanelKernel {
     ShortVector s2 = s0;
     ShortVector s3 = s0;
     for (int g = 0; g < blocks * GROUPS; g++) {
-      long group = at + (long) g * GROUP;
+      long group = at + (long) g * GROUP + (long) (g / GROUPS) * SCALES;
       IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
       IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
       IntVector p2 = IntVector.fromMemorySegment(I, w, group + w2, LE);
@@ -164,7 +164,7 @@ final class Q4Panel extends PanelKernel {
     int x2 = x1 + blocks * HALF;
     int x3 = x2 + blocks * HALF;
     for (int g = 0; g < blocks * GROUPS; g++) {
-      long group = at + (long) g * GROUP;
+      long group = at + (long) g * GROUP + (long) (g / GROUPS) * SCALES;
       IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
       IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
       ShortVector n0 = p0.and(NIBBLES).reinterpretAsShorts();
@@ -267,7 +267,9 @@ final class Q4Panel extends PanelKernel {
     for (int block = 0; block < blocks; block++) {
       IntVector v = IntVector.fromArray(I, room, at + block * 8 * N);
       v = v.lanewise(VectorOperators.LSHL, 16).add(v).lanewise(VectorOperators.ASHR, 16);
-      FloatVector scale = FloatVector.fromMemorySegment(F, scales, scalesAt + block * 16L * N, LE);
+      FloatVector scale =
+          FloatVector.fromMemorySegment(
+              F, scales, scalesAt + block * 4L * VectorPanels.OUTPUTS, LE);
       t =
           v.convert(VectorOperators.I2F, 0)
               .reinterpretAsFloats()

@@ -60,7 +60,7 @@ final class Q8Panel extends PanelKernel {
     FloatVector s3 = s0;
     int never = -blocks; // see NarrowTile
     for (int g = 0; g < blocks * GROUPS; g++) {
-      long group = at + (long) g * GROUP;
+      long group = at + (long) g * GROUP + (long) (g / GROUPS) * SCALES;
       IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
       IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
       IntVector p2 = IntVector.fromMemorySegment(I, w, group + w2, LE);
@@ -172,7 +172,7 @@ final class Q8Panel extends PanelKernel {
     int x2 = x1 + blocks * BLOCK;
     int x3 = x2 + blocks * BLOCK;
     for (int g = 0; g < blocks * GROUPS; g++) {
-      long group = at + (long) g * GROUP;
+      long group = at + (long) g * GROUP + (long) (g / GROUPS) * SCALES;
       IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
       IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
       FloatVector n0 = (FloatVector) p0.and(0xFF).convert(VectorOperators.I2F, 0);
@@ -234,7 +234,7 @@ final class Q8Panel extends PanelKernel {
       if (g % GROUPS == GROUPS - 1) {
         int block = g / GROUPS;
         int b = first + block;
-        long of = scalesAt + block * 16L * N;
+        long of = scalesAt + block * 4L * VectorPanels.OUTPUTS;
         FloatVector c0 = FloatVector.fromMemorySegment(F, scales, of, LE);
         FloatVector c1 = FloatVector.fromMemorySegment(F, scales, of + 4L * N, LE);
         t00 = s00.mul(xScales[b + 0 * blocks]).fma(c0, t00);

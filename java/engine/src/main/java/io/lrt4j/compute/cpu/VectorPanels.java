@@ -16,13 +16,14 @@ import java.util.Arrays;
 final class VectorPanels implements AutoCloseable {
   private static final int TILE = 4; // rows, and vectors of outputs
   private static final int PARTS = Weight.PANEL / N; // vectors of a panel
-  private static final int PANELS = TILE / PARTS; // whose outputs are four vectors
   private static final long LANES = 4L * N; // bytes of a vector
   private static final int PAIR = 2; // vectors of outputs that four rows meet
   private static final int TASKS_PER_THREAD = 8; // as in VectorProjection
 
   /** Outputs of a tile. */
-  static final int OUTPUTS = TILE * N;
+  static final int OUTPUTS = Math.max(TILE * N, Weight.PANEL);
+
+  private static final int VECTORS = OUTPUTS / N;
 
   /** Activations as weights of one type want them. */
   private static final class Input {
@@ -43,7 +44,7 @@ final class VectorPanels implements AutoCloseable {
   private static final class Room {
     final Scratch scales = new Scratch(); // of all blocks of a tile's outputs
     final int[] bytes = new int[BLOCK];
-    final long[] at = new long[TILE];
+    final long[] at = new long[VECTORS];
     float[] sums = {};
     int[] blocks = {};
 
@@ -135,30 +136,26 @@ final class VectorPanels implements AutoCloseable {
     PanelKernel kernel = PanelKernel.of(type);
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
-    long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
     int[] ofBlocks = room.blocks(TILE * N * (blocks + 1)); // kernels end by storing once more
     long[] at = room.at;
-    int run = (panels + PANELS - 1) / PANELS;
-    for (int step = 0; step < run; step++) {
+    for (int step = 0; step < panels * PARTS; step += TILE) {
       for (int v = 0; v < TILE; v++) {
-        at[v] = (first + panel(v, run, step, panels)) * panelBytes + v % PARTS * LANES;
+        int panel = Math.min((step + v) / PARTS, panels - 1);
+        at[v] = (first + panel) * panelBytes + (step + v) % PARTS * LANES;
       }
       long w1 = at[1] - at[0];
       long w2 = at[2] - at[0];
       long w3 = at[3] - at[0];
       kernel.stream(x.values, x.begins, blocks, w, at[0], w1, w2, w3, ofBlocks);
       for (int v = 0; v < TILE; v++) {
-        int panel = panel(v, run, step, panels);
-        long scales = (first + panel) * panelBytes + scalesAt + v % PARTS * LANES / 2;
-        int to = panel * Weight.PANEL + v % PARTS * N;
+        int panel = Math.min((step + v) / PARTS, panels - 1);
+        int part = (step + v) % PARTS;
+        long scales = (first + panel) * panelBytes + kernel.scalesAt() + part * LANES / 2;
+        int to = panel * Weight.PANEL + part * N;
         kernel.finish(ofBlocks, v * N, x.scales, blocks, w, scales, sums, to);
       }
     }
-  }
-
-  private static int panel(int v, int run, int step, int panels) {
-    return Math.min(v / PARTS * run + step, panels - 1);
   }
 
   private void tiles(CpuTensor weight, int first, int panels, Room room, float[] sums) {
@@ -166,18 +163,17 @@ final class VectorPanels implements AutoCloseable {
     PanelKernel kernel = PanelKernel.of(type);
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
-    long scalesAt = blocks * kernel.blockBytes();
     MemorySegment w = weight.data();
-    MemorySegment scales = room.scales.ensure(LANES * TILE * blocks);
+    MemorySegment scales = room.scales.ensure(LANES * VECTORS * blocks);
     int[] ofBlocks = room.blocks(TILE * PAIR * N * blocks);
     long[] at = room.at;
-    for (int v = 0; v < TILE; v++) {
+    for (int v = 0; v < VECTORS; v++) {
       int panel = first + Math.min(v / PARTS, panels - 1);
       at[v] = panel * panelBytes + v % PARTS * LANES;
-      long scalesOf = panel * panelBytes + scalesAt + v % PARTS * LANES / 2;
-      PanelKernel.widenScales(w, scalesOf, blocks, scales, v * LANES);
+      long scalesOf = panel * panelBytes + kernel.scalesAt() + v % PARTS * LANES / 2;
+      kernel.widenScales(w, scalesOf, blocks, scales, v * LANES);
     }
-    for (int v = 0; v < TILE && v / PARTS < panels; v += PAIR) {
+    for (int v = 0; v < VECTORS && v / PARTS < panels; v += PAIR) {
       for (int row = 0; row < rows; row += TILE) {
         kernel.tile(
             x.values,

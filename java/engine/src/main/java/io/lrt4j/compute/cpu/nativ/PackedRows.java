@@ -11,7 +11,6 @@ import java.lang.foreign.MemorySegment;
  * read from, so that they are not in memory twice.
  */
 record PackedRows(DType dtype, int rows, int cols, MemorySegment data) implements Tensor {
-
   /** to[toRow, :] = this[row, :], converted to f32. */
   void read(int row, CpuTensor to, int toRow) {
     int together = dtype == DType.BF16 ? 2 : 1; // elements of a row that lie side by side
