@@ -79,14 +79,17 @@ static int take(worker *from, int own) {
 static void take_tasks(pool *p, int number) {
   for (int i = 0; i < p->size; i++) {
     worker *from = &p->workers[(number + i) % p->size];
+    int done = 0; /* told once: all would wait for that word with every task of microseconds */
+    int tasks = 0;
     for (int task = take(from, i == 0); task >= 0; task = take(from, i == 0)) {
-      int tasks = p->tasks;
+      tasks = p->tasks;
       p->job(p->arguments, task, number);
-      if (atomic_fetch_add(&p->done, 1) + 1 == tasks && atomic_load(&p->waiting)) {
-        pthread_mutex_lock(&p->lock);
-        pthread_cond_signal(&p->finished);
-        pthread_mutex_unlock(&p->lock);
-      }
+      done++;
+    }
+    if (done && atomic_fetch_add(&p->done, done) + done == tasks && atomic_load(&p->waiting)) {
+      pthread_mutex_lock(&p->lock);
+      pthread_cond_signal(&p->finished);
+      pthread_mutex_unlock(&p->lock);
     }
   }
 }
