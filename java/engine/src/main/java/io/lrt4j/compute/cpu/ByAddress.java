@@ -38,6 +38,9 @@ final class ByAddress {
    */
   static long of(MemorySegment data, long at, long bytes) {
     Objects.checkFromIndexSize(at, bytes, data.byteSize());
+    if (ALL != null && !data.isNative()) {
+      throw new IllegalArgumentException("memory on the Java heap, expected outside it");
+    }
     if (!data.scope().isAlive()) {
       throw new IllegalStateException("memory that has been freed");
     }

@@ -31,13 +31,29 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
   /** Bytes of a group: four of every row of a panel. */
   static final int GROUP = 4 * Weight.PANEL;
 
-  private static final int LARGEST = 127;
-  private static final float MAGIC = 12582912f; // 1.5 * 2^23: adding it rounds to an integer
-  private static final int BYTE = 24; // bits of an int that are not its lowest byte's
+  /** Bytes of a vector of a group. */
+  static final long LANES = 4L * N;
+
+  /** Whether the four vectors of a step are two groups; otherwise they are one, or half of it. */
+  static final boolean PAIRED = 2 * N == Weight.PANEL;
+
+  /** How often a block is gone through: four vectors of 128 bits are half a group. */
+  static final int HALVES = PAIRED ? 1 : Weight.PANEL / (4 * N);
+
+  static final int HALF_GROUP = GROUP / 2;
+
+  /** From step to step, in bytes. */
+  static final int STEP = PAIRED ? 2 * GROUP : GROUP;
+
+  /** How many patterns of activations a step meets. */
+  static final int PATTERNS = PAIRED ? 8 : 4;
 
   /** Bytes of the scales of a block of a panel. */
   static final int SCALES = 2 * Weight.PANEL;
 
+  private static final int LARGEST = 127;
+  private static final float MAGIC = 12582912f; // 1.5 * 2^23: adding it rounds to an integer
+  private static final int BYTE = 24; // bits of an int that are not its lowest byte's
   private static final int SCALE = 2; // bytes
 
   private final DType type;
@@ -52,6 +68,12 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
       case Q4 -> Q4Panel.INSTANCE;
       default -> throw new IllegalArgumentException(type + " does not lie in panels");
     };
+  }
+
+  /** Room for what a block gives with four vectors of outputs, as a kernel sums it. */
+  static final class Block {
+    final float[] floats = new float[4 * N];
+    final short[] shorts = new short[4 * 2 * N];
   }
 
   /** Bytes of a block of one row, without its scale. */
@@ -117,39 +139,26 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
   }
 
   /**
-   * What every block of one row gives with four vectors of outputs, without its scales: those lie
-   * behind all the weights, and memory is read in its order.
+   * Adds the products of one row with a panel, which is read from its beginning to its end: so the
+   * processor fetches it in time, and has nothing to wait for. Of two panels in turns, even of 1 KB
+   * each, memory gives half as much.
+   *
+   * <p>In a method as large as this the compiler comes to a point (NodeCountInliningCutoff) from
+   * which on it inlines the library's methods alone; a vector that goes into or out of one of ours
+   * is an object then. So what a kernel calls in its loop is one method that takes no vectors.
    *
    * @param x patterns of the row, which begin the array, as do begins
-   * @param at where the first vector's weights begin, in bytes
-   * @param w1 how much further those of the second begin, and so on
-   * @param room receives it: [block][vector][lane]
+   * @param at where in {@code w} the panel is, by {@link ByAddress#of}
+   * @param sums to add to, from {@code sumAt} on
    */
   abstract void stream(
       int[] x,
       int[] begins,
-      int blocks,
-      MemorySegment w,
-      long at,
-      long w1,
-      long w2,
-      long w3,
-      int[] room);
-
-  /**
-   * The products of one row with a vector of outputs, of what {@link #stream} gave.
-   *
-   * @param room from {@code at} on, four vectors from block to block
-   * @param scalesAt where the scales begin, in bytes
-   * @param sums receives them from {@code sumAt} on
-   */
-  abstract void finish(
-      int[] room,
-      int at,
       float[] xScales,
       int blocks,
       MemorySegment w,
-      long scalesAt,
+      long at,
+      Block room,
       float[] sums,
       int sumAt);
 

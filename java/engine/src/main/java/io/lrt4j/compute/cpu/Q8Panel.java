@@ -9,11 +9,14 @@ import io.lrt4j.compute.DType;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /** Bytes, four elements of a block to a lane, multiplied as f32, for which a mask is enough. */
 final class Q8Panel extends PanelKernel {
   private static final int GROUPS = 8; // of a block
+  private static final int STEPS = PAIRED ? GROUPS / 2 : GROUPS; // of a block
   static final Q8Panel INSTANCE = new Q8Panel();
 
   private static final int TOO_MUCH = 128; // that weights are stored higher than they are
@@ -47,92 +50,116 @@ final class Q8Panel extends PanelKernel {
   void stream(
       int[] x,
       int[] begins,
+      float[] xScales,
       int blocks,
       MemorySegment w,
       long at,
-      long w1,
-      long w2,
-      long w3,
-      int[] room) {
+      Block room,
+      float[] sums,
+      int sumAt) {
+    float[] whole = room.floats;
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
     FloatVector s0 = IntVector.broadcast(I, begins[0]).reinterpretAsFloats();
     FloatVector s1 = s0;
-    FloatVector s2 = s0;
-    FloatVector s3 = s0;
+    FloatVector s2 = PAIRED ? FloatVector.zero(F) : s0;
+    FloatVector s3 = s2;
     int never = -blocks; // see NarrowTile
-    for (int g = 0; g < blocks * GROUPS; g++) {
-      long group = at + (long) g * GROUP + (long) (g / GROUPS) * SCALES;
-      IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
-      IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
-      IntVector p2 = IntVector.fromMemorySegment(I, w, group + w2, LE);
-      IntVector p3 = IntVector.fromMemorySegment(I, w, group + w3, LE);
-      FloatVector a = IntVector.broadcast(I, x[4 * g]).reinterpretAsFloats();
+    for (int i = 0; i < blocks * HALVES * STEPS; i++) {
+      int unit = i / STEPS;
+      int block = unit / HALVES;
+      int half = unit % HALVES;
+      int step = i - (unit - block) * STEPS; // of one half, if there are two
+      long from = at0 + (long) step * STEP + (long) block * SCALES + (long) half * HALF_GROUP;
+      int g = PATTERNS * step;
+      IntVector p0 = IntVector.fromMemorySegment(I, ws, from, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, ws, from + LANES, LE);
+      IntVector p2 = IntVector.fromMemorySegment(I, ws, from + 2 * LANES, LE);
+      IntVector p3 = IntVector.fromMemorySegment(I, ws, from + 3 * LANES, LE);
+      FloatVector a = IntVector.broadcast(I, x[g]).reinterpretAsFloats();
+      FloatVector b = PAIRED ? IntVector.broadcast(I, x[g + 4]).reinterpretAsFloats() : a;
       s0 = a.fma(p0.and(0xFF).convert(VectorOperators.I2F, 0), s0);
       s1 = a.fma(p1.and(0xFF).convert(VectorOperators.I2F, 0), s1);
-      s2 = a.fma(p2.and(0xFF).convert(VectorOperators.I2F, 0), s2);
-      s3 = a.fma(p3.and(0xFF).convert(VectorOperators.I2F, 0), s3);
-      if (NarrowTile.WANTED && g + 1 == never) {
+      s2 = b.fma(p2.and(0xFF).convert(VectorOperators.I2F, 0), s2);
+      s3 = b.fma(p3.and(0xFF).convert(VectorOperators.I2F, 0), s3);
+      if (NarrowTile.WANTED && i + 1 == never) {
         break;
       }
-      a = IntVector.broadcast(I, x[4 * g + 1]).reinterpretAsFloats();
+      a = IntVector.broadcast(I, x[g + 1]).reinterpretAsFloats();
+      b = PAIRED ? IntVector.broadcast(I, x[g + 5]).reinterpretAsFloats() : a;
       s0 = a.fma(p0.and(0xFF00).convert(VectorOperators.I2F, 0), s0);
       s1 = a.fma(p1.and(0xFF00).convert(VectorOperators.I2F, 0), s1);
-      s2 = a.fma(p2.and(0xFF00).convert(VectorOperators.I2F, 0), s2);
-      s3 = a.fma(p3.and(0xFF00).convert(VectorOperators.I2F, 0), s3);
-      if (NarrowTile.WANTED && g + 2 == never) {
+      s2 = b.fma(p2.and(0xFF00).convert(VectorOperators.I2F, 0), s2);
+      s3 = b.fma(p3.and(0xFF00).convert(VectorOperators.I2F, 0), s3);
+      if (NarrowTile.WANTED && i + 2 == never) {
         break;
       }
-      a = IntVector.broadcast(I, x[4 * g + 2]).reinterpretAsFloats();
+      a = IntVector.broadcast(I, x[g + 2]).reinterpretAsFloats();
+      b = PAIRED ? IntVector.broadcast(I, x[g + 6]).reinterpretAsFloats() : a;
       s0 = a.fma(p0.and(0xFF0000).convert(VectorOperators.I2F, 0), s0);
       s1 = a.fma(p1.and(0xFF0000).convert(VectorOperators.I2F, 0), s1);
-      s2 = a.fma(p2.and(0xFF0000).convert(VectorOperators.I2F, 0), s2);
-      s3 = a.fma(p3.and(0xFF0000).convert(VectorOperators.I2F, 0), s3);
-      if (NarrowTile.WANTED && g + 3 == never) {
+      s2 = b.fma(p2.and(0xFF0000).convert(VectorOperators.I2F, 0), s2);
+      s3 = b.fma(p3.and(0xFF0000).convert(VectorOperators.I2F, 0), s3);
+      if (NarrowTile.WANTED && i + 3 == never) {
         break;
       }
-      a = IntVector.broadcast(I, x[4 * g + 3]).reinterpretAsFloats();
+      a = IntVector.broadcast(I, x[g + 3]).reinterpretAsFloats();
+      b = PAIRED ? IntVector.broadcast(I, x[g + 7]).reinterpretAsFloats() : a;
       s0 = a.fma(p0.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s0);
       s1 = a.fma(p1.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s1);
-      s2 = a.fma(p2.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s2);
-      s3 = a.fma(p3.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s3);
-      if (g % GROUPS == GROUPS - 1) {
-        int block = g / GROUPS;
-        int to = block * 4 * N;
-        s0.reinterpretAsInts().intoArray(room, to);
-        s1.reinterpretAsInts().intoArray(room, to + N);
-        s2.reinterpretAsInts().intoArray(room, to + 2 * N);
-        s3.reinterpretAsInts().intoArray(room, to + 3 * N);
-        s0 = IntVector.broadcast(I, begins[block + 1]).reinterpretAsFloats();
+      s2 = b.fma(p2.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s2);
+      s3 = b.fma(p3.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s3);
+      if (i % STEPS == STEPS - 1) {
+        if (PAIRED) {
+          s0.add(s2).intoArray(whole, 0);
+          s1.add(s3).intoArray(whole, N);
+        } else {
+          s0.intoArray(whole, 0);
+          s1.intoArray(whole, N);
+          s2.intoArray(whole, 2 * N);
+          s3.intoArray(whole, 3 * N);
+        }
+        long scales = from + STEP - (long) half * (HALF_GROUP / 2);
+        finish(whole, xScales[block], w, scales, sums, sumAt + half * 4 * N);
+        s0 = IntVector.broadcast(I, begins[(unit + 1) / HALVES]).reinterpretAsFloats();
         s1 = s0;
-        s2 = s0;
-        s3 = s0;
+        s2 = PAIRED ? FloatVector.zero(F) : s0;
+        s3 = s2;
       }
     }
     // Wanted nowhere, but without it the compiler puts the ways out before the products.
     if (NarrowTile.WANTED) {
-      int to = blocks * 4 * N;
-      s0.reinterpretAsInts().intoArray(room, to);
-      s1.reinterpretAsInts().intoArray(room, to + N);
-      s2.reinterpretAsInts().intoArray(room, to + 2 * N);
-      s3.reinterpretAsInts().intoArray(room, to + 3 * N);
+      s0.intoArray(whole, 0);
+      s1.intoArray(whole, N);
+      s2.intoArray(whole, 2 * N);
+      s3.intoArray(whole, 3 * N);
     }
   }
 
-  @Override
-  void finish(
-      int[] room,
-      int at,
-      float[] xScales,
-      int blocks,
-      MemorySegment w,
-      long scalesAt,
-      float[] sums,
-      int sumAt) {
-    FloatVector t = FloatVector.zero(F);
-    for (int block = 0; block < blocks; block++) {
-      IntVector v = IntVector.fromArray(I, room, at + block * 4 * N);
-      t = v.reinterpretAsFloats().mul(xScales[block]).fma(scales(w, scalesAt, block), t);
+  /**
+   * Adds what a block gives. A method of its own, which {@link #stream} calls: no budget of the
+   * compiler's would be enough for both.
+   *
+   * @param at where its scales are
+   */
+  private static void finish(
+      float[] whole, float scale, MemorySegment w, long at, float[] sums, int sumAt) {
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
+    for (int v = 0; v < (PAIRED ? 2 : 4); v++) {
+      IntVector h =
+          ShortVector.fromMemorySegment(Lanes.S, ws, at0 + v * (LANES / 2), LE)
+              .convertShape(VectorOperators.S2I, I, 0)
+              .reinterpretAsInts();
+      // Exponent and mantissa to f32's places, of the sign's copies the first; see F16Dot.
+      IntVector moved = h.lanewise(VectorOperators.LSHL, 13).and(0x8FFFFFFF);
+      IntVector finite = moved.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+      VectorMask<Integer> others = h.and(0x7C00).eq(0x7C00);
+      FloatVector c = finite.lanewise(VectorOperators.OR, 0x7F800000, others).reinterpretAsFloats();
+      FloatVector t = FloatVector.fromArray(F, sums, sumAt + v * N);
+      FloatVector b = FloatVector.fromArray(F, whole, v * N);
+      b.mul(scale).fma(c, t).intoArray(sums, sumAt + v * N);
     }
-    t.intoArray(sums, sumAt);
   }
 
   @Override

@@ -10,13 +10,13 @@ import java.util.Arrays;
 
 /**
  * The part of a projection whose weights are rounded: activations as bytes, and their products with
- * panels of weights. One row streams the weights of four vectors of outputs by; of more rows four
- * at a time meet two vectors of outputs, whose weights stay in the cache while all rows pass.
+ * panels of weights. One row reads the panels of a task in one run; of more rows four at a time
+ * meet two vectors of outputs, whose weights stay in the cache while all rows pass.
  */
 final class VectorPanels implements AutoCloseable {
   private static final int TILE = 4; // rows, and vectors of outputs
   private static final int PARTS = Weight.PANEL / N; // vectors of a panel
-  private static final long LANES = 4L * N; // bytes of a vector
+  private static final long LANES = PanelKernel.LANES;
   private static final int PAIR = 2; // vectors of outputs that four rows meet
   private static final int TASKS_PER_THREAD = 8; // as in VectorProjection
 
@@ -43,6 +43,7 @@ final class VectorPanels implements AutoCloseable {
   /** A worker's own. */
   private static final class Room {
     final Scratch scales = new Scratch(); // of all blocks of a tile's outputs
+    final PanelKernel.Block block = new PanelKernel.Block();
     final int[] bytes = new int[BLOCK];
     final long[] at = new long[VECTORS];
     float[] sums = {};
@@ -126,35 +127,19 @@ final class VectorPanels implements AutoCloseable {
     return OUTPUTS;
   }
 
-  /**
-   * One row. The panels of a step are as far apart as they can be, as in {@link VectorProjection}.
-   * The last steps may do panels again that others did: that is quicker than a kernel for what is
-   * left over.
-   */
+  /** One row: panel after panel, as they lie. */
   private void stream(CpuTensor weight, int first, int panels, Room room, float[] sums) {
     DType type = weight.dtype();
     PanelKernel kernel = PanelKernel.of(type);
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
     MemorySegment w = weight.data();
-    int[] ofBlocks = room.blocks(TILE * N * (blocks + 1)); // kernels end by storing once more
-    long[] at = room.at;
-    for (int step = 0; step < panels * PARTS; step += TILE) {
-      for (int v = 0; v < TILE; v++) {
-        int panel = Math.min((step + v) / PARTS, panels - 1);
-        at[v] = (first + panel) * panelBytes + (step + v) % PARTS * LANES;
-      }
-      long w1 = at[1] - at[0];
-      long w2 = at[2] - at[0];
-      long w3 = at[3] - at[0];
-      kernel.stream(x.values, x.begins, blocks, w, at[0], w1, w2, w3, ofBlocks);
-      for (int v = 0; v < TILE; v++) {
-        int panel = Math.min((step + v) / PARTS, panels - 1);
-        int part = (step + v) % PARTS;
-        long scales = (first + panel) * panelBytes + kernel.scalesAt() + part * LANES / 2;
-        int to = panel * Weight.PANEL + part * N;
-        kernel.finish(ofBlocks, v * N, x.scales, blocks, w, scales, sums, to);
-      }
+    long begin = ByAddress.of(w, first * panelBytes, panels * panelBytes);
+    Arrays.fill(sums, 0, panels * Weight.PANEL, 0);
+    for (int panel = 0; panel < panels; panel++) {
+      long at = begin + panel * panelBytes;
+      int to = panel * Weight.PANEL;
+      kernel.stream(x.values, x.begins, x.scales, blocks, w, at, room.block, sums, to);
     }
   }
 
