@@ -8,6 +8,7 @@ import static io.lrt4j.compute.cpu.Lanes.N;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Weight;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -50,6 +51,8 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
 
   /** Bytes of the scales of a block of a panel. */
   static final int SCALES = 2 * Weight.PANEL;
+
+  private static final int LINE = 64; // bytes of a cache line
 
   private static final int LARGEST = 127;
   private static final float MAGIC = 12582912f; // 1.5 * 2^23: adding it rounds to an integer
@@ -176,7 +179,7 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
    * @param w1 how much further those of the second begin
    * @param scales of their blocks, f32, from byte scalesAt on; 4 vectors from block to block
    * @param sums receives them: [row][vector][lane] from sumAt on, rows sumStride apart
-   * @param room of eight vectors a block
+   * @param room of eight vectors a block, and once more
    */
   abstract void tile(
       int[] x,
@@ -192,7 +195,25 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
       float[] sums,
       int sumAt,
       int sumStride,
-      int[] room);
+      short[] room);
+
+  /**
+   * Reads one number of every cache line: in one run, memory gives twice as much as to a tile that
+   * takes what it needs, and tiles then find all in the cache.
+   *
+   * @param at where {@code bytes} begin, by {@link ByAddress#of}
+   * @return something that depends on all of them
+   */
+  static long fetch(MemorySegment w, long at, long bytes) {
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
+    long all = 0;
+    int lines = Math.toIntExact(bytes / LINE);
+    for (int i = 0; i < lines; i++) {
+      all ^= ws.get(ValueLayout.JAVA_LONG_UNALIGNED, at0 + (long) i * LINE);
+    }
+    return all;
+  }
 
   /** Writes scales of a vector of outputs as f32, four vectors from one to the next. */
   final void widenScales(MemorySegment w, long at, int blocks, MemorySegment to, long toAt) {

@@ -27,6 +27,7 @@ final class Q4Panel extends PanelKernel {
   private static final int GROUPS = 4; // of a block
   private static final VectorSpecies<Short> S = ShortVector.SPECIES_PREFERRED;
   private static final int STEPS = PAIRED ? GROUPS / 2 : GROUPS; // of a block
+  private static final int M = 2 * N; // shorts of a vector
   private static final int HALF = 16;
   private static final int TOO_MUCH = 8; // that weights are stored higher than they are
   static final Q4Panel INSTANCE = new Q4Panel();
@@ -132,12 +133,12 @@ final class Q4Panel extends PanelKernel {
       if (i % STEPS == STEPS - 1) {
         if (PAIRED) {
           s0.add(s2).intoArray(whole, 0);
-          s1.add(s3).intoArray(whole, 2 * N);
+          s1.add(s3).intoArray(whole, M);
         } else {
           s0.intoArray(whole, 0);
-          s1.intoArray(whole, 2 * N);
-          s2.intoArray(whole, 4 * N);
-          s3.intoArray(whole, 6 * N);
+          s1.intoArray(whole, M);
+          s2.intoArray(whole, 2 * M);
+          s3.intoArray(whole, 3 * M);
         }
         long scales = from + STEP - (long) half * (HALF_GROUP / 2);
         finish(whole, xScales[block], w, scales, sums, sumAt + half * 4 * N);
@@ -170,7 +171,7 @@ final class Q4Panel extends PanelKernel {
       VectorMask<Integer> others = h.and(0x7C00).eq(0x7C00);
       FloatVector c = finite.lanewise(VectorOperators.OR, 0x7F800000, others).reinterpretAsFloats();
       FloatVector t = FloatVector.fromArray(F, sums, sumAt + v * N);
-      IntVector i = ShortVector.fromArray(S, whole, 2 * v * N).reinterpretAsInts();
+      IntVector i = ShortVector.fromArray(S, whole, v * M).reinterpretAsInts();
       // The sum of two neighbours is in the upper half of i + (i << 16).
       i = i.lanewise(VectorOperators.LSHL, 16).add(i).lanewise(VectorOperators.ASHR, 16);
       FloatVector b = (FloatVector) i.convert(VectorOperators.I2F, 0);
@@ -193,7 +194,10 @@ final class Q4Panel extends PanelKernel {
       float[] sums,
       int sumAt,
       int sumStride,
-      int[] room) {
+      short[] room) {
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
+    long at1 = ByAddress.plus(at, w1);
     ShortVector s00 = IntVector.broadcast(I, begins[first]).reinterpretAsShorts();
     ShortVector s01 = s00;
     ShortVector s10 = IntVector.broadcast(I, begins[first + 1 * blocks]).reinterpretAsShorts();
@@ -206,10 +210,11 @@ final class Q4Panel extends PanelKernel {
     int x1 = x0 + blocks * HALF;
     int x2 = x1 + blocks * HALF;
     int x3 = x2 + blocks * HALF;
+    int never = -blocks; // see NarrowTile; here vectors of 512 bits need it as well
     for (int g = 0; g < blocks * GROUPS; g++) {
-      long group = at + (long) g * GROUP + (long) (g / GROUPS) * SCALES;
-      IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
-      IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
+      long group = (long) g * GROUP + (long) (g / GROUPS) * SCALES;
+      IntVector p0 = IntVector.fromMemorySegment(I, ws, at0 + group, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, ws, at1 + group, LE);
       ShortVector n0 = p0.reinterpretAsShorts();
       ShortVector n1 = p1.reinterpretAsShorts();
       ShortVector a = IntVector.broadcast(I, x[x0 + 4 * g]).reinterpretAsShorts();
@@ -224,6 +229,9 @@ final class Q4Panel extends PanelKernel {
       a = IntVector.broadcast(I, x[x3 + 4 * g]).reinterpretAsShorts();
       s30 = s30.add(n0.mul(a));
       s31 = s31.add(n1.mul(a));
+      if (g + 1 == never) {
+        break;
+      }
       n0 = p0.lanewise(VectorOperators.LSHR, 4).reinterpretAsShorts();
       n1 = p1.lanewise(VectorOperators.LSHR, 4).reinterpretAsShorts();
       a = IntVector.broadcast(I, x[x0 + 4 * g + 1]).reinterpretAsShorts();
@@ -238,6 +246,9 @@ final class Q4Panel extends PanelKernel {
       a = IntVector.broadcast(I, x[x3 + 4 * g + 1]).reinterpretAsShorts();
       s30 = s30.add(n0.mul(a));
       s31 = s31.add(n1.mul(a));
+      if (g + 2 == never) {
+        break;
+      }
       n0 = p0.lanewise(VectorOperators.LSHR, 8).reinterpretAsShorts();
       n1 = p1.lanewise(VectorOperators.LSHR, 8).reinterpretAsShorts();
       a = IntVector.broadcast(I, x[x0 + 4 * g + 2]).reinterpretAsShorts();
@@ -252,6 +263,9 @@ final class Q4Panel extends PanelKernel {
       a = IntVector.broadcast(I, x[x3 + 4 * g + 2]).reinterpretAsShorts();
       s30 = s30.add(n0.mul(a));
       s31 = s31.add(n1.mul(a));
+      if (g + 3 == never) {
+        break;
+      }
       n0 = p0.lanewise(VectorOperators.LSHR, 12).reinterpretAsShorts();
       n1 = p1.lanewise(VectorOperators.LSHR, 12).reinterpretAsShorts();
       a = IntVector.broadcast(I, x[x0 + 4 * g + 3]).reinterpretAsShorts();
@@ -269,14 +283,15 @@ final class Q4Panel extends PanelKernel {
       if (g % GROUPS == GROUPS - 1) {
         int block = g / GROUPS;
         int b = first + block;
-        s00.reinterpretAsInts().intoArray(room, block * 8 * N + 0 * N);
-        s01.reinterpretAsInts().intoArray(room, block * 8 * N + 1 * N);
-        s10.reinterpretAsInts().intoArray(room, block * 8 * N + 2 * N);
-        s11.reinterpretAsInts().intoArray(room, block * 8 * N + 3 * N);
-        s20.reinterpretAsInts().intoArray(room, block * 8 * N + 4 * N);
-        s21.reinterpretAsInts().intoArray(room, block * 8 * N + 5 * N);
-        s30.reinterpretAsInts().intoArray(room, block * 8 * N + 6 * N);
-        s31.reinterpretAsInts().intoArray(room, block * 8 * N + 7 * N);
+        int to = block * 8 * M;
+        s00.intoArray(room, to + 0 * M);
+        s01.intoArray(room, to + 1 * M);
+        s10.intoArray(room, to + 2 * M);
+        s11.intoArray(room, to + 3 * M);
+        s20.intoArray(room, to + 4 * M);
+        s21.intoArray(room, to + 5 * M);
+        s30.intoArray(room, to + 6 * M);
+        s31.intoArray(room, to + 7 * M);
         s00 = IntVector.broadcast(I, begins[b + 1]).reinterpretAsShorts();
         s01 = s00;
         s10 = IntVector.broadcast(I, begins[b + 1 + 1 * blocks]).reinterpretAsShorts();
@@ -287,11 +302,21 @@ final class Q4Panel extends PanelKernel {
         s31 = s30;
       }
     }
+    // Wanted nowhere, but without it the compiler puts the ways out before the products.
+    int to = blocks * 8 * M;
+    s00.intoArray(room, to + 0 * M);
+    s01.intoArray(room, to + 1 * M);
+    s10.intoArray(room, to + 2 * M);
+    s11.intoArray(room, to + 3 * M);
+    s20.intoArray(room, to + 4 * M);
+    s21.intoArray(room, to + 5 * M);
+    s30.intoArray(room, to + 6 * M);
+    s31.intoArray(room, to + 7 * M);
     for (int i = 0; i < 8; i++) {
       int b = first + i / 2 * blocks;
       long of = scalesAt + i % 2 * 4L * N;
       finishTile(
-          room, i * N, xScales, b, blocks, scales, of, sums, sumAt + i / 2 * sumStride + i % 2 * N);
+          room, i * M, xScales, b, blocks, scales, of, sums, sumAt + i / 2 * sumStride + i % 2 * N);
     }
   }
 
@@ -304,7 +329,7 @@ final class Q4Panel extends PanelKernel {
 
   /** The product of a row and a vector of outputs: its blocks are eight vectors apart. */
   private static void finishTile(
-      int[] room,
+      short[] room,
       int at,
       float[] xScales,
       int first,
@@ -315,7 +340,7 @@ final class Q4Panel extends PanelKernel {
       int sumAt) {
     FloatVector t = FloatVector.zero(F);
     for (int block = 0; block < blocks; block++) {
-      FloatVector v = whole(IntVector.fromArray(I, room, at + block * 8 * N));
+      FloatVector v = whole(ShortVector.fromArray(S, room, at + block * 8 * M).reinterpretAsInts());
       FloatVector scale =
           FloatVector.fromMemorySegment(
               F, scales, scalesAt + block * 4L * VectorPanels.OUTPUTS, LE);

@@ -177,7 +177,10 @@ final class Q8Panel extends PanelKernel {
       float[] sums,
       int sumAt,
       int sumStride,
-      int[] room) {
+      short[] room) {
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
+    long at1 = ByAddress.plus(at, w1);
     FloatVector t00 = FloatVector.zero(F);
     FloatVector t01 = FloatVector.zero(F);
     FloatVector t10 = FloatVector.zero(F);
@@ -199,9 +202,9 @@ final class Q8Panel extends PanelKernel {
     int x2 = x1 + blocks * BLOCK;
     int x3 = x2 + blocks * BLOCK;
     for (int g = 0; g < blocks * GROUPS; g++) {
-      long group = at + (long) g * GROUP + (long) (g / GROUPS) * SCALES;
-      IntVector p0 = IntVector.fromMemorySegment(I, w, group, LE);
-      IntVector p1 = IntVector.fromMemorySegment(I, w, group + w1, LE);
+      long group = (long) g * GROUP + (long) (g / GROUPS) * SCALES;
+      IntVector p0 = IntVector.fromMemorySegment(I, ws, at0 + group, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, ws, at1 + group, LE);
       FloatVector n0 = (FloatVector) p0.and(0xFF).convert(VectorOperators.I2F, 0);
       FloatVector n1 = (FloatVector) p1.and(0xFF).convert(VectorOperators.I2F, 0);
       FloatVector a = IntVector.broadcast(I, x[x0 + 4 * g]).reinterpretAsFloats();

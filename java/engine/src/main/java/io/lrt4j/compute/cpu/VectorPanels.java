@@ -46,13 +46,17 @@ final class VectorPanels implements AutoCloseable {
     final PanelKernel.Block block = new PanelKernel.Block();
     final int[] bytes = new int[BLOCK];
     final long[] at = new long[VECTORS];
-    float[] sums = {};
-    int[] blocks = {};
 
-    /** For what the blocks of a row and a vector give, each by itself. */
-    int[] blocks(int n) {
+    @SuppressWarnings("UnusedVariable") // nobody reads it, but the compiler does not know that
+    long fetched; // so that the compiler does not leave it out
+
+    float[] sums = {};
+    short[] blocks = {};
+
+    /** For what blocks give, each by itself. */
+    short[] blocks(int n) {
       if (blocks.length < n) {
-        blocks = new int[n];
+        blocks = new short[n];
       }
       return blocks;
     }
@@ -149,12 +153,16 @@ final class VectorPanels implements AutoCloseable {
     Input x = input(type);
     long panelBytes = kernel.panelBytes(blocks);
     MemorySegment w = weight.data();
+    long begin = ByAddress.of(w, first * panelBytes, panels * panelBytes);
     MemorySegment scales = room.scales.ensure(LANES * VECTORS * blocks);
-    int[] ofBlocks = room.blocks(TILE * PAIR * N * blocks);
+    short[] ofBlocks = room.blocks(TILE * PAIR * 2 * N * (blocks + 1));
     long[] at = room.at;
+    if (type == DType.Q4) { // q8's products take so long that memory keeps up by itself
+      room.fetched ^= PanelKernel.fetch(w, begin, panels * panelBytes);
+    }
     for (int v = 0; v < VECTORS; v++) {
       int panel = first + Math.min(v / PARTS, panels - 1);
-      at[v] = panel * panelBytes + v % PARTS * LANES;
+      at[v] = begin + (panel - first) * panelBytes + v % PARTS * LANES;
       long scalesOf = panel * panelBytes + kernel.scalesAt() + v % PARTS * LANES / 2;
       kernel.widenScales(w, scalesOf, blocks, scales, v * LANES);
     }
