@@ -29,6 +29,12 @@ import jdk.incubator.vector.VectorOperators;
 abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
   static final int BLOCK = DType.Q8.blockElements();
 
+  /** Rows of a tile. */
+  static final int TILE = 4;
+
+  /** Vectors of outputs of a tile. */
+  static final int PAIR = 2;
+
   /** Bytes of a group: four of every row of a panel. */
   static final int GROUP = 4 * Weight.PANEL;
 
@@ -73,10 +79,18 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
     };
   }
 
-  /** Room for what a block gives with four vectors of outputs, as a kernel sums it. */
-  static final class Block {
-    final float[] floats = new float[4 * N];
-    final short[] shorts = new short[4 * 2 * N];
+  /** Room for what blocks give, as a kernel sums it. */
+  static final class Sums {
+    final float[] floats = new float[TILE * PAIR * N]; // of a block
+    short[] shorts = new short[TILE * PAIR * 2 * N];
+
+    /** Makes room for so many blocks of a tile. */
+    void ensure(int blocks) {
+      int n = Math.multiplyExact(TILE * PAIR * 2 * N, blocks);
+      if (shorts.length < n) {
+        shorts = new short[n];
+      }
+    }
   }
 
   /** Bytes of a block of one row, without its scale. */
@@ -161,7 +175,7 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
       int blocks,
       MemorySegment w,
       long at,
-      Block room,
+      Sums room,
       float[] sums,
       int sumAt);
 
@@ -179,7 +193,7 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
    * @param w1 how much further those of the second begin
    * @param scales of their blocks, f32, from byte scalesAt on; 4 vectors from block to block
    * @param sums receives them: [row][vector][lane] from sumAt on, rows sumStride apart
-   * @param room of eight vectors a block, and once more
+   * @param room for all blocks, and one
    */
   abstract void tile(
       int[] x,
@@ -195,7 +209,7 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
       float[] sums,
       int sumAt,
       int sumStride,
-      short[] room);
+      Sums room);
 
   /**
    * Reads one number of every cache line: in one run, memory gives twice as much as to a tile that

@@ -10,7 +10,6 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -85,7 +84,7 @@ final class Q4Panel extends PanelKernel {
       int blocks,
       MemorySegment w,
       long at,
-      Block room,
+      Sums room,
       float[] sums,
       int sumAt) {
     short[] whole = room.shorts;
@@ -167,9 +166,9 @@ final class Q4Panel extends PanelKernel {
               .reinterpretAsInts();
       // Exponent and mantissa to f32's places, of the sign's copies the first; see F16Dot.
       IntVector moved = h.lanewise(VectorOperators.LSHL, 13).and(0x8FFFFFFF);
-      IntVector finite = moved.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
-      VectorMask<Integer> others = h.and(0x7C00).eq(0x7C00);
-      FloatVector c = finite.lanewise(VectorOperators.OR, 0x7F800000, others).reinterpretAsFloats();
+      FloatVector finite = moved.reinterpretAsFloats().mul(0x1p112f);
+      FloatVector other = moved.or(0x7F800000).reinterpretAsFloats();
+      FloatVector c = finite.blend(other, h.and(0x7C00).eq(0x7C00).cast(F));
       FloatVector t = FloatVector.fromArray(F, sums, sumAt + v * N);
       IntVector i = ShortVector.fromArray(S, whole, v * M).reinterpretAsInts();
       // The sum of two neighbours is in the upper half of i + (i << 16).
@@ -194,7 +193,8 @@ final class Q4Panel extends PanelKernel {
       float[] sums,
       int sumAt,
       int sumStride,
-      short[] room) {
+      Sums room) {
+    short[] whole = room.shorts;
     MemorySegment ws = ByAddress.memory(w);
     long at0 = ByAddress.plus(at, 0);
     long at1 = ByAddress.plus(at, w1);
@@ -284,14 +284,14 @@ final class Q4Panel extends PanelKernel {
         int block = g / GROUPS;
         int b = first + block;
         int to = block * 8 * M;
-        s00.intoArray(room, to + 0 * M);
-        s01.intoArray(room, to + 1 * M);
-        s10.intoArray(room, to + 2 * M);
-        s11.intoArray(room, to + 3 * M);
-        s20.intoArray(room, to + 4 * M);
-        s21.intoArray(room, to + 5 * M);
-        s30.intoArray(room, to + 6 * M);
-        s31.intoArray(room, to + 7 * M);
+        s00.intoArray(whole, to + 0 * M);
+        s01.intoArray(whole, to + 1 * M);
+        s10.intoArray(whole, to + 2 * M);
+        s11.intoArray(whole, to + 3 * M);
+        s20.intoArray(whole, to + 4 * M);
+        s21.intoArray(whole, to + 5 * M);
+        s30.intoArray(whole, to + 6 * M);
+        s31.intoArray(whole, to + 7 * M);
         s00 = IntVector.broadcast(I, begins[b + 1]).reinterpretAsShorts();
         s01 = s00;
         s10 = IntVector.broadcast(I, begins[b + 1 + 1 * blocks]).reinterpretAsShorts();
@@ -304,19 +304,27 @@ final class Q4Panel extends PanelKernel {
     }
     // Wanted nowhere, but without it the compiler puts the ways out before the products.
     int to = blocks * 8 * M;
-    s00.intoArray(room, to + 0 * M);
-    s01.intoArray(room, to + 1 * M);
-    s10.intoArray(room, to + 2 * M);
-    s11.intoArray(room, to + 3 * M);
-    s20.intoArray(room, to + 4 * M);
-    s21.intoArray(room, to + 5 * M);
-    s30.intoArray(room, to + 6 * M);
-    s31.intoArray(room, to + 7 * M);
+    s00.intoArray(whole, to + 0 * M);
+    s01.intoArray(whole, to + 1 * M);
+    s10.intoArray(whole, to + 2 * M);
+    s11.intoArray(whole, to + 3 * M);
+    s20.intoArray(whole, to + 4 * M);
+    s21.intoArray(whole, to + 5 * M);
+    s30.intoArray(whole, to + 6 * M);
+    s31.intoArray(whole, to + 7 * M);
     for (int i = 0; i < 8; i++) {
       int b = first + i / 2 * blocks;
       long of = scalesAt + i % 2 * 4L * N;
       finishTile(
-          room, i * M, xScales, b, blocks, scales, of, sums, sumAt + i / 2 * sumStride + i % 2 * N);
+          whole,
+          i * M,
+          xScales,
+          b,
+          blocks,
+          scales,
+          of,
+          sums,
+          sumAt + i / 2 * sumStride + i % 2 * N);
     }
   }
 

@@ -10,7 +10,6 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /** Bytes, four elements of a block to a lane, multiplied as f32, for which a mask is enough. */
@@ -54,7 +53,7 @@ final class Q8Panel extends PanelKernel {
       int blocks,
       MemorySegment w,
       long at,
-      Block room,
+      Sums room,
       float[] sums,
       int sumAt) {
     float[] whole = room.floats;
@@ -153,9 +152,9 @@ final class Q8Panel extends PanelKernel {
               .reinterpretAsInts();
       // Exponent and mantissa to f32's places, of the sign's copies the first; see F16Dot.
       IntVector moved = h.lanewise(VectorOperators.LSHL, 13).and(0x8FFFFFFF);
-      IntVector finite = moved.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
-      VectorMask<Integer> others = h.and(0x7C00).eq(0x7C00);
-      FloatVector c = finite.lanewise(VectorOperators.OR, 0x7F800000, others).reinterpretAsFloats();
+      FloatVector finite = moved.reinterpretAsFloats().mul(0x1p112f);
+      FloatVector other = moved.or(0x7F800000).reinterpretAsFloats();
+      FloatVector c = finite.blend(other, h.and(0x7C00).eq(0x7C00).cast(F));
       FloatVector t = FloatVector.fromArray(F, sums, sumAt + v * N);
       FloatVector b = FloatVector.fromArray(F, whole, v * N);
       b.mul(scale).fma(c, t).intoArray(sums, sumAt + v * N);
@@ -177,7 +176,8 @@ final class Q8Panel extends PanelKernel {
       float[] sums,
       int sumAt,
       int sumStride,
-      short[] room) {
+      Sums room) {
+    float[] whole = room.floats;
     MemorySegment ws = ByAddress.memory(w);
     long at0 = ByAddress.plus(at, 0);
     long at1 = ByAddress.plus(at, w1);
@@ -201,6 +201,7 @@ final class Q8Panel extends PanelKernel {
     int x1 = x0 + blocks * BLOCK;
     int x2 = x1 + blocks * BLOCK;
     int x3 = x2 + blocks * BLOCK;
+    int never = -blocks; // see NarrowTile; here vectors of 512 bits need it as well
     for (int g = 0; g < blocks * GROUPS; g++) {
       long group = (long) g * GROUP + (long) (g / GROUPS) * SCALES;
       IntVector p0 = IntVector.fromMemorySegment(I, ws, at0 + group, LE);
@@ -219,6 +220,9 @@ final class Q8Panel extends PanelKernel {
       a = IntVector.broadcast(I, x[x3 + 4 * g]).reinterpretAsFloats();
       s30 = a.fma(n0, s30);
       s31 = a.fma(n1, s31);
+      if (g + 1 == never) {
+        break;
+      }
       n0 = (FloatVector) p0.and(0xFF00).convert(VectorOperators.I2F, 0);
       n1 = (FloatVector) p1.and(0xFF00).convert(VectorOperators.I2F, 0);
       a = IntVector.broadcast(I, x[x0 + 4 * g + 1]).reinterpretAsFloats();
@@ -233,6 +237,9 @@ final class Q8Panel extends PanelKernel {
       a = IntVector.broadcast(I, x[x3 + 4 * g + 1]).reinterpretAsFloats();
       s30 = a.fma(n0, s30);
       s31 = a.fma(n1, s31);
+      if (g + 2 == never) {
+        break;
+      }
       n0 = (FloatVector) p0.and(0xFF0000).convert(VectorOperators.I2F, 0);
       n1 = (FloatVector) p1.and(0xFF0000).convert(VectorOperators.I2F, 0);
       a = IntVector.broadcast(I, x[x0 + 4 * g + 2]).reinterpretAsFloats();
@@ -247,6 +254,9 @@ final class Q8Panel extends PanelKernel {
       a = IntVector.broadcast(I, x[x3 + 4 * g + 2]).reinterpretAsFloats();
       s30 = a.fma(n0, s30);
       s31 = a.fma(n1, s31);
+      if (g + 3 == never) {
+        break;
+      }
       n0 = (FloatVector) p0.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0);
       n1 = (FloatVector) p1.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0);
       a = IntVector.broadcast(I, x[x0 + 4 * g + 3]).reinterpretAsFloats();
@@ -285,6 +295,15 @@ final class Q8Panel extends PanelKernel {
         s31 = s30;
       }
     }
+    // Wanted nowhere, but without it the compiler puts the ways out before the products.
+    s00.intoArray(whole, 0 * N);
+    s01.intoArray(whole, 1 * N);
+    s10.intoArray(whole, 2 * N);
+    s11.intoArray(whole, 3 * N);
+    s20.intoArray(whole, 4 * N);
+    s21.intoArray(whole, 5 * N);
+    s30.intoArray(whole, 6 * N);
+    s31.intoArray(whole, 7 * N);
     t00.intoArray(sums, sumAt);
     t01.intoArray(sums, sumAt + N);
     t10.intoArray(sums, sumAt + sumStride);

@@ -2,6 +2,9 @@ package io.lrt4j.compute.cpu;
 
 import static io.lrt4j.compute.cpu.Lanes.N;
 import static io.lrt4j.compute.cpu.PanelKernel.BLOCK;
+import static io.lrt4j.compute.cpu.PanelKernel.LANES;
+import static io.lrt4j.compute.cpu.PanelKernel.PAIR;
+import static io.lrt4j.compute.cpu.PanelKernel.TILE;
 
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Weight;
@@ -14,10 +17,7 @@ import java.util.Arrays;
  * meet two vectors of outputs, whose weights stay in the cache while all rows pass.
  */
 final class VectorPanels implements AutoCloseable {
-  private static final int TILE = 4; // rows, and vectors of outputs
   private static final int PARTS = Weight.PANEL / N; // vectors of a panel
-  private static final long LANES = PanelKernel.LANES;
-  private static final int PAIR = 2; // vectors of outputs that four rows meet
   private static final int TASKS_PER_THREAD = 8; // as in VectorProjection
 
   /** Outputs of a tile. */
@@ -43,23 +43,11 @@ final class VectorPanels implements AutoCloseable {
   /** A worker's own. */
   private static final class Room {
     final Scratch scales = new Scratch(); // of all blocks of a tile's outputs
-    final PanelKernel.Block block = new PanelKernel.Block();
+    final PanelKernel.Sums ofBlocks = new PanelKernel.Sums();
     final int[] bytes = new int[BLOCK];
     final long[] at = new long[VECTORS];
-
-    @SuppressWarnings("UnusedVariable") // nobody reads it, but the compiler does not know that
-    long fetched; // so that the compiler does not leave it out
-
+    final long[] fetched = new long[1]; // so that the compiler does not leave it out
     float[] sums = {};
-    short[] blocks = {};
-
-    /** For what blocks give, each by itself. */
-    short[] blocks(int n) {
-      if (blocks.length < n) {
-        blocks = new short[n];
-      }
-      return blocks;
-    }
 
     float[] sums(int n) {
       if (sums.length < n) {
@@ -143,7 +131,7 @@ final class VectorPanels implements AutoCloseable {
     for (int panel = 0; panel < panels; panel++) {
       long at = begin + panel * panelBytes;
       int to = panel * Weight.PANEL;
-      kernel.stream(x.values, x.begins, x.scales, blocks, w, at, room.block, sums, to);
+      kernel.stream(x.values, x.begins, x.scales, blocks, w, at, room.ofBlocks, sums, to);
     }
   }
 
@@ -155,11 +143,9 @@ final class VectorPanels implements AutoCloseable {
     MemorySegment w = weight.data();
     long begin = ByAddress.of(w, first * panelBytes, panels * panelBytes);
     MemorySegment scales = room.scales.ensure(LANES * VECTORS * blocks);
-    short[] ofBlocks = room.blocks(TILE * PAIR * 2 * N * (blocks + 1));
+    room.ofBlocks.ensure(blocks + 1);
     long[] at = room.at;
-    if (type == DType.Q4) { // q8's products take so long that memory keeps up by itself
-      room.fetched ^= PanelKernel.fetch(w, begin, panels * panelBytes);
-    }
+    room.fetched[0] ^= PanelKernel.fetch(w, begin, panels * panelBytes);
     for (int v = 0; v < VECTORS; v++) {
       int panel = first + Math.min(v / PARTS, panels - 1);
       at[v] = begin + (panel - first) * panelBytes + v % PARTS * LANES;
@@ -182,7 +168,7 @@ final class VectorPanels implements AutoCloseable {
             sums,
             row * OUTPUTS + v * N,
             OUTPUTS,
-            ofBlocks);
+            room.ofBlocks);
       }
     }
   }
