@@ -19,10 +19,10 @@ static block_form form_of(int dtype, int in) {
 /* How many elements of an output stay together in a packed weight of a plain type. */
 static int pair_of(int dtype) { return dtype == LRT_DTYPE_F32 || dtype == LRT_DTYPE_F16 ? 1 : 2; }
 
-/* Where number k of an output is there. */
-static int64_t place_of_number(int pair, int in, int output, int k) {
+/* Where the first number of an output is there. */
+static int64_t place_of_number(int pair, int in, int output) {
   int64_t steps = (in + pair - 1) / pair;
-  return ((output / LRT_WIDE * steps + k / pair) * LRT_WIDE + output % LRT_WIDE) * pair + k % pair;
+  return (output / LRT_WIDE * steps * LRT_WIDE + output % LRT_WIDE) * pair;
 }
 
 /* Where an output's bytes and its scale are: those of its first block, from which on blocks are `step` apart. */
@@ -206,7 +206,7 @@ static void pack(int stored, int dtype, int out, int in, const void *from, void 
   const int pair = pair_of(dtype);
   for (int output = first; output < first + lanes; output++) {
     const char *row = (const char *)from + (int64_t)output * in * size;
-    char *column = (char *)to + size * place_of_number(pair, in, output, 0);
+    char *column = (char *)to + size * place_of_number(pair, in, output);
     int k = 0;
     for (; k + pair <= in; k += pair) {
       memcpy(column, row + (int64_t)k * size, pair * size == 4 ? 4 : 2);

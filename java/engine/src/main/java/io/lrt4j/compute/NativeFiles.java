@@ -97,14 +97,15 @@ public final class NativeFiles {
 
   private static void write(Class<?> owner, String resource, Path directory, Path file)
       throws IOException {
-    try (InputStream library = open(owner, resource)) {
+    try {
       if (Files.exists(file) && same(owner, resource, file)) {
         return;
       }
       Files.createDirectories(directory);
       Path whole = Files.createTempFile(directory, "lrt4j", ".new");
       try {
-        try (OutputStream out = Files.newOutputStream(whole)) {
+        try (InputStream library = open(owner, resource);
+            OutputStream out = Files.newOutputStream(whole)) {
           library.transferTo(out); // the heap need not hold all of it
         }
         Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE); // another process may do the same

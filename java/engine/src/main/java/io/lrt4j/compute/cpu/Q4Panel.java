@@ -328,13 +328,6 @@ final class Q4Panel extends PanelKernel {
     }
   }
 
-  /** Sums of blocks. */
-  private static FloatVector whole(IntVector v) {
-    // The sum of two neighbours is in the upper half of v + (v << 16).
-    v = v.lanewise(VectorOperators.LSHL, 16).add(v).lanewise(VectorOperators.ASHR, 16);
-    return v.convert(VectorOperators.I2F, 0).reinterpretAsFloats();
-  }
-
   /** The product of a row and a vector of outputs: its blocks are eight vectors apart. */
   private static void finishTile(
       short[] room,
@@ -348,7 +341,9 @@ final class Q4Panel extends PanelKernel {
       int sumAt) {
     FloatVector t = FloatVector.zero(F);
     for (int block = 0; block < blocks; block++) {
-      FloatVector v = whole(ShortVector.fromArray(S, room, at + block * 8 * M).reinterpretAsInts());
+      IntVector i = ShortVector.fromArray(S, room, at + block * 8 * M).reinterpretAsInts();
+      i = i.lanewise(VectorOperators.LSHL, 16).add(i).lanewise(VectorOperators.ASHR, 16); // finish
+      FloatVector v = (FloatVector) i.convert(VectorOperators.I2F, 0);
       FloatVector scale =
           FloatVector.fromMemorySegment(
               F, scales, scalesAt + block * 4L * VectorPanels.OUTPUTS, LE);

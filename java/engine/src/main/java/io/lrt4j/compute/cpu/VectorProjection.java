@@ -249,7 +249,8 @@ final class VectorProjection implements AutoCloseable {
     }
     CpuTensor weight = part.weight();
     CpuTensor bias = part.bias();
-    int from = task * outputs(weight);
+    int position = weight.panels() ? rounded.position(task, blocks(part)) : task;
+    int from = position * outputs(weight);
     int to = Math.min(from + outputs(weight), weight.rows());
     if (weight.panels()) {
       float[] products = rounded.product(weight, from, to, worker);
