@@ -8,6 +8,12 @@
 #include "kernels.h"
 
 #include "products.h"
+#if LEVEL == 2 || LEVEL == 4
+#include "folded.h"
+#endif
+#if LEVEL == 2
+#include "folding.h"
+#endif
 #if LEVEL == 5
 #include "amx.h"
 #endif
@@ -39,7 +45,14 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
               [LRT_DTYPE_Q8] = product_q8,
               [LRT_DTYPE_Q4] = product_q4,
 #endif
+#if LEVEL == 2
+              [LRT_DTYPE_FOLDED] = product_folded,
+              [LRT_DTYPE_FOLDED_ROUNDED] = product_folded,
+#endif
           },
+#if LEVEL == 2
+      .fold = fold,
+#endif
       .pack = pack,
       .norm = norm,
       .rotate = rotate,
@@ -61,7 +74,10 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #if LEVEL == 4
   kernels->product[LRT_DTYPE_BF16] = product_bf16;
   kernels->product[LRT_DTYPE_BF16_ROUNDED] = product_rounded;
+  kernels->product[LRT_DTYPE_FOLDED] = product_folded;
+  kernels->product[LRT_DTYPE_FOLDED_ROUNDED] = product_folded_rounded;
 #else
+  kernels->fold = NULL; /* tiles take panels */
   kernels->product[LRT_DTYPE_BF16] = amx_bf16;
   kernels->product[LRT_DTYPE_BF16_ROUNDED] = amx_rounded;
   kernels->product[LRT_DTYPE_Q8] = amx_q8;

@@ -2,6 +2,7 @@
 #include "lrt4j.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,7 +20,8 @@
 #include "context.h"
 
 #define LARGE_PAGE (INT64_C(2) << 20)
-#define TASK_PANELS 4 /* of a product: two that lie side by side, and the next two */
+#define TASK_PANELS 4 /* of a product: two that lie side by side, and the next two; all of a folded group */
+#define LISTED_BYTES 8
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -199,6 +201,42 @@ void lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void
   pool_run(c->pool, pack_panel, &p, panels_of(out));
 }
 
+/* --- folding --------------------------------------------------------------------------------- */
+
+#define MOST_STEPS 65535 /* so that a list can name them */
+
+int lrt_folds(const lrt_context *c) { return c->kernels.fold != NULL; }
+
+int64_t lrt_folded_bytes(int out, int in) {
+  int64_t steps = up(in, 2) / 2;
+  return steps > MOST_STEPS ? 0 : up(out, LRT_FOLDED) / LRT_FOLDED * (steps * 3 + 1) * 64;
+}
+
+typedef struct {
+  const lrt_kernels *kernels;
+  int out, in;
+  const void *from;
+  char *to, *list;
+  int64_t group_bytes;
+  _Atomic int64_t listed;
+} folding;
+
+static void fold_group(void *arguments, int task, int worker) {
+  (void)worker;
+  folding *f = arguments;
+  int64_t here = f->kernels->fold(f->out, f->in, f->from, task, NULL, NULL);
+  int64_t at = atomic_fetch_add(&f->listed, here);
+  if (f->to) {
+    f->kernels->fold(f->out, f->in, f->from, task, f->to + task * f->group_bytes, f->list + at * LISTED_BYTES);
+  }
+}
+
+int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, void *list) {
+  folding f = {&c->kernels, out, in, from, to, list, lrt_folded_bytes(LRT_FOLDED, in), 0};
+  pool_run(c->pool, fold_group, &f, (out + LRT_FOLDED - 1) / LRT_FOLDED);
+  return f.listed;
+}
+
 /* --- projections ----------------------------------------------------------------------------- */
 
 typedef struct {
@@ -245,6 +283,12 @@ static void product_task(void *arguments, int task, int worker) {
                                    p->add);
 }
 
+/* Whether it is multiplied as pairs, where there are instructions for them. */
+static int is_bf16(int dtype) {
+  return dtype == LRT_DTYPE_BF16 || dtype == LRT_DTYPE_BF16_ROUNDED || dtype == LRT_DTYPE_FOLDED ||
+         dtype == LRT_DTYPE_FOLDED_ROUNDED;
+}
+
 int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
                 int gated, const lrt_part *parts, int count, float *y, int add) {
   int split = 0;
@@ -252,7 +296,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   int tasks = 0;
   int64_t out = 0;
   for (int i = 0; i < count; i++) {
-    split |= c->kernels.splits && (parts[i].dtype == LRT_DTYPE_BF16 || parts[i].dtype == LRT_DTYPE_BF16_ROUNDED);
+    split |= c->kernels.splits && is_bf16(parts[i].dtype);
     quantized |= parts[i].dtype == LRT_DTYPE_Q8 || parts[i].dtype == LRT_DTYPE_Q4;
     tasks += tasks_of(&parts[i]);
     out += parts[i].out;
@@ -442,6 +486,12 @@ int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4,
       return 0;
     case LRT_READ:
       return lrt_read(p0, p1, n0, (int)n1, (int)n2);
+    case LRT_FOLDS:
+      return lrt_folds(p0);
+    case LRT_FOLDED_BYTES:
+      return lrt_folded_bytes((int)n0, (int)n1);
+    case LRT_FOLD:
+      return lrt_fold(p0, (int)n0, (int)n1, p1, p2, p3);
     default:
       return 0;
   }

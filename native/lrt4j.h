@@ -32,7 +32,9 @@ enum lrt_dtype {
   LRT_DTYPE_Q8 = 3,           /* an input rounded to bytes */
   LRT_DTYPE_BF16_ROUNDED = 4, /* an input rounded to bf16, where that is faster */
   LRT_DTYPE_Q4 = 5,           /* likewise as q8 */
-  LRT_DTYPES = 6
+  LRT_DTYPE_FOLDED = 6,       /* bf16 in 12 bits, multiplied as bf16 is: see lrt_fold */
+  LRT_DTYPE_FOLDED_ROUNDED = 7, /* likewise as bf16 rounded */
+  LRT_DTYPES = 8
 };
 
 /*
@@ -45,9 +47,10 @@ enum lrt_dtype {
 /* Likewise q4: an f16 scale, then 16 bytes with elements i (low bits) and i + 16, each 8 too many. */
 #define LRT_Q4_BYTES (2 + LRT_BLOCK / 2)
 
-/* Outputs that are computed together, and those that lie side by side in a packed weight. */
+/* Outputs that are computed together, those that lie side by side in a packed weight, and in a folded one. */
 #define LRT_PANEL 16
 #define LRT_WIDE 32
+#define LRT_FOLDED 64
 
 /*
  * A packed weight [out, in] is read in one run by one row: 32 outputs' element k, then k + 1 (f32, f16), or their pairs
@@ -102,6 +105,17 @@ LRT_EXPORT int64_t lrt_packed_bytes(int dtype, int out, int in);
 LRT_EXPORT void lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void *from,
                          void *to);
 
+/* Whether a context has products of folded weights. */
+LRT_EXPORT int lrt_folds(const lrt_context *c);
+/* Bytes of a folded weight, without its list; 0 if there are too many inputs for one. */
+LRT_EXPORT int64_t lrt_folded_bytes(int out, int in);
+/*
+ * Folds a bf16 weight [out, in] into `to`, and into `list` what does not fit (8 bytes each), which stays where it is, seen
+ * from there. Returns how many those are; without `to` it does nothing else. Of a weight in pieces of
+ * whole LRT_FOLDED outputs each has a list of its own.
+ */
+LRT_EXPORT int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, void *list);
+
 /*
  * y = f(x) W^T + b, or y += that; the parts' outputs side by side. f is a norm (norm not null), or
  * with `gated` silu(g) u of rows [g ; u], each `in` wide. Returns 0, or 1 without memory.
@@ -155,7 +169,10 @@ enum lrt_function {
   LRT_ROPE = 9,
   LRT_ATTEND = 10,
   LRT_SUMMARIZE = 11,
-  LRT_READ = 12
+  LRT_READ = 12,
+  LRT_FOLDS = 13,
+  LRT_FOLDED_BYTES = 14,
+  LRT_FOLD = 15
 };
 LRT_EXPORT int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5,
                             int64_t n0, int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps);

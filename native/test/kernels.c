@@ -203,6 +203,46 @@ static void check_products(int dtype, int in, int out, int extreme) {
   forget_all();
 }
 
+/* What is folded is multiplied as what is packed, to the bit; `wild` weights have all exponents. */
+static void check_folded(int in, int out, int wild) {
+  if (!lrt_folds(crews[0])) {
+    return;
+  }
+  float *values = numbers((int64_t)out * in);
+  for (int64_t i = 0; i < (int64_t)out * in; i++) {
+    if (i % (wild ? 2 : 61) == 0) {
+      uint32_t bits = (uint32_t)next();
+      memcpy(values + i, wild || i % 2 ? (const void *)&bits : EXTREMES + i % COUNT(EXTREMES), 4);
+    }
+  }
+  uint16_t *rows = stored(LRT_DTYPE_BF16, values, (int64_t)out * in);
+  float *x = numbers((int64_t)most_rows * in);
+  float *bias = numbers(out);
+  void *packed = room(lrt_packed_bytes(LRT_DTYPE_BF16, out, in));
+  lrt_pack(crews[1], LRT_DTYPE_BF16, LRT_DTYPE_BF16, out, in, rows, packed);
+  int64_t listed = lrt_fold(crews[0], out, in, rows, NULL, NULL);
+  int64_t whole = lrt_folded_bytes(out, in);
+  char *folded = room(whole + 8 * listed);
+  check(listed == lrt_fold(crews[1], out, in, rows, folded, folded + whole), "folded, %d to %d: lists differ", in, out);
+  check(wild || in < 64 || listed < (int64_t)out * in / 40 + out, "folded, %d to %d: %d listed", in, out, (int)listed);
+  for (int rounded = 0; rounded < 2; rounded++) {
+    int types[2] = {rounded ? LRT_DTYPE_BF16_ROUNDED : LRT_DTYPE_BF16, rounded ? LRT_DTYPE_FOLDED_ROUNDED : LRT_DTYPE_FOLDED};
+    for (int n = most_rows; n > 0; n--) {
+      float *y[2];
+      for (int i = 0; i < 2; i++) {
+        lrt_part part = {i ? folded : packed, n % 3 ? bias : NULL, types[i], out};
+        y[i] = room(4 * (int64_t)n * out);
+        lrt_project(crews[n % 2], x, n, in, NULL, 0, 0, &part, 1, y[i], 0);
+      }
+      for (int i = 0; i < n * out; i++) {
+        check(same(y[0][i], y[1][i]), "folded%s, %d to %d, row %d of %d, output %d: %g, not %g", rounded ? ", rounded" : "", in,
+              out, i / out, n, i % out, y[1][i], y[0][i]);
+      }
+    }
+  }
+  forget_all();
+}
+
 static void check_inputs(int in) {
   float *x = numbers(3 * 2 * in);
   float *weight = numbers(in);
@@ -407,13 +447,18 @@ static void check_attention(int dtype, int heads, int kv_heads, int dim, int win
 static void check_level(void) {
   seed = 1;
   const int sizes[][2] = {{1, 1}, {33, 17}, {64, 100}, {96, 33}, {224, 16}};
-  for (int dtype = 0; dtype < LRT_DTYPES; dtype++) {
+  for (int dtype = 0; dtype <= LRT_DTYPE_Q4; dtype++) {
     int blocks = dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4;
     for (int s = blocks ? 2 : 0; s < COUNT(sizes); s++) {
       check_products(dtype, sizes[s][0], sizes[s][1], 0);
     }
     check_products(dtype, 64, 37, 1);
   }
+  for (int s = 0; s < COUNT(sizes); s++) {
+    check_folded(sizes[s][0], sizes[s][1], 0);
+    check_folded(sizes[s][0], sizes[s][1], 1);
+  }
+  check_folded(512, 130, 0);
   const int widths[] = {1, 7, 32, 100};
   for (int i = 0; i < COUNT(widths); i++) {
     check_inputs(widths[i]);
