@@ -29,7 +29,9 @@ static void most_frequent(int out, int in, const uint16_t *from, int group, uint
   for (int i = group * LRT_FOLDED; i < out && i < (group + 1) * LRT_FOLDED; i += 4) {
     const uint16_t *row = from + (int64_t)i * in;
     for (int k = 0; k < in; k++) {
-      count[row[k] >> 8 & (BYTES - 1)]++;
+      uint16_t bits; /* rows need not be aligned */
+      memcpy(&bits, row + k, sizeof bits);
+      count[bits >> 8 & (BYTES - 1)]++;
     }
   }
   for (int i = 0; i < KEPT; i++) {
@@ -108,7 +110,8 @@ static int64_t fold(int out, int in, const void *weights, int group, void *to, v
         const __m512i two[2] = {(__m512i)pairs[2 * h][i], (__m512i)pairs[2 * h + 1][i]};
         __m512i high = high_bytes(two);
         __m512i code = codes_of(codes_of_bytes, high);
-        __mmask64 listed = _mm512_mask_cmpeq_epi8_mask(there[h], code, _mm512_set1_epi8(KEPT));
+        const __mmask64 inputs = 2 * (step + i) + 1 < in ? ~UINT64_C(0) : UINT64_C(0x5555555555555555);
+        __mmask64 listed = _mm512_mask_cmpeq_epi8_mask(there[h] & inputs, code, _mm512_set1_epi8(KEPT));
         __mmask64 minus = _mm512_movepi8_mask(high);
         codes[h] = _mm512_or_si512(code, _mm512_maskz_set1_epi8(minus, KEPT)); /* of others never mind */
         if (!to) {

@@ -121,15 +121,43 @@ public final class NativeBackend extends CpuBackend {
     }
   }
 
+  /** Whether there are products of folded weights on this processor. */
+  boolean folds() {
+    begin();
+    try {
+      return NativeCalls.folds(context);
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  /**
+   * Folds a bf16 weight [out, in], of whole groups of {@link FoldedRows#GROUP} outputs but for the
+   * last ones, and lists what does not fit.
+   *
+   * @param to NULL just to count
+   * @return how many are listed
+   */
+  long fold(int out, int in, MemorySegment from, MemorySegment to, MemorySegment list) {
+    begin();
+    try {
+      return NativeCalls.fold(context, out, in, from, to, list);
+    } finally {
+      turn.unlock();
+    }
+  }
+
   @Override
   public void embed(Tensor table, int[] ids, int offset, int rows, Tensor x) {
-    if (!(table instanceof PackedRows packed)) {
-      super.embed(table, ids, offset, rows, x);
-      return;
-    }
-    CpuTensor to = CpuTensor.of(x);
     for (int i = 0; i < rows; i++) {
-      packed.read(ids[offset + i], to, i);
+      switch (table) {
+        case PackedRows packed -> packed.read(ids[offset + i], CpuTensor.of(x), i);
+        case FoldedRows folded -> folded.read(ids[offset + i], CpuTensor.of(x), i);
+        default -> {
+          super.embed(table, ids, offset, rows, x);
+          return;
+        }
+      }
     }
   }
 

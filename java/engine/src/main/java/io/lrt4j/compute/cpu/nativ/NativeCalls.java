@@ -30,6 +30,9 @@ final class NativeCalls {
   private static final int ATTEND = 10;
   private static final int SUMMARIZE = 11;
   private static final int READ = 12;
+  private static final int FOLDS = 13;
+  private static final int FOLDED_BYTES = 14;
+  private static final int FOLD = 15;
 
   private static final MemorySegment NONE = MemorySegment.NULL;
 
@@ -121,6 +124,24 @@ final class NativeCalls {
       MemorySegment from,
       MemorySegment to) {
     call(PACK, context, from, to, NONE, NONE, NONE, stored, dtype, out, in, 0, 0);
+  }
+
+  static boolean folds(MemorySegment context) {
+    return call(FOLDS, context, NONE, NONE, NONE, NONE, NONE, 0, 0, 0, 0, 0, 0) != 0;
+  }
+
+  static long foldedBytes(int out, int in) {
+    return call(FOLDED_BYTES, out, in, 0);
+  }
+
+  static long fold(
+      MemorySegment context,
+      int out,
+      int in,
+      MemorySegment from,
+      MemorySegment to,
+      MemorySegment list) {
+    return call(FOLD, context, from, to, list, NONE, NONE, out, in, 0, 0, 0, 0);
   }
 
   static boolean project(

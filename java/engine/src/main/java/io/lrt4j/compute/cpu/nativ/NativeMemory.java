@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,7 +29,12 @@ final class NativeMemory implements Memory {
   private static final long MOST_MAPPED = 32 << 20; // bytes that are packed at a time
   private static final int ALIGNMENT = 64;
   private static final Set<DType> PLAIN = EnumSet.of(DType.F32, DType.F16, DType.BF16);
-  private static final int BF16_ROUNDED = 4; // as in lrt4j.h: multiplied by rounded activations
+  // as in lrt4j.h
+  private static final int BF16_ROUNDED = 4; // multiplied by rounded activations
+  private static final int FOLDED = 6; // bf16 in 12 bits
+  private static final int FOLDED_ROUNDED = 7;
+  private static final int LISTED_BYTES = 8; // of what does not fit there
+  private static final int MOST_LISTED = 1000; // one of so many: each takes as long as a step
 
   private final NativeBackend backend;
   private final Quantization quantization;
@@ -84,6 +90,9 @@ final class NativeMemory implements Memory {
       return null;
     }
     NativeLinear.Part only = linear.layers().getFirst();
+    if (only.dtype() == FOLDED || only.dtype() == FOLDED_ROUNDED) {
+      return new FoldedRows(only.out(), linear.in(), only.packed());
+    }
     int dtype = only.dtype() == BF16_ROUNDED ? number(DType.BF16) : only.dtype();
     for (DType type : PLAIN) {
       if (number(type) == dtype) {
@@ -99,6 +108,12 @@ final class NativeMemory implements Memory {
       return new NativeLinear.Part(number(type), w.rows(), w.data(), bias);
     }
     boolean rounded = type == DType.BF16 && quantization == Quantization.BF16;
+    if (type == DType.BF16 && w.dtype() == DType.BF16 && backend.folds()) {
+      MemorySegment folded = fold(w);
+      if (folded != null) {
+        return new NativeLinear.Part(rounded ? FOLDED_ROUNDED : FOLDED, w.rows(), folded, bias);
+      }
+    }
     int dtype = rounded ? BF16_ROUNDED : number(type);
     return new NativeLinear.Part(dtype, w.rows(), pack(w, type), bias);
   }
@@ -114,27 +129,72 @@ final class NativeMemory implements Memory {
     };
   }
 
-  private MemorySegment pack(Weight w, DType type) {
-    int dtype = number(type);
-    long bytes = NativeCalls.packedBytes(dtype, w.rows(), w.cols());
-    MemorySegment packed = room(bytes);
-    packedBytes += bytes;
-    int some = w.rows(); // of a mapping never more is held than is being packed
+  /** Some rows of a weight, from one on. */
+  private interface Piece {
+    void pack(int row, int rows, MemorySegment from);
+  }
+
+  /** Goes through a weight; of a mapping never more is held than is being packed. */
+  private static void pieces(Weight w, Piece piece) {
+    int some = w.rows();
     if (w.data().isMapped()) {
-      long panel = w.dtype().bytes((long) Weight.PANEL * w.cols());
-      some = (int) Math.min(some, Math.ceilDiv(MOST_MAPPED, panel) * Weight.PANEL);
+      long group = w.dtype().bytes((long) FoldedRows.GROUP * w.cols()); // two panels
+      some = (int) Math.min(some, Math.ceilDiv(MOST_MAPPED, group) * FoldedRows.GROUP);
     }
     for (int row = 0; row < w.rows(); row += some) {
       int rows = Math.min(some, w.rows() - row);
       long size = w.dtype().bytes((long) rows * w.cols());
       MemorySegment from = w.data().asSlice(w.dtype().bytes((long) row * w.cols()), size);
-      MemorySegment to = packed.asSlice(NativeCalls.packedBytes(dtype, row, w.cols()));
-      backend.pack(number(w.dtype()), dtype, rows, w.cols(), from, to);
+      piece.pack(row, rows, from);
       if (from.isMapped()) {
         from.unload();
       }
     }
+  }
+
+  private MemorySegment pack(Weight w, DType type) {
+    int dtype = number(type);
+    int in = w.cols();
+    long bytes = NativeCalls.packedBytes(dtype, w.rows(), in);
+    MemorySegment packed = room(bytes);
+    packedBytes += bytes;
+    pieces(
+        w,
+        (row, rows, from) -> {
+          MemorySegment to = packed.asSlice(NativeCalls.packedBytes(dtype, row, in));
+          backend.pack(number(w.dtype()), dtype, rows, in, from, to);
+        });
     return packed;
+  }
+
+  /** A bf16 weight in 12 bits, or null where that would not be less to read, or no faster. */
+  private @Nullable MemorySegment fold(Weight w) {
+    int in = w.cols();
+    long whole = NativeCalls.foldedBytes(w.rows(), in);
+    if (whole == 0 || whole >= NativeCalls.packedBytes(number(DType.BF16), w.rows(), in)) {
+      return null;
+    }
+    AtomicLong listed = new AtomicLong();
+    pieces(
+        w,
+        (_, rows, from) ->
+            listed.addAndGet(backend.fold(rows, in, from, MemorySegment.NULL, MemorySegment.NULL)));
+    long groups = Math.ceilDiv(w.rows(), FoldedRows.GROUP);
+    if ((listed.get() - groups) * MOST_LISTED > (long) w.rows() * in) {
+      return null;
+    }
+    long bytes = whole + listed.get() * LISTED_BYTES;
+    MemorySegment folded = room(bytes);
+    packedBytes += bytes;
+    AtomicLong list = new AtomicLong(whole);
+    pieces(
+        w,
+        (row, rows, from) -> {
+          MemorySegment to = folded.asSlice(NativeCalls.foldedBytes(row, in));
+          long n = backend.fold(rows, in, from, to, folded.asSlice(list.get()));
+          list.addAndGet(n * LISTED_BYTES);
+        });
+    return folded;
   }
 
   /** Side by side, as they are read: a slab takes no memory until it is written. */
