@@ -135,6 +135,21 @@ static double attend(lrt_context *c, int dtype, int positions, float *x, float *
   return best;
 }
 
+/* Packs or folds a weight of raw bytes; returns how many bytes it has become. */
+static int64_t pack(lrt_context *c, int dtype, const char *raw, void **packed) {
+  if (dtype == LRT_DTYPE_FOLDED || dtype == LRT_DTYPE_FOLDED_ROUNDED) {
+    int64_t whole = lrt_folded_bytes(OUT, IN);
+    int64_t bytes = whole + 8 * lrt_fold(c, OUT, IN, raw, NULL, NULL);
+    *packed = memory(bytes);
+    lrt_fold(c, OUT, IN, raw, *packed, (char *)*packed + whole);
+    return bytes;
+  }
+  int64_t bytes = lrt_packed_bytes(dtype, OUT, IN);
+  *packed = memory(bytes);
+  lrt_pack(c, dtype, dtype, OUT, IN, raw, *packed);
+  return bytes;
+}
+
 int main(void) {
   static const struct {
     const char *name;
@@ -142,6 +157,8 @@ int main(void) {
   } types[] = {{"f32", LRT_DTYPE_F32},
                {"bf16", LRT_DTYPE_BF16},
                {"bf16, activations too", LRT_DTYPE_BF16_ROUNDED},
+               {"bf16 in 12 bits", LRT_DTYPE_FOLDED},
+               {"bf16 in 12 bits, activations too", LRT_DTYPE_FOLDED_ROUNDED},
                {"q8", LRT_DTYPE_Q8},
                {"q4", LRT_DTYPE_Q4}};
   static const int rows[] = {1, 2, 6, 16, 64, 256};
@@ -156,17 +173,30 @@ int main(void) {
   for (int i = 0; i < OUT * IN * 4; i++) {
     raw[i] = (char)(rand() % 64); /* small numbers of either sign in every type */
   }
+  char *normal = memory((int64_t)OUT * IN * 2); /* what can be folded: bf16 numbers about 0 */
+  for (int i = 0; i < OUT * IN; i++) {
+    float sum = 0;
+    for (int n = 0; n < 4; n++) {
+      sum += (float)(rand() % 2001 - 1000) / 30000;
+    }
+    uint32_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    memcpy(normal + 2 * i, (char *)&bits + 2, 2);
+  }
   double limit = read_rate(c);
   double flops = peak();
   printf("level %d, one thread; memory is read at %.1f GB/s; f32 multiply-adds %.0f GFLOP/s\n\n",
          lrt_best_level(), limit, flops);
   printf("| weights | rows | GB/s | GFLOP/s | of the f32 peak |\n|---|---|---|---|---|\n");
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
-    int64_t bytes = lrt_packed_bytes(types[t].dtype, OUT, IN);
+    const int folded = types[t].dtype == LRT_DTYPE_FOLDED || types[t].dtype == LRT_DTYPE_FOLDED_ROUNDED;
+    if (folded && !lrt_folds(c)) {
+      continue;
+    }
+    int64_t bytes = 0;
     void *packed[LAYERS];
     for (int l = 0; l < LAYERS; l++) {
-      packed[l] = memory(bytes);
-      lrt_pack(c, types[t].dtype, types[t].dtype, OUT, IN, raw, packed[l]);
+      bytes = pack(c, types[t].dtype, folded ? normal : raw, &packed[l]);
     }
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
       int layers = rows[r] > 16 ? 8 : LAYERS;

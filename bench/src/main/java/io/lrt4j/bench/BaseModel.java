@@ -3,17 +3,16 @@ package io.lrt4j.bench;
 import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Checkpoint;
-import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
-import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
-import io.lrt4j.compute.Rounding;
-import io.lrt4j.compute.Weight;
 import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /** A base model by ids, without the text around it. */
 final class BaseModel implements AutoCloseable {
@@ -22,6 +21,7 @@ final class BaseModel implements AutoCloseable {
   private final Backend backend;
   private final Memory memory; // of the weights
   private final Transformer transformer;
+  private final long bytesPerToken;
 
   BaseModel(Path directory, Setting setting, int threads) {
     checkpoint = Checkpoint.open(directory);
@@ -35,6 +35,7 @@ final class BaseModel implements AutoCloseable {
       throw e;
     }
     Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
+    bytesPerToken = bytesPerToken(weights);
     transformer = new Transformer(checkpoint.config(), weights, backend);
   }
 
@@ -63,21 +64,16 @@ final class BaseModel implements AutoCloseable {
 
   /** Bytes of weights that a decode step reads: all but an embedding that is not the head too. */
   long bytesPerToken() {
-    String unread =
-        checkpoint.config().tiedEmbeddings() ? "lm_head.weight" : "model.embed_tokens.weight";
-    return checkpoint.tensors().stream()
-        .filter(tensor -> !tensor.name().equals(unread))
-        .mapToLong(this::bytes)
-        .sum();
+    return bytesPerToken;
   }
 
-  private long bytes(StoredTensor tensor) {
-    if (tensor.storedType().equals("U8")) { // rounded already
-      return tensor.data().byteSize();
-    }
-    Weight w = tensor.weight();
-    DType kept = w.rows() > 1 ? Rounding.type(quantization, w) : w.dtype();
-    return kept.bytes((long) w.rows() * w.cols());
+  private static long bytesPerToken(Weights weights) {
+    Linear head = Objects.requireNonNull(weights.head());
+    return weights.layers().stream()
+            .flatMap(layer -> Stream.of(layer.qkv(), layer.output(), layer.gateUp(), layer.down()))
+            .mapToLong(Linear::bytes)
+            .sum()
+        + head.bytes();
   }
 
   @Override

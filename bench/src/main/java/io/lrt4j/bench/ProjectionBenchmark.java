@@ -82,7 +82,7 @@ public class ProjectionBenchmark {
     x = memory.allocate(rows, in);
     y = memory.allocate(rows, out);
     backend.write(Numbers.normal(rows * in, 1), x, 0, rows);
-    bytes = size;
+    bytes = copies.getFirst().bytes();
     flops = 2L * rows * in * out;
   }
 

@@ -25,6 +25,11 @@ record CudaLinear(int in, int out, List<Part> parts, int pieces, CudaMemory memo
     parts = List.copyOf(parts);
   }
 
+  @Override
+  public long bytes() {
+    return parts.stream().mapToLong(p -> p.dtype.bytes((long) p.out * p.padded)).sum();
+  }
+
   static CudaLinear of(Linear linear) {
     CudaLinear l = (CudaLinear) linear;
     l.memory.checkOpen();

@@ -12,4 +12,7 @@ public interface Linear {
 
   /** Width of the output, all parts together. */
   int out();
+
+  /** Bytes of the weights as they lie, without biases: what a product of one row reads. */
+  long bytes();
 }

@@ -44,4 +44,9 @@ record CpuLinear(List<Part> parts) implements Linear {
     }
     return out;
   }
+
+  @Override
+  public long bytes() {
+    return parts.stream().mapToLong(part -> part.weight.data().byteSize()).sum();
+  }
 }

@@ -37,6 +37,11 @@ record NativeLinear(int in, int out, List<Part> layers, MemorySegment parts) imp
     return new NativeLinear(in, out, List.copyOf(parts), described);
   }
 
+  @Override
+  public long bytes() {
+    return layers.stream().mapToLong(part -> part.packed.byteSize()).sum();
+  }
+
   int count() {
     return layers.size();
   }
