@@ -7,7 +7,7 @@ public enum CacheType {
 
   /**
    * Rounded to 11 bits of mantissa, to the nearest: 2 bytes, so that the same memory holds twice as
-   * many tokens, and long contexts are read faster. Magnitudes from 65520 on become infinite.
+   * many tokens, and long contexts are read faster. Magnitudes above 65504 become 65504.
    */
   F16,
 
