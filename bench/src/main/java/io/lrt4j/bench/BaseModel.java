@@ -6,6 +6,7 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Rounding;
@@ -21,13 +22,19 @@ final class BaseModel implements AutoCloseable {
   private final Quantization quantization;
   private final Backend backend;
   private final Memory memory; // of the weights
+  private final CacheMemory cacheMemory;
   private final Transformer transformer;
 
   BaseModel(Path directory, Setting setting, int threads) {
     checkpoint = Checkpoint.open(directory);
     quantization = setting.quantization();
     backend = Backends.open(setting.backend(), threads);
+    boolean rounded = checkpoint.rounded(quantization);
+    cacheMemory = CacheMemory.of(Long.MAX_VALUE, setting.cacheType(), rounded, backend);
     try {
+      if (!backend.caches(cacheMemory.type())) {
+        throw new BackendException("keys and values in " + setting.caches() + " are not stored");
+      }
       memory = newMemory(backend, quantization);
     } catch (BackendException e) {
       backend.close();
@@ -35,7 +42,7 @@ final class BaseModel implements AutoCloseable {
       throw e;
     }
     Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
-    transformer = new Transformer(checkpoint.config(), weights, backend);
+    transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
   }
 
   /** For weights, rounded as those of this model. */
@@ -55,6 +62,11 @@ final class BaseModel implements AutoCloseable {
 
   ModelConfig config() {
     return checkpoint.config();
+  }
+
+  /** For keys and values, of the network's as well. */
+  CacheMemory cacheMemory() {
+    return cacheMemory;
   }
 
   Transformer transformer() {
