@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs other engines and lrt4j in turn on one model shape, and prints tokens per second and ratios.
 
-    bench/side_by_side.py --model DIR [--backend native] [--quantize none,bf16,q8,q4] [--threads N]
-        [--llama-bench NAME=BINARY:FILE.gguf …] [--transformers PYTHON]
+    bench/side_by_side.py --model DIR [--backend native] [--quantize none,bf16,q8,q4] [--cache-type f32|f16|q8]
+        [--threads N] [--llama-bench NAME=BINARY:FILE.gguf …] [--transformers PYTHON]
 
 Nothing is downloaded: binaries, GGUF files of the same shape and a Python with torch and transformers are the caller's.
 Every peer runs once before and once after lrt4j (bench/run endtoend, medians of 5), so that what changed on the machine
@@ -78,12 +78,14 @@ def transformers(python, model, threads):
 def ours(options):
     command = [HERE / "run", "endtoend", "--model", options.model, "--backend", options.backend,
                "--quantize", options.quantize, "--threads", str(options.threads)]
+    if options.cache_type:
+        command += ["--cache-type", options.cache_type]
     text = output(command)
     print(text)
     file = text.rsplit("written to ", 1)[1].strip()
     rates = {}
     for result in json.loads(pathlib.Path(file).read_text())["end_to_end"]:
-        name = "lrt4j " + result["backend"].split(":")[0] + " " + result["quantize"]
+        name = "lrt4j " + result["backend"].split(":")[0] + " " + result["quantize"] + ", " + result["cache_type"]
         rates[name] = {f"prefill {n}": result["prefill_tokens_per_second"][str(n)] for n in PREFILLS}
         rates[name]["decode"] = result["decode_tokens_per_second"]
     return rates
@@ -94,6 +96,7 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--backend", default="native")
     parser.add_argument("--quantize", default="none,bf16,q8,q4")
+    parser.add_argument("--cache-type", choices=("f32", "f16", "q8"), help="default: the engine's own")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--llama-bench", action="append", default=[], metavar="NAME=BINARY:FILE.gguf")
     parser.add_argument("--transformers", metavar="PYTHON")

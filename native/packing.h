@@ -82,7 +82,7 @@ INLINE void store_halves(void *to, vec v) {
   float lanes[W];
   store(lanes, v);
   uint16_t half[W];
-  narrow_halves(lanes, W, half);
+  narrow_halves(0, lanes, W, half);
   memcpy(to, half, sizeof half);
 }
 

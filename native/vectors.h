@@ -313,25 +313,32 @@ INLINE uint16_t rounded_half(float x) {
   return (uint16_t)(sign | (bits - (112u << 23) + 0xFFF + (bits >> 13 & 1)) >> 13);
 }
 
+/* W numbers; if `finite`, what f16 is too small for is its largest number. NaN stays NaN. */
+INLINE vec within_half(const int finite, const float *p) {
+  return finite ? lesser(all(65504), larger(all(-65504), load(p))) : load(p);
+}
+
 /* n numbers as f16, to the nearest. */
-static inline void narrow_halves(const float *x, int n, uint16_t *to) {
+INLINE void narrow_halves(const int finite, const float *x, int n, uint16_t *to) {
   int i = 0;
 #if W == 16
   for (; i + W <= n; i += W) {
-    __m256i h = _mm512_cvtps_ph((__m512)load(x + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256i h = _mm512_cvtps_ph((__m512)within_half(finite, x + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     _mm256_storeu_si256((__m256i *)(to + i), h);
   }
 #elif W == 8
   for (; i + W <= n; i += W) {
-    _mm_storeu_si128((__m128i *)(to + i), _mm256_cvtps_ph((__m256)load(x + i), _MM_FROUND_TO_NEAREST_INT));
+    __m128i h = _mm256_cvtps_ph((__m256)within_half(finite, x + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128((__m128i *)(to + i), h);
   }
 #elif NEON
   for (; i + W <= n; i += W) {
-    vst1_u16(to + i, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)load(x + i))));
+    vst1_u16(to + i, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)within_half(finite, x + i))));
   }
 #endif
   for (; i < n; i++) {
-    to[i] = rounded_half(x[i]);
+    uint16_t half = rounded_half(x[i]);
+    to[i] = finite && (half & 0x7FFF) == 0x7C00 ? (uint16_t)(half - 1) : half;
   }
 }
 
@@ -346,13 +353,14 @@ INLINE void narrow_block(const float *x, char *to) {
   }
 }
 
+/* Keys or values: one infinite f16 key would make a whole row of attention NaN. */
 static inline void narrow(const float *x, int n, int dtype, void *to) {
   if (dtype == LRT_DTYPE_Q8) {
     for (int i = 0; i < n; i += LRT_BLOCK) {
       narrow_block(x + i, (char *)to + lrt_bytes(dtype, i));
     }
   } else if (dtype == LRT_DTYPE_F16) {
-    narrow_halves(x, n, to);
+    narrow_halves(1, x, n, to);
   } else {
     memcpy(to, x, (size_t)n * sizeof(float));
   }

@@ -5,6 +5,7 @@ import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.model.ModelConfig;
@@ -20,6 +21,7 @@ final class BaseModel implements AutoCloseable {
   private final Quantization quantization;
   private final Backend backend;
   private final Memory memory; // of the weights
+  private final CacheMemory cacheMemory;
   private final Transformer transformer;
   private final long bytesPerToken;
 
@@ -27,7 +29,12 @@ final class BaseModel implements AutoCloseable {
     checkpoint = Checkpoint.open(directory);
     quantization = setting.quantization();
     backend = Backends.open(setting.backend(), threads);
+    boolean rounded = checkpoint.rounded(quantization);
+    cacheMemory = CacheMemory.of(Long.MAX_VALUE, setting.cacheType(), rounded, backend);
     try {
+      if (!backend.caches(cacheMemory.type())) {
+        throw new BackendException("keys and values in " + setting.caches() + " are not stored");
+      }
       memory = newMemory(backend, quantization);
     } catch (BackendException e) {
       backend.close();
@@ -36,7 +43,7 @@ final class BaseModel implements AutoCloseable {
     }
     Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
     bytesPerToken = bytesPerToken(weights);
-    transformer = new Transformer(checkpoint.config(), weights, backend);
+    transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
   }
 
   /** For weights, rounded as those of this model. */
@@ -56,6 +63,11 @@ final class BaseModel implements AutoCloseable {
 
   ModelConfig config() {
     return checkpoint.config();
+  }
+
+  /** For keys and values, of the network's as well. */
+  CacheMemory cacheMemory() {
+    return cacheMemory;
   }
 
   Transformer transformer() {

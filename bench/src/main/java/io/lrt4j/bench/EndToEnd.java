@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.BackendException;
 import io.lrt4j.Engine;
-import io.lrt4j.EngineOptions;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkShape;
@@ -84,12 +83,7 @@ record EndToEnd(
   }
 
   private double load(Setting setting) {
-    EngineOptions options =
-        EngineOptions.defaults()
-            .withBackend(setting.backend())
-            .withQuantization(setting.quantization())
-            .withThreads(threads);
-    try (Engine engine = Engine.load(model, options)) {
+    try (Engine engine = Engine.load(model, setting.engine(threads))) {
       return engine.loadMillis();
     }
   }

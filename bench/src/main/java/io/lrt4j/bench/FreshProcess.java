@@ -3,7 +3,6 @@ package io.lrt4j.bench;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lrt4j.Engine;
-import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -33,7 +32,12 @@ final class FreshProcess {
   /** A first token after a prompt of {@link #PROMPT} tokens. */
   static Outcome firstToken(Path model, Setting setting, int threads) throws IOException {
     return start(
-        List.of(model.toString(), setting.backend(), setting.quantize(), String.valueOf(threads)));
+        List.of(
+            model.toString(),
+            setting.backend(),
+            setting.quantize(),
+            setting.caches(),
+            String.valueOf(threads)));
   }
 
   /** A whole {@link LatentJob}. */
@@ -44,6 +48,7 @@ final class FreshProcess {
             model.toString(),
             setting.backend(),
             setting.quantize(),
+            setting.caches(),
             String.valueOf(threads),
             network.toString()));
   }
@@ -86,6 +91,8 @@ final class FreshProcess {
             setting.backend(),
             "--quantize",
             setting.quantize(),
+            "--cache-type",
+            setting.caches(),
             "--threads",
             String.valueOf(threads));
     long start = System.nanoTime();
@@ -138,27 +145,22 @@ final class FreshProcess {
 
   public static void main(String[] args) {
     Path model = Path.of(args[0]);
-    Setting setting = Setting.of(args[1], args[2]);
-    int threads = Integer.parseInt(args[3]);
-    if (args.length == 5) {
+    Setting setting = Setting.of(args[1], args[2], args[3]);
+    int threads = Integer.parseInt(args[4]);
+    if (args.length == 6) {
       try (BaseModel base = new BaseModel(model, setting, threads);
-          LatentJob job = new LatentJob(base, Path.of(args[4]))) {
+          LatentJob job = new LatentJob(base, Path.of(args[5]))) {
         var _ = job.run();
         System.out.println("done");
         printMemory();
       }
       return;
     }
-    EngineOptions options =
-        EngineOptions.defaults()
-            .withBackend(setting.backend())
-            .withQuantization(setting.quantization())
-            .withThreads(threads);
     int[] prompt = new int[PROMPT];
     for (int i = 0; i < PROMPT; i++) {
       prompt[i] = i + 1;
     }
-    try (Engine engine = Engine.load(model, options)) {
+    try (Engine engine = Engine.load(model, setting.engine(threads))) {
       engine.generate(
           prompt,
           GenerationOptions.defaults().withMaxTokens(1),

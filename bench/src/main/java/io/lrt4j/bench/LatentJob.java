@@ -37,7 +37,9 @@ final class LatentJob implements AutoCloseable {
     this.model = model;
     checkpoint = NetworkCheckpoint.open(networkDirectory);
     memory = model.newMemory();
-    network = new ReasoningNetwork(checkpoint.config(), checkpoint.on(memory), model.backend());
+    network =
+        new ReasoningNetwork(
+            checkpoint.config(), checkpoint.on(memory), model.backend(), model.cacheMemory());
     pass = network.newPass();
     generator = new Generator(model.transformer(), WIDTH);
     cache = model.transformer().newCache();

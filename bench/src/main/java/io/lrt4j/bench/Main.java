@@ -23,7 +23,8 @@ import org.openjdk.jmh.runner.RunnerException;
 final class Main {
   private static final String USAGE =
       "usage: bench/run kernels|decode|endtoend|all [--model DIR] [--network DIR]"
-          + " [--backend B,…] [--quantize none,bf16,q8,q4] [--threads N] [--quick]";
+          + " [--backend B,…] [--quantize none,bf16,q8,q4] [--cache-type f32|f16|q8]"
+          + " [--threads N] [--quick]";
 
   private static final int READ_MEBIBYTES = 1024;
   private static final int READ_MILLIS = 2000;
@@ -73,6 +74,7 @@ final class Main {
       String commit = "";
       String backends = "auto";
       String quantizations = "none";
+      String cacheType = "auto";
       int threads = Runtime.getRuntime().availableProcessors();
       boolean quick = false;
       while (!left.isEmpty()) {
@@ -82,6 +84,7 @@ final class Main {
           case "--network" -> network = Path.of(next(left, option));
           case "--backend" -> backends = next(left, option);
           case "--quantize" -> quantizations = next(left, option);
+          case "--cache-type" -> cacheType = next(left, option);
           case "--launcher" -> launcher = Path.of(next(left, option));
           case "--results" -> results = Path.of(next(left, option));
           case "--commit" -> commit = next(left, option);
@@ -93,7 +96,7 @@ final class Main {
       if (threads < 1) {
         throw new IllegalArgumentException("--threads must be at least 1, found " + threads);
       }
-      List<Setting> settings = Setting.all(backends, quantizations);
+      List<Setting> settings = Setting.all(backends, quantizations, cacheType);
       return new Arguments(
           suite, model, network, settings, threads, quick, results, commit, launcher);
     }

@@ -1,5 +1,7 @@
 package io.lrt4j.bench;
 
+import io.lrt4j.CacheType;
+import io.lrt4j.EngineOptions;
 import io.lrt4j.Quantization;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,22 +12,41 @@ import java.util.Locale;
  *
  * @param backend as in {@code --backend}
  * @param quantization as in {@code --quantize}
+ * @param cacheType as in {@code --cache-type}
  */
-record Setting(String backend, Quantization quantization) {
+record Setting(String backend, Quantization quantization, CacheType cacheType) {
   /** Each of these backends with each of these quantisations, both separated by commas. */
-  static List<Setting> all(String backends, String quantizations) {
+  static List<Setting> all(String backends, String quantizations, String cacheType) {
     List<Setting> all = new ArrayList<>();
     for (String quantization : quantizations.split(",", -1)) {
       for (String backend : backends.split(",", -1)) {
-        all.add(of(backend, quantization));
+        all.add(of(backend, quantization, cacheType));
       }
     }
     return all;
   }
 
   /** One of each. */
+  static Setting of(String backend, String quantization, String cacheType) {
+    return new Setting(
+        backend,
+        Quantization.valueOf(quantization.toUpperCase(Locale.ROOT)),
+        CacheType.valueOf(cacheType.toUpperCase(Locale.ROOT)));
+  }
+
+  /** With keys and values as the engine has them by itself. */
   static Setting of(String backend, String quantization) {
-    return new Setting(backend, Quantization.valueOf(quantization.toUpperCase(Locale.ROOT)));
+    return of(backend, quantization, "auto");
+  }
+
+  /** For an engine that runs it so. */
+  EngineOptions engine(int threads) {
+    return EngineOptions.builder()
+        .backend(backend)
+        .quantization(quantization)
+        .cacheType(cacheType)
+        .threads(threads)
+        .build();
   }
 
   /** As in {@code --quantize}. */
@@ -33,8 +54,14 @@ record Setting(String backend, Quantization quantization) {
     return quantization.name().toLowerCase(Locale.ROOT);
   }
 
+  /** As in {@code --cache-type}. */
+  String caches() {
+    return cacheType.name().toLowerCase(Locale.ROOT);
+  }
+
   @Override
   public String toString() {
-    return quantization == Quantization.NONE ? backend : backend + " " + quantize();
+    String text = quantization == Quantization.NONE ? backend : backend + " " + quantize();
+    return cacheType == CacheType.AUTO ? text : text + ", keys and values " + caches();
   }
 }

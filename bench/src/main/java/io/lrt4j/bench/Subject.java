@@ -8,6 +8,7 @@ import io.lrt4j.decode.Generator;
 import io.lrt4j.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 
 /** One model on one backend, warm, and what was measured of it. */
 final class Subject implements AutoCloseable {
@@ -91,6 +92,7 @@ final class Subject implements AutoCloseable {
     result.put("model", String.valueOf(model.toAbsolutePath().getFileName()));
     result.put("backend", base.backend().name() + ": " + base.backend().describe());
     result.put("quantize", setting.quantize());
+    result.put("cache_type", cache.block(0).dtype().name().toLowerCase(Locale.ROOT));
     result.put("threads", threads);
     result.put("load_ms", samples.median("load_ms"));
     ObjectNode prefill = result.putObject("prefill_tokens_per_second");

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import io.lrt4j.checkpoint.Initializer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -41,7 +42,13 @@ class BenchmarkTest {
   void settings() {
     assertEquals(
         List.of("native", "vector", "native q8", "vector q8"),
-        Setting.all("native,vector", "none,q8").stream().map(Setting::toString).toList());
+        names(Setting.all("native,vector", "none,q8", "auto")));
+    assertEquals(
+        List.of("native, keys and values f16"), names(Setting.all("native", "none", "f16")));
+  }
+
+  private static List<String> names(List<Setting> settings) {
+    return settings.stream().map(Setting::toString).toList();
   }
 
   @Test
@@ -75,10 +82,15 @@ class BenchmarkTest {
     Initializer.model("tiny", model, 1);
     ArrayNode results;
     try (ReadBandwidth read = new ReadBandwidth(1, 16)) {
-      List<Setting> settings = List.of(Setting.of("scalar", "none"), Setting.of("cuda", "q8"));
+      List<Setting> settings = new ArrayList<>(Setting.all("scalar,cuda", "q8", "auto"));
+      settings.add(Setting.of("scalar", "none", "q8"));
       results = new EndToEnd(model, null, 1, 1, null).measure(settings, read);
     }
-    assertEquals(1, results.size()); // cuda does not quantise, if it is there at all
+    assertEquals(2, results.size()); // cuda does not quantise, if it is there at all
+    assertEquals("q8", results.get(1).at("/cache_type").asText());
+    assertEquals("f16", results.get(0).at("/cache_type").asText());
+    double bytes = results.get(0).at("/cache_bytes_per_token").asDouble();
+    assertEquals(34 / 64.0, results.get(1).at("/cache_bytes_per_token").asDouble() / bytes, 1e-9);
     JsonNode result = results.get(0);
     assertEquals(256, result.at("/latent_job/latents").asInt());
     assertTrue(result.at("/share_of_read_bandwidth").asDouble() <= 1);

@@ -2,12 +2,19 @@ package io.lrt4j;
 
 /** How keys and values are stored; what is computed with them is f32. */
 public enum CacheType {
+  /**
+   * As fits the base model's weights: {@link #F16} if projections are rounded to q8 or q4, be it at
+   * load or in the checkpoint, and the backend can, else {@link #F32}. Beside what rounding weights
+   * changes, f16 is nothing.
+   */
+  AUTO,
+
   /** As they are computed: 4 bytes. */
   F32,
 
   /**
    * Rounded to 11 bits of mantissa, to the nearest: 2 bytes, so that the same memory holds twice as
-   * many tokens, and long contexts are read faster. Magnitudes from 65520 on become infinite.
+   * many tokens, and long contexts are read faster. Magnitudes above 65504 become 65504.
    */
   F16,
 

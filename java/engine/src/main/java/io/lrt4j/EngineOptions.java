@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  *     half of the machine's memory. It is taken as tokens are written, not beforehand; an answer
  *     that would need more ends with a {@link CacheMemoryException}
  * @param cacheType how keys and values are stored, of the base model and of the network: f32, f16
- *     or q8; a backend that cannot is an error
+ *     or q8; a backend that cannot is an error. {@link CacheType#AUTO} takes f16 for weights in q8
+ *     or q4, f32 for others
  * @param mappedWeights whether weights are mapped into memory instead of read. Mapped, they are
  *     there at once, take no memory of their own, and are shared by processes that map the same
  *     files. But nobody may touch those files while the engine is open: one that is cut short or
@@ -61,7 +62,7 @@ public record EngineOptions(
           "auto",
           0,
           0,
-          CacheType.F32,
+          CacheType.AUTO,
           false,
           false,
           Quantization.NONE,

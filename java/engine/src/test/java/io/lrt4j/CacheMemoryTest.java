@@ -5,19 +5,24 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.Quantizer;
 import io.lrt4j.compute.KvStore;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What answers may take up for keys and values, as an engine's user sees it. */
 class CacheMemoryTest {
   private static final Path MODEL = Fixtures.dir(TestModels.BASE);
   private static final int BLOCK = KvStore.BLOCK;
   private static final int[] PROMPT = {64, 65, 66};
+
+  @TempDir Path folder;
 
   private static Engine engine(long cacheMemory) {
     return engine(cacheMemory, CacheType.F32);
@@ -69,6 +74,59 @@ class CacheMemoryTest {
       String name = type.name().toLowerCase(Locale.ROOT);
       assertTrue(
           small.describe().contains("; keys and values " + name + "; backend"), small.describe());
+    }
+  }
+
+  /** What is chosen follows the weights, and what is asked for is stronger. */
+  @ParameterizedTest
+  @CsvSource({
+    "AUTO, NONE, f32",
+    "AUTO, BF16, f32",
+    "AUTO, Q8, f16",
+    "AUTO, Q4, f16",
+    "F32, Q4, f32",
+    "Q8, Q8, q8",
+    "F16, NONE, f16"
+  })
+  void chosenByTheWeights(CacheType type, Quantization quantization, String stored) {
+    for (String backend : TestModels.backends().toList()) {
+      var options = EngineOptions.builder().backend(backend).threads(2).quantization(quantization);
+      if (type != CacheType.AUTO) { // which is the default
+        options.cacheType(type);
+      }
+      try (Engine engine = Engine.load(MODEL, options.cacheMemory(block()).build())) {
+        assertStored(stored, engine);
+      }
+    }
+  }
+
+  /** A checkpoint that is rounded already is what one rounded at load is. */
+  @ParameterizedTest
+  @EnumSource(names = {"Q8", "Q4"})
+  void chosenByStoredWeights(Quantization quantization) {
+    Path out = folder.resolve("out");
+    assertTrue(Quantizer.model(MODEL, out, quantization) > 0);
+    for (boolean mapped : new boolean[] {false, true}) {
+      var options = EngineOptions.builder().threads(2).cacheMemory(block()).mappedWeights(mapped);
+      try (Engine engine = Engine.load(out, options.build())) {
+        assertStored("f16", engine);
+      }
+      try (Engine engine = Engine.load(out, options.cacheType(CacheType.F32).build())) {
+        assertStored("f32", engine);
+      }
+    }
+  }
+
+  /** By what it says, and by what fits into the memory of a block of f32. */
+  private static void assertStored(String type, Engine engine) {
+    String text = engine.describe();
+    String said = type.equals("f32") ? "keys and values" : "; keys and values " + type + ";";
+    assertEquals(!type.equals("f32"), text.contains(said), text);
+    var options = GenerationOptions.defaults().withIgnoreEos(true).withMaxTokens(BLOCK);
+    if (type.equals("f32")) {
+      assertThrows(CacheMemoryException.class, () -> engine.generate(PROMPT, options));
+    } else {
+      assertEquals(BLOCK, engine.generate(PROMPT, options).ids().size());
     }
   }
 

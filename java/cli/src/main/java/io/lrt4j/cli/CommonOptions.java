@@ -49,9 +49,9 @@ final class CommonOptions {
         .addOption(
             valued(
                 "cache-type",
-                "f32|f16|q8",
+                "auto|f32|f16|q8",
                 "how keys and values are stored; f16 takes half the memory, q8 a quarter (default:"
-                    + " f32)"))
+                    + " auto, f16 with weights in q8 or q4, else f32)"))
         .addOption(
             valued(
                 "prompt-lookup",
@@ -83,7 +83,7 @@ final class CommonOptions {
       backend = backend(device, Backends.survey());
     }
     String quantize = arguments.choice("quantize", "none", "bf16", "q8", "q4");
-    String cacheType = arguments.choice("cache-type", "f32", "f16", "q8");
+    String cacheType = arguments.choice("cache-type", "auto", "f32", "f16", "q8");
     String promptLookup = arguments.choice("prompt-lookup", "auto", "on", "off");
     int threads = arguments.integer("threads", 0, 1, 1024);
     String network = arguments.text("network");

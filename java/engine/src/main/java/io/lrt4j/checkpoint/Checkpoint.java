@@ -2,7 +2,9 @@ package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
 import io.lrt4j.LoadListener;
+import io.lrt4j.Quantization;
 import io.lrt4j.UnsupportedModelException;
+import io.lrt4j.compute.DType;
 import io.lrt4j.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.List;
@@ -157,6 +159,20 @@ public final class Checkpoint extends OpenCheckpoint {
   /** What projections are rounded to in the files; empty if they are not. */
   public Optional<String> rounded() {
     return Optional.ofNullable(tensors.rounded()).map(type -> type.name().toLowerCase(Locale.ROOT));
+  }
+
+  /** Whether any projection is in q8 or q4, as stored or once it is loaded so. */
+  public boolean rounded(Quantization quantization) {
+    return switch (quantization) {
+      case NONE, BF16 -> tensors.rounded() != null;
+      case Q8 -> holds(DType.Q8);
+      case Q4 -> holds(DType.Q4);
+    };
+  }
+
+  private boolean holds(DType type) {
+    return layout().shapes().entrySet().stream()
+        .anyMatch(tensor -> Quantizer.rounds(tensor.getKey(), tensor.getValue(), type));
   }
 
   @Override

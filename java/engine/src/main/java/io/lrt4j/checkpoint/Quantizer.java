@@ -79,10 +79,9 @@ public final class Quantizer {
   }
 
   /** Whether a tensor is a projection's, of whole blocks. */
-  private static boolean rounds(StoredTensor tensor, DType type) {
-    String name = tensor.name();
+  static boolean rounds(String name, List<Long> shape, DType type) {
     return (name.endsWith("_proj.weight") || name.equals("lm_head.weight"))
-        && tensor.shape().getLast() % type.blockElements() == 0;
+        && shape.getLast() % type.blockElements() == 0;
   }
 
   /** The config is written last: a directory without it is not complete. */
@@ -94,7 +93,7 @@ public final class Quantizer {
     try (Arena arena = Arena.ofShared()) {
       List<SafetensorsWriter.Entry> entries = new ArrayList<>();
       for (StoredTensor tensor : tensors) {
-        if (rounds(tensor, type)) {
+        if (rounds(tensor.name(), tensor.shape(), type)) {
           entries.add(rounded(tensor, type, quantization, arena));
           rounded++;
         } else {

@@ -1,6 +1,7 @@
 package io.lrt4j.compute;
 
 import io.lrt4j.CacheMemoryException;
+import io.lrt4j.CacheType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -25,6 +26,22 @@ public final class CacheMemory {
   public CacheMemory(long limit, DType type) {
     this.limit = limit;
     this.type = type;
+  }
+
+  /**
+   * At most {@code limit} bytes, of the type that is asked for.
+   *
+   * @param rounded whether the base model has weights in q8 or q4, see {@link CacheType#AUTO}
+   */
+  public static CacheMemory of(long limit, CacheType type, boolean rounded, Backend backend) {
+    return new CacheMemory(
+        limit,
+        switch (type) {
+          case AUTO -> rounded && backend.caches(DType.F16) ? DType.F16 : DType.F32;
+          case F32 -> DType.F32;
+          case F16 -> DType.F16;
+          case Q8 -> DType.Q8;
+        });
   }
 
   /** As much as the machine has, of f32. */

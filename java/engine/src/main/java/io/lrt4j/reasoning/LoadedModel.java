@@ -107,13 +107,8 @@ public final class LoadedModel implements AutoCloseable {
       closers.push(memory::close);
       Weights weights =
           checkpoint.handOver(memory, source -> Weights.of(checkpoint.config(), "model.", source));
-      DType cacheType =
-          switch (options.cacheType()) {
-            case F32 -> DType.F32;
-            case F16 -> DType.F16;
-            case Q8 -> DType.Q8;
-          };
-      cacheMemory = new CacheMemory(options.cacheLimit(), cacheType);
+      boolean rounded = checkpoint.rounded(quantization);
+      cacheMemory = CacheMemory.of(options.cacheLimit(), options.cacheType(), rounded, backend);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
       scheduler = new Scheduler(transformer);

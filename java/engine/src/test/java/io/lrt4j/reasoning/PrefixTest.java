@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -199,7 +200,7 @@ class PrefixTest {
     GenerationOptions options =
         GenerationOptions.defaults().withMaxTokens(3).withIgnoreEos(true).withTemperature(0);
     int place = TestModels.backends().toList().indexOf(backend);
-    for (CacheType type : CacheType.values()) {
+    for (CacheType type : EnumSet.complementOf(EnumSet.of(CacheType.AUTO))) {
       if (!Fuzz.runs(place, type.ordinal())) {
         continue;
       }
@@ -246,7 +247,7 @@ class PrefixTest {
 
   /** Others begin as one does who is still writing behind it, and they leave him alone. */
   @ParameterizedTest
-  @EnumSource(CacheType.class)
+  @EnumSource(names = {"F32", "F16", "Q8"})
   void ofAnAnswerUnderWay(CacheType type) {
     GenerationOptions options =
         GenerationOptions.defaults().withIgnoreEos(true).withTemperature(0).withMaxTokens(30);

@@ -100,7 +100,8 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data, boo
 
   /**
    * Sets elements from the first of a row on, of an f32, f16 or q8 tensor (whole blocks), rounded
-   * to the nearest.
+   * to the nearest; what f16 is too small for becomes its largest number, as one infinite key would
+   * make a whole row of attention NaN.
    */
   void write(int row, float[] from, int offset, int count) {
     long at = row(row);
@@ -110,7 +111,9 @@ public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data, boo
     }
     if (dtype == DType.F16) {
       for (int i = 0; i < count; i++) {
-        data.set(SHORT, at + 2L * i, Float.floatToFloat16(from[offset + i]));
+        short half = Float.floatToFloat16(from[offset + i]);
+        boolean infinite = (half & 0x7FFF) == 0x7C00;
+        data.set(SHORT, at + 2L * i, infinite ? (short) (half - 1) : half);
       }
       return;
     }
