@@ -5,19 +5,13 @@
 #include "squares.h"
 
 #define MOST_SQUARES (W == 16 ? 2 : 4) /* below */
+#define VALUES_ASKED 4 /* lines of values for one that is asked for while few queries' scores are added up */
 
 /*
  * Asks for what is read next: f32 into the second cache, as products do; of f16 and q8, which take longer to
  * widen, less is on its way at a time, and the first has room.
  */
 INLINE void ask_soon(const int dtype, const char *line) {
-#ifdef NOASK
-  (void)dtype, (void)line;
-  return;
-#endif
-#ifdef TOUCH
-  if (dtype == LRT_DTYPE_F32) { int t; __asm__ volatile("movl %1, %0" : "=r"(t) : "m"(*(const int*)line)); return; }
-#endif
   if (dtype == LRT_DTYPE_F32) {
     __builtin_prefetch(line, 0, 2);
   } else {
@@ -78,8 +72,9 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
 /*
  * Scores of few queries with `squares` times W positions, rows [n, dim]: columns go from registers
  * into sums, which add in the same order as those of many queries. A sum waits for itself, so that
- * several squares take hardly longer than one. `next` is what is read then; one square at a time is for
- * more queries, which take longer than memory: it can bring the `values` meanwhile.
+ * several squares take hardly longer than one. `next` is what is read then. Sums take longer than memory, which can
+ * bring `values` meanwhile: all of them where one square at a time is for more queries, else a line of some, whose
+ * neighbours come faster then.
  */
 INLINE void score_squares(const int dtype, const int squares, int queries, const float *const *x,
                           const char *rows, const char *next, const char *values, int dim, int some,
@@ -95,11 +90,9 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
       UNROLL for (int i = 0; i < bytes; i += LINE) { /* as they lie, and behind what is read now */
         int64_t line = (c / width * squares + s) * bytes + i;
         ask_soon(dtype, next + line);
-#ifndef NOASK
-        if (squares == 1) {
+        if (squares == 1 || i % (VALUES_ASKED * LINE) == 0) {
           __builtin_prefetch(values + line, 0, 2);
         }
-#endif
       }
       add_square(dtype, squares, queries, x, rows + lrt_bytes(dtype, s * W * (int64_t)dim), c, dim, sums[s]);
     }
@@ -434,11 +427,9 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       for (int q = 0; q < queries; q++) {
         room->rows[q] = b->queries + q / b->group * b->row + (h * b->group + q % b->group) * dim;
       }
-#ifndef NOSCORE
       score_keys(span, b->head + h, from, to - from, dim, queries, room->rows,
                  next_place(b, span, 0, h, from, to, end, first_value),
                  room->scores + h * queries * CHUNK + from - start, room->values);
-#endif
     }
   }
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
@@ -464,9 +455,6 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     soften(room->scores + q * CHUNK + aligned, columns - aligned, from - aligned, to - aligned, scale,
            &room->largest[q], &room->sums[q]);
   }
-#ifdef NOVALUES
-  if(few) return;
-#endif
   int once = width == dim && queries <= TILE_ROWS; /* each is read once, as it lies */
   for (const lrt_span *span = begin; span < behind && span->from < end; span++) {
     int from = span->from > start + low ? span->from : start + low;
