@@ -20,6 +20,27 @@ INLINE void ask_soon(const int dtype, const char *line) {
 }
 
 #if SQUARES
+/*
+ * Numbers of queries. With AVX-512 every square reads them for itself, as an operand: kept for the next one, they would take
+ * registers from columns.
+ */
+INLINE const float *numbers(const float *a) {
+#if W == 16
+  __asm__("" : "+r"(a));
+#endif
+  return a;
+}
+
+#if W == 16
+/* Asks for what a square of f32 has beside its columns, into the first cache: from the second, it takes longer than to add. */
+INLINE void ask_beside(const char *square, int64_t step) {
+  UNROLL for (int i = 0; i < W; i += 4) {
+    const char *four = counted_from(square + i * step + LINE);
+    UNROLL for (int j = 0; j < 4; j++) { __builtin_prefetch(four + j * step); }
+  }
+}
+#endif
+
 /* Adds the products of queries and a square's columns, which are elements c, c + 1, … of W rows `from` on. */
 INLINE void add_square(const int dtype, const int squares, int queries, const float *const *x, const char *from,
                        int c, int dim, vec sums[TILE_ROWS]) {
@@ -56,12 +77,14 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
     widen_columns(dtype, &of, part, from, c, dim, column);
     int at = c + part * 16;
     if (dtype != LRT_DTYPE_F32 && squares > 1) { /* one or two queries: columns are used up as they come */
+      const float *a[TILE_ROWS];
+      UNROLL_TWO for (int q = 0; q < queries; q++) { a[q] = numbers(x[q] + at); }
       UNROLL for (int i = 0; i < 16; i++) {
-        UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(x[q][at + i]), column[i]); }
+        UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(a[q][i]), column[i]); }
       }
     } else {
       UNROLL_TWO for (int q = 0; q < queries; q++) {
-        const float *a = x[q] + at;
+        const float *a = numbers(x[q] + at);
         UNROLL for (int i = 0; i < 16; i++) { add_product(&sums[q], all(a[i]), column[i]); }
       }
     }
@@ -94,7 +117,13 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
           __builtin_prefetch(values + line, 0, 2);
         }
       }
-      add_square(dtype, squares, queries, x, rows + lrt_bytes(dtype, s * W * (int64_t)dim), c, dim, sums[s]);
+      const char *square = rows + lrt_bytes(dtype, s * W * (int64_t)dim);
+#if W == 16
+      if (dtype == LRT_DTYPE_F32) {
+        ask_beside(square + lrt_bytes(dtype, c), lrt_bytes(dtype, dim));
+      }
+#endif
+      add_square(dtype, squares, queries, x, square, c, dim, sums[s]);
     }
   }
   UNROLL for (int s = 0; s < squares; s++) {

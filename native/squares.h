@@ -5,11 +5,20 @@
 #include "vectors.h"
 
 #if W == 16
+/* A row that the next three are counted from: there are no registers for 16 rows' addresses, which the compiler would keep. */
+INLINE const void *counted_from(const void *row) {
+  __asm__("" : "+r"(row));
+  return row;
+}
+
 /* The transpose of W rows' first W elements; rows are dim apart. */
 INLINE void transpose_square(const float *rows, int64_t dim, vec columns[W]) {
   __m512 a[16];
   __m512 b[16];
-  UNROLL for (int i = 0; i < 16; i++) { a[i] = _mm512_loadu_ps(rows + i * dim); }
+  UNROLL for (int i = 0; i < 16; i += 4) {
+    const float *four = counted_from(rows + i * dim);
+    UNROLL for (int j = 0; j < 4; j++) { a[i + j] = _mm512_loadu_ps(four + j * dim); }
+  }
   UNROLL for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
@@ -36,10 +45,13 @@ INLINE void transpose_square(const float *rows, int64_t dim, vec columns[W]) {
 INLINE void transpose_fours(const char *rows, int64_t step, ivec fours[8]) {
   __m512i a[8];
   __m512i b[8];
-  UNROLL for (int i = 0; i < 8; i++) { /* rows 0 … 3 beside 4 … 7, 8 … 11 beside 12 … 15 */
-    const char *row = rows + (i + i / 4 * 4) * step;
-    __m512i first = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)row));
-    a[i] = _mm512_inserti64x4(first, _mm256_loadu_si256((const __m256i *)(row + 4 * step)), 1);
+  UNROLL for (int i = 0; i < 8; i += 4) { /* rows 0 … 3 beside 4 … 7, 8 … 11 beside 12 … 15 */
+    const char *four = counted_from(rows + i * 2 * step);
+    const char *beside = counted_from(four + 4 * step);
+    UNROLL for (int j = 0; j < 4; j++) {
+      __m512i first = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(four + j * step)));
+      a[i + j] = _mm512_inserti64x4(first, _mm256_loadu_si256((const __m256i *)(beside + j * step)), 1);
+    }
   }
   UNROLL for (int i = 0; i < 8; i += 2) {
     b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
