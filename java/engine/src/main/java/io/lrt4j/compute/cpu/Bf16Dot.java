@@ -16,9 +16,18 @@ final class Bf16Dot extends HalfDot {
     return top.reinterpretAsFloats();
   }
 
-  /** See {@link F32Dot#dot1x4}. */
-  void dot1x4(
-      float[] x, int xAt, MemorySegment w, long wAt, long wStride, int body, float[] lanes) {
+  /**
+   * See {@link F32Dot#dot1x4}.
+   *
+   * @param at where the first weight's row is, by {@link ByAddress#of}, and all four have been
+   *     checked to be
+   */
+  void dot1x4(float[] x, int xAt, MemorySegment w, long at, long wStride, int body, float[] lanes) {
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
+    long at1 = ByAddress.plus(at, wStride);
+    long at2 = ByAddress.plus(at, 2 * wStride);
+    long at3 = ByAddress.plus(at, 3 * wStride);
     FloatVector s0 = FloatVector.zero(F);
     FloatVector s1 = FloatVector.zero(F);
     FloatVector s2 = FloatVector.zero(F);
@@ -26,10 +35,10 @@ final class Bf16Dot extends HalfDot {
     for (int k = 0; k < body; k += 2 * N) {
       FloatVector a = load(x, xAt + k);
       FloatVector b = load(x, xAt + k + N);
-      IntVector p0 = pairs(w, wAt + k * 2L);
-      IntVector p1 = pairs(w, wAt + wStride + k * 2L);
-      IntVector p2 = pairs(w, wAt + 2 * wStride + k * 2L);
-      IntVector p3 = pairs(w, wAt + 3 * wStride + k * 2L);
+      IntVector p0 = pairs(ws, at0 + k * 2L);
+      IntVector p1 = pairs(ws, at1 + k * 2L);
+      IntVector p2 = pairs(ws, at2 + k * 2L);
+      IntVector p3 = pairs(ws, at3 + k * 2L);
       s0 = b.fma(odd(p0), a.fma(even(p0), s0));
       s1 = b.fma(odd(p1), a.fma(even(p1), s1));
       s2 = b.fma(odd(p2), a.fma(even(p2), s2));

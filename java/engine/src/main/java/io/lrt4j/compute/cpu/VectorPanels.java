@@ -97,16 +97,6 @@ final class VectorPanels implements AutoCloseable {
     return Math.max(1, (wanted + OUTPUTS - 1) / OUTPUTS) * OUTPUTS;
   }
 
-  /**
-   * Which outputs task {@code task} of a weight is about: of one row, workers that take turns go
-   * through a run of memory each, as one that jumps is slower for a while.
-   */
-  int position(int task, int tasks) {
-    int run = tasks / rooms.length;
-    boolean left = task >= run * rooms.length;
-    return rows > 1 || left ? task : task % rooms.length * run + task / rooms.length;
-  }
-
   /** The products of all rows with some outputs of a weight. */
   float[] product(CpuTensor weight, int from, int to, int worker) {
     int first = from / Weight.PANEL;

@@ -50,6 +50,7 @@ final class VectorProjection implements AutoCloseable {
   private CpuLinear projection = EMPTY;
   private CpuTensor y = VectorBackend.NONE;
   private boolean add;
+  private boolean once; // whether each weight is wanted once, by all rows together
   private int block;
   private MemorySegment panel = MemorySegment.NULL; // of all workers
   private long panelBytes; // of one worker
@@ -144,7 +145,8 @@ final class VectorProjection implements AutoCloseable {
   private void product() {
     int out = projection.out();
     int unit = narrow ? NARROW_BLOCK : TILE;
-    if (rows == 1 || (rows <= TILE && !widens)) { // each weight is wanted once
+    once = rows == 1 || (rows <= TILE && !widens);
+    if (once) {
       int wanted = out / (workers.size() * TASKS_PER_THREAD);
       int least = narrow ? NARROW_BLOCK : LEAST_BLOCK;
       block = Math.max(least, (wanted + unit - 1) / unit * unit);
@@ -174,6 +176,18 @@ final class VectorProjection implements AutoCloseable {
   /** How many outputs of a weight make a task. */
   private int outputs(CpuTensor weight) {
     return weight.panels() ? rounded.outputs(weight.rows()) : block;
+  }
+
+  /**
+   * Which outputs task {@code task} of a weight is about. Where each weight is wanted once, workers
+   * that take turns go through a run of memory each, as one that jumps is slower for a while.
+   */
+  private int position(CpuTensor weight, int task, int tasks) {
+    boolean jumps = weight.panels() ? rows > 1 : !once;
+    int size = workers.size();
+    int run = tasks / size;
+    boolean left = task >= run * size;
+    return jumps || left ? task : task % size * run + task / size;
   }
 
   private void prepareRow(int row, int worker) {
@@ -249,8 +263,7 @@ final class VectorProjection implements AutoCloseable {
     }
     CpuTensor weight = part.weight();
     CpuTensor bias = part.bias();
-    int position = weight.panels() ? rounded.position(task, blocks(part)) : task;
-    int from = position * outputs(weight);
+    int from = position(weight, task, blocks(part)) * outputs(weight);
     int to = Math.min(from + outputs(weight), weight.rows());
     if (weight.panels()) {
       float[] products = rounded.product(weight, from, to, worker);
@@ -369,8 +382,9 @@ final class VectorProjection implements AutoCloseable {
   /**
    * One row: the weights stream by. The four of a step come from the four quarters of the block, so
    * that memory is read in four long runs; neighbours would be four short ones, which the
-   * processor's prefetching serves a third slower. Of f16 weights two are taken at a time: four,
-   * which take more steps to widen, are more than the compiler sees through.
+   * processor's prefetching serves a third slower. Weights on the Java heap, which have no address,
+   * go one by one, with the same result. Of f16 weights two are taken at a time: four, which take
+   * more steps to widen, are more than the compiler sees through.
    */
   private void stream(
       DotKernel kernel,
@@ -385,17 +399,25 @@ final class VectorProjection implements AutoCloseable {
     int x = inputAt(kernel, row);
     float[] tile = lanes[worker];
     float[] sum = sums[worker];
-    int quarter = (to - from) / TILE;
+    MemorySegment w = weight.data();
+    int quarter = w.isNative() ? (to - from) / TILE : 0;
     int four = TILE * quarter;
+    long begin = 0; // of bf16 weights
+    if (quarter > 0 && kernel instanceof Bf16Dot) {
+      begin = ByAddress.of(w, weight.row(from), four * weight.stride());
+    }
     for (int i = 0; i < quarter; i++) {
       long at = weight.row(from + i);
       long stride = quarter * weight.stride();
       switch (kernel) {
-        case F32Dot f32 -> f32.dot1x4(input, x, weight.data(), at, stride, body, tile);
-        case Bf16Dot bf16 -> bf16.dot1x4(input, x, weight.data(), at, stride, body, tile);
+        case F32Dot f32 -> f32.dot1x4(input, x, w, at, stride, body, tile);
+        case Bf16Dot bf16 -> {
+          long address = ByAddress.plus(begin, i * weight.stride());
+          bf16.dot1x4(input, x, w, address, stride, body, tile);
+        }
         case F16Dot f16 -> {
           for (int j = 0; j < TILE; j += 2) {
-            f16.dot1x2(input, x, weight.data(), at + j * stride, stride, body, tile, j * N);
+            f16.dot1x2(input, x, w, at + j * stride, stride, body, tile, j * N);
           }
         }
       }
