@@ -1,8 +1,11 @@
 package io.lrt4j.bench;
 
 import io.lrt4j.BackendException;
+import io.lrt4j.LoadListener;
 import io.lrt4j.Quantization;
+import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.CacheMemory;
@@ -26,7 +29,8 @@ final class BaseModel implements AutoCloseable {
   private final long bytesPerToken;
 
   BaseModel(Path directory, Setting setting, int threads) {
-    checkpoint = Checkpoint.open(directory);
+    // Read, as an engine does: how a mapping is spread over memory is chance.
+    checkpoint = Checkpoint.open(ModelFiles.of(directory), Access.READ, LoadListener.NONE);
     quantization = setting.quantization();
     backend = Backends.open(setting.backend(), threads);
     boolean rounded = checkpoint.rounded(quantization);
@@ -41,7 +45,8 @@ final class BaseModel implements AutoCloseable {
       checkpoint.close();
       throw e;
     }
-    Weights weights = Weights.of(checkpoint.config(), "model.", checkpoint.on(memory));
+    Weights weights =
+        checkpoint.handOver(memory, source -> Weights.of(checkpoint.config(), "model.", source));
     bytesPerToken = bytesPerToken(weights);
     transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
   }

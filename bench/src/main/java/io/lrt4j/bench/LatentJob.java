@@ -1,6 +1,9 @@
 package io.lrt4j.bench;
 
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.LoadListener;
+import io.lrt4j.checkpoint.Access;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.Memory;
@@ -35,11 +38,15 @@ final class LatentJob implements AutoCloseable {
 
   LatentJob(BaseModel model, Path networkDirectory) {
     this.model = model;
-    checkpoint = NetworkCheckpoint.open(networkDirectory);
+    checkpoint =
+        NetworkCheckpoint.open(ModelFiles.of(networkDirectory), Access.READ, LoadListener.NONE);
     memory = model.newMemory();
     network =
-        new ReasoningNetwork(
-            checkpoint.config(), checkpoint.on(memory), model.backend(), model.cacheMemory());
+        checkpoint.handOver(
+            memory,
+            source ->
+                new ReasoningNetwork(
+                    checkpoint.config(), source, model.backend(), model.cacheMemory()));
     pass = network.newPass();
     generator = new Generator(model.transformer(), WIDTH);
     cache = model.transformer().newCache();
