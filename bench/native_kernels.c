@@ -139,9 +139,10 @@ static double attend(lrt_context *c, int dtype, int positions, float *x, float *
 static int64_t pack(lrt_context *c, int dtype, const char *raw, void **packed) {
   if (dtype == LRT_DTYPE_FOLDED || dtype == LRT_DTYPE_FOLDED_ROUNDED) {
     int64_t whole = lrt_folded_bytes(OUT, IN);
-    int64_t bytes = whole + 8 * lrt_fold(c, OUT, IN, raw, NULL, NULL);
+    int64_t lists[OUT / LRT_FOLDED];
+    int64_t bytes = whole + 8 * lrt_fold(c, OUT, IN, raw, NULL, NULL, lists, 0);
     *packed = memory(bytes);
-    lrt_fold(c, OUT, IN, raw, *packed, (char *)*packed + whole);
+    lrt_fold(c, OUT, IN, raw, *packed, (char *)*packed + whole, lists, 0);
     return bytes;
   }
   int64_t bytes = lrt_packed_bytes(dtype, OUT, IN);

@@ -31,8 +31,6 @@ typedef struct {
 #define NO_STEP 65535
 #define STEP_BYTES (3 * LINE) /* both halves' codes, then the lower bytes of either half */
 
-static int64_t folded_bytes(int in) { return (int64_t)sizeof(folded_group) + (int64_t)((in + 1) / 2) * STEP_BYTES; }
-
 /* Puts the others of a step in their places; returns the rest of their list. */
 INLINE const folded_other *put_others(const folded_other *other, int step, __m512i pairs[FOLDED_PANELS]) {
   do {
@@ -87,7 +85,7 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
   const float *from = x->plain + row * stride;
   FIND_EVERY_THIRD(float, threes, from)
 #endif
-  const int64_t size = folded_bytes(in);
+  const int64_t size = lrt_group_bytes(in);
   const char *group = (const char *)part->weight + panel / FOLDED_PANELS * size;
   const folded_group *head = (const folded_group *)group;
   const folded_other *other = (const folded_other *)(group + head->list);

@@ -32,6 +32,9 @@ static inline int64_t lrt_bytes(int dtype, int64_t n) {
   return dtype == LRT_DTYPE_Q8 ? n / LRT_BLOCK * LRT_Q8_BYTES : n * (dtype == LRT_DTYPE_F16 ? 2 : 4);
 }
 
+/* Bytes of a folded group: its head, then for every pair of inputs a line of codes and two of lower bytes. */
+static inline int64_t lrt_group_bytes(int in) { return ((int64_t)(in + 1) / 2 * 3 + 1) * 64; }
+
 /* Elements of a row are padded with zeros to a multiple of this. */
 #define ROW_MULTIPLE 32
 

@@ -2,7 +2,6 @@
 #include "lrt4j.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -208,8 +207,7 @@ void lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void
 int lrt_folds(const lrt_context *c) { return c->kernels.fold != NULL; }
 
 int64_t lrt_folded_bytes(int out, int in) {
-  int64_t steps = up(in, 2) / 2;
-  return steps > MOST_STEPS ? 0 : up(out, LRT_FOLDED) / LRT_FOLDED * (steps * 3 + 1) * 64;
+  return up(in, 2) / 2 > MOST_STEPS ? 0 : up(out, LRT_FOLDED) / LRT_FOLDED * lrt_group_bytes(in);
 }
 
 typedef struct {
@@ -217,24 +215,30 @@ typedef struct {
   int out, in;
   const void *from;
   char *to, *list;
-  int64_t group_bytes;
-  _Atomic int64_t listed;
+  int64_t *lists;
 } folding;
 
 static void fold_group(void *arguments, int task, int worker) {
   (void)worker;
-  folding *f = arguments;
-  int64_t here = f->kernels->fold(f->out, f->in, f->from, task, NULL, NULL);
-  int64_t at = atomic_fetch_add(&f->listed, here);
+  const folding *f = arguments;
   if (f->to) {
-    f->kernels->fold(f->out, f->in, f->from, task, f->to + task * f->group_bytes, f->list + at * LISTED_BYTES);
+    f->kernels->fold(f->out, f->in, f->from, task, f->to + task * lrt_group_bytes(f->in),
+                     f->list + f->lists[task] * LISTED_BYTES);
+  } else {
+    f->lists[task] = f->kernels->fold(f->out, f->in, f->from, task, NULL, NULL);
   }
 }
 
-int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, void *list) {
-  folding f = {&c->kernels, out, in, from, to, list, lrt_folded_bytes(LRT_FOLDED, in), 0};
-  pool_run(c->pool, fold_group, &f, (out + LRT_FOLDED - 1) / LRT_FOLDED);
-  return f.listed;
+int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, void *list, int64_t *lists, int64_t before) {
+  folding f = {&c->kernels, out, in, from, to, list, lists};
+  int groups = (out + LRT_FOLDED - 1) / LRT_FOLDED;
+  pool_run(c->pool, fold_group, &f, groups);
+  for (int group = 0; !to && group < groups; group++) {
+    int64_t here = lists[group];
+    lists[group] = before;
+    before += here;
+  }
+  return before;
 }
 
 /* --- projections ----------------------------------------------------------------------------- */
@@ -491,7 +495,7 @@ int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4,
     case LRT_FOLDED_BYTES:
       return lrt_folded_bytes((int)n0, (int)n1);
     case LRT_FOLD:
-      return lrt_fold(p0, (int)n0, (int)n1, p1, p2, p3);
+      return lrt_fold(p0, (int)n0, (int)n1, p1, p2, p3, p4, n2);
     default:
       return 0;
   }

@@ -110,11 +110,13 @@ LRT_EXPORT int lrt_folds(const lrt_context *c);
 /* Bytes of a folded weight, without its list; 0 if there are too many inputs for one. */
 LRT_EXPORT int64_t lrt_folded_bytes(int out, int in);
 /*
- * Folds a bf16 weight [out, in] into `to`, and into `list` what does not fit (8 bytes each), which stays where it is, seen
- * from there. Returns how many those are; without `to` it does nothing else. Of a weight in pieces of
- * whole LRT_FOLDED outputs each has a list of its own.
+ * Folds a bf16 weight [out, in], or a piece of one of whole LRT_FOLDED outputs, into `to`, and what does not fit (8 bytes each)
+ * into `list`, which is the whole weight's and stays where it is, seen from there. Without `to`, which comes
+ * first, it leaves in `lists` where in that the list of each LRT_FOLDED outputs begins, the first behind
+ * `before`, and returns where the last one ends; folding goes by them.
  */
-LRT_EXPORT int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, void *list);
+LRT_EXPORT int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, void *list, int64_t *lists,
+                            int64_t before);
 
 /*
  * y = f(x) W^T + b, or y += that; the parts' outputs side by side. f is a norm (norm not null), or

@@ -220,10 +220,20 @@ static void check_folded(int in, int out, int wild) {
   float *bias = numbers(out);
   void *packed = room(lrt_packed_bytes(LRT_DTYPE_BF16, out, in));
   lrt_pack(crews[1], LRT_DTYPE_BF16, LRT_DTYPE_BF16, out, in, rows, packed);
-  int64_t listed = lrt_fold(crews[0], out, in, rows, NULL, NULL);
+  int64_t *lists = room(8 * ((out + LRT_FOLDED - 1) / LRT_FOLDED));
+  int64_t listed = lrt_fold(crews[1], out, in, rows, NULL, NULL, lists, 0);
   int64_t whole = lrt_folded_bytes(out, in);
   char *folded = room(whole + 8 * listed);
-  check(listed == lrt_fold(crews[1], out, in, rows, folded, folded + whole), "folded, %d to %d: lists differ", in, out);
+  check(listed == lrt_fold(crews[0], out, in, rows, NULL, NULL, lists, 0), "folded, %d to %d: counts differ", in, out);
+  lrt_fold(crews[1], out, in, rows, folded, folded + whole, lists, 0);
+  int group = 0;
+  for (int64_t i = 0; i < listed; i++) { /* each list ends where it was found to, and nowhere else */
+    uint16_t step;
+    memcpy(&step, folded + whole + 8 * i, sizeof step);
+    int last = (group + 1) * LRT_FOLDED >= out ? i == listed - 1 : i == lists[group + 1] - 1;
+    check(last == (step == 65535), "folded, %d to %d: lists differ", in, out);
+    group += last;
+  }
   check(wild || in < 64 || listed < (int64_t)out * in / 40 + out, "folded, %d to %d: %d listed", in, out, (int)listed);
   for (int rounded = 0; rounded < 2; rounded++) {
     int types[2] = {rounded ? LRT_DTYPE_BF16_ROUNDED : LRT_DTYPE_BF16, rounded ? LRT_DTYPE_FOLDED_ROUNDED : LRT_DTYPE_FOLDED};

@@ -133,16 +133,25 @@ public final class NativeBackend extends CpuBackend {
   }
 
   /**
-   * Folds a bf16 weight [out, in], of whole groups of {@link FoldedRows#GROUP} outputs but for the
-   * last ones, and lists what does not fit.
+   * Folds a bf16 weight [out, in], or a piece of one of whole groups of {@link FoldedRows#GROUP}
+   * outputs, and lists what does not fit: see lrt4j.h.
    *
-   * @param to NULL just to count
-   * @return how many are listed
+   * @param to NULL to find the lists' places, which comes first
+   * @param lists a long for each group
+   * @param before how many earlier pieces list
+   * @return how many they and this one list, if it finds places
    */
-  long fold(int out, int in, MemorySegment from, MemorySegment to, MemorySegment list) {
+  long fold(
+      int out,
+      int in,
+      MemorySegment from,
+      MemorySegment to,
+      MemorySegment list,
+      MemorySegment lists,
+      long before) {
     begin();
     try {
-      return NativeCalls.fold(context, out, in, from, to, list);
+      return NativeCalls.fold(context, out, in, from, to, list, lists, before);
     } finally {
       turn.unlock();
     }

@@ -140,8 +140,10 @@ final class NativeCalls {
       int in,
       MemorySegment from,
       MemorySegment to,
-      MemorySegment list) {
-    return call(FOLD, context, from, to, list, NONE, NONE, out, in, 0, 0, 0, 0);
+      MemorySegment list,
+      MemorySegment lists,
+      long before) {
+    return call(FOLD, context, from, to, list, lists, NONE, out, in, before, 0, 0, 0);
   }
 
   static boolean project(

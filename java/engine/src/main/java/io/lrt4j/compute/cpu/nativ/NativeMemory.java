@@ -12,11 +12,11 @@ import io.lrt4j.compute.cpu.CpuMemory;
 import io.lrt4j.compute.cpu.CpuTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -131,11 +131,16 @@ final class NativeMemory implements Memory {
 
   /** Some rows of a weight, from one on. */
   private interface Piece {
-    void pack(int row, int rows, MemorySegment from);
+    /** Given what the piece before returned, 0 first. */
+    long pack(int row, int rows, MemorySegment from, long before);
   }
 
-  /** Goes through a weight; of a mapping never more is held than is being packed. */
-  private static void pieces(Weight w, Piece piece) {
+  /**
+   * Goes through a weight; of a mapping never more is held than is being packed. Returns what the
+   * last piece did.
+   */
+  private static long pieces(Weight w, Piece piece) {
+    long before = 0;
     int some = w.rows();
     if (w.data().isMapped()) {
       long group = w.dtype().bytes((long) FoldedRows.GROUP * w.cols()); // two panels
@@ -145,11 +150,12 @@ final class NativeMemory implements Memory {
       int rows = Math.min(some, w.rows() - row);
       long size = w.dtype().bytes((long) rows * w.cols());
       MemorySegment from = w.data().asSlice(w.dtype().bytes((long) row * w.cols()), size);
-      piece.pack(row, rows, from);
+      before = piece.pack(row, rows, from, before);
       if (from.isMapped()) {
         from.unload();
       }
     }
+    return before;
   }
 
   private MemorySegment pack(Weight w, DType type) {
@@ -160,9 +166,10 @@ final class NativeMemory implements Memory {
     packedBytes += bytes;
     pieces(
         w,
-        (row, rows, from) -> {
+        (row, rows, from, before) -> {
           MemorySegment to = packed.asSlice(NativeCalls.packedBytes(dtype, row, in));
           backend.pack(number(w.dtype()), dtype, rows, in, from, to);
+          return before;
         });
     return packed;
   }
@@ -174,27 +181,34 @@ final class NativeMemory implements Memory {
     if (whole == 0 || whole >= NativeCalls.packedBytes(number(DType.BF16), w.rows(), in)) {
       return null;
     }
-    AtomicLong listed = new AtomicLong();
-    pieces(
-        w,
-        (_, rows, from) ->
-            listed.addAndGet(backend.fold(rows, in, from, MemorySegment.NULL, MemorySegment.NULL)));
-    long groups = Math.ceilDiv(w.rows(), FoldedRows.GROUP);
-    if ((listed.get() - groups) * MOST_LISTED > (long) w.rows() * in) {
-      return null;
+    int groups = Math.ceilDiv(w.rows(), FoldedRows.GROUP);
+    try (Arena counting = Arena.ofConfined()) {
+      MemorySegment lists = counting.allocate(ValueLayout.JAVA_LONG, groups);
+      MemorySegment none = MemorySegment.NULL;
+      long listed =
+          pieces(
+              w,
+              (row, rows, from, before) ->
+                  backend.fold(rows, in, from, none, none, ofGroups(lists, row), before));
+      if ((listed - groups) * MOST_LISTED > (long) w.rows() * in) {
+        return null;
+      }
+      long bytes = whole + listed * LISTED_BYTES;
+      MemorySegment folded = room(bytes);
+      packedBytes += bytes;
+      MemorySegment list = folded.asSlice(whole);
+      pieces(
+          w,
+          (row, rows, from, _) -> {
+            MemorySegment to = folded.asSlice(NativeCalls.foldedBytes(row, in));
+            return backend.fold(rows, in, from, to, list, ofGroups(lists, row), 0);
+          });
+      return folded;
     }
-    long bytes = whole + listed.get() * LISTED_BYTES;
-    MemorySegment folded = room(bytes);
-    packedBytes += bytes;
-    AtomicLong list = new AtomicLong(whole);
-    pieces(
-        w,
-        (row, rows, from) -> {
-          MemorySegment to = folded.asSlice(NativeCalls.foldedBytes(row, in));
-          long n = backend.fold(rows, in, from, to, folded.asSlice(list.get()));
-          list.addAndGet(n * LISTED_BYTES);
-        });
-    return folded;
+  }
+
+  private static MemorySegment ofGroups(MemorySegment lists, int row) {
+    return lists.asSlice((long) row / FoldedRows.GROUP * Long.BYTES);
   }
 
   /** Side by side, as they are read: a slab takes no memory until it is written. */
