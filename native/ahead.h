@@ -1,5 +1,5 @@
 /*
- * Products wait for memory. Few rows read a weight in one run, and ask for what comes BYTES_AHEAD. With more rows
+ * Products wait for memory. Few rows read a weight in one run or in some at once, and ask for what comes BYTES_AHEAD or RUN_AHEAD. With more rows
  * the next panels are asked for while these are multiplied, by each tile of rows its share, so that memory
  * is read all the time and evenly. Asking touches nothing, so there need not be any.
  */
@@ -19,6 +19,18 @@
 /* Into the second cache: of the first, so many lines on their way take the place of what is read now. */
 INLINE void ask_for(const int lines, const void *from) {
   UNROLL for (int i = 0; i < lines; i++) { __builtin_prefetch((const char *)from + i * LINE, 0, 2); }
+}
+
+/* Of several runs that are read at once, less is on its way in each, and the first cache has room. */
+#define RUN_AHEAD 1536
+
+/* In each of some runs that are `apart`. */
+INLINE void ask_for_runs(const int runs, const int lines, const void *from, int64_t apart) {
+  UNROLL for (int run = 0; run < runs; run++) {
+    UNROLL for (int i = 0; i < lines; i++) {
+      __builtin_prefetch((const char *)from + run * apart + RUN_AHEAD + i * LINE);
+    }
+  }
 }
 
 /*

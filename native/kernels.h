@@ -35,6 +35,9 @@ static inline int64_t lrt_bytes(int dtype, int64_t n) {
 /* Bytes of a folded group: its head, then for every pair of inputs a line of codes and two of lower bytes. */
 static inline int64_t lrt_group_bytes(int in) { return ((int64_t)(in + 1) / 2 * 3 + 1) * 64; }
 
+/* Panels that one row takes at once of q8 and q4 weights, where there are registers: four runs of memory. */
+#define LRT_RUNS 8
+
 /* Elements of a row are padded with zeros to a multiple of this. */
 #define ROW_MULTIPLE 32
 

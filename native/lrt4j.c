@@ -20,6 +20,7 @@
 
 #define LARGE_PAGE (INT64_C(2) << 20)
 #define TASK_PANELS 4 /* of a product: two that lie side by side, and the next two; all of a folded group */
+#define TASKS_EACH 4 /* that a worker has, where tasks are larger */
 #define LISTED_BYTES 8
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -251,6 +252,7 @@ typedef struct {
   float eps;
   int gated;
   const lrt_part *parts;
+  int workers;
   lrt_input input;
   float *y;
   int64_t y_stride;
@@ -267,8 +269,17 @@ static void prepare_row(void *arguments, int task, int worker) {
   }
 }
 
-static int tasks_of(const lrt_part *part) {
-  return (panels_of(part->out) + TASK_PANELS - 1) / TASK_PANELS;
+static int is_quantized(int dtype) { return dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4; }
+
+/* Panels of a task: one row of q8 or q4 takes more at once, while there are tasks enough for all. */
+static int task_panels(const projection *p, const lrt_part *part) {
+  int more = p->rows == 1 && is_quantized(part->dtype) && panels_of(part->out) >= LRT_RUNS * TASKS_EACH * p->workers;
+  return more ? LRT_RUNS : TASK_PANELS;
+}
+
+static int tasks_of(const projection *p, const lrt_part *part) {
+  int panels = task_panels(p, part);
+  return (panels_of(part->out) + panels - 1) / panels;
 }
 
 static void product_task(void *arguments, int task, int worker) {
@@ -276,13 +287,13 @@ static void product_task(void *arguments, int task, int worker) {
   projection *p = arguments;
   const lrt_part *part = p->parts;
   float *y = p->y;
-  while (task >= tasks_of(part)) {
-    task -= tasks_of(part);
+  while (task >= tasks_of(p, part)) {
+    task -= tasks_of(p, part);
     y += part->out;
     part++;
   }
-  int panel = task * TASK_PANELS;
-  int panels = smaller(TASK_PANELS, panels_of(part->out) - panel);
+  int panel = task * task_panels(p, part);
+  int panels = smaller(task_panels(p, part), panels_of(part->out) - panel);
   p->kernels->product[part->dtype](&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride,
                                    p->add);
 }
@@ -295,15 +306,15 @@ static int is_bf16(int dtype) {
 
 int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
                 int gated, const lrt_part *parts, int count, float *y, int add) {
+  projection p = {&c->kernels, x, rows, in, norm, eps, gated, parts, pool_size(c->pool), .y = y, .add = add};
   int split = 0;
   int quantized = 0;
   int tasks = 0;
-  int64_t out = 0;
   for (int i = 0; i < count; i++) {
     split |= c->kernels.splits && is_bf16(parts[i].dtype);
-    quantized |= parts[i].dtype == LRT_DTYPE_Q8 || parts[i].dtype == LRT_DTYPE_Q4;
-    tasks += tasks_of(&parts[i]);
-    out += parts[i].out;
+    quantized |= is_quantized(parts[i].dtype);
+    tasks += tasks_of(&p, &parts[i]);
+    p.y_stride += parts[i].out;
   }
   int stride = (int)up(in, ROW_MULTIPLE);
   if (rows > 1 && stride % 512 == 0) {
@@ -317,9 +328,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   if (!room) {
     return 1;
   }
-  projection p = {&c->kernels, x, rows, in, norm, eps, gated, parts,
-                  {.plain = (float *)room, .stride = stride},
-                  y, out, add};
+  p.input = (lrt_input){.plain = (float *)room, .stride = stride};
   if (split) {
     p.input.split = (uint16_t *)(room + bytes);
   }
@@ -329,7 +338,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
     p.input.begin = (int32_t *)(p.input.scales + blocks);
   }
   run(c, prepare_row, &p, rows, (int64_t)rows * in * ROW_WORK);
-  run(c, product_task, &p, tasks, (int64_t)rows * in * out);
+  run(c, product_task, &p, tasks, (int64_t)rows * in * p.y_stride);
   return 0;
 }
 

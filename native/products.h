@@ -196,14 +196,16 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
 #endif
 
 /*
- * Weights of 8 or 4 bits, unsigned, against bytes: whole sums of a block, then scaled. Two plain panels side by side are
- * one of those, so that few rows read a weight in one run, and ask for what comes BYTES_AHEAD. Each tile of many rows
- * asks for its share of the next panel's lines.
+ * Weights of 8 or 4 bits, unsigned, against bytes: whole sums of a block, then scaled. Two panels lie side by side, so that
+ * few rows read a weight in one run, or several pairs of panels in as many runs, and ask for what comes. Each tile of
+ * many rows asks for its share of the next panel's lines.
  */
 INLINE void tile_blocks(const int bits, const int rows, const int panels, const lrt_input *x, int row,
                         int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      int tile, int tiles) {
   const int vectors = panels * PARTS;
+  const int runs = panels > WIDE_PANELS ? panels / WIDE_PANELS : 1;
+  const int side = vectors / runs; /* vectors of a run, side by side */
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
   const int block_step = (bytes + 2) * LRT_WIDE;
   int blocks = in / LRT_BLOCK;
@@ -232,8 +234,12 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
     UNROLL_BYTES for (int k = 0; k < bytes / 4; k++) {
       const uint8_t *from = w + k * 4 * LRT_WIDE + lane * 4;
       ivec weight[SUM_VECTORS];
-      UNROLL for (int v = 0; v < vectors; v++) { memcpy(&weight[v], from + v * 4 * W, sizeof(ivec)); }
-      if (few) {
+      UNROLL for (int v = 0; v < vectors; v++) {
+        memcpy(&weight[v], from + v / side * size + v % side * 4 * W, sizeof(ivec));
+      }
+      if (runs > 1) {
+        ask_for_runs(runs, WIDE_PANELS, from, size);
+      } else if (few) {
         ask_for(panels, from + BYTES_AHEAD);
       } else {
         ask_for_coming(panels, k, &c);
@@ -259,13 +265,17 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       multiply_bytes(bits, rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
     }
     const uint8_t *scales = w + bytes * LRT_WIDE + lane * 2;
-    if (few) {
+    if (runs > 1) {
+      ask_for_runs(runs, 1, scales, size);
+    } else if (few) {
       ask_for(1, scales + BYTES_AHEAD);
     } else {
       ask_for_coming(1, 0, &c);
     }
     vec w_scale[SUM_VECTORS];
-    UNROLL for (int v = 0; v < vectors; v++) { w_scale[v] = halves((const uint16_t *)scales + v * W); }
+    UNROLL for (int v = 0; v < vectors; v++) {
+      w_scale[v] = halves((const uint16_t *)(scales + v / side * size) + v % side * W);
+    }
     UNROLL for (int r = 0; r < rows; r++) {
       vec s = all(scale[(int64_t)r * row_blocks + block]);
       int32_t first = begin[(int64_t)r * row_blocks + block];
@@ -297,7 +307,8 @@ INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int ro
          row / height, tiles);                                                      \
     break;
 
-#define CASES_2(NAME, P) ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P)
+#define CASES_1(NAME, P) ROWS_CASE(NAME, 1, P)
+#define CASES_2(NAME, P) CASES_1(NAME, P) ROWS_CASE(NAME, 2, P)
 #define CASES_4(NAME, P) CASES_2(NAME, P) ROWS_CASE(NAME, 3, P) ROWS_CASE(NAME, 4, P)
 #define CASES_6(NAME, P) CASES_4(NAME, P) ROWS_CASE(NAME, 5, P) ROWS_CASE(NAME, 6, P)
 #define CASES_12(NAME, P)                                                  \
@@ -363,9 +374,25 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
   return from;
 }
 
-/* The function product_TYPE, of at most FEW rows as of few, and else by such tiles. */
-#define PRODUCT(TYPE, FEW, TILES) PRODUCT_BY(TYPE, FEW, TILES)
-#define PRODUCT_BY(TYPE, FEW, CASES, HEIGHT)                                                          \
+/* Of blocks, where there are registers for it, one row takes LRT_RUNS panels at once, two rows half of them. */
+#if W == 16
+#define BLOCKS_IN_RUNS(NAME) PANELS(NAME, 4, CASES_2, 2) PANELS(NAME, 8, CASES_1, 1)
+#define IN_RUNS(NAME)                                                                                 \
+      for (; rows == 1 && p + 8 <= panel + panels; p += 8) {                                          \
+        NAME##_8(&from, some, in, part, p, to, y_stride, add);                                        \
+      }                                                                                               \
+      for (; rows <= 2 && p + 4 <= panel + panels; p += 4) {                                          \
+        NAME##_4(&from, some, in, part, p, to, y_stride, add);                                        \
+      }
+#else
+#define BLOCKS_IN_RUNS(NAME)
+#define IN_RUNS(NAME)
+#endif
+#define AS_THEY_COME(NAME)
+
+/* The function product_TYPE, of at most FEW rows as of few, and else by such tiles; RUNS takes the first panels, if any. */
+#define PRODUCT(TYPE, FEW, TILES, RUNS) PRODUCT_BY(TYPE, FEW, TILES, RUNS)
+#define PRODUCT_BY(TYPE, FEW, CASES, HEIGHT, RUNS)                                                    \
   SIZES(tile_##TYPE, CASES, HEIGHT)                                                                   \
   static void product_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel,   \
                              int panels, float *y, int64_t y_stride, int add) {                       \
@@ -375,6 +402,7 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
       lrt_input from = rows_from(x, row);                                                             \
       float *to = y + row * y_stride;                                                                 \
       int p = panel;                                                                                  \
+      RUNS(tile_##TYPE)                                                                               \
       for (; two && p + 2 <= panel + panels; p += 2) {                                                \
         two(&from, some, in, part, p, to, y_stride, add);                                             \
       }                                                                                               \
@@ -385,18 +413,20 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
   }
 
 #if LEVEL <= 2
-PRODUCT(f32, FEW_ROWS, PLAIN)
-PRODUCT(f16, FEW_ROWS, PLAIN)
+PRODUCT(f32, FEW_ROWS, PLAIN, AS_THEY_COME)
+PRODUCT(f16, FEW_ROWS, PLAIN, AS_THEY_COME)
 #endif
 #if LEVEL != 3 && LEVEL != 5
-PRODUCT(bf16, FEW_ROWS, PLAIN)
+PRODUCT(bf16, FEW_ROWS, PLAIN, AS_THEY_COME)
 #endif
 #if LEVEL != 2 && LEVEL != 4 /* level 1 has instructions for bytes that level 2 adds nothing to */
-PRODUCT(q8, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS)
-PRODUCT(q4, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS)
+BLOCKS_IN_RUNS(tile_q8)
+PRODUCT(q8, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS, IN_RUNS)
+BLOCKS_IN_RUNS(tile_q4)
+PRODUCT(q4, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS, IN_RUNS)
 #endif
 #if LEVEL == 4
-PRODUCT(rounded, FEW_ROWS, PLAIN)
+PRODUCT(rounded, FEW_ROWS, PLAIN, AS_THEY_COME)
 #endif
 
 #endif

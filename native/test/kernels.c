@@ -467,6 +467,9 @@ static void check_level(void) {
       check_products(dtype, sizes[s][0], sizes[s][1], 0);
     }
     check_products(dtype, 64, 37, 1);
+    if (blocks) {
+      check_products(dtype, 64, 700, 0); /* so many that one row takes several runs of memory at once */
+    }
   }
   for (int s = 0; s < COUNT(sizes); s++) {
     check_folded(sizes[s][0], sizes[s][1], 0);
