@@ -21,14 +21,13 @@ INLINE void ask_for(const int lines, const void *from) {
   UNROLL for (int i = 0; i < lines; i++) { __builtin_prefetch((const char *)from + i * LINE, 0, 2); }
 }
 
-/* Of several runs that are read at once, less is on its way in each, and the first cache has room. */
+/* Of several runs that are read at once, less of each is on its way, and the first cache has room. */
 #define RUN_AHEAD 1536
 
-/* In each of some runs that are `apart`. */
-INLINE void ask_for_runs(const int runs, const int lines, const void *from, int64_t apart) {
+INLINE void ask_in_runs(const int runs, const int lines, const void *from, int64_t next_run) {
   UNROLL for (int run = 0; run < runs; run++) {
     UNROLL for (int i = 0; i < lines; i++) {
-      __builtin_prefetch((const char *)from + run * apart + RUN_AHEAD + i * LINE);
+      __builtin_prefetch((const char *)from + run * next_run + RUN_AHEAD + i * LINE);
     }
   }
 }

@@ -5,7 +5,7 @@
 #include "ahead.h"
 
 #define MOST_ROWS (W == 16 ? 12 : TILE_ROWS) /* of a product's tile */
-#define SUM_VECTORS (W == 16 ? LRT_RUNS : FEW_PANELS * PARTS)
+#define SUM_VECTORS (W == 16 ? LRT_RUNS * LRT_FOLDED / W : FEW_PANELS * PARTS)
 
 #if LEVEL >= 3 || W == 8 || NEON
 #define UNROLL_BYTES UNROLL

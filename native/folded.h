@@ -67,13 +67,17 @@ INLINE void unfold(__m512i table, const char *step, __m512i pairs[FOLDED_PANELS]
     __asm__("" : "+r"(NAME[r / 3]));              \
   }
 
-/* A group and some rows; adds as tile_pairs does or, without instructions for bf16, tile_bf16. */
-INLINE void tile_unfolded(const int parts, const int rows, const int panels, const lrt_input *x, int row, int in,
-                          const lrt_part *part, int panel, float *y, int64_t y_stride, int add, int tile, int tiles) {
+/*
+ * A group, or one of each run, which are `apart` panels from each other, and some rows; adds as tile_pairs does or, without
+ * instructions for bf16, tile_bf16.
+ */
+INLINE void tile_unfolded(const int parts, const int rows, const int panels, const int runs, const lrt_input *x, int row,
+                          int in, const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add,
+                          int tile, int tiles) {
   const int steps = (in + 1) / 2;
   vec sums[MOST_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
-    UNROLL for (int p = 0; p < panels; p++) { sums[r][p] = all(0); }
+    UNROLL for (int v = 0; v < runs * panels; v++) { sums[r][v] = all(0); }
   }
 #if LEVEL == 4
   const int64_t stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
@@ -86,76 +90,89 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
   FIND_EVERY_THIRD(float, threes, from)
 #endif
   const int64_t size = lrt_group_bytes(in);
-  const char *group = (const char *)part->weight + panel / FOLDED_PANELS * size;
-  const folded_group *head = (const folded_group *)group;
-  const folded_other *other = (const folded_other *)(group + head->list);
-  const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)head->table));
-  const char *w = group + sizeof *head;
+  const int64_t next_run = apart / FOLDED_PANELS * size;
+  const char *w = (const char *)part->weight + panel / FOLDED_PANELS * size;
+  const folded_other *other[LRT_RUNS];
+  __m512i table[LRT_RUNS];
+  UNROLL for (int run = 0; run < runs; run++) {
+    const folded_group *head = (const folded_group *)(w + run * next_run);
+    other[run] = (const folded_other *)((const char *)head + head->list);
+    table[run] = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)head->table));
+  }
+  w += sizeof(folded_group);
   /* Of the next group a tile asks for its share, in one run and evenly. */
   const int64_t share = STEP_BYTES / tiles;
   const char *next = w + size + share * steps * tile;
   for (int k = 0; k < steps; k++) {
-    __m512i pairs[FOLDED_PANELS];
-    unfold(table, w, pairs);
-    if (rows <= FEW_ROWS) {
-      ask_for(STEP_BYTES / LINE, w + 2 * BYTES_AHEAD);
-    } else {
-      ask_for(STEP_BYTES / LINE, next);
-      next += share;
-    }
-    w += STEP_BYTES;
-    if (__builtin_expect(other->step == k, 0)) {
-      other = put_others(other, k, pairs);
-    }
+    UNROLL for (int run = 0; run < runs; run++) {
+      __m512i pairs[FOLDED_PANELS];
+      unfold(table[run], w + run * next_run, pairs);
+      if (runs > 1) {
+        ask_in_runs(1, STEP_BYTES / LINE, w + run * next_run, 0);
+      } else if (rows <= FEW_ROWS) {
+        ask_for(STEP_BYTES / LINE, w + 2 * BYTES_AHEAD);
+      } else {
+        ask_for(STEP_BYTES / LINE, next);
+        next += share;
+      }
+      if (__builtin_expect(other[run]->step == k, 0)) {
+        other[run] = put_others(other[run], k, pairs);
+      }
 #if LEVEL == 4
-    UNROLL for (int r = 0; r < rows; r++) {
-      if (parts > 1) {
-        __m512bh second = (__m512bh)_mm512_set1_epi32(rests[r / 3][r % 3 * stride]);
+      UNROLL for (int r = 0; r < rows; r++) {
+        vec *sum = sums[r] + run * panels;
+        if (parts > 1) {
+          __m512bh second = (__m512bh)_mm512_set1_epi32(rests[r / 3][r % 3 * stride]);
+          UNROLL for (int p = 0; p < panels; p++) {
+            sum[p] = (vec)_mm512_dpbf16_ps((__m512)sum[p], (__m512bh)pairs[p], second);
+          }
+        }
+        __m512bh one = (__m512bh)_mm512_set1_epi32(threes[r / 3][r % 3 * stride]);
         UNROLL for (int p = 0; p < panels; p++) {
-          sums[r][p] = (vec)_mm512_dpbf16_ps((__m512)sums[r][p], (__m512bh)pairs[p], second);
+          sum[p] = (vec)_mm512_dpbf16_ps((__m512)sum[p], (__m512bh)pairs[p], one);
         }
       }
-      __m512bh one = (__m512bh)_mm512_set1_epi32(threes[r / 3][r % 3 * stride]);
-      UNROLL for (int p = 0; p < panels; p++) {
-        sums[r][p] = (vec)_mm512_dpbf16_ps((__m512)sums[r][p], (__m512bh)pairs[p], one);
+#else
+      (void)parts;
+      vec weight[FOLDED_PANELS];
+      UNROLL for (int p = 0; p < panels; p++) { weight[p] = (vec)_mm512_slli_epi32(pairs[p], 16); }
+      UNROLL for (int r = 0; r < rows; r++) {
+        vec b = all(threes[r / 3][r % 3 * stride]);
+        UNROLL for (int p = 0; p < panels; p++) { add_product(&sums[r][run * panels + p], b, weight[p]); }
       }
+      UNROLL for (int p = 0; p < panels; p++) {
+        weight[p] = (vec)_mm512_and_si512(pairs[p], _mm512_set1_epi32((int)0xFFFF0000));
+      }
+      UNROLL for (int r = 0; r < rows; r++) {
+        vec b = all(threes[r / 3][r % 3 * stride + 1]);
+        UNROLL for (int p = 0; p < panels; p++) { add_product(&sums[r][run * panels + p], b, weight[p]); }
+      }
+#endif
     }
+    w += STEP_BYTES;
     UNROLL for (int r = 0; r < rows; r += 3) {
+#if LEVEL == 4
       threes[r / 3]++;
       if (parts > 1) {
         rests[r / 3]++;
       }
-    }
 #else
-    (void)parts;
-    vec weight[FOLDED_PANELS];
-    UNROLL for (int p = 0; p < panels; p++) { weight[p] = (vec)_mm512_slli_epi32(pairs[p], 16); }
-    UNROLL for (int r = 0; r < rows; r++) {
-      vec b = all(threes[r / 3][r % 3 * stride]);
-      UNROLL for (int p = 0; p < panels; p++) { add_product(&sums[r][p], b, weight[p]); }
-    }
-    UNROLL for (int p = 0; p < panels; p++) {
-      weight[p] = (vec)_mm512_and_si512(pairs[p], _mm512_set1_epi32((int)0xFFFF0000));
-    }
-    UNROLL for (int r = 0; r < rows; r++) {
-      vec b = all(threes[r / 3][r % 3 * stride + 1]);
-      UNROLL for (int p = 0; p < panels; p++) { add_product(&sums[r][p], b, weight[p]); }
-    }
-    UNROLL for (int r = 0; r < rows; r += 3) { threes[r / 3] += 2; }
+      threes[r / 3] += 2;
 #endif
+    }
   }
-  finish_tile(rows, panels, sums, part, panel, y, y_stride, add);
+  finish_runs(rows, runs, panels, sums, part, panel, apart, y, y_stride, add);
 }
 
 INLINE void tile_folded(const int rows, const int panels, const lrt_input *x, int row, int in, const lrt_part *part,
                         int panel, float *y, int64_t y_stride, int add, int tile, int tiles) {
-  tile_unfolded(2, rows, panels, x, row, in, part, panel, y, y_stride, add, tile, tiles);
+  tile_unfolded(2, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
 }
 
 INLINE void tile_folded_rounded(const int rows, const int panels, const lrt_input *x, int row, int in,
                                 const lrt_part *part, int panel, float *y, int64_t y_stride, int add, int tile,
                                 int tiles) {
-  tile_unfolded(1, rows, panels, x, row, in, part, panel, y, y_stride, add, tile, tiles);
+  tile_unfolded(1, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
 }
 
 #define FOLDED_ROWS 6 /* of a tile, which has four sums of each */
@@ -174,8 +191,10 @@ INLINE void tile_folded_rounded(const int rows, const int panels, const lrt_inpu
   }
 
 FOLDED_PRODUCT(folded)
+RUNS(folded, tile_unfolded, 2, FOLDED_PANELS)
 #if LEVEL == 4
 FOLDED_PRODUCT(folded_rounded)
+RUNS(folded_rounded, tile_unfolded, 1, FOLDED_PANELS)
 #endif
 
 #endif

@@ -51,6 +51,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #endif
           },
 #if LEVEL == 2
+      .runs = {[LRT_DTYPE_FOLDED] = runs_folded, [LRT_DTYPE_FOLDED_ROUNDED] = runs_folded},
       .fold = fold,
 #endif
       .pack = pack,
@@ -67,6 +68,10 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #elif LEVEL == 3
   kernels->product[LRT_DTYPE_Q8] = product_q8;
   kernels->product[LRT_DTYPE_Q4] = product_q4;
+#if W == 16
+  kernels->runs[LRT_DTYPE_Q8] = runs_q8;
+  kernels->runs[LRT_DTYPE_Q4] = runs_q4;
+#endif
 #else
   kernels->splits = 1;
   kernels->prepare = prepare;
@@ -76,6 +81,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->product[LRT_DTYPE_BF16_ROUNDED] = product_rounded;
   kernels->product[LRT_DTYPE_FOLDED] = product_folded;
   kernels->product[LRT_DTYPE_FOLDED_ROUNDED] = product_folded_rounded;
+  kernels->runs[LRT_DTYPE_FOLDED] = runs_folded;
+  kernels->runs[LRT_DTYPE_FOLDED_ROUNDED] = runs_folded_rounded;
 #else
   kernels->fold = NULL; /* tiles take panels */
   kernels->product[LRT_DTYPE_BF16] = amx_bf16;

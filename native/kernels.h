@@ -35,9 +35,6 @@ static inline int64_t lrt_bytes(int dtype, int64_t n) {
 /* Bytes of a folded group: its head, then for every pair of inputs a line of codes and two of lower bytes. */
 static inline int64_t lrt_group_bytes(int in) { return ((int64_t)(in + 1) / 2 * 3 + 1) * 64; }
 
-/* Panels that one row takes at once of q8 and q4 weights, where there are registers: four runs of memory. */
-#define LRT_RUNS 8
-
 /* Elements of a row are padded with zeros to a multiple of this. */
 #define ROW_MULTIPLE 32
 
@@ -73,6 +70,16 @@ typedef struct {
 typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *part, int panel,
                          int panels, float *y, int64_t y_stride, int add);
 
+/* Runs of memory that one row's product reads at once, where there are registers: memory is faster then. Two rows' read half as many. */
+#define LRT_RUNS 4
+
+/*
+ * Outputs of the panels that lie side by side from `panel` on, and of as many `apart`, 2 `apart`, … panels further on, for one
+ * row or two, and LRT_RUNS / rows such runs, or half of them.
+ */
+typedef void lrt_runs(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, float *y,
+                      int64_t y_stride, int add);
+
 typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
@@ -81,6 +88,7 @@ typedef struct {
   /* One row of the input: silu(g) u. */
   void (*gate)(const float *gate_up, int in, lrt_input *to, int row);
   lrt_product *product[LRT_DTYPES];
+  lrt_runs *runs[LRT_DTYPES]; /* or null */
   /* See lrt_pack. */
   void (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
   /* Folds one group of a weight, see lrt_fold; null where there are no products of such. */

@@ -20,7 +20,7 @@
 
 #define LARGE_PAGE (INT64_C(2) << 20)
 #define TASK_PANELS 4 /* of a product: two that lie side by side, and the next two; all of a folded group */
-#define TASKS_EACH 4 /* that a worker has, where tasks are larger */
+#define TASKS_EACH 2 /* that a worker has at least, where tasks read several runs of memory */
 #define LISTED_BYTES 8
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -271,15 +271,25 @@ static void prepare_row(void *arguments, int task, int worker) {
 
 static int is_quantized(int dtype) { return dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4; }
 
-/* Panels of a task: one row of q8 or q4 takes more at once, while there are tasks enough for all. */
-static int task_panels(const projection *p, const lrt_part *part) {
-  int more = p->rows == 1 && is_quantized(part->dtype) && panels_of(part->out) >= LRT_RUNS * TASKS_EACH * p->workers;
-  return more ? LRT_RUNS : TASK_PANELS;
-}
+/* How a part is divided: `far` tasks of `runs` runs of memory, `side` panels of each, then tasks of what is left. */
+typedef struct {
+  int side, runs, far, tasks;
+} division;
 
-static int tasks_of(const projection *p, const lrt_part *part) {
-  int panels = task_panels(p, part);
-  return (panels_of(part->out) + panels - 1) / panels;
+static division divide(const projection *p, const lrt_part *part) {
+  int panels = panels_of(part->out);
+  division d = {.side = is_quantized(part->dtype) ? LRT_WIDE / LRT_PANEL : LRT_FOLDED / LRT_PANEL};
+  if (p->kernels->runs[part->dtype]) {
+    for (d.runs = LRT_RUNS / p->rows; d.runs > 1; d.runs /= 2) {
+      d.far = panels / (d.runs * d.side);
+      if (d.far >= TASKS_EACH * p->workers) {
+        break;
+      }
+      d.far = 0;
+    }
+  }
+  d.tasks = d.far + (panels - d.far * d.runs * d.side + TASK_PANELS - 1) / TASK_PANELS;
+  return d;
 }
 
 static void product_task(void *arguments, int task, int worker) {
@@ -287,13 +297,19 @@ static void product_task(void *arguments, int task, int worker) {
   projection *p = arguments;
   const lrt_part *part = p->parts;
   float *y = p->y;
-  while (task >= tasks_of(p, part)) {
-    task -= tasks_of(p, part);
+  division d = divide(p, part);
+  while (task >= d.tasks) {
+    task -= d.tasks;
     y += part->out;
-    part++;
+    d = divide(p, ++part);
   }
-  int panel = task * task_panels(p, part);
-  int panels = smaller(task_panels(p, part), panels_of(part->out) - panel);
+  if (task < d.far) {
+    p->kernels->runs[part->dtype](&p->input, p->rows, p->in, part, task * d.side, d.runs, d.far * d.side, y, p->y_stride,
+                                  p->add);
+    return;
+  }
+  int panel = d.far * d.runs * d.side + (task - d.far) * TASK_PANELS;
+  int panels = smaller(TASK_PANELS, panels_of(part->out) - panel);
   p->kernels->product[part->dtype](&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride,
                                    p->add);
 }
@@ -313,7 +329,7 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   for (int i = 0; i < count; i++) {
     split |= c->kernels.splits && is_bf16(parts[i].dtype);
     quantized |= is_quantized(parts[i].dtype);
-    tasks += tasks_of(&p, &parts[i]);
+    tasks += divide(&p, &parts[i]).tasks;
     p.y_stride += parts[i].out;
   }
   int stride = (int)up(in, ROW_MULTIPLE);

@@ -55,6 +55,18 @@ INLINE void finish_tile(const int rows, const int vectors, vec sums[MOST_ROWS][S
   }
 }
 
+/* The same of `runs` tiles side by side in `sums`, each of `vectors`, whose panels are `apart`. */
+INLINE void finish_runs(const int rows, const int runs, const int vectors, vec sums[MOST_ROWS][SUM_VECTORS],
+                        const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add) {
+  UNROLL for (int run = 0; run < runs; run++) {
+    vec own[MOST_ROWS][SUM_VECTORS];
+    UNROLL for (int r = 0; r < rows; r++) {
+      UNROLL for (int v = 0; v < vectors; v++) { own[r][v] = sums[r][run * vectors + v]; }
+    }
+    finish_tile(rows, vectors, own, part, panel + run * apart, y, y_stride, add);
+  }
+}
+
 /* Number k of a tile's row r; aarch64 has registers for where rows begin, but the compiler would rather add and multiply. */
 #if NEON
 #define FIND_ROWS                                  \
@@ -197,15 +209,14 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
 
 /*
  * Weights of 8 or 4 bits, unsigned, against bytes: whole sums of a block, then scaled. Two panels lie side by side, so that
- * few rows read a weight in one run, or several pairs of panels in as many runs, and ask for what comes. Each tile of
- * many rows asks for its share of the next panel's lines.
+ * few rows read a weight in one run, or in as many as there are pairs of panels, each `apart` from the last, and ask for
+ * what comes. Each tile of many rows asks for its share of the next panel's lines.
  */
-INLINE void tile_blocks(const int bits, const int rows, const int panels, const lrt_input *x, int row,
-                        int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
-  const int vectors = panels * PARTS;
-  const int runs = panels > WIDE_PANELS ? panels / WIDE_PANELS : 1;
-  const int side = vectors / runs; /* vectors of a run, side by side */
+INLINE void tile_blocks(const int bits, const int rows, const int panels, const int runs, const lrt_input *x, int row,
+                        int in, const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add,
+                        int tile, int tiles) {
+  const int side = panels * PARTS; /* vectors that lie side by side */
+  const int vectors = runs * side;
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
   const int block_step = (bytes + 2) * LRT_WIDE;
   int blocks = in / LRT_BLOCK;
@@ -220,6 +231,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
   const int lane = panel * LRT_PANEL % LRT_WIDE;
   const int64_t size = (int64_t)blocks * block_step;
   const uint8_t *w = (const uint8_t *)part->weight + panel * LRT_PANEL / LRT_WIDE * size;
+  const int64_t next_run = apart / WIDE_PANELS * size;
   const int few = rows <= FEW_ROWS && row == 0;
   coming c = what_comes((const char *)w + size + (lane ? size / 2 : 0), size / 2 * panels, panels, tile, tiles);
   for (int block = 0; block < blocks; block++) {
@@ -235,10 +247,10 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       const uint8_t *from = w + k * 4 * LRT_WIDE + lane * 4;
       ivec weight[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) {
-        memcpy(&weight[v], from + v / side * size + v % side * 4 * W, sizeof(ivec));
+        memcpy(&weight[v], from + v / side * next_run + v % side * 4 * W, sizeof(ivec));
       }
       if (runs > 1) {
-        ask_for_runs(runs, WIDE_PANELS, from, size);
+        ask_in_runs(runs, panels, from, next_run);
       } else if (few) {
         ask_for(panels, from + BYTES_AHEAD);
       } else {
@@ -266,7 +278,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
     }
     const uint8_t *scales = w + bytes * LRT_WIDE + lane * 2;
     if (runs > 1) {
-      ask_for_runs(runs, 1, scales, size);
+      ask_in_runs(runs, 1, scales, next_run);
     } else if (few) {
       ask_for(1, scales + BYTES_AHEAD);
     } else {
@@ -274,7 +286,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
     }
     vec w_scale[SUM_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
-      w_scale[v] = halves((const uint16_t *)(scales + v / side * size) + v % side * W);
+      w_scale[v] = halves((const uint16_t *)(scales + v / side * next_run) + v % side * W);
     }
     UNROLL for (int r = 0; r < rows; r++) {
       vec s = all(scale[(int64_t)r * row_blocks + block]);
@@ -286,19 +298,19 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
     }
     w += block_step;
   }
-  finish_tile(rows, vectors, sums, part, panel, y, y_stride, add);
+  finish_runs(rows, runs, side, sums, part, panel, apart, y, y_stride, add);
 }
 
 INLINE void tile_q8(const int rows, const int panels, const lrt_input *x, int row, int in,
                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      int tile, int tiles) {
-  tile_blocks(8, rows, panels, x, row, in, part, panel, y, y_stride, add, tile, tiles);
+  tile_blocks(8, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
 }
 
 INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int row, int in,
                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
                      int tile, int tiles) {
-  tile_blocks(4, rows, panels, x, row, in, part, panel, y, y_stride, add, tile, tiles);
+  tile_blocks(4, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
 }
 
 #define ROWS_CASE(NAME, R, P)                                                       \
@@ -307,8 +319,7 @@ INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int ro
          row / height, tiles);                                                      \
     break;
 
-#define CASES_1(NAME, P) ROWS_CASE(NAME, 1, P)
-#define CASES_2(NAME, P) CASES_1(NAME, P) ROWS_CASE(NAME, 2, P)
+#define CASES_2(NAME, P) ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P)
 #define CASES_4(NAME, P) CASES_2(NAME, P) ROWS_CASE(NAME, 3, P) ROWS_CASE(NAME, 4, P)
 #define CASES_6(NAME, P) CASES_4(NAME, P) ROWS_CASE(NAME, 5, P) ROWS_CASE(NAME, 6, P)
 #define CASES_12(NAME, P)                                                  \
@@ -374,25 +385,25 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
   return from;
 }
 
-/* Of blocks, where there are registers for it, one row takes LRT_RUNS panels at once, two rows half of them. */
-#if W == 16
-#define BLOCKS_IN_RUNS(NAME) PANELS(NAME, 4, CASES_2, 2) PANELS(NAME, 8, CASES_1, 1)
-#define IN_RUNS(NAME)                                                                                 \
-      for (; rows == 1 && p + 8 <= panel + panels; p += 8) {                                          \
-        NAME##_8(&from, some, in, part, p, to, y_stride, add);                                        \
-      }                                                                                               \
-      for (; rows <= 2 && p + 4 <= panel + panels; p += 4) {                                          \
-        NAME##_4(&from, some, in, part, p, to, y_stride, add);                                        \
-      }
-#else
-#define BLOCKS_IN_RUNS(NAME)
-#define IN_RUNS(NAME)
-#endif
-#define AS_THEY_COME(NAME)
+/*
+ * The function runs_TYPE, of few rows: a tile of TILE's kind for every number of runs, which take all registers together.
+ * SIDE panels lie side by side.
+ */
+#define RUNS(TYPE, TILE, KIND, SIDE)                                                                                    \
+  static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,   \
+                          float *y, int64_t y_stride, int add) {                                                        \
+    if (rows == 2) {                                                                                                    \
+      TILE(KIND, 2, SIDE, 2, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                                     \
+    } else if (runs == 2) {                                                                                             \
+      TILE(KIND, 1, SIDE, 2, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                                     \
+    } else {                                                                                                            \
+      TILE(KIND, 1, SIDE, 4, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                                     \
+    }                                                                                                                   \
+  }
 
-/* The function product_TYPE, of at most FEW rows as of few, and else by such tiles; RUNS takes the first panels, if any. */
-#define PRODUCT(TYPE, FEW, TILES, RUNS) PRODUCT_BY(TYPE, FEW, TILES, RUNS)
-#define PRODUCT_BY(TYPE, FEW, CASES, HEIGHT, RUNS)                                                    \
+/* The function product_TYPE, of at most FEW rows as of few, and else by such tiles. */
+#define PRODUCT(TYPE, FEW, TILES) PRODUCT_BY(TYPE, FEW, TILES)
+#define PRODUCT_BY(TYPE, FEW, CASES, HEIGHT)                                                          \
   SIZES(tile_##TYPE, CASES, HEIGHT)                                                                   \
   static void product_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel,   \
                              int panels, float *y, int64_t y_stride, int add) {                       \
@@ -402,7 +413,6 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
       lrt_input from = rows_from(x, row);                                                             \
       float *to = y + row * y_stride;                                                                 \
       int p = panel;                                                                                  \
-      RUNS(tile_##TYPE)                                                                               \
       for (; two && p + 2 <= panel + panels; p += 2) {                                                \
         two(&from, some, in, part, p, to, y_stride, add);                                             \
       }                                                                                               \
@@ -413,20 +423,22 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
   }
 
 #if LEVEL <= 2
-PRODUCT(f32, FEW_ROWS, PLAIN, AS_THEY_COME)
-PRODUCT(f16, FEW_ROWS, PLAIN, AS_THEY_COME)
+PRODUCT(f32, FEW_ROWS, PLAIN)
+PRODUCT(f16, FEW_ROWS, PLAIN)
 #endif
 #if LEVEL != 3 && LEVEL != 5
-PRODUCT(bf16, FEW_ROWS, PLAIN, AS_THEY_COME)
+PRODUCT(bf16, FEW_ROWS, PLAIN)
 #endif
 #if LEVEL != 2 && LEVEL != 4 /* level 1 has instructions for bytes that level 2 adds nothing to */
-BLOCKS_IN_RUNS(tile_q8)
-PRODUCT(q8, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS, IN_RUNS)
-BLOCKS_IN_RUNS(tile_q4)
-PRODUCT(q4, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS, IN_RUNS)
+PRODUCT(q8, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS)
+PRODUCT(q4, TWO_FOURS ? 1 : FEW_ROWS, BLOCKS)
 #endif
 #if LEVEL == 4
-PRODUCT(rounded, FEW_ROWS, PLAIN, AS_THEY_COME)
+PRODUCT(rounded, FEW_ROWS, PLAIN)
+#endif
+#if LEVEL == 3 && W == 16
+RUNS(q8, tile_blocks, 8, WIDE_PANELS)
+RUNS(q4, tile_blocks, 4, WIDE_PANELS)
 #endif
 
 #endif

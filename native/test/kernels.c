@@ -467,8 +467,9 @@ static void check_level(void) {
       check_products(dtype, sizes[s][0], sizes[s][1], 0);
     }
     check_products(dtype, 64, 37, 1);
-    if (blocks) {
-      check_products(dtype, 64, 700, 0); /* so many that one row takes several runs of memory at once */
+    if (blocks) { /* so many outputs that one row reads two or four runs of memory at once */
+      check_products(dtype, 64, 200, 0);
+      check_products(dtype, 64, 700, 0);
     }
   }
   for (int s = 0; s < COUNT(sizes); s++) {
@@ -476,6 +477,8 @@ static void check_level(void) {
     check_folded(sizes[s][0], sizes[s][1], 1);
   }
   check_folded(512, 130, 0);
+  check_folded(66, 300, 0); /* two runs */
+  check_folded(66, 700, 0); /* four */
   const int widths[] = {1, 7, 32, 100};
   for (int i = 0; i < COUNT(widths); i++) {
     check_inputs(widths[i]);
