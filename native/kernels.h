@@ -70,12 +70,16 @@ typedef struct {
 typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *part, int panel,
                          int panels, float *y, int64_t y_stride, int add);
 
-/* Runs of memory that one row's product reads at once, where there are registers: memory is faster then. Two rows' read half as many. */
+/*
+ * Runs of memory that a product of one row reads at once, where there are registers: memory is faster then. A product of
+ * RUN_ROWS rows reads half as many.
+ */
 #define LRT_RUNS 4
+#define RUN_ROWS 3
 
 /*
- * Outputs of the panels that lie side by side from `panel` on, and of as many `apart`, 2 `apart`, … panels further on, for one
- * row or two, and LRT_RUNS / rows such runs, or half of them.
+ * Outputs of the panels that lie side by side from `panel` on, and of as many `apart` panels further on, and so forth: LRT_RUNS
+ * such runs, or half of them, of one row; half of them of up to RUN_ROWS.
  */
 typedef void lrt_runs(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, float *y,
                       int64_t y_stride, int add);

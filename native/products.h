@@ -389,16 +389,17 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
  * The function runs_TYPE, of few rows: a tile of TILE's kind for every number of runs, which take all registers together.
  * SIDE panels lie side by side.
  */
+#define RUNS_CASE(TILE, KIND, SIDE, ROWS, AT_ONCE)                                                                      \
+  if (rows == ROWS && runs == AT_ONCE) {                                                                                \
+    TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                              \
+  }
 #define RUNS(TYPE, TILE, KIND, SIDE)                                                                                    \
   static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,   \
                           float *y, int64_t y_stride, int add) {                                                        \
-    if (rows == 2) {                                                                                                    \
-      TILE(KIND, 2, SIDE, 2, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                                     \
-    } else if (runs == 2) {                                                                                             \
-      TILE(KIND, 1, SIDE, 2, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                                     \
-    } else {                                                                                                            \
-      TILE(KIND, 1, SIDE, 4, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                                     \
-    }                                                                                                                   \
+    RUNS_CASE(TILE, KIND, SIDE, 1, 4)                                                                                   \
+    RUNS_CASE(TILE, KIND, SIDE, 1, 2)                                                                                   \
+    RUNS_CASE(TILE, KIND, SIDE, 2, 2)                                                                                   \
+    RUNS_CASE(TILE, KIND, SIDE, 3, 2)                                                                                   \
   }
 
 /* The function product_TYPE, of at most FEW rows as of few, and else by such tiles. */
