@@ -1,7 +1,7 @@
 /*
- * Products wait for memory. Few rows read a weight in one run or in some at once, and ask for what comes BYTES_AHEAD or RUN_AHEAD. With more rows
- * the next panels are asked for while these are multiplied, by each tile of rows its share, so that memory
- * is read all the time and evenly. Asking touches nothing, so there need not be any.
+ * Products wait for memory. Few rows read a weight in one run or in several at once, and ask for what comes BYTES_AHEAD or
+ * RUN_AHEAD. With more rows the next panels are asked for while these are multiplied, by each tile of rows its share, so
+ * that memory is read all the time and evenly. Asking touches nothing, so there need not be any.
  */
 #ifndef AHEAD_H
 #define AHEAD_H

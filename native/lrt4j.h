@@ -53,9 +53,9 @@ enum lrt_dtype {
 #define LRT_FOLDED 64
 
 /*
- * A packed weight [out, in] is read in one run by one row: 32 outputs' element k, then k + 1 (f32, f16), or their pairs
- * of elements 2 k, 2 k + 1 (bf16), then the next 32 outputs'. What is missing to whole 32 and pairs is
- * zero. q8: 32 outputs, of block after block all outputs' bytes 4 k … 4 k + 3, each 128 more than it is,
+ * A packed weight [out, in] is read by few rows in one run, or in several at once: 32 outputs' element k, then k + 1
+ * (f32, f16), or their pairs of elements 2 k, 2 k + 1 (bf16), then the next 32 outputs'. What is missing to whole 32 and
+ * pairs is zero. q8: 32 outputs, of block after block all outputs' bytes 4 k … 4 k + 3, each 128 more than it is,
  * so that they are unsigned, then the block's 32 scales. q4: likewise bytes 4 k … 4 k + 3 of its rows.
  */
 typedef struct {
