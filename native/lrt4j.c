@@ -171,10 +171,12 @@ void lrt_close(lrt_context *c) {
 
 /* --- packing --------------------------------------------------------------------------------- */
 
+static int is_quantized(int dtype) { return dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4; }
+
 static int panels_of(int out) { return (out + LRT_PANEL - 1) / LRT_PANEL; }
 
 int64_t lrt_packed_bytes(int dtype, int out, int in) {
-  if (dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4) {
+  if (is_quantized(dtype)) {
     int bytes = dtype == LRT_DTYPE_Q8 ? LRT_Q8_BYTES : LRT_Q4_BYTES;
     return up(out, LRT_WIDE) * (in / LRT_BLOCK) * bytes;
   }
@@ -268,8 +270,6 @@ static void prepare_row(void *arguments, int task, int worker) {
     p->kernels->prepare(p->x + (int64_t)task * p->in, p->in, p->norm, p->eps, &p->input, task);
   }
 }
-
-static int is_quantized(int dtype) { return dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4; }
 
 /* How a part is divided: `far` tasks of `runs` runs of memory, `side` panels of each, then tasks of what is left. */
 typedef struct {
