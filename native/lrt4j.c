@@ -432,6 +432,21 @@ void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, cons
   run(c, rope_row, &j, rows, (int64_t)rows * (heads + 2 * kv_heads) * dim * ROW_WORK);
 }
 
+/* --- layers ---------------------------------------------------------------------------------- */
+
+int lrt_decode(lrt_context *c, const lrt_layer *l, const lrt_activations *a, const lrt_run *runs, int count) {
+  int rows = runs[count - 1].first_row + runs[count - 1].rows;
+  int mixed = l->heads * l->dim;
+  if (lrt_project(c, a->x, rows, l->hidden, l->input_norm, l->eps, 0, l->qkv, l->qkv_parts, a->qkv, 0)) {
+    return 1;
+  }
+  lrt_rope(c, a->qkv, l->heads, l->kv_heads, l->dim, l->query_norm, l->key_norm, l->eps, a->rope, runs, count);
+  return lrt_attend(c, a->qkv, l->heads, l->kv_heads, l->dim, l->window, runs, count, a->mixed) ||
+         lrt_project(c, a->mixed, rows, mixed, NULL, 0, 0, l->output, l->output_parts, a->x, 1) ||
+         lrt_project(c, a->x, rows, l->hidden, l->post_norm, l->eps, 0, l->gate_up, l->gate_up_parts, a->mlp, 0) ||
+         lrt_project(c, a->mlp, rows, l->inner, NULL, 0, 1, l->down, l->down_parts, a->x, 1);
+}
+
 /* --- logits ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -521,6 +536,8 @@ int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4,
       return lrt_folded_bytes((int)n0, (int)n1);
     case LRT_FOLD:
       return lrt_fold(p0, (int)n0, (int)n1, p1, p2, p3, p4, n2);
+    case LRT_DECODE:
+      return lrt_decode(p0, p1, p2, p3, (int)n0);
     default:
       return 0;
   }

@@ -87,6 +87,38 @@ typedef struct {
   const lrt_span *span;
 } lrt_run;
 
+/* One decoder layer: its parameters, their parts counted in `…_parts`; query and key norm may be null. */
+typedef struct {
+  const float *input_norm;
+  const lrt_part *qkv;
+  const float *query_norm;
+  const float *key_norm;
+  const lrt_part *output;
+  const float *post_norm;
+  const lrt_part *gate_up;
+  const lrt_part *down;
+  int32_t qkv_parts;
+  int32_t output_parts;
+  int32_t gate_up_parts;
+  int32_t down_parts;
+  int32_t hidden;
+  int32_t inner; /* of gate and up, each */
+  int32_t heads;
+  int32_t kv_heads;
+  int32_t dim;
+  int32_t window;
+  float eps;
+} lrt_layer;
+
+/* What flows through a layer: x [rows, hidden], in and out, and room for what lies between. */
+typedef struct {
+  float *x;
+  float *qkv;   /* [rows, (heads + 2 kv_heads) dim] */
+  float *mixed; /* [rows, heads dim] */
+  float *mlp;   /* [rows, 2 inner] */
+  const float *rope;
+} lrt_activations;
+
 typedef struct lrt_context lrt_context;
 
 /* The highest level that this processor and its system run. */
@@ -139,6 +171,10 @@ LRT_EXPORT void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, in
 LRT_EXPORT int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim,
                           int window, const lrt_run *runs, int count, float *out);
 
+/* x += attention(norm(x)); x += mlp(norm(x)), of the functions above. Returns 0, or 1 without memory. */
+LRT_EXPORT int lrt_decode(lrt_context *c, const lrt_layer *layer, const lrt_activations *a, const lrt_run *runs,
+                          int count);
+
 /*
  * Of each row, of those of n numbers from x[at] on: the first largest one's place, itself, the next one
  * down (or its equal), and the sum of exp(x - largest); [rows, 4].
@@ -174,7 +210,8 @@ enum lrt_function {
   LRT_READ = 12,
   LRT_FOLDS = 13,
   LRT_FOLDED_BYTES = 14,
-  LRT_FOLD = 15
+  LRT_FOLD = 15,
+  LRT_DECODE = 16
 };
 LRT_EXPORT int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5,
                             int64_t n0, int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps);

@@ -135,6 +135,48 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
+   * One decoder layer: x += attention(norm(x)); x += mlp(norm(x)), of the operations above. Its
+   * keys and values are appended to the caches of the batch.
+   *
+   * @param wanted the rows that come out, side by side: {@code batch} itself, or its {@link
+   *     Batch#wanted}, where the others need keys and values alone
+   * @param rope as in {@link #ropeAndStore}
+   */
+  default void layer(
+      DecoderLayer<Tensor, Linear> p,
+      LayerShape shape,
+      Batch batch,
+      Batch wanted,
+      Tensor rope,
+      Activations a) {
+    int l = shape.index();
+    float eps = shape.eps();
+    normProject(a.x(), batch.written(), batch.rows(), p.inputNorm(), eps, p.qkv(), a.qkv());
+    ropeAndStore(a.qkv(), batch, l, p.queryNorm(), p.keyNorm(), eps, rope);
+    if (wanted != batch) {
+      keep(batch, wanted, a.qkv());
+      keep(batch, wanted, a.x());
+    }
+    int rows = wanted.rows();
+    int written = wanted.written();
+    attend(a.qkv(), wanted, l, shape.heads(), shape.window(), a.mixed());
+    projectAdd(a.mixed(), written, rows, p.output(), a.x());
+    gatedMlp(a.x(), written, rows, p.postNorm(), eps, p.gateUp(), p.down(), a.mlp());
+  }
+
+  /** Moves the wanted rows of a batch to the front. */
+  private void keep(Batch batch, Batch wanted, Tensor x) {
+    for (int run = 0; run < batch.runs(); run++) {
+      int to = wanted.firstRow(run);
+      int by = batch.firstRow(run + 1) - wanted.firstRow(run + 1);
+      int end = wanted.firstRow(run + 1);
+      for (int row = to; by > 0 && row < end; row += by) { // in pieces that do not overlap
+        copyRows(x, row + by, x, row, Math.min(by, end - row));
+      }
+    }
+  }
+
+  /**
    * Largest, second largest and normaliser of each of the rows {@code from … from + rows - 1} of
    * logits, into as many of the first {@code summaries}.
    */

@@ -1,5 +1,6 @@
 package io.lrt4j.model;
 
+import io.lrt4j.compute.DecoderLayer;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -15,29 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param head hidden to vocab, out of the embedding itself when tied; null for a backbone
  */
 public record DecoderSchema<V, P>(
-    @Nullable V embedding, List<Layer<V, P>> layers, V norm, @Nullable P head) {
-
-  /**
-   * One decoder layer.
-   *
-   * @param inputNorm [hidden]
-   * @param qkv hidden to (heads + 2 kvHeads) headDim, in three parts
-   * @param queryNorm [headDim], or null without query/key norm
-   * @param keyNorm [headDim], or null
-   * @param output heads * headDim to hidden
-   * @param postNorm [hidden]
-   * @param gateUp hidden to 2 * intermediate, in two parts
-   * @param down intermediate to hidden
-   */
-  public record Layer<V, P>(
-      V inputNorm,
-      P qkv,
-      @Nullable V queryNorm,
-      @Nullable V keyNorm,
-      P output,
-      V postNorm,
-      P gateUp,
-      P down) {}
+    @Nullable V embedding, List<DecoderLayer<V, P>> layers, V norm, @Nullable P head) {
 
   /**
    * A part of a projection: {@code NAME.weight}, [outputs, inputs], and perhaps {@code NAME.bias},
@@ -78,7 +57,7 @@ public record DecoderSchema<V, P>(
     long vocab = c.vocabSize();
     long hidden = c.hiddenSize();
     V embedding = speaks ? source.tensor(prefix + "embed_tokens.weight", vocab, hidden) : null;
-    List<Layer<V, P>> layers = new ArrayList<>(c.layers());
+    List<DecoderLayer<V, P>> layers = new ArrayList<>(c.layers());
     for (int l = 0; l < c.layers(); l++) {
       layers.add(layer(c, prefix + "layers." + l + ".", source));
     }
@@ -91,12 +70,12 @@ public record DecoderSchema<V, P>(
         speaks ? source.linear(false, hidden, new Part(head, vocab)) : null);
   }
 
-  private static <V, P> Layer<V, P> layer(ModelConfig c, String at, Source<V, P> source) {
+  private static <V, P> DecoderLayer<V, P> layer(ModelConfig c, String at, Source<V, P> source) {
     String attention = at + "self_attn.";
     String mlp = at + "mlp.";
     long hidden = c.hiddenSize();
     long inner = c.intermediateSize();
-    return new Layer<>(
+    return new DecoderLayer<>(
         source.tensor(at + "input_layernorm.weight", hidden),
         source.linear(
             c.qkvBias(),

@@ -6,12 +6,14 @@ import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.Closing;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
+import io.lrt4j.compute.LayerShape;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /**
  * A decoder-only transformer of the Llama kind: embed, layers, norm, head. One class for all
@@ -28,6 +30,7 @@ public final class Transformer implements AutoCloseable {
 
   private final ModelConfig config;
   private final Weights weights;
+  private final List<LayerShape> shapes;
   private final Backend ops;
   private final List<Memory> ropeMemory =
       new ArrayList<>(); // outgrown tables may still be read; they go with the model
@@ -61,9 +64,16 @@ public final class Transformer implements AutoCloseable {
     this.config = config;
     this.ropeFrequencies = ropeFrequencies;
     this.weights = weights;
+    shapes = shapes(config);
     ops = backend;
     store = new KvStore(backend, config.layers(), config.kvHeads(), config.headDim(), cacheMemory);
     rope = newRope(Math.min(config.maxPositions(), CHUNK));
+  }
+
+  private static List<LayerShape> shapes(ModelConfig c) {
+    return IntStream.range(0, c.layers())
+        .mapToObj(l -> new LayerShape(l, c.heads(), c.window(l), c.rmsNormEps()))
+        .toList();
   }
 
   public ModelConfig config() {
@@ -128,45 +138,12 @@ public final class Transformer implements AutoCloseable {
     Tensor rope = rope(batch.positions());
     Batch wanted = batch.wanted();
     int last = config.layers() - 1;
-    for (int l = 0; l < last; l++) {
-      layer(l, batch, batch, rope, w);
+    for (int l = 0; l <= last; l++) {
+      Batch out = l < last ? batch : wanted;
+      ops.layer(weights.layers().get(l), shapes.get(l), batch, out, rope, w.layers);
     }
-    layer(last, batch, wanted, rope, w);
     ops.norm(w.x, wanted.rows(), weights.norm(), config.rmsNormEps(), w.hidden);
     batch.advance();
-  }
-
-  /**
-   * One decoder layer: x += attention(norm(x)); x += mlp(norm(x)). x: [rows, hidden].
-   *
-   * @param wanted the rows that come out: of the last layer, others need keys and values alone
-   */
-  private void layer(int l, Batch batch, Batch wanted, Tensor rope, Workspace w) {
-    DecoderSchema.Layer<Tensor, Linear> p = weights.layers().get(l);
-    float eps = config.rmsNormEps();
-    ops.normProject(w.x, batch.written(), batch.rows(), p.inputNorm(), eps, p.qkv(), w.qkv);
-    ops.ropeAndStore(w.qkv, batch, l, p.queryNorm(), p.keyNorm(), eps, rope);
-    if (wanted != batch) {
-      keep(batch, wanted, w.qkv);
-      keep(batch, wanted, w.x);
-    }
-    int rows = wanted.rows();
-    int written = wanted.written();
-    ops.attend(w.qkv, wanted, l, config.heads(), config.window(l), w.mixed);
-    ops.projectAdd(w.mixed, written, rows, p.output(), w.x);
-    ops.gatedMlp(w.x, written, rows, p.postNorm(), eps, p.gateUp(), p.down(), w.mlp);
-  }
-
-  /** Moves the wanted rows of a batch to the front. */
-  private void keep(Batch batch, Batch wanted, Tensor x) {
-    for (int run = 0; run < batch.runs(); run++) {
-      int to = wanted.firstRow(run);
-      int by = batch.firstRow(run + 1) - wanted.firstRow(run + 1);
-      int end = wanted.firstRow(run + 1);
-      for (int row = to; by > 0 && row < end; row += by) { // in pieces that do not overlap
-        ops.copyRows(x, row + by, x, row, Math.min(by, end - row));
-      }
-    }
   }
 
   /** w.logits = head of the first {@code rows} rows of w.headInput. */

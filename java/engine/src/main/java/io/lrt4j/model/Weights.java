@@ -1,5 +1,6 @@
 package io.lrt4j.model;
 
+import io.lrt4j.compute.DecoderLayer;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Tensor;
 import java.util.Arrays;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Weights(
     @Nullable Tensor embedding,
-    List<DecoderSchema.Layer<Tensor, Linear>> layers,
+    List<DecoderLayer<Tensor, Linear>> layers,
     Tensor norm,
     @Nullable Linear head) {
   /** Where parameters come from: a checkpoint in a backend's hands, or a training run. */

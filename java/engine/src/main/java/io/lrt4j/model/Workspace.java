@@ -1,5 +1,6 @@
 package io.lrt4j.model;
 
+import io.lrt4j.compute.Activations;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
@@ -23,9 +24,7 @@ public final class Workspace implements AutoCloseable {
   /** Before the softmax; [logitRows, vocab]. */
   public final Tensor logits;
 
-  final Tensor qkv; // [rows, (heads + 2 kvHeads) headDim]
-  final Tensor mixed; // [rows, heads headDim]
-  final Tensor mlp; // [rows, 2 intermediate]
+  final Activations layers; // x, and what lies between x and x
 
   Workspace(Backend backend, ModelConfig c, int rows, int logitRows) {
     this.rows = rows;
@@ -33,9 +32,12 @@ public final class Workspace implements AutoCloseable {
     try {
       x = memory.allocate(rows, c.hiddenSize());
       hidden = memory.allocate(rows, c.hiddenSize());
-      qkv = memory.allocate(rows, c.queryDim() + 2 * c.kvDim());
-      mixed = memory.allocate(rows, c.queryDim());
-      mlp = memory.allocate(rows, 2 * c.intermediateSize());
+      layers =
+          new Activations(
+              x,
+              memory.allocate(rows, c.queryDim() + 2 * c.kvDim()),
+              memory.allocate(rows, c.queryDim()),
+              memory.allocate(rows, 2 * c.intermediateSize()));
       headInput = memory.allocate(logitRows, c.hiddenSize());
       logits = memory.allocate(logitRows, c.vocabSize());
     } catch (RuntimeException | Error e) {

@@ -3,6 +3,7 @@ package io.lrt4j.reasoning;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.LayerShape;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
@@ -111,7 +112,7 @@ final class SpyBackend {
 
   private Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
     switch (method.getName()) {
-      case "ropeAndStore" -> layer((Batch) arguments[1], (int) arguments[2]);
+      case "layer" -> layer((LayerShape) arguments[1], (Batch) arguments[2]);
       case "norm" -> { // the final one: those of the layers are fused with what follows
         steps.add(new Step(layers, List.copyOf(runs)));
         layers = 0;
@@ -137,7 +138,8 @@ final class SpyBackend {
     return result instanceof Memory memory ? new SpyMemory(memory) : result;
   }
 
-  private void layer(Batch batch, int layer) {
+  private void layer(LayerShape shape, Batch batch) {
+    int layer = shape.index();
     if (layer != layers++) {
       throw new AssertionError("layer " + layer + " after " + (layers - 2));
     }

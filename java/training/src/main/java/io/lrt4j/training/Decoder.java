@@ -1,12 +1,12 @@
 package io.lrt4j.training;
 
 import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.DecoderLayer;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.PackedBatch;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.TrainingBackend;
 import io.lrt4j.compute.TrainingBackend.Heads;
-import io.lrt4j.model.DecoderSchema;
 import io.lrt4j.model.ModelConfig;
 import io.lrt4j.model.RopeFrequencies;
 import io.lrt4j.training.Activations.Gradients;
@@ -93,7 +93,7 @@ final class Decoder implements AutoCloseable {
   /** One layer: x += attention(norm(x)); x += mlp(norm(x)). */
   private void layer(
       int l, PackedBatch batch, Activations a, @Nullable Activations prefixes, boolean output) {
-    DecoderSchema.Layer<Tensor, Linear> w = weights.layers().get(l);
+    DecoderLayer<Tensor, Linear> w = weights.layers().get(l);
     Activations.Layer s = a.layer(l);
     int rows = batch.rows();
     float eps = config.rmsNormEps();
@@ -147,8 +147,8 @@ final class Decoder implements AutoCloseable {
 
   private void layerBackward(
       int l, PackedBatch batch, Activations a, @Nullable Activations prefixes) {
-    DecoderSchema.Layer<Tensor, Linear> w = weights.layers().get(l);
-    DecoderSchema.Layer<Tensor, Linear> g = gradients == null ? null : gradients.layers().get(l);
+    DecoderLayer<Tensor, Linear> w = weights.layers().get(l);
+    DecoderLayer<Tensor, Linear> g = gradients == null ? null : gradients.layers().get(l);
     Activations.Layer s = a.layer(l);
     Gradients d = a.gradients();
     int[] picked = wanted(l);

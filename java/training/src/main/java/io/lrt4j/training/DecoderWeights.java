@@ -1,5 +1,6 @@
 package io.lrt4j.training;
 
+import io.lrt4j.compute.DecoderLayer;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.model.DecoderSchema;
 import io.lrt4j.model.ModelConfig;
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param layers one entry a layer
  * @param norm final norm, [hidden]
  */
-record DecoderWeights(List<DecoderSchema.Layer<Tensor, Linear>> layers, Tensor norm) {
+record DecoderWeights(List<DecoderLayer<Tensor, Linear>> layers, Tensor norm) {
   /**
    * A projection.
    *

@@ -4,8 +4,11 @@ import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
+import io.lrt4j.compute.Activations;
 import io.lrt4j.compute.Batch;
+import io.lrt4j.compute.DecoderLayer;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.LayerShape;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
@@ -34,6 +37,7 @@ public final class NativeBackend extends CpuBackend {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment summaries = arena.allocate(JAVA_DOUBLE, 4L * SUMMARIES);
   private final Sequences sequences = new Sequences();
+  private final LayerCall call = new LayerCall(arena);
   private final MemorySegment context;
   private final Isa isa;
   private final int threads;
@@ -285,6 +289,34 @@ public final class NativeBackend extends CpuBackend {
               sequences.describe(batch, layer),
               batch.runs(),
               data(out)));
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  @Override
+  public void layer(
+      DecoderLayer<Tensor, Linear> p,
+      LayerShape shape,
+      Batch batch,
+      Batch wanted,
+      Tensor rope,
+      Activations a) {
+    if (wanted != batch) {
+      super.layer(p, shape, batch, wanted, rope, a);
+      return;
+    }
+    begin();
+    try {
+      check(
+          NativeCalls.decode(
+              context,
+              call.layer(p, shape, batch.cache(0)),
+              call.activations(a, rope),
+              sequences.describe(batch, shape.index()),
+              batch.runs(),
+              data(a.x()),
+              NativeLinear.of(p.qkv()).parts()));
     } finally {
       turn.unlock();
     }

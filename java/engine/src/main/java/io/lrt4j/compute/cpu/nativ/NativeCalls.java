@@ -33,6 +33,7 @@ final class NativeCalls {
   private static final int FOLDS = 13;
   private static final int FOLDED_BYTES = 14;
   private static final int FOLD = 15;
+  private static final int DECODE = 16;
 
   private static final MemorySegment NONE = MemorySegment.NULL;
 
@@ -201,6 +202,23 @@ final class NativeCalls {
     long failed =
         call(ATTEND, context, qkv, runs, out, NONE, NONE, heads, kvHeads, dim, window, count, 0);
     return failed == 0;
+  }
+
+  /**
+   * A whole layer.
+   *
+   * @param x its residual stream, and {@code parts} of its first projection: Java frees the memory
+   *     of neither, all activations and all weights, during the call
+   */
+  static boolean decode(
+      MemorySegment context,
+      MemorySegment layer,
+      MemorySegment activations,
+      MemorySegment runs,
+      int count,
+      MemorySegment x,
+      MemorySegment parts) {
+    return call(DECODE, context, layer, activations, runs, x, parts, count, 0, 0, 0, 0, 0) == 0;
   }
 
   static void summarize(
