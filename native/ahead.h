@@ -33,6 +33,20 @@ INLINE void ask_in_runs(const int runs, const int lines, const void *from, int64
 }
 
 /*
+ * Asks for a line, RUN_AHEAD, beside a load of another: of prefetches alone, compilers make heaps, and what stands behind a
+ * heap waits for the memory that it asks for.
+ */
+INLINE ivec ask_with(ivec loaded, const void *from) {
+  const char *line = (const char *)from + RUN_AHEAD;
+#if defined __x86_64__
+  __asm__ volatile("prefetcht0 %1" : "+v"(loaded) : "m"(*line));
+#else
+  __builtin_prefetch(line);
+#endif
+  return loaded;
+}
+
+/*
  * What comes when all rows have passed is asked for meanwhile: one of `tiles` tiles of rows asks for so much of it, in
  * one run from `next` to `end`, a line in every step of k, or in some of 32 steps, so that memory is read evenly.
  */

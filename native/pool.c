@@ -25,6 +25,7 @@ typedef struct {
    * stays there until all its tasks are done.
    */
   _Alignas(64) _Atomic uint64_t left;
+  _Alignas(64) _Atomic uint32_t done; /* tasks of all jobs so far, its own and others'; it alone writes it */
   pool *pool;
   int number;
   pthread_t thread;
@@ -39,8 +40,7 @@ struct pool {
   worker *workers; /* number 0 is the caller */
   pool_job job;
   _Atomic(void *) arguments;
-  int tasks;
-  _Alignas(64) _Atomic int done;
+  _Alignas(64) uint32_t tasks; /* of all jobs so far; the caller's alone */
   _Alignas(64) _Atomic int parked; /* workers */
   _Atomic int waiting;             /* the caller, once it parks */
   pthread_mutex_t lock;
@@ -64,7 +64,13 @@ static int64_t nanos(void) {
 
 static int idle(pool *p, int seen) { return atomic_load(&p->jobs) == seen && !atomic_load(&p->closed); }
 
-static int unfinished(pool *p) { return atomic_load(&p->done) < p->tasks; }
+static int unfinished(pool *p) {
+  uint32_t left = p->tasks;
+  for (int i = 0; i < p->size; i++) {
+    left -= atomic_load(&p->workers[i].done);
+  }
+  return left != 0;
+}
 
 /* The next of a worker's own tasks, or the last of another's; -1 if it has none left. */
 static int take(worker *from, int own) {
@@ -87,21 +93,37 @@ static void ask_for_job(pool *p, int number) {
   }
 }
 
-static void take_tasks(pool *p, int number) {
+/* Does what is left of a worker's tasks; returns how many. */
+static uint32_t take_tasks_of(pool *p, worker *from, int number) {
+  uint32_t done = 0;
+  for (int task = take(from, from->number == number); task >= 0; task = take(from, from->number == number)) {
+    p->job(p->arguments, task, number);
+    done++;
+  }
+  return done;
+}
+
+/* A worker's own tasks, then others'. What it has done it tells once for each: the caller waits for that word. */
+static void take_tasks(pool *p, worker *w) {
   for (int i = 0; i < p->size; i++) {
-    worker *from = &p->workers[(number + i) % p->size];
-    int done = 0; /* told once: all would wait for that word with every task of microseconds */
-    int tasks = 0;
-    for (int task = take(from, i == 0); task >= 0; task = take(from, i == 0)) {
-      tasks = p->tasks;
-      p->job(p->arguments, task, number);
-      done++;
+    uint32_t done = take_tasks_of(p, &p->workers[(w->number + i) % p->size], w->number);
+    if (done) {
+      atomic_store(&w->done, atomic_load_explicit(&w->done, memory_order_relaxed) + done);
+      if (atomic_load(&p->waiting)) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_signal(&p->finished);
+        pthread_mutex_unlock(&p->lock);
+      }
     }
-    if (done && atomic_fetch_add(&p->done, done) + done == tasks && atomic_load(&p->waiting)) {
-      pthread_mutex_lock(&p->lock);
-      pthread_cond_signal(&p->finished);
-      pthread_mutex_unlock(&p->lock);
-    }
+  }
+}
+
+/* The same for the caller, which helps only where something is left to do. */
+static void take_tasks_of_caller(pool *p) {
+  worker *w = &p->workers[0];
+  for (int i = 0; i < p->size && (i == 0 || unfinished(p)); i++) {
+    uint32_t done = take_tasks_of(p, &p->workers[i], 0);
+    atomic_store_explicit(&w->done, atomic_load_explicit(&w->done, memory_order_relaxed) + done, memory_order_relaxed);
   }
 }
 
@@ -111,7 +133,7 @@ static void *work(void *arguments) {
   while (!atomic_load(&p->closed)) {
     int seen = atomic_load(&p->jobs);
     ask_for_job(p, w->number);
-    take_tasks(p, w->number);
+    take_tasks(p, w);
     int64_t deadline = nanos() + SPIN_NANOS;
     while (idle(p, seen)) {
       for (int i = 0; i < PAUSES && idle(p, seen); i++) {
@@ -180,19 +202,19 @@ void pool_run(pool *p, pool_job job, void *arguments, int tasks) {
     return;
   }
   p->job = job;
-  p->arguments = arguments;
-  p->tasks = tasks;
-  atomic_store(&p->done, 0);
+  atomic_store_explicit(&p->arguments, arguments, memory_order_relaxed);
+  p->tasks += (uint32_t)tasks;
   for (int i = 0; i < p->size; i++) {
     int64_t first = (int64_t)tasks * i / p->size;
     int64_t end = (int64_t)tasks * (i + 1) / p->size;
-    atomic_store(&p->workers[i].left, (uint64_t)end << 32 | (uint64_t)first);
+    /* one behind the other without waiting for any: each is in another's cache */
+    atomic_store_explicit(&p->workers[i].left, (uint64_t)end << 32 | (uint64_t)first, memory_order_release);
   }
   atomic_fetch_add(&p->jobs, 1);
   if (atomic_load(&p->parked)) {
     wake(p);
   }
-  take_tasks(p, 0);
+  take_tasks_of_caller(p);
   int64_t deadline = 0;
   while (unfinished(p)) {
     for (int i = 0; i < PAUSES && unfinished(p); i++) {

@@ -247,13 +247,17 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       const uint8_t *from = w + k * 4 * LRT_WIDE + lane * 4;
       ivec weight[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) {
-        memcpy(&weight[v], from + v / side * next_run + v % side * 4 * W, sizeof(ivec));
+        const uint8_t *here = from + v / side * next_run + v % side * 4 * W;
+        memcpy(&weight[v], here, sizeof(ivec));
+        if (runs > 1 && few) { /* each vector is a line */
+          weight[v] = ask_with(weight[v], here);
+        }
       }
-      if (runs > 1) {
+      if (runs > 1 && !few) {
         ask_in_runs(runs, panels, from, next_run);
-      } else if (few) {
+      } else if (runs == 1 && few) {
         ask_for(panels, from + BYTES_AHEAD);
-      } else {
+      } else if (runs == 1) {
         ask_for_coming(panels, k, &c);
       }
       const int8_t *at = a + block * LRT_BLOCK + k * 4;

@@ -36,20 +36,21 @@ final class Subject implements AutoCloseable {
   }
 
   /**
-   * Measures everything once, the speed of memory (a GPU's own, where one decodes) right behind
-   * that of decoding.
+   * Measures everything once, the speed of memory (a GPU's own, where one decodes) right before and
+   * behind that of decoding.
    */
   void run(ReadBandwidth read) {
     int vocabulary = base.config().vocabSize();
     for (int n : PREFILLS) {
       samples.add("prefill" + n, n / prefillSeconds(Numbers.ids(n, vocabulary)));
     }
+    double before = memorySpeed(read);
     double speed = decodeSpeed(Numbers.ids(CONTEXT, vocabulary));
+    double limit = Math.max(before, memorySpeed(read));
     samples.add("decode", speed);
-    boolean device = base.backend().name().equals("cuda");
-    samples.add(
-        "read",
-        device ? DeviceBandwidth.gigabytes(base.backend()) : read.measure(READ_MILLIS).gigabytes());
+    samples.add("read", limit);
+    double gigabytes = speed * bytesPerStep() * 1e-9;
+    samples.add("share", gigabytes / Math.max(gigabytes, limit));
     LatentJob.Times times = job.run();
     samples.add("encode_ms", times.encode());
     samples.add("reason_ms", times.reason());
@@ -57,6 +58,12 @@ final class Subject implements AutoCloseable {
     samples.add("first_token_ms", times.firstToken());
     samples.add("decode_ms", times.decode());
     samples.add("total_ms", times.total());
+  }
+
+  private double memorySpeed(ReadBandwidth read) {
+    return base.backend().name().equals("cuda")
+        ? DeviceBandwidth.gigabytes(base.backend())
+        : read.measure(READ_MILLIS).gigabytes();
   }
 
   private double prefillSeconds(int[] ids) {
@@ -77,6 +84,10 @@ final class Subject implements AutoCloseable {
     long start = System.nanoTime();
     generator.run(List.of(answer), logits);
     return STEPS / ((System.nanoTime() - start) / 1e9);
+  }
+
+  private long bytesPerStep() {
+    return base.bytesPerToken() + cacheBytesPerToken();
   }
 
   /** Bytes of keys and values that a decode step reads, on average. */
@@ -100,7 +111,7 @@ final class Subject implements AutoCloseable {
       prefill.put(String.valueOf(n), samples.median("prefill" + n));
     }
     double speed = samples.median("decode");
-    double read = base.bytesPerToken() + cacheBytesPerToken(); // by a step
+    double read = bytesPerStep();
     // What decoding itself has read, memory can give.
     double limit = Math.max(samples.largest("read"), samples.largest("decode") * read * 1e-9);
     double gigabytes = speed * read * 1e-9;
@@ -110,6 +121,7 @@ final class Subject implements AutoCloseable {
     result.put("decode_gigabytes_per_second", gigabytes);
     result.put("read_bandwidth_gigabytes_per_second", limit);
     result.put("share_of_read_bandwidth", gigabytes / limit);
+    result.put("share_of_bandwidth_beside", samples.median("share"));
     ObjectNode latent = result.putObject("latent_job");
     latent.put("question_tokens", LatentJob.QUESTION);
     latent.put("latents", job.latents());

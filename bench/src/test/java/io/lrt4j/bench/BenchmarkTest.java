@@ -100,6 +100,7 @@ class BenchmarkTest {
             "/prefill_tokens_per_second/512",
             "/decode_tokens_per_second",
             "/share_of_read_bandwidth",
+            "/share_of_bandwidth_beside",
             "/latent_job/reason_ms",
             "/latent_job/total_ms",
             "/cold_start/first_token_ms")) {
