@@ -1,6 +1,7 @@
 /*
  * The C kernels alone, one thread, in processor time: what other processes take of the machine does
- * not count, except where they use up the memory's bandwidth. Best of several runs. See native_kernels.
+ * not count, except where they use up the memory's bandwidth. Best of several runs. With the numbers of two levels (lrt4j.h),
+ * products of both by turns, on the same weights. See native_kernels.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,19 +152,88 @@ static int64_t pack(lrt_context *c, int dtype, const char *raw, void **packed) {
   return bytes;
 }
 
-int main(void) {
-  static const struct {
-    const char *name;
-    int dtype;
-  } types[] = {{"f32", LRT_DTYPE_F32},
-               {"bf16", LRT_DTYPE_BF16},
-               {"bf16, activations too", LRT_DTYPE_BF16_ROUNDED},
-               {"bf16 in 12 bits", LRT_DTYPE_FOLDED},
-               {"bf16 in 12 bits, activations too", LRT_DTYPE_FOLDED_ROUNDED},
-               {"q8", LRT_DTYPE_Q8},
-               {"q4", LRT_DTYPE_Q4}};
+static const struct {
+  const char *name;
+  int dtype;
+} types[] = {{"f32", LRT_DTYPE_F32},
+             {"bf16", LRT_DTYPE_BF16},
+             {"bf16, activations too", LRT_DTYPE_BF16_ROUNDED},
+             {"bf16 in 12 bits", LRT_DTYPE_FOLDED},
+             {"bf16 in 12 bits, activations too", LRT_DTYPE_FOLDED_ROUNDED},
+             {"q8", LRT_DTYPE_Q8},
+             {"q4", LRT_DTYPE_Q4}};
+
+/* Seconds for products of so many of the weights. */
+static double multiply(lrt_context *c, int dtype, void **packed, int layers, int rows, float *x, float *y) {
+  double start = seconds();
+  for (int l = 0; l < layers; l++) {
+    lrt_part part = {packed[l], NULL, dtype, OUT};
+    if (lrt_project(c, x, rows, IN, NULL, 0, 0, &part, 1, y, 0)) {
+      fprintf(stderr, "no memory\n");
+      exit(1);
+    }
+  }
+  return seconds() - start;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* A table of two levels' products, medians, with the quartiles of their ratio. The weights are packed alike for both. */
+static void compare(const int levels[2], const char *raw, float *x, float *y) {
+  enum { TURNS = 41 };
+  static const int rows[] = {1, 2, 4, 16, 64, 256};
+  lrt_context *c[2];
+  for (int i = 0; i < 2; i++) {
+    if (!(lrt_levels() >> levels[i] & 1)) {
+      fprintf(stderr, "this processor does not have level %d\n", levels[i]);
+      exit(1);
+    }
+    c[i] = lrt_open(1, levels[i]);
+  }
+  printf("| weights | rows | level %d, GFLOP/s (GB/s) | level %d | times as fast (quartiles) |\n|---|---|---|---|---|\n", levels[0],
+         levels[1]);
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    const int dtype = types[t].dtype;
+    if (dtype != LRT_DTYPE_BF16 && dtype != LRT_DTYPE_Q8 && dtype != LRT_DTYPE_Q4) {
+      continue;
+    }
+    int64_t bytes = 0;
+    void *packed[LAYERS];
+    for (int l = 0; l < LAYERS; l++) {
+      bytes = pack(c[0], dtype, raw, &packed[l]);
+    }
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+      int layers = rows[r] > 16 ? 4 : rows[r] > 2 ? LAYERS / 2 : LAYERS;
+      double took[2][TURNS], ratio[TURNS];
+      for (int turn = 0; turn < TURNS; turn++) {
+        for (int i = 0; i < 2; i++) {
+          int which = (turn + i) % 2;
+          took[which][turn] = multiply(c[which], dtype, packed, layers, rows[r], x, y);
+        }
+        ratio[turn] = took[0][turn] / took[1][turn];
+      }
+      qsort(ratio, TURNS, sizeof *ratio, ascending);
+      printf("| %s | %d |", types[t].name, rows[r]);
+      for (int i = 0; i < 2; i++) {
+        qsort(took[i], TURNS, sizeof *took[i], ascending);
+        double median = took[i][TURNS / 2];
+        printf(" %.0f (%.1f) |", 2.0 * IN * OUT * rows[r] * layers / median * 1e-9, (double)bytes * layers / median * 1e-9);
+      }
+      printf(" %.2f (%.2f to %.2f) |\n", ratio[TURNS / 2], ratio[TURNS / 4], ratio[TURNS - 1 - TURNS / 4]);
+    }
+    for (int l = 0; l < LAYERS; l++) {
+      lrt_free(packed[l], bytes);
+    }
+  }
+  lrt_close(c[0]);
+  lrt_close(c[1]);
+}
+
+int main(int count, char **arguments) {
   static const int rows[] = {1, 2, 6, 16, 64, 256};
-  lrt_context *c = lrt_open(1, lrt_best_level());
   float *x = memory(ROWS * IN * 4);
   float *y = memory(ROWS * OUT * 4);
   char *raw = memory((int64_t)OUT * IN * 4);
@@ -184,6 +254,11 @@ int main(void) {
     memcpy(&bits, &sum, sizeof bits);
     memcpy(normal + 2 * i, (char *)&bits + 2, 2);
   }
+  if (count == 3) {
+    compare((int[]){atoi(arguments[1]), atoi(arguments[2])}, raw, x, y);
+    return 0;
+  }
+  lrt_context *c = lrt_open(1, lrt_best_level());
   double limit = read_rate(c);
   double flops = peak();
   printf("level %d, one thread; memory is read at %.1f GB/s; f32 multiply-adds %.0f GFLOP/s\n\n",
@@ -203,15 +278,7 @@ int main(void) {
       int layers = rows[r] > 16 ? 8 : LAYERS;
       double best = 1e9;
       for (int run = 0; run < RUNS; run++) {
-        double start = seconds();
-        for (int l = 0; l < layers; l++) {
-          lrt_part part = {packed[l], NULL, types[t].dtype, OUT};
-          if (lrt_project(c, x, rows[r], IN, NULL, 0, 0, &part, 1, y, 0)) {
-            fprintf(stderr, "no memory\n");
-            return 1;
-          }
-        }
-        double took = seconds() - start;
+        double took = multiply(c, types[t].dtype, packed, layers, rows[r], x, y);
         best = took < best ? took : best;
       }
       double rate = 2.0 * IN * OUT * rows[r] * layers / best * 1e-9;

@@ -52,6 +52,12 @@ if [ "$os-$arch" = linux-x86_64 ] && "$cc" -Werror -mamx-tile -mamx-int8 -mamx-b
   amx="-mamx-tile -mamx-int8 -mamx-bf16"
   flags="$flags -DWITH_AMX"
 fi
+avx_vnni=
+echo '__asm__("{vex} vpdpbusd %ymm0, %ymm1, %ymm2");' >"$work/probe.c" # old assemblers do not know it
+if [ "$arch" = x86_64 ] && "$cc" -Werror -mavxvnni -c "$work/probe.c" -o "$work/probe" >/dev/null 2>&1; then
+  avx_vnni=-mavxvnni
+  flags="$flags -DWITH_AVX_VNNI"
+fi
 jobs=
 compile() { # NAME SOURCE FLAGS…
   name=$1 source=$2
@@ -75,6 +81,9 @@ else
   compile kernels_4 kernels.c -DLEVEL=4 $avx512 -mavx512bf16
   if [ -n "$amx" ]; then
     compile kernels_5 kernels.c -DLEVEL=5 $avx512 -mavx512vnni -mavx512bf16 $amx
+  fi
+  if [ -n "$avx_vnni" ]; then
+    compile kernels_6 kernels.c -DLEVEL=6 $avx2 $avx_vnni
   fi
 fi
 for job in $jobs; do

@@ -113,7 +113,7 @@ INLINE ivec end_block(const int bits, block_sum whole, int32_t begin) {
   (void)bits, (void)begin;
   return whole;
 }
-#elif W == 8
+#elif W == 8 && !ONLY_BYTES
 typedef ivec block_sum;
 typedef int16_t svec __attribute__((vector_size(4 * W)));
 
@@ -164,7 +164,11 @@ INLINE void multiply_bytes(const int bits, const int rows, const int vectors, iv
 #if LEVEL >= 3
     ivec four = four_bytes(a + r * a_step);
     UNROLL for (int v = 0; v < vectors; v++) {
+#if W == 16
       whole[r][v] = (ivec)_mm512_dpbusd_epi32((__m512i)whole[r][v], (__m512i)weight[v], (__m512i)four);
+#else
+      whole[r][v] = (ivec)_mm256_dpbusd_avx_epi32((__m256i)whole[r][v], (__m256i)weight[v], (__m256i)four);
+#endif
     }
 #else
     UNROLL for (int v = 0; v < vectors; v++) {

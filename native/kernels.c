@@ -1,7 +1,7 @@
 /*
  * All kernels, compiled for every level (-DLEVEL=…): whole for levels 0, 1 and 2, and of levels 3 to
- * 5 what they do in another way than level 2 (on aarch64, 3 than 0). A vector is W floats; a panel's 16 outputs are 16 / W of
- * them. Each lane is one output and adds in the order of the inner dimension, so one row and many come
+ * 5 what they do in another way than level 2 (on aarch64, 3 than 0), of level 6 than 1. A vector is W floats; a panel's 16 outputs
+ * are 16 / W of them. Each lane is one output and adds in the order of the inner dimension, so one row and many come
  * out the same to the bit, and no sum runs across lanes. No contraction is left to the compiler
  * (-ffp-contract=off): what is fused is written `fused`.
  */
@@ -23,7 +23,7 @@
 #include "reading.h"
 #include "rows.h"
 #endif
-#if LEVEL != 3
+#if !ONLY_BYTES
 #include "inputs.h"
 #endif
 
@@ -65,7 +65,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
       .summarize = summarize,
       .read = read_memory,
   };
-#elif LEVEL == 3
+#elif ONLY_BYTES
   kernels->product[LRT_DTYPE_Q8] = product_q8;
   kernels->product[LRT_DTYPE_Q4] = product_q4;
 #if W == 16

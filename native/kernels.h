@@ -117,13 +117,16 @@ typedef struct {
   int64_t (*read)(const char *data, int64_t bytes, int streams, int ahead);
 } lrt_kernels;
 
-/* The kernels of level 0, 1 or 2; and what level 3 has of its own over level 2 (on aarch64, 0), 4 over 3, and 5 over 4. */
+/*
+ * The kernels of level 0, 1 or 2; and what level 3 has of its own over level 2 (on aarch64, 0), 4 over 3, 5 over 4, and 6 over 1.
+ */
 void lrt_kernels_0(lrt_kernels *kernels);
 void lrt_kernels_1(lrt_kernels *kernels);
 void lrt_kernels_2(lrt_kernels *kernels);
 void lrt_kernels_3(lrt_kernels *kernels);
 void lrt_kernels_4(lrt_kernels *kernels);
 void lrt_kernels_5(lrt_kernels *kernels);
+void lrt_kernels_6(lrt_kernels *kernels);
 
 /* Whether level 5's products are what they should be, on this processor. */
 int lrt_amx_works(void);

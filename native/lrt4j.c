@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#if WITH_AMX && !EMULATED_AMX
+#if WITH_AVX_VNNI || (WITH_AMX && !EMULATED_AMX)
 #include <cpuid.h>
+#endif
+#if WITH_AMX && !EMULATED_AMX
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -74,44 +76,82 @@ static int has_amx(void) {
 }
 #endif
 
-int lrt_best_level(void) {
+#if WITH_AVX_VNNI
+/* Every compiler has names for the others. Its registers are AVX2's. */
+static int has_avx_vnni(void) {
+  unsigned leaves, a, b, c, d;
+  return __get_cpuid_count(7, 0, &leaves, &b, &c, &d) && leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+         a >> 4 & 1;
+}
+#endif
+
+int lrt_levels(void) {
+  int levels = 1 << LRT_BASELINE;
 #if EMULATED_AMX /* test/amx.h, on AVX2 */
-  return lrt_amx_works() ? LRT_AMX : LRT_AVX2;
+  levels |= 1 << LRT_AVX2 | lrt_amx_works() << LRT_AMX;
 #elif defined __x86_64__
   __builtin_cpu_init();
   if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))) {
-    return LRT_BASELINE;
+    return levels;
   }
+  levels |= 1 << LRT_AVX2;
+#if WITH_AVX_VNNI
+  levels |= has_avx_vnni() << LRT_AVX_VNNI;
+#endif
   if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))) {
-    return LRT_AVX2;
+    return levels;
   }
+  levels |= 1 << LRT_AVX512;
   if (!__builtin_cpu_supports("avx512vnni")) {
-    return LRT_AVX512;
+    return levels;
   }
+  levels |= 1 << LRT_VNNI;
   if (!__builtin_cpu_supports("avx512bf16")) {
-    return LRT_VNNI;
+    return levels;
   }
+  levels |= 1 << LRT_BF16;
 #if WITH_AMX
-  return has_amx() ? LRT_AMX : LRT_BF16;
-#else
-  return LRT_BF16;
+  levels |= has_amx() << LRT_AMX;
 #endif
 #elif defined __aarch64__ && defined __linux__
   const unsigned long dot_products = 1ul << 20; /* HWCAP_ASIMDDP, which not every C library names */
-  return getauxval(AT_HWCAP) & dot_products ? LRT_DOT : LRT_BASELINE;
+  levels |= !!(getauxval(AT_HWCAP) & dot_products) << LRT_DOT;
 #elif defined __aarch64__ && defined __APPLE__
   int has = 0;
   size_t size = sizeof has;
-  return !sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) && has ? LRT_DOT : LRT_BASELINE;
-#else
-  return LRT_BASELINE;
+  levels |= (!sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) && has) << LRT_DOT;
 #endif
+  return levels;
 }
+
+/* Of some levels the best one, and none better than `most`. */
+static int best_of(int levels, int most) {
+  static const int best_first[] = {LRT_AMX, LRT_BF16, LRT_VNNI, LRT_AVX512, LRT_AVX_VNNI, LRT_AVX2, LRT_BASELINE};
+  const int *level = best_first;
+  while (*level != most) {
+    level++;
+  }
+  while (!(levels >> *level & 1)) {
+    level++;
+  }
+  return *level;
+}
+
+int lrt_best_level(void) { return best_of(lrt_levels(), LRT_AMX); }
 
 /* Those of a level: what each adds to the ones before it. */
 static void kernels_of(int level, lrt_kernels *kernels) {
 #if defined __x86_64__
+  if (level == LRT_AVX2 || level == LRT_AVX_VNNI) {
+    lrt_kernels_1(kernels);
+#if WITH_AVX_VNNI
+    if (level == LRT_AVX_VNNI) {
+      lrt_kernels_6(kernels);
+    }
+#endif
+    return;
+  }
   if (level >= LRT_AVX512) {
     lrt_kernels avx2;
     lrt_kernels_1(&avx2);
@@ -131,10 +171,6 @@ static void kernels_of(int level, lrt_kernels *kernels) {
 #endif
     return;
   }
-  if (level >= LRT_AVX2) {
-    lrt_kernels_1(kernels);
-    return;
-  }
 #endif
   lrt_kernels_0(kernels);
 #if defined __aarch64__
@@ -149,7 +185,7 @@ lrt_context *lrt_open(int threads, int level) {
   if (!c) {
     return NULL;
   }
-  kernels_of(smaller(level, lrt_best_level()), &c->kernels);
+  kernels_of(best_of(lrt_levels(), level), &c->kernels);
   c->pool = pool_open(threads);
   if (!c->pool) {
     free(c);
@@ -498,8 +534,8 @@ int64_t lrt_read(lrt_context *c, const void *data, int64_t bytes, int streams, i
 int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5, int64_t n0,
                  int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps) {
   switch (function) {
-    case LRT_BEST_LEVEL:
-      return lrt_best_level();
+    case LRT_LEVELS:
+      return lrt_levels();
     case LRT_OPEN:
       return (intptr_t)lrt_open((int)n0, (int)n1);
     case LRT_CLOSE:

@@ -10,8 +10,8 @@
 #define LRT_EXPORT __attribute__((visibility("default")))
 
 /*
- * Instruction sets, each with all before it that this architecture has; compiled apart, chosen when a context
- * is opened.
+ * Instruction sets, each with all before it that this architecture has, but AVX-VNNI: that is AVX2 with one instruction more,
+ * on processors with AVX-512 and without. Compiled apart, chosen when a context is opened.
  */
 enum lrt_level {
   LRT_BASELINE = 0, /* what every processor of this architecture has: SSE2, NEON */
@@ -21,7 +21,7 @@ enum lrt_level {
   LRT_DOT = 3,      /* the same on aarch64: NEON's dot products */
   LRT_BF16 = 4,     /* AVX-512 BF16: products of bf16 pairs */
   LRT_AMX = 5,      /* AMX: products of tiles, of bytes and of bf16 pairs */
-  LRT_LEVELS = 6
+  LRT_AVX_VNNI = 6  /* AVX2 and AVX-VNNI: products of bytes */
 };
 
 /* What weights are, and what they are multiplied by. */
@@ -121,10 +121,15 @@ typedef struct {
 
 typedef struct lrt_context lrt_context;
 
-/* The highest level that this processor and its system run. */
+/* The levels that this processor and its system run, as bits: 1 << LRT_AVX2 and so on. */
+LRT_EXPORT int lrt_levels(void);
+/* The fastest of them. */
 LRT_EXPORT int lrt_best_level(void);
 
-/* A crew of `threads`, the caller included; null without memory or threads. */
+/*
+ * A crew of `threads`, the caller included; null without memory or threads. Where there is no such level, it has the next best
+ * one that there is.
+ */
 LRT_EXPORT lrt_context *lrt_open(int threads, int level);
 LRT_EXPORT void lrt_close(lrt_context *c);
 
@@ -195,7 +200,7 @@ LRT_EXPORT int64_t lrt_read(lrt_context *c, const void *data, int64_t bytes, int
  * not looked at. Returns what the function does, 0 if that is nothing.
  */
 enum lrt_function {
-  LRT_BEST_LEVEL = 0,
+  LRT_LEVELS = 0,
   LRT_OPEN = 1,
   LRT_CLOSE = 2,
   LRT_ALLOCATE = 3,

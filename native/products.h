@@ -431,7 +431,7 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
 PRODUCT(f32, FEW_ROWS, PLAIN)
 PRODUCT(f16, FEW_ROWS, PLAIN)
 #endif
-#if LEVEL != 3 && LEVEL != 5
+#if !ONLY_BYTES && LEVEL != 5
 PRODUCT(bf16, FEW_ROWS, PLAIN)
 #endif
 #if LEVEL != 2 && LEVEL != 4 /* level 1 has instructions for bytes that level 2 adds nothing to */

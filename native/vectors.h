@@ -35,6 +35,7 @@
 #ifndef NEON
 #define NEON 0
 #endif
+#define ONLY_BYTES (LEVEL == 3 || LEVEL == 6) /* whether a level's products of bytes are all that is its own */
 #define SQUARES (W >= 8 || NEON) /* whether they are transposed in registers, see squares.h */
 
 #define PARTS (LRT_PANEL / W) /* vectors of a panel */

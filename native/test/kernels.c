@@ -486,7 +486,7 @@ static void check_level(void) {
     check_inputs(widths[i]);
   }
   if (level >= LRT_VNNI) {
-    return; /* the rest is as on the level before */
+    return; /* the rest is as on AVX-512, or AVX2 */
   }
   const int vocabularies[] = {1, 5, 64, 1001};
   for (int i = 0; i < COUNT(vocabularies); i++) {
@@ -510,11 +510,11 @@ static void check_level(void) {
 }
 
 int main(void) {
-  for (level = 0; level <= lrt_best_level(); level++) {
-#if defined __aarch64__
-    if (level > LRT_BASELINE && level < LRT_DOT) {
-      continue; /* of other processors */
+  for (level = 0; lrt_levels() >> level; level++) {
+    if (!(lrt_levels() >> level & 1)) {
+      continue;
     }
+#if defined __aarch64__
     fused = 1;
 #else
 #if EMULATED_AMX
@@ -523,7 +523,7 @@ int main(void) {
     }
 #endif
     fused = level > LRT_BASELINE;
-    pairs = level >= LRT_BF16;
+    pairs = level == LRT_BF16 || level == LRT_AMX;
 #endif
     most_rows = level == LRT_AMX ? 37 : 13; /* more than two tiles of AMX */
     crews[0] = lrt_open(1, level);

@@ -4,12 +4,14 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Instruction sets that the kernels are compiled for, each with all before it that its architecture
- * has (lrt4j.h).
+ * Instruction sets that the kernels are compiled for, from the slowest to the fastest, each with
+ * all before it that its architecture has: save that AVX-512 does without {@link #AVX_VNNI}
+ * (lrt4j.h).
  */
 public enum Isa {
   BASELINE(0, "baseline", false),
   AVX2(1, "AVX2", false),
+  AVX_VNNI(6, "AVX2 AVX-VNNI", false),
   AVX512(2, "AVX-512", false),
   AVX512_VNNI(3, "AVX-512 VNNI", false),
   AVX512_BF16(4, "AVX-512 VNNI BF16", false),
@@ -34,12 +36,15 @@ public enum Isa {
    */
   public static List<Isa> available() {
     NativeLibrary.symbols(); // refuses with the reason where there is none
-    return of(NativeLibrary.platform(), NativeCalls.bestLevel());
+    return of(NativeLibrary.platform(), NativeCalls.levels());
   }
 
-  static List<Isa> of(String platform, int bestLevel) {
+  /** Of levels as bits. */
+  static List<Isa> of(String platform, int levels) {
     boolean arm = platform.endsWith("-aarch64");
-    return Arrays.stream(values()).filter(i -> i.arm == arm && i.level <= bestLevel).toList();
+    return Arrays.stream(values())
+        .filter(i -> i.arm == arm && (levels >> i.level & 1) != 0)
+        .toList();
   }
 
   /**

@@ -17,7 +17,7 @@ import java.lang.invoke.MethodHandle;
  */
 final class NativeCalls {
   // as in lrt4j.h
-  private static final int BEST_LEVEL = 0;
+  private static final int LEVELS = 0;
   private static final int OPEN = 1;
   private static final int CLOSE = 2;
   private static final int ALLOCATE = 3;
@@ -92,8 +92,9 @@ final class NativeCalls {
     return call(function, NONE, NONE, NONE, NONE, NONE, NONE, n0, n1, n2, 0, 0, 0);
   }
 
-  static int bestLevel() {
-    return (int) call(BEST_LEVEL, 0, 0, 0);
+  /** Those that this processor and its system run, as bits. */
+  static int levels() {
+    return (int) call(LEVELS, 0, 0, 0);
   }
 
   static MemorySegment open(int threads, int level) {
