@@ -193,8 +193,8 @@ static void compare(const int levels[2], const char *raw, float *x, float *y) {
     }
     c[i] = lrt_open(1, levels[i]);
   }
-  printf("| weights | rows | level %d, GFLOP/s (GB/s) | level %d | times as fast (quartiles) |\n|---|---|---|---|---|\n", levels[0],
-         levels[1]);
+  printf("| weights | rows | level %d, GFLOP/s (GB/s) | level %d | times as fast (quartiles) |\n|---|---|---|---|---|\n",
+         levels[0], levels[1]);
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
     const int dtype = types[t].dtype;
     if (dtype != LRT_DTYPE_BF16 && dtype != LRT_DTYPE_Q8 && dtype != LRT_DTYPE_Q4) {
@@ -220,7 +220,8 @@ static void compare(const int levels[2], const char *raw, float *x, float *y) {
       for (int i = 0; i < 2; i++) {
         qsort(took[i], TURNS, sizeof *took[i], ascending);
         double median = took[i][TURNS / 2];
-        printf(" %.0f (%.1f) |", 2.0 * IN * OUT * rows[r] * layers / median * 1e-9, (double)bytes * layers / median * 1e-9);
+        double rate = (double)layers / median * 1e-9;
+        printf(" %.0f (%.1f) |", 2.0 * IN * OUT * rows[r] * rate, (double)bytes * rate);
       }
       printf(" %.2f (%.2f to %.2f) |\n", ratio[TURNS / 2], ratio[TURNS / 4], ratio[TURNS - 1 - TURNS / 4]);
     }

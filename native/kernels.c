@@ -17,6 +17,9 @@
 #if LEVEL == 5
 #include "amx.h"
 #endif
+#if LEVEL == 1 || LEVEL == 6
+#include "runs.h"
+#endif
 #if LEVEL <= 2
 #include "attention.h"
 #include "packing.h"
@@ -50,6 +53,9 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
               [LRT_DTYPE_FOLDED_ROUNDED] = product_folded,
 #endif
           },
+#if LEVEL == 1
+      .runs = {[LRT_DTYPE_Q8] = runs_q8, [LRT_DTYPE_Q4] = runs_q4},
+#endif
 #if LEVEL == 2
       .runs = {[LRT_DTYPE_FOLDED] = runs_folded, [LRT_DTYPE_FOLDED_ROUNDED] = runs_folded},
       .fold = fold,
@@ -68,7 +74,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #elif ONLY_BYTES
   kernels->product[LRT_DTYPE_Q8] = product_q8;
   kernels->product[LRT_DTYPE_Q4] = product_q4;
-#if W == 16
+#if W >= 8
   kernels->runs[LRT_DTYPE_Q8] = runs_q8;
   kernels->runs[LRT_DTYPE_Q4] = runs_q4;
 #endif

@@ -71,8 +71,8 @@ typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *p
                          int panels, float *y, int64_t y_stride, int add);
 
 /*
- * Runs of memory that a product of one row reads at once, where there are registers: memory is faster then. A product of
- * RUN_ROWS rows reads half as many.
+ * Runs of memory that a product of one row reads at once, or by turns where there are few registers: memory is faster then. A
+ * product of RUN_ROWS rows reads half as many.
  */
 #define LRT_RUNS 4
 #define RUN_ROWS 3

@@ -156,8 +156,11 @@ static void kernels_of(int level, lrt_kernels *kernels) {
     lrt_kernels avx2;
     lrt_kernels_1(&avx2);
     lrt_kernels_2(kernels);
-    kernels->product[LRT_DTYPE_Q8] = avx2.product[LRT_DTYPE_Q8];
-    kernels->product[LRT_DTYPE_Q4] = avx2.product[LRT_DTYPE_Q4];
+    const int bytes[] = {LRT_DTYPE_Q8, LRT_DTYPE_Q4};
+    for (int i = 0; i < 2; i++) {
+      kernels->product[bytes[i]] = avx2.product[bytes[i]];
+      kernels->runs[bytes[i]] = avx2.runs[bytes[i]];
+    }
     if (level >= LRT_VNNI) {
       lrt_kernels_3(kernels);
     }
