@@ -16,12 +16,7 @@ final class Bf16Dot extends HalfDot {
     return top.reinterpretAsFloats();
   }
 
-  /**
-   * See {@link F32Dot#dot1x4}.
-   *
-   * @param at where the first weight's row is, by {@link ByAddress#of}, and all four have been
-   *     checked to be
-   */
+  /** See {@link F32Dot#dot1x4ByAddress}. */
   void dot1x4(float[] x, int xAt, MemorySegment w, long at, long wStride, int body, float[] lanes) {
     MemorySegment ws = ByAddress.memory(w);
     long at0 = ByAddress.plus(at, 0);

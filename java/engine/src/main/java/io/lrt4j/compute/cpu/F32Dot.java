@@ -55,6 +55,36 @@ final class F32Dot extends DotKernel {
     s3.intoArray(lanes, 3 * N);
   }
 
+  /**
+   * The same of weights that lie outside the Java heap, without a check of each load.
+   *
+   * @param at where the first weight's row is, by {@link ByAddress#of}, and all four have been
+   *     checked to be
+   */
+  void dot1x4ByAddress(
+      float[] x, int xAt, MemorySegment w, long at, long wStride, int body, float[] lanes) {
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
+    long at1 = ByAddress.plus(at, wStride);
+    long at2 = ByAddress.plus(at, 2 * wStride);
+    long at3 = ByAddress.plus(at, 3 * wStride);
+    FloatVector s0 = FloatVector.zero(F);
+    FloatVector s1 = FloatVector.zero(F);
+    FloatVector s2 = FloatVector.zero(F);
+    FloatVector s3 = FloatVector.zero(F);
+    for (int k = 0; k < body; k += N) {
+      FloatVector a = load(x, xAt + k);
+      s0 = a.fma(load(ws, at0 + k * 4L), s0);
+      s1 = a.fma(load(ws, at1 + k * 4L), s1);
+      s2 = a.fma(load(ws, at2 + k * 4L), s2);
+      s3 = a.fma(load(ws, at3 + k * 4L), s3);
+    }
+    s0.intoArray(lanes, 0 * N);
+    s1.intoArray(lanes, 1 * N);
+    s2.intoArray(lanes, 2 * N);
+    s3.intoArray(lanes, 3 * N);
+  }
+
   @Override
   float dot(float[] x, int xAt, MemorySegment w, long wAt, int body) {
     FloatVector s = FloatVector.zero(F);

@@ -35,6 +35,9 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
   /** Vectors of outputs of a tile. */
   static final int PAIR = 2;
 
+  /** Runs of memory that one row reads at once, where it does not read one. */
+  static final int RUNS = 4;
+
   /** Bytes of a group: four of every row of a panel. */
   static final int GROUP = 4 * Weight.PANEL;
 
@@ -178,6 +181,33 @@ abstract sealed class PanelKernel permits Q8Panel, Q4Panel {
       Sums room,
       float[] sums,
       int sumAt);
+
+  /** Whether {@link #streamRuns} is there, and faster. */
+  boolean hasRuns() {
+    return false;
+  }
+
+  /**
+   * The same of {@link #RUNS} panels at once, a group of each in turn. From far apart, and going on
+   * from task to task, so many runs of memory come faster than one.
+   *
+   * @param apart how far the panels are from each other, in bytes
+   * @param sumApart how far their sums are from each other
+   */
+  void streamRuns(
+      int[] x,
+      int[] begins,
+      float[] xScales,
+      int blocks,
+      MemorySegment w,
+      long at,
+      long apart,
+      Sums room,
+      float[] sums,
+      int sumAt,
+      int sumApart) {
+    throw new UnsupportedOperationException();
+  }
 
   /** The scales of a block of a vector of outputs. */
   final FloatVector scales(MemorySegment w, long at, int block) {

@@ -119,7 +119,7 @@ final class Q8Panel extends PanelKernel {
           s3.intoArray(whole, 3 * N);
         }
         long scales = from + STEP - (long) half * (HALF_GROUP / 2);
-        finish(whole, xScales[block], w, scales, sums, sumAt + half * 4 * N);
+        finish(whole, 0, xScales[block], w, scales, sums, sumAt + half * 4 * N);
         s0 = IntVector.broadcast(I, begins[(unit + 1) / HALVES]).reinterpretAsFloats();
         s1 = s0;
         s2 = PAIRED ? FloatVector.zero(F) : s0;
@@ -135,14 +135,120 @@ final class Q8Panel extends PanelKernel {
     }
   }
 
+  @Override
+  boolean hasRuns() {
+    return PAIRED;
+  }
+
+  @Override
+  void streamRuns(
+      int[] x,
+      int[] begins,
+      float[] xScales,
+      int blocks,
+      MemorySegment w,
+      long at,
+      long apart,
+      Sums room,
+      float[] sums,
+      int sumAt,
+      int sumApart) {
+    float[] whole = room.floats;
+    MemorySegment ws = ByAddress.memory(w);
+    long at0 = ByAddress.plus(at, 0);
+    long at1 = ByAddress.plus(at, apart);
+    long at2 = ByAddress.plus(at, 2 * apart);
+    long at3 = ByAddress.plus(at, 3 * apart);
+    FloatVector s0 = IntVector.broadcast(I, begins[0]).reinterpretAsFloats();
+    FloatVector s1 = s0;
+    FloatVector s2 = s0;
+    FloatVector s3 = s0;
+    FloatVector s4 = s0;
+    FloatVector s5 = s0;
+    FloatVector s6 = s0;
+    FloatVector s7 = s0;
+    for (int g = 0; g < blocks * GROUPS; g++) {
+      int block = g / GROUPS;
+      long group = (long) g * GROUP + (long) block * SCALES;
+      IntVector p0 = IntVector.fromMemorySegment(I, ws, at0 + group, LE);
+      IntVector p1 = IntVector.fromMemorySegment(I, ws, at0 + group + LANES, LE);
+      IntVector p2 = IntVector.fromMemorySegment(I, ws, at1 + group, LE);
+      IntVector p3 = IntVector.fromMemorySegment(I, ws, at1 + group + LANES, LE);
+      IntVector p4 = IntVector.fromMemorySegment(I, ws, at2 + group, LE);
+      IntVector p5 = IntVector.fromMemorySegment(I, ws, at2 + group + LANES, LE);
+      IntVector p6 = IntVector.fromMemorySegment(I, ws, at3 + group, LE);
+      IntVector p7 = IntVector.fromMemorySegment(I, ws, at3 + group + LANES, LE);
+      FloatVector a = IntVector.broadcast(I, x[4 * g]).reinterpretAsFloats();
+      s0 = a.fma(p0.and(0xFF).convert(VectorOperators.I2F, 0), s0);
+      s1 = a.fma(p1.and(0xFF).convert(VectorOperators.I2F, 0), s1);
+      s2 = a.fma(p2.and(0xFF).convert(VectorOperators.I2F, 0), s2);
+      s3 = a.fma(p3.and(0xFF).convert(VectorOperators.I2F, 0), s3);
+      s4 = a.fma(p4.and(0xFF).convert(VectorOperators.I2F, 0), s4);
+      s5 = a.fma(p5.and(0xFF).convert(VectorOperators.I2F, 0), s5);
+      s6 = a.fma(p6.and(0xFF).convert(VectorOperators.I2F, 0), s6);
+      s7 = a.fma(p7.and(0xFF).convert(VectorOperators.I2F, 0), s7);
+      a = IntVector.broadcast(I, x[4 * g + 1]).reinterpretAsFloats();
+      s0 = a.fma(p0.and(0xFF00).convert(VectorOperators.I2F, 0), s0);
+      s1 = a.fma(p1.and(0xFF00).convert(VectorOperators.I2F, 0), s1);
+      s2 = a.fma(p2.and(0xFF00).convert(VectorOperators.I2F, 0), s2);
+      s3 = a.fma(p3.and(0xFF00).convert(VectorOperators.I2F, 0), s3);
+      s4 = a.fma(p4.and(0xFF00).convert(VectorOperators.I2F, 0), s4);
+      s5 = a.fma(p5.and(0xFF00).convert(VectorOperators.I2F, 0), s5);
+      s6 = a.fma(p6.and(0xFF00).convert(VectorOperators.I2F, 0), s6);
+      s7 = a.fma(p7.and(0xFF00).convert(VectorOperators.I2F, 0), s7);
+      a = IntVector.broadcast(I, x[4 * g + 2]).reinterpretAsFloats();
+      s0 = a.fma(p0.and(0xFF0000).convert(VectorOperators.I2F, 0), s0);
+      s1 = a.fma(p1.and(0xFF0000).convert(VectorOperators.I2F, 0), s1);
+      s2 = a.fma(p2.and(0xFF0000).convert(VectorOperators.I2F, 0), s2);
+      s3 = a.fma(p3.and(0xFF0000).convert(VectorOperators.I2F, 0), s3);
+      s4 = a.fma(p4.and(0xFF0000).convert(VectorOperators.I2F, 0), s4);
+      s5 = a.fma(p5.and(0xFF0000).convert(VectorOperators.I2F, 0), s5);
+      s6 = a.fma(p6.and(0xFF0000).convert(VectorOperators.I2F, 0), s6);
+      s7 = a.fma(p7.and(0xFF0000).convert(VectorOperators.I2F, 0), s7);
+      a = IntVector.broadcast(I, x[4 * g + 3]).reinterpretAsFloats();
+      s0 = a.fma(p0.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s0);
+      s1 = a.fma(p1.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s1);
+      s2 = a.fma(p2.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s2);
+      s3 = a.fma(p3.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s3);
+      s4 = a.fma(p4.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s4);
+      s5 = a.fma(p5.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s5);
+      s6 = a.fma(p6.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s6);
+      s7 = a.fma(p7.lanewise(VectorOperators.LSHR, 24).convert(VectorOperators.I2F, 0), s7);
+      if (g % GROUPS == GROUPS - 1) {
+        s0.intoArray(whole, 0 * N);
+        s1.intoArray(whole, 1 * N);
+        s2.intoArray(whole, 2 * N);
+        s3.intoArray(whole, 3 * N);
+        s4.intoArray(whole, 4 * N);
+        s5.intoArray(whole, 5 * N);
+        s6.intoArray(whole, 6 * N);
+        s7.intoArray(whole, 7 * N);
+        float scale = xScales[block];
+        long scales = group + GROUP;
+        finish(whole, 0 * N, scale, w, at0 + scales, sums, sumAt);
+        finish(whole, 2 * N, scale, w, at1 + scales, sums, sumAt + sumApart);
+        finish(whole, 4 * N, scale, w, at2 + scales, sums, sumAt + 2 * sumApart);
+        finish(whole, 6 * N, scale, w, at3 + scales, sums, sumAt + 3 * sumApart);
+        s0 = IntVector.broadcast(I, begins[block + 1]).reinterpretAsFloats();
+        s1 = s0;
+        s2 = s0;
+        s3 = s0;
+        s4 = s0;
+        s5 = s0;
+        s6 = s0;
+        s7 = s0;
+      }
+    }
+  }
+
   /**
-   * Adds what a block gives. A method of its own, which {@link #stream} calls: no budget of the
-   * compiler's would be enough for both.
+   * Adds what a block gives. A method of its own, which {@link #stream} and {@link #streamRuns}
+   * call: no budget of the compiler's would be enough for both.
    *
    * @param at where its scales are
    */
   private static void finish(
-      float[] whole, float scale, MemorySegment w, long at, float[] sums, int sumAt) {
+      float[] whole, int wholeAt, float scale, MemorySegment w, long at, float[] sums, int sumAt) {
     MemorySegment ws = ByAddress.memory(w);
     long at0 = ByAddress.plus(at, 0);
     for (int v = 0; v < (PAIRED ? 2 : 4); v++) {
@@ -156,7 +262,7 @@ final class Q8Panel extends PanelKernel {
       FloatVector other = moved.or(0x7F800000).reinterpretAsFloats();
       FloatVector c = finite.blend(other, h.and(0x7C00).eq(0x7C00).cast(F));
       FloatVector t = FloatVector.fromArray(F, sums, sumAt + v * N);
-      FloatVector b = FloatVector.fromArray(F, whole, v * N);
+      FloatVector b = FloatVector.fromArray(F, whole, wholeAt + v * N);
       b.mul(scale).fma(c, t).intoArray(sums, sumAt + v * N);
     }
   }

@@ -4,6 +4,7 @@ import static io.lrt4j.compute.cpu.Lanes.N;
 import static io.lrt4j.compute.cpu.PanelKernel.BLOCK;
 import static io.lrt4j.compute.cpu.PanelKernel.LANES;
 import static io.lrt4j.compute.cpu.PanelKernel.PAIR;
+import static io.lrt4j.compute.cpu.PanelKernel.RUNS;
 import static io.lrt4j.compute.cpu.PanelKernel.TILE;
 
 import io.lrt4j.compute.DType;
@@ -13,8 +14,9 @@ import java.util.Arrays;
 
 /**
  * The part of a projection whose weights are rounded: activations as bytes, and their products with
- * panels of weights. One row reads the panels of a task in one run; of more rows four at a time
- * meet two vectors of outputs, whose weights stay in the cache while all rows pass.
+ * panels of weights. One row reads the panels of a task in one run, or in several far from each
+ * other; of more rows four at a time meet two vectors of outputs, whose weights stay in the cache
+ * while all rows pass.
  */
 final class VectorPanels implements AutoCloseable {
   private static final int PARTS = Weight.PANEL / N; // vectors of a panel
@@ -88,13 +90,69 @@ final class VectorPanels implements AutoCloseable {
     kernel.round(x, from, blocks, to.values, to.scales, to.begins, row * blocks, bytes);
   }
 
-  /** How many outputs make a task. */
+  /** How many outputs make a task, where a weight is not read in several runs. */
   int outputs(int out) {
     if (rows > 1) {
       return OUTPUTS;
     }
     int wanted = out / (rooms.length * TASKS_PER_THREAD);
     return Math.max(1, (wanted + OUTPUTS - 1) / OUTPUTS) * OUTPUTS;
+  }
+
+  /**
+   * Panels of each of the {@link PanelKernel#RUNS} runs of memory in which one row reads a weight
+   * at once; up to three panels are left behind them. 0 where it is read in one run, as there were
+   * too few tasks for all workers.
+   */
+  int runLength(CpuTensor weight) {
+    if (rows > 1 || !PanelKernel.of(weight.dtype()).hasRuns()) {
+      return 0;
+    }
+    int length = Math.ceilDiv(weight.rows(), Weight.PANEL) / RUNS;
+    return length < 2 * rooms.length ? 0 : length;
+  }
+
+  /** How many panels of each run make a task. */
+  int depth(CpuTensor weight) {
+    int wanted = weight.rows() / (rooms.length * TASKS_PER_THREAD);
+    return Math.max(1, Math.ceilDiv(wanted, RUNS * Weight.PANEL));
+  }
+
+  /** How many tasks a weight is; what the runs leave is one. */
+  int tasks(CpuTensor weight) {
+    int out = weight.rows();
+    int length = runLength(weight);
+    if (length == 0) {
+      return Math.ceilDiv(out, outputs(out));
+    }
+    int left = out > RUNS * length * Weight.PANEL ? 1 : 0;
+    return Math.ceilDiv(length, depth(weight)) + left;
+  }
+
+  /**
+   * One row: its products with some panels of each run.
+   *
+   * @return those of the first run, then those of the second …
+   */
+  float[] runs(CpuTensor weight, int first, int panels, int worker) {
+    DType type = weight.dtype();
+    PanelKernel kernel = PanelKernel.of(type);
+    Input x = input(type);
+    Room room = rooms[worker];
+    int sumApart = panels * Weight.PANEL;
+    float[] sums = room.sums(RUNS * sumApart);
+    Arrays.fill(sums, 0, RUNS * sumApart, 0);
+    long panelBytes = kernel.panelBytes(blocks);
+    long apart = runLength(weight) * panelBytes;
+    MemorySegment w = weight.data();
+    long begin = ByAddress.of(w, first * panelBytes, (RUNS - 1) * apart + panels * panelBytes);
+    for (int panel = 0; panel < panels; panel++) {
+      long at = begin + panel * panelBytes;
+      int to = panel * Weight.PANEL;
+      kernel.streamRuns(
+          x.values, x.begins, x.scales, blocks, w, at, apart, room.ofBlocks, sums, to, sumApart);
+    }
+    return sums;
   }
 
   /** The products of all rows with some outputs of a weight. */

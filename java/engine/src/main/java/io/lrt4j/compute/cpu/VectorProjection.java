@@ -6,6 +6,7 @@ import static io.lrt4j.compute.cpu.Lanes.LE;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Weight;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -169,13 +170,8 @@ final class VectorProjection implements AutoCloseable {
   }
 
   private int blocks(CpuLinear.Part part) {
-    int size = outputs(part.weight());
-    return (part.weight().rows() + size - 1) / size;
-  }
-
-  /** How many outputs of a weight make a task. */
-  private int outputs(CpuTensor weight) {
-    return weight.panels() ? rounded.outputs(weight.rows()) : block;
+    CpuTensor weight = part.weight();
+    return weight.panels() ? rounded.tasks(weight) : (weight.rows() + block - 1) / block;
   }
 
   /**
@@ -263,15 +259,13 @@ final class VectorProjection implements AutoCloseable {
     }
     CpuTensor weight = part.weight();
     CpuTensor bias = part.bias();
-    int from = position(weight, task, blocks(part)) * outputs(weight);
-    int to = Math.min(from + outputs(weight), weight.rows());
+    int position = position(weight, task, blocks(part));
     if (weight.panels()) {
-      float[] products = rounded.product(weight, from, to, worker);
-      for (int row = 0; row < rows; row++) {
-        finish(row, weight, bias, from, to, col, in, products, row * rounded.stride());
-      }
+      panels(part, position, col, worker);
       return;
     }
+    int from = position * block;
+    int to = Math.min(from + block, weight.rows());
     DotKernel kernel = DotKernel.of(weight.dtype());
     int tiled = rows % TILE == 1 ? rows - 1 : rows;
     if (tiled > 0) {
@@ -279,6 +273,31 @@ final class VectorProjection implements AutoCloseable {
     }
     if (tiled < rows) {
       stream(kernel, tiled, weight, bias, from, to, col, worker);
+    }
+  }
+
+  private void panels(CpuLinear.Part part, int position, int col, int worker) {
+    CpuTensor weight = part.weight();
+    CpuTensor bias = part.bias();
+    int out = weight.rows();
+    int length = rounded.runLength(weight);
+    int first = position * rounded.depth(weight);
+    if (first < length) {
+      int some = Math.min(rounded.depth(weight), length - first);
+      int n = some * Weight.PANEL;
+      float[] products = rounded.runs(weight, first, some, worker);
+      for (int run = 0; run < PanelKernel.RUNS; run++) {
+        int from = (run * length + first) * Weight.PANEL;
+        finish(0, weight, bias, from, Math.min(from + n, out), col, in, products, run * n);
+      }
+      return;
+    }
+    int size = rounded.outputs(out);
+    int from = length > 0 ? PanelKernel.RUNS * length * Weight.PANEL : position * size;
+    int to = length > 0 ? out : Math.min(from + size, out);
+    float[] products = rounded.product(weight, from, to, worker);
+    for (int row = 0; row < rows; row++) {
+      finish(row, weight, bias, from, to, col, in, products, row * rounded.stride());
     }
   }
 
@@ -402,19 +421,17 @@ final class VectorProjection implements AutoCloseable {
     MemorySegment w = weight.data();
     int quarter = w.isNative() ? (to - from) / TILE : 0;
     int four = TILE * quarter;
-    long begin = 0; // of bf16 weights
-    if (quarter > 0 && kernel instanceof Bf16Dot) {
+    long begin = 0; // of the weights
+    if (quarter > 0) {
       begin = ByAddress.of(w, weight.row(from), four * weight.stride());
     }
     for (int i = 0; i < quarter; i++) {
       long at = weight.row(from + i);
+      long address = ByAddress.plus(begin, i * weight.stride());
       long stride = quarter * weight.stride();
       switch (kernel) {
-        case F32Dot f32 -> f32.dot1x4(input, x, w, at, stride, body, tile);
-        case Bf16Dot bf16 -> {
-          long address = ByAddress.plus(begin, i * weight.stride());
-          bf16.dot1x4(input, x, w, address, stride, body, tile);
-        }
+        case F32Dot f32 -> f32.dot1x4ByAddress(input, x, w, address, stride, body, tile);
+        case Bf16Dot bf16 -> bf16.dot1x4(input, x, w, address, stride, body, tile);
         case F16Dot f16 -> {
           for (int j = 0; j < TILE; j += 2) {
             f16.dot1x2(input, x, w, at + j * stride, stride, body, tile, j * N);

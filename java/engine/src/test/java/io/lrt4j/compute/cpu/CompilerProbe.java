@@ -23,7 +23,7 @@ final class CompilerProbe {
   private static final int HIDDEN = 37;
   private static final int WIDTH = 38;
   private static final int BLOCKS = 160; // wide, for rounded weights
-  private static final int OUT = 72; // of them: several panels and a part of one
+  private static final int OUT = 264; // of them: panels in several runs, and a part of one
   private static final int AGAIN = 5; // for the kernels of rounded weights to be compiled as well
   private static final int ROWS = 5;
   private static final int HEADS = 2;

@@ -146,6 +146,14 @@ class RoundingTest {
     }
   }
 
+  /** So many outputs that one row reads several runs at once, with something left behind them. */
+  @ParameterizedTest
+  @EnumSource(names = {"Q8", "Q4"})
+  void severalRuns(Quantization quantization) {
+    products(quantization, new Numbers(7), 96, 527);
+    products(quantization, new Numbers(8), 64, 1120);
+  }
+
   /** One size of it, for processes in which that has to be quick. */
   void products(Quantization quantization, Numbers numbers, int in, int out) {
     try (var memory = new GuardedMemory();
