@@ -175,8 +175,11 @@ expect_out "arg=-XX:+UseZGC"
 if grep -q UseSerialGC "$root/out"; then wrong "expected one collector"; fi
 run "another locale" "$JAVA_HOME_NEW" LC_ALL=C "$home/lrt" info
 expect_out "locale=C.UTF-8"
-run "a UTF-8 locale" "$JAVA_HOME_NEW" LC_ALL=de_DE.UTF-8 "$home/lrt" info
-expect_out "locale=de_DE.UTF-8"
+here=$(env LC_ALL=C.utf8 bash -c 'x=ö; ((${#x} == 1)) && echo C.utf8' 2>/dev/null || true) # not everywhere
+run "a UTF-8 locale" "$JAVA_HOME_NEW" LC_ALL=C.utf8 "$home/lrt" info
+expect_out "locale=${here:-C.UTF-8}"
+run "a UTF-8 locale that is not there" "$JAVA_HOME_NEW" LC_ALL=xx_XX.UTF-8 "$home/lrt" info
+expect_out "locale=C.UTF-8"
 run "standard error" "$JAVA_HOME_NEW" "$home/lrt" info
 expect_err "a word of the JVM"
 expect_err "a word of ours"
