@@ -3,10 +3,8 @@ package io.lrt4j.checkpoint;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.model.ModelConfig;
-import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +33,7 @@ public final class CheckpointWriter {
       GenerationDefaults generation,
       Function<String, float[]> values,
       DType dtype) {
-    create(out);
+    NewFile.directory(out);
     weights(out, TensorLayout.of(config, "model."), values, dtype);
     ConfigWriter.write(out.resolve("generation_config.json"), ConfigWriter.generation(generation));
     ConfigWriter.write(out.resolve("config.json"), ConfigWriter.model(config, generation));
@@ -50,7 +48,7 @@ public final class CheckpointWriter {
    */
   public static void network(
       Path out, NetworkConfig config, Function<String, float[]> values, DType dtype) {
-    create(out);
+    NewFile.directory(out);
     weights(out, TensorLayout.of(config), values, dtype);
     ConfigWriter.write(out.resolve("config.json"), ConfigWriter.network(config));
   }
@@ -62,15 +60,6 @@ public final class CheckpointWriter {
    */
   public static void networkConfig(Path network, NetworkConfig config) {
     ConfigWriter.write(network.resolve("config.json"), ConfigWriter.network(config));
-  }
-
-  private static void create(Path out) {
-    try {
-      Files.createDirectories(out);
-    } catch (IOException e) {
-      throw new CheckpointException(
-          out + ": expected a directory to write to (" + e.getMessage() + ")", e);
-    }
   }
 
   private static void weights(

@@ -205,17 +205,14 @@ public final class Initializer {
   }
 
   static void emptyDirectory(Path out) {
-    try {
-      Files.createDirectories(out);
-      try (var files = Files.list(out)) {
-        if (files.findAny().isPresent()) {
-          throw new CheckpointException(
-              out + ": expected an empty directory to write to, found files in it");
-        }
+    NewFile.directory(out);
+    try (var files = Files.list(out)) {
+      if (files.findAny().isPresent()) {
+        throw new CheckpointException(
+            out + ": expected an empty directory to write to, found files in it");
       }
     } catch (IOException e) {
-      throw new CheckpointException(
-          out + ": expected a directory to write to (" + e.getMessage() + ")", e);
+      throw ModelFiles.unreadable(out, e);
     }
   }
 

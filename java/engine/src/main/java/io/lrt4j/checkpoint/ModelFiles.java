@@ -8,6 +8,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -189,11 +190,16 @@ public final class ModelFiles {
     return new CheckpointException(file + ": cannot be read (" + cause(e) + ")", e);
   }
 
-  /** Why input failed; for some causes the Java library's message is the file's name alone. */
-  static String cause(IOException e) {
+  /**
+   * Why input or output failed, in words; for some causes the Java library's message is the file's
+   * name alone.
+   */
+  public static String cause(IOException e) {
     return switch (e) {
       case AccessDeniedException a -> "permission denied";
-      case NoSuchFileException n -> "it is gone";
+      case NoSuchFileException n -> "there is no such file";
+      case FileAlreadyExistsException f -> "there is a file of that name";
+      case CharacterCodingException c -> "it is not UTF-8";
       case FileSystemException f when f.getReason() != null -> Json.brief(f.getReason());
       default -> Json.brief(e.getMessage() == null ? e.toString() : e.getMessage());
     };

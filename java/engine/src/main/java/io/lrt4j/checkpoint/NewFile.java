@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -30,6 +31,11 @@ final class NewFile {
     if (directory == null) {
       throw new CheckpointException(file + ": expected a file to write, found a root directory");
     }
+    // The renamed file would take its place: of /dev/null, say.
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      throw new CheckpointException(
+          file + ": expected a file to write, found " + ModelFiles.kind(file));
+    }
     Path temporary = directory.resolve("." + file.getFileName() + "." + UUID.randomUUID() + ".tmp");
     try {
       try (var channel =
@@ -41,11 +47,26 @@ final class NewFile {
           temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
       discard(temporary, e);
-      throw new CheckpointException(
-          file + ": cannot be written (" + Json.brief(String.valueOf(e.getMessage())) + ")", e);
+      String cause =
+          e instanceof NoSuchFileException ? "there is no such directory" : ModelFiles.cause(e);
+      throw new CheckpointException(file + ": cannot be written (" + cause + ")", e);
     } catch (Throwable e) {
       discard(temporary, e);
       throw e;
+    }
+  }
+
+  /**
+   * Makes a directory to write to, and those above it, where there is none.
+   *
+   * @throws CheckpointException if it cannot be made
+   */
+  static void directory(Path directory) {
+    try {
+      Files.createDirectories(directory);
+    } catch (IOException e) {
+      throw new CheckpointException(
+          directory + ": expected a directory to write to (" + ModelFiles.cause(e) + ")", e);
     }
   }
 

@@ -111,7 +111,7 @@ public final class Quantizer {
       }
       ConfigWriter.write(out.resolve(CONFIG), config);
     } catch (IOException e) {
-      throw new CheckpointException(out + ": cannot be written (" + e.getMessage() + ")", e);
+      throw new CheckpointException(out + ": cannot be written (" + ModelFiles.cause(e) + ")", e);
     }
     return rounded;
   }

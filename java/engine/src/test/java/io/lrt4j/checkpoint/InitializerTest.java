@@ -181,6 +181,14 @@ class InitializerTest {
   }
 
   @Test
+  void aFileIsNoDirectoryToWriteTo() throws IOException {
+    Path file = Files.createFile(temporary.resolve("file"));
+    var e = assertThrows(CheckpointException.class, () -> Initializer.model("tiny", file, 0));
+    assertEquals(
+        file + ": expected a directory to write to (there is a file of that name)", e.getMessage());
+  }
+
+  @Test
   void nothingIsOverwritten() throws IOException {
     Files.writeString(temporary.resolve("precious"), "data");
     var e = assertThrows(CheckpointException.class, () -> Initializer.model("tiny", temporary, 1));

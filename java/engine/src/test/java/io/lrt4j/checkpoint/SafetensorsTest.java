@@ -24,6 +24,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class SafetensorsTest {
@@ -195,8 +197,26 @@ class SafetensorsTest {
     var e =
         assertThrows(
             CheckpointException.class, () -> SafetensorsWriter.write(file, Map.of(), List.of()));
-    assertTrue(String.valueOf(e.getMessage()).startsWith(file + ": cannot be written"));
+    assertEquals(file + ": cannot be written (there is no such directory)", e.getMessage());
     assertFalse(Files.exists(file));
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void whatIsNoFileIsNotReplaced() throws IOException, InterruptedException {
+    Path pipe = temporary.resolve("pipe");
+    assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+    var e =
+        assertThrows(
+            CheckpointException.class, () -> SafetensorsWriter.write(pipe, Map.of(), List.of()));
+    assertEquals(
+        pipe + ": expected a file to write, found something that is not a file", e.getMessage());
+    assertFalse(Files.isRegularFile(pipe));
+    e =
+        assertThrows(
+            CheckpointException.class,
+            () -> SafetensorsWriter.write(temporary, Map.of(), List.of()));
+    assertEquals(temporary + ": expected a file to write, found a directory", e.getMessage());
   }
 
   @Test
