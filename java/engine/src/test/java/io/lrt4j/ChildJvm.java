@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Processes of their own, for what needs other options of Java or may end its process. */
@@ -36,12 +37,8 @@ public final class ChildJvm {
    */
   public static String run(List<String> options, Class<?> main, String... arguments)
       throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(options);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
-    command.addAll(List.of(arguments));
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    Process process =
+        new ProcessBuilder(command(options, main, arguments)).redirectErrorStream(true).start();
     process.getOutputStream().close();
     String printed;
     try (var output = process.getInputStream()) {
@@ -49,6 +46,38 @@ public final class ChildJvm {
     }
     assertEquals(0, process.waitFor(), options + ": " + printed);
     return printed.replace("WARNING: Using incubator modules: jdk.incubator.vector\n", "");
+  }
+
+  /**
+   * Runs a class of the tests until it has printed a line, and tells it to end as Ctrl-C does, by
+   * SIGTERM.
+   *
+   * @return what it printed after that line
+   */
+  public static String runUntilToldToEnd(List<String> options, Class<?> main, String... arguments)
+      throws IOException, InterruptedException {
+    Process process =
+        new ProcessBuilder(command(options, main, arguments))
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    try (var output = process.inputReader(StandardCharsets.UTF_8)) {
+      String line = output.readLine();
+      process.toHandle().destroy(); // and goes on reading
+      String rest = output.lines().collect(Collectors.joining("\n"));
+      assertEquals(143, process.waitFor(), line + "\n" + rest);
+      return rest;
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  private static List<String> command(List<String> options, Class<?> main, String... arguments) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(options);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
+    command.addAll(List.of(arguments));
+    return command;
   }
 
   /** The usual options and these. */

@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.compute.AtExit;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -15,7 +16,7 @@ import java.util.UUID;
 /**
  * Writes a file so that nobody ever sees half of it: into a temporary file beside it, forced to the
  * disk, then renamed in one step. A full disk or a killed process leaves no file of that name, or
- * the old one.
+ * the old one; one that is told to end (Ctrl-C, SIGTERM) takes the temporary file away too.
  */
 final class NewFile {
   /** What fills the file. */
@@ -37,7 +38,7 @@ final class NewFile {
           file + ": expected a file to write, found " + ModelFiles.kind(file));
     }
     Path temporary = directory.resolve("." + file.getFileName() + "." + UUID.randomUUID() + ".tmp");
-    try {
+    try (var _ = new AtExit(() -> temporary.toFile().delete())) {
       try (var channel =
           FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         body.writeTo(channel);

@@ -9,21 +9,26 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
  * Native libraries that lie in jars, which Java cannot load from there. They are written to a
- * temporary directory and deleted once loaded; or, where the system property {@value #PLACE} names
- * a directory, they stay in it, and what lies there already is used: for machines whose temporary
- * directory cannot be written, or must not run programs. What a jar does not have is loaded from
- * among Java's own libraries: an image ({@code lrt image}) has them there, unless it is a small
- * one, so that it starts without writing any.
+ * temporary directory and deleted once loaded, even if the process is told to end meanwhile; or,
+ * where the system property {@value #PLACE} names a directory, they stay in it, and what lies there
+ * already is used: for machines whose temporary directory cannot be written, or must not run
+ * programs. What a jar does not have is loaded from among Java's own libraries: an image ({@code
+ * lrt image}) has them there, unless it is a small one, so that it starts without writing any.
  */
 public final class NativeFiles {
   /** The system property that names a directory for the libraries. */
   public static final String PLACE = "lrt4j.natives";
+
+  /** How long a process that is told to end waits for files to be written, loaded and deleted. */
+  private static final long PATIENCE_SECONDS = 10;
 
   private NativeFiles() {}
 
@@ -50,17 +55,30 @@ public final class NativeFiles {
       return linked(owner, ofJava, names, load);
     }
     String place = System.getProperty(PLACE);
-    Path directory = place == null ? temporary() : Path.of(place).toAbsolutePath();
-    try {
-      for (String name : names) {
-        write(owner, folder + name, directory, directory.resolve(name));
+    var gone = new CountDownLatch(1); // nothing is left that is to be deleted
+    try (var _ = new AtExit(() -> await(gone))) {
+      Path directory = place == null ? temporary() : Path.of(place).toAbsolutePath();
+      try {
+        for (String name : names) {
+          write(owner, folder + name, directory, directory.resolve(name));
+        }
+        return linked(owner, directory, names, load);
+      } finally {
+        if (place == null) {
+          names.forEach(name -> delete(directory.resolve(name)));
+          delete(directory);
+        }
       }
-      return linked(owner, directory, names, load);
     } finally {
-      if (place == null) {
-        names.forEach(name -> delete(directory.resolve(name)));
-        delete(directory);
-      }
+      gone.countDown();
+    }
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      boolean _ = latch.await(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

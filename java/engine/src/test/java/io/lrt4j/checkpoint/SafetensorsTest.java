@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.ChildJvm;
 import io.lrt4j.Fixtures;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.compute.DType;
@@ -23,6 +24,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -217,6 +219,33 @@ class SafetensorsTest {
             CheckpointException.class,
             () -> SafetensorsWriter.write(temporary, Map.of(), List.of()));
     assertEquals(temporary + ": expected a file to write, found a directory", e.getMessage());
+  }
+
+  /** Writes a file that never comes to its end. */
+  static final class Writing {
+    private Writing() {}
+
+    public static void main(String[] arguments) {
+      var entry =
+          new SafetensorsWriter.Entry(
+              "x",
+              DType.F16,
+              List.of(1L),
+              (offset, chunk) -> {
+                System.out.println("begun");
+                LockSupport.parkNanos(Long.MAX_VALUE);
+              });
+      SafetensorsWriter.write(Path.of(arguments[0]), Map.of(), List.of(entry));
+    }
+  }
+
+  @Test
+  void aProcessThatIsToldToEndLeavesNoHalfFile() throws IOException, InterruptedException {
+    Path file = temporary.resolve("x.safetensors");
+    assertEquals("", ChildJvm.runUntilToldToEnd(ChildJvm.USUAL, Writing.class, file.toString()));
+    try (var files = Files.list(temporary)) {
+      assertEquals(List.of(), files.toList());
+    }
   }
 
   @Test

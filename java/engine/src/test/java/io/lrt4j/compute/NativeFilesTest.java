@@ -17,6 +17,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -88,6 +90,33 @@ class NativeFilesTest {
     assertArrayEquals(library, Files.readAllBytes(place.resolve(TOKENIZER)));
     try (var files = Files.list(place)) {
       assertTrue(files.noneMatch(file -> file.toString().endsWith(".new")));
+    }
+  }
+
+  /** Loads what is in a jar, and takes its time. */
+  static final class Loading {
+    private Loading() {}
+
+    public static void main(String[] arguments) throws IOException {
+      NativeFiles.load(
+          NativeFilesTest.class,
+          "",
+          List.of("NativeFilesTest.class"),
+          file -> {
+            System.out.println("written");
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(500));
+            return file;
+          });
+      System.out.println("loaded");
+    }
+  }
+
+  @Test
+  void aProcessThatIsToldToEndLeavesNone() throws IOException, InterruptedException {
+    List<String> options = ChildJvm.with("-Djava.io.tmpdir=" + temporary);
+    String _ = ChildJvm.runUntilToldToEnd(options, Loading.class);
+    try (var files = Files.list(temporary)) {
+      assertEquals(List.of(), files.toList());
     }
   }
 
