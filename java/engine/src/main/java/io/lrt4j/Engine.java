@@ -101,7 +101,11 @@ public interface Engine extends AutoCloseable {
    */
   Scores score(int[] ids, boolean withLogits, boolean withHidden);
 
-  /** Token ids of a text; special tokens written out in it are recognised, none are added. */
+  /**
+   * Token ids of a text; special tokens written out in it are recognised, none are added.
+   *
+   * @throws QuestionException if it is no Unicode, or longer than a million chars
+   */
   int[] encode(String text);
 
   /**

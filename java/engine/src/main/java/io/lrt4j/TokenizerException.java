@@ -1,6 +1,6 @@
 package io.lrt4j;
 
-/** A tokenizer that cannot be loaded, or a text that it cannot encode. */
+/** A tokenizer that cannot be loaded. */
 public class TokenizerException extends LrtException {
   private static final long serialVersionUID = 1L;
 

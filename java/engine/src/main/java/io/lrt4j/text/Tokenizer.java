@@ -1,6 +1,7 @@
 package io.lrt4j.text;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import io.lrt4j.QuestionException;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.checkpoint.ModelFiles;
@@ -96,7 +97,7 @@ public final class Tokenizer implements AutoCloseable {
   /**
    * The ids of a text. Special tokens written out in it are recognised; none are added.
    *
-   * @throws TokenizerException if the text has half a surrogate pair, which is no Unicode, or is
+   * @throws QuestionException if the text has half a surrogate pair, which is no Unicode, or is
    *     longer than {@link #MAX_CHARS}
    */
   public int[] encode(String text) {
@@ -110,12 +111,12 @@ public final class Tokenizer implements AutoCloseable {
 
   private int[] encode(long tokenizer, String text) {
     if (text.length() > MAX_CHARS) {
-      throw new TokenizerException(
+      throw new QuestionException(
           "a text of " + text.length() + " chars is longer than the " + MAX_CHARS + " encoded");
     }
     int lone = Surrogates.lone(text);
     if (lone >= 0) {
-      throw new TokenizerException(
+      throw new QuestionException(
           "the text is not Unicode: half a surrogate pair, U+%04X, at index %d"
               .formatted((int) text.charAt(lone), lone));
     }

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lrt4j.Fixtures;
-import io.lrt4j.TokenizerException;
+import io.lrt4j.QuestionException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -142,7 +142,7 @@ class TokenizerTest {
   void whatIsNoUnicodeIsRefused() {
     Tokenizer qwen = RealTokenizers.get("qwen3");
     for (String text : List.of("ab\uD83D", "ab\uDE42\uD83D", "ab\uD83Dc")) {
-      var e = assertThrows(TokenizerException.class, () -> qwen.encode(text));
+      var e = assertThrows(QuestionException.class, () -> qwen.encode(text));
       assertTrue(String.valueOf(e.getMessage()).endsWith("at index 2"));
     }
     assertEquals("a\0b", qwen.decode(qwen.encode("a\0b"), false));
@@ -155,7 +155,7 @@ class TokenizerTest {
     Tokenizer qwen = RealTokenizers.get("qwen3");
     String spaces = " ".repeat(Tokenizer.MAX_CHARS - 1);
     assertEquals(spaces + "x", qwen.decode(qwen.encode(spaces + "x"), false));
-    assertThrows(TokenizerException.class, () -> qwen.encode(spaces + "xx"));
+    assertThrows(QuestionException.class, () -> qwen.encode(spaces + "xx"));
   }
 
   @Test

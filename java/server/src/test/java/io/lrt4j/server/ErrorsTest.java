@@ -120,6 +120,7 @@ class ErrorsTest {
         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]} |"
             + " messages[0].content[0].type | must be text",
         "{\"messages\":[{},{},{},{}]} | messages | at most 3 items, found 4",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud800\"}]} | null | not Unicode",
       })
   void bodies(String body, String param, String message) throws IOException, InterruptedException {
     assertError(400, param, message, served.post("/v1/chat/completions", body));
