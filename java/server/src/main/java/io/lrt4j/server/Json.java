@@ -38,7 +38,9 @@ final class Json {
     } catch (JsonProcessingException e) {
       var at = e.getLocation();
       String where = at == null ? "" : " at line " + at.getLineNr() + ", " + at.getColumnNr();
-      throw ApiException.invalid(null, "the body is not JSON: " + e.getOriginalMessage() + where);
+      // Where something began is told with words about its source, which is the body.
+      String what = e.getOriginalMessage().replaceAll("\\[Source: [^;]*; ([^\\]]*)\\]", "$1");
+      throw ApiException.invalid(null, "the body is not JSON: " + what + where);
     } catch (IOException e) {
       throw ApiException.invalid(null, "the body is not JSON: " + e.getMessage());
     }

@@ -148,7 +148,9 @@ final class JsonSchema {
     try {
       root = MAPPER.readTree(schema);
     } catch (JsonProcessingException e) {
-      throw new QuestionException("the JSON schema is not JSON: " + e.getOriginalMessage(), e);
+      // Where something began is told with words about its source, which is the schema.
+      String what = e.getOriginalMessage().replaceAll("\\[Source: [^;]*; ([^\\]]*)\\]", "$1");
+      throw new QuestionException("the JSON schema is not JSON: " + what, e);
     }
     Node value = new JsonSchema(root).compile(root, "");
     var grammar = new Grammar(sequence(repeat(bytes(' ', ' ', '\n', '\n'), 0, 2), value));
