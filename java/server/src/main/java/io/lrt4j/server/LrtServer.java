@@ -98,7 +98,7 @@ public final class LrtServer implements AutoCloseable {
    * Starts to serve, and warms the engine up if the options say so; requests that come meanwhile
    * are answered.
    *
-   * @throws UncheckedIOException if the port cannot be listened on
+   * @throws UncheckedIOException if the port cannot be listened on, or TLS's files be used
    */
   public static LrtServer start(Engine engine, ServerOptions options) {
     LrtServer server = new LrtServer(engine, options);
@@ -126,18 +126,32 @@ public final class LrtServer implements AutoCloseable {
   }
 
   private static Keys pem(ServerOptions.Tls tls) {
-    return Keys.builder()
-        .pem(
-            pem ->
-                pem.key(Resource.create(tls.privateKey()))
-                    .certChain(Resource.create(tls.certificates())))
-        .build();
+    try {
+      return Keys.builder()
+          .pem(
+              pem ->
+                  pem.key(Resource.create(tls.privateKey()))
+                      .certChain(Resource.create(tls.certificates())))
+          .build();
+    } catch (RuntimeException e) { // of several types, each of its own module
+      throw new UncheckedIOException(
+          new IOException(
+              "the TLS key "
+                  + tls.privateKey()
+                  + " and certificates "
+                  + tls.certificates()
+                  + " cannot be used: "
+                  + e.getMessage(),
+              e));
+    }
   }
 
   /** Where it is reached. */
   public URI address() {
     String scheme = options.tls() == null ? "http://" : "https://";
-    return URI.create(scheme + options.host() + ":" + web.port());
+    String host = options.host();
+    String bracketed = host.indexOf(':') < 0 ? host : "[" + host + "]"; // of IPv6
+    return URI.create(scheme + bracketed + ":" + web.port());
   }
 
   /** How long the engine was warmed up; zero if it was not. */

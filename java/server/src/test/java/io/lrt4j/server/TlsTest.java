@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.Inet6Address;
+import java.net.NetworkInterface;
+import java.net.SocketException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -18,6 +21,7 @@ import java.security.KeyStore;
 import java.util.Base64;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -105,6 +109,32 @@ class TlsTest {
     return Files.writeString(
         folder.resolve(what),
         "-----BEGIN " + what + "-----\n" + text + "\n-----END " + what + "-----\n");
+  }
+
+  @Test
+  void filesThatAreNoKeyAreSaid() throws IOException {
+    Path text = Files.writeString(folder.resolve("text"), "no key");
+    for (Path key : new Path[] {text, folder.resolve("none")}) {
+      var options = ServerOptions.builder().tls(new ServerOptions.Tls(text, key)).build();
+      var thrown = assertThrows(UncheckedIOException.class, () -> new Served(options));
+      assertTrue(
+          String.valueOf(thrown.getMessage())
+              .contains("the TLS key " + key + " and certificates " + text + " cannot be used: "),
+          thrown.getMessage());
+    }
+  }
+
+  @Test
+  void addressOfIpv6IsBracketed() throws SocketException {
+    Assumptions.assumeTrue(
+        NetworkInterface.networkInterfaces()
+            .flatMap(NetworkInterface::inetAddresses)
+            .anyMatch(a -> a instanceof Inet6Address && a.isLoopbackAddress()));
+    try (var served = new Served(ServerOptions.builder().host("::1").build())) {
+      URI address = served.server.address();
+      assertEquals("[::1]", address.getHost());
+      assertTrue(address.getPort() > 0, address.toString());
+    }
   }
 
   @Test
