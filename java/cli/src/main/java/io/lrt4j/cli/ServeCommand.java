@@ -5,6 +5,7 @@ import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.server.LrtServer;
 import io.lrt4j.server.ServerOptions;
 import java.io.IOException;
@@ -95,7 +96,7 @@ final class ServeCommand implements Command {
   }
 
   @Override
-  public void run(Arguments arguments, Console console) throws IOException {
+  public void run(Arguments arguments, Console console) {
     ServerOptions options = serving(arguments);
     EngineOptions loading = CommonOptions.engine(arguments);
     Path model = CommonOptions.model(arguments, console);
@@ -147,7 +148,7 @@ final class ServeCommand implements Command {
     }
   }
 
-  private static ServerOptions serving(Arguments arguments) throws IOException {
+  private static ServerOptions serving(Arguments arguments) {
     ServerOptions by = ServerOptions.defaults();
     String host = Objects.requireNonNullElse(arguments.text("host"), by.host());
     List<String> keys = keys(arguments.text("key-file"), System.getenv(KEY_VARIABLE));
@@ -165,8 +166,11 @@ final class ServeCommand implements Command {
           .tls(tls(arguments.text("tls-certificates"), arguments.text("tls-key")))
           .build();
     } catch (IllegalArgumentException e) {
+      String message = String.valueOf(e.getMessage());
+      boolean keyless = message.endsWith("give it keys");
       throw new UsageException(
-          e.getMessage() + " (--key-file FILE, or " + KEY_VARIABLE + " in the environment)");
+          message
+              + (keyless ? " (--key-file FILE, or " + KEY_VARIABLE + " in the environment)" : ""));
     }
   }
 
@@ -186,14 +190,18 @@ final class ServeCommand implements Command {
         arguments.integer(option, (int) by.toSeconds(), least, Integer.MAX_VALUE / 1000));
   }
 
-  private static List<String> keys(@Nullable String file, @Nullable String variable)
-      throws IOException {
+  private static List<String> lines(String file) {
+    try {
+      return Files.readAllLines(Path.of(file));
+    } catch (IOException e) {
+      throw new FailureException("--key-file " + file + " cannot be read: " + ModelFiles.cause(e));
+    }
+  }
+
+  private static List<String> keys(@Nullable String file, @Nullable String variable) {
     List<String> keys = new ArrayList<>();
     if (file != null) {
-      Files.readAllLines(Path.of(file)).stream()
-          .map(String::strip)
-          .filter(line -> !line.isEmpty())
-          .forEach(keys::add);
+      lines(file).stream().map(String::strip).filter(line -> !line.isEmpty()).forEach(keys::add);
       if (keys.isEmpty()) {
         throw new FailureException("--key-file " + file + " has no key in it");
       }

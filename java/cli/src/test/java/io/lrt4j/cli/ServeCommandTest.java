@@ -87,5 +87,8 @@ class ServeCommandTest {
     Run run = Run.of("serve", "--key-file", keys.toString());
     assertEquals(1, run.status());
     assertTrue(run.err().contains("has no key in it"), run.err());
+    Files.write(keys, new byte[] {(byte) 0xff});
+    run = Run.of("serve", "--key-file", keys.toString());
+    assertEquals("lrt: --key-file " + keys + " cannot be read: it is not UTF-8\n", run.err());
   }
 }
