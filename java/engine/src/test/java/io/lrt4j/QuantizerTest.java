@@ -1,6 +1,7 @@
 package io.lrt4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -83,8 +84,22 @@ class QuantizerTest {
     assertEquals("weights stored as Q8 cannot be rounded to Q4", again.getMessage());
     assertThrows(
         CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q8), "not empty");
+    var twice =
+        assertThrows(
+            CheckpointException.class,
+            () -> Quantizer.model(out, folder.resolve("twice"), Quantization.Q4));
+    assertEquals(
+        out + ": expected a model whose weights are not rounded yet, found q8", twice.getMessage());
     refused(out, "\"q8\"", "\"q7\"", "is rounded to \"q7\"; lrt4j runs q8 and q4");
     refused(out, "\"q7\"", "\"q4\"", "as q4 panels, found");
+  }
+
+  @Test
+  void nothingIsWrittenWhereTheNetworkIsDamaged() throws IOException {
+    Path out = folder.resolve("out");
+    Files.writeString(model.resolve("network").resolve("config.json"), "{");
+    assertThrows(CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q8));
+    assertFalse(Files.exists(out));
   }
 
   /** The header says something else, of the same length. */

@@ -54,28 +54,34 @@ public final class Quantizer {
    * @throws CheckpointException if the model cannot be read or the result cannot be written
    */
   public static int model(Path model, Path out, Quantization quantization) {
-    int rounded;
-    try (Checkpoint checkpoint = Checkpoint.open(model)) {
+    Path network = model.resolve("network");
+    // Both are opened before anything is written.
+    try (Checkpoint checkpoint = Checkpoint.open(model);
+        NetworkCheckpoint own =
+            Files.isDirectory(network) ? NetworkCheckpoint.open(network) : null) {
+      if (checkpoint.rounded().isPresent()) {
+        throw new CheckpointException(
+            model
+                + ": expected a model whose weights are not rounded yet, found "
+                + checkpoint.rounded().orElseThrow());
+      }
       TensorLayout layout = TensorLayout.of(checkpoint.config(), "model.");
       List<StoredTensor> tensors = new ArrayList<>();
       layout.shapes().keySet().forEach(name -> tensors.add(checkpoint.tensor(name)));
       if (checkpoint.config().tiedEmbeddings()) {
         tensors.add(checkpoint.tensor("model.embed_tokens.weight").named("lm_head.weight"));
       }
-      rounded = write(model, out, tensors, quantization);
-    }
-    Path network = model.resolve("network");
-    if (Files.isDirectory(network)) {
-      try (NetworkCheckpoint checkpoint = NetworkCheckpoint.open(network)) {
-        List<StoredTensor> tensors = new ArrayList<>();
-        TensorLayout.of(checkpoint.config())
+      int rounded = write(model, out, tensors, quantization);
+      if (own != null) {
+        List<StoredTensor> ofNetwork = new ArrayList<>();
+        TensorLayout.of(own.config())
             .shapes()
             .keySet()
-            .forEach(name -> tensors.add(checkpoint.tensor(name)));
-        rounded += write(network, out.resolve("network"), tensors, quantization);
+            .forEach(name -> ofNetwork.add(own.tensor(name)));
+        rounded += write(network, out.resolve("network"), ofNetwork, quantization);
       }
+      return rounded;
     }
-    return rounded;
   }
 
   /** Whether a tensor is a projection's, of whole blocks. */
