@@ -6,6 +6,8 @@ import io.lrt4j.Engine;
 import io.lrt4j.FinishReason;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Question;
+import io.lrt4j.QuestionException;
+import io.lrt4j.TemplateException;
 import io.lrt4j.evaluation.data.DataSet;
 import io.lrt4j.evaluation.data.Task;
 import java.util.ArrayList;
@@ -161,7 +163,13 @@ public final class Evaluation {
 
   private Answered answer(Engine engine, Cell cell, Task task) {
     List<Trial> trials = new ArrayList<>();
-    for (Answer answer : engine.sample(question(cell, task), samples)) {
+    List<Answer> answers;
+    try {
+      answers = engine.sample(question(cell, task), samples);
+    } catch (QuestionException | TemplateException e) {
+      throw new EvaluationException("question " + task.id() + ": " + e.getMessage(), e);
+    }
+    for (Answer answer : answers) {
       if (answer.finishReason() != FinishReason.CANCELLED) {
         trials.add(Trial.of(task, answer));
       }

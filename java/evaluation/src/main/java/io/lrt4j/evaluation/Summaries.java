@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /** Summaries in files, as tables, and compared with each other. */
 public final class Summaries {
@@ -52,11 +53,26 @@ public final class Summaries {
 
   /** Reads {@code summary.json}. */
   public static Summary read(Path file) {
+    Summary summary;
     try {
-      return MAPPER.readValue(file.toFile(), Summary.class);
+      summary = MAPPER.readValue(file.toFile(), Summary.class);
     } catch (IOException e) {
       throw new EvaluationException(file + ": expected the summary.json of an evaluation", e);
     }
+    // It is what somebody's file says: of other JSON, whatever is not in it is null.
+    if (summary == null
+        || summary.cells() == null
+        || !summary.cells().stream().allMatch(Summaries::comparable)) {
+      throw new EvaluationException(file + ": expected the summary.json of an evaluation");
+    }
+    return summary;
+  }
+
+  private static boolean comparable(Summary.@Nullable Result cell) {
+    return cell != null
+        && cell.cell() != null
+        && cell.perQuestion() != null
+        && !cell.perQuestion().containsValue(null);
   }
 
   /** Compares cells of the same key; or the only cell of each, whatever they are called. */
@@ -133,7 +149,7 @@ public final class Summaries {
     return text.toString();
   }
 
-  private static String percent(@org.jspecify.annotations.Nullable Double part) {
+  private static String percent(@Nullable Double part) {
     return part == null ? "-" : String.format(Locale.ROOT, "%.1f%%", 100 * part);
   }
 }

@@ -197,6 +197,29 @@ class EvaluationTest {
   }
 
   @Test
+  void otherJsonIsNoSummary() throws IOException {
+    Path file = folder.resolve("other.json");
+    for (String other :
+        List.of("null", "{}", "[]", "{\"cells\":[{}]}", "{\"cells\":[null]}", "{")) {
+      Files.writeString(file, other);
+      var e = assertThrows(EvaluationException.class, () -> Summaries.read(file), other);
+      assertEquals(file + ": expected the summary.json of an evaluation", e.getMessage());
+    }
+  }
+
+  @Test
+  void aQuestionThatCannotBeAskedIsNamed() {
+    var longOne = new Task("q-7", "x".repeat(5000), "1", Grader.NUMBER, "");
+    try (Engine engine = engine()) {
+      var evaluation = new Evaluation(new DataSet("x", List.of(longOne)), 1, sampled(), 1);
+      var e =
+          assertThrows(EvaluationException.class, () -> evaluation.run(engine, CELLS.getFirst()));
+      String message = String.valueOf(e.getMessage());
+      assertTrue(message.startsWith("question q-7: the question is too long: "), message);
+    }
+  }
+
+  @Test
   void anotherRunIsNotOverwritten() {
     AnswerFile.open(folder, SETTING, false).close();
     var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, false));

@@ -215,7 +215,8 @@ public record DataSet(String name, List<Task> tasks) {
       if (value.isTextual() && !value.asText().isBlank()) {
         return value.asText();
       }
-      if (value.isNumber()) { // 27.0 is 27
+      boolean finite = !value.isFloatingPointNumber() || Double.isFinite(value.doubleValue());
+      if (value.isNumber() && finite) { // 27.0 is 27
         BigDecimal plain = value.decimalValue().stripTrailingZeros();
         return plain.scale() < -1_000 ? value.asText() : plain.toPlainString();
       }
@@ -226,7 +227,11 @@ public record DataSet(String name, List<Task> tasks) {
       String what =
           found.isMissingNode()
               ? "none"
-              : found.isTextual() ? "an empty one" : found.getNodeType().toString();
+              : found.isTextual()
+                  ? "an empty one"
+                  : found.isNumber()
+                      ? "a number that is too large"
+                      : found.getNodeType().toString();
       return new EvaluationException(
           file + ", line " + number + ": expected " + expected + " \"" + key + "\", found " + what);
     }

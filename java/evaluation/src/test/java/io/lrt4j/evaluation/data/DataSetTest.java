@@ -105,6 +105,8 @@ class DataSetTest {
       value = {
         "{\"question\":\"x\" | line 2: expected one JSON object",
         "[1] | line 2: expected one JSON object",
+        "{\"question\":\"x\",\"answer\":1e999} | line 2: expected a text \"answer\", found a number"
+            + " that is too large",
         "{\"question\":\"x\"} | line 2: expected a text \"answer\", found none",
         "{\"question\":\"\",\"answer\":1} | line 2: expected a text \"question\", found an empty"
             + " one",
