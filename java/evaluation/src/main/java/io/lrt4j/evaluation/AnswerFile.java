@@ -2,6 +2,7 @@ package io.lrt4j.evaluation;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.data.DataSet;
 import io.lrt4j.evaluation.data.Task;
 import java.io.IOException;
@@ -74,7 +75,8 @@ public final class AnswerFile implements AutoCloseable {
       }
       return answers;
     } catch (IOException e) {
-      throw new EvaluationException(folder + ": cannot be written or read: " + e.getMessage(), e);
+      throw new EvaluationException(
+          folder + ": cannot be written or read: " + ModelFiles.cause(e), e);
     }
   }
 

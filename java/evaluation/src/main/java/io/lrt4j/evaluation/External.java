@@ -2,6 +2,7 @@ package io.lrt4j.evaluation;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.data.DataSet;
 import io.lrt4j.evaluation.data.Task;
 import java.io.IOException;
@@ -40,7 +41,8 @@ public final class External {
     try {
       lines = Files.readAllLines(file, StandardCharsets.UTF_8);
     } catch (IOException e) {
-      throw new EvaluationException(file + ": expected a JSONL file in UTF-8 that can be read", e);
+      throw new EvaluationException(
+          file + ": expected a JSONL file in UTF-8 that can be read: " + ModelFiles.cause(e), e);
     }
     for (String line : lines) {
       number++;

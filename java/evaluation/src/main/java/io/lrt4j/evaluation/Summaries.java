@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.Statistics.Interval;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,7 +39,7 @@ public final class Summaries {
       Files.writeString(
           file, MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(summary) + "\n");
     } catch (IOException e) {
-      throw new EvaluationException(file + ": cannot be written: " + e.getMessage(), e);
+      throw new EvaluationException(file + ": cannot be written: " + ModelFiles.cause(e), e);
     }
   }
 

@@ -220,6 +220,14 @@ class EvaluationTest {
   }
 
   @Test
+  void aFileIsNoFolderForARun() throws IOException {
+    Path file = Files.createFile(folder.resolve("file"));
+    var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(file, SETTING, false));
+    assertEquals(
+        file + ": cannot be written or read: there is a file of that name", e.getMessage());
+  }
+
+  @Test
   void anotherRunIsNotOverwritten() {
     AnswerFile.open(folder, SETTING, false).close();
     var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, false));

@@ -2,6 +2,7 @@ package io.lrt4j.training;
 
 import io.lrt4j.checkpoint.CheckpointWriter;
 import io.lrt4j.checkpoint.GenerationDefaults;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.TensorLayout;
 import io.lrt4j.compute.DType;
 import io.lrt4j.model.ModelConfig;
@@ -63,7 +64,8 @@ public final class LabModel {
       }
       Files.createDirectories(out);
     } catch (IOException e) {
-      throw new TrainingException(out + ": expected a directory to write to", e);
+      throw new TrainingException(
+          out + ": expected a directory to write to (" + ModelFiles.cause(e) + ")", e);
     }
     var lab = new Lab(range, Lab.Mix.even(1, Lab.USUAL_STEPS), seed, Lab.Split.TRAIN);
     var texts = LongStream.range(0, CORPUS).mapToObj(lab::problem).flatMap(LabModel::texts);

@@ -2,6 +2,7 @@ package io.lrt4j.training;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.checkpoint.ModelFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -85,7 +86,8 @@ public final class TrainingRun {
       save(settings.out().resolve("last"));
       return evaluation;
     } catch (IOException e) {
-      throw new TrainingException(metricsFile + ": cannot be written", e);
+      throw new TrainingException(
+          metricsFile + ": cannot be written (" + ModelFiles.cause(e) + ")", e);
     }
   }
 
@@ -112,7 +114,8 @@ public final class TrainingRun {
       }
       return 0;
     } catch (IOException e) {
-      throw new TrainingException(out + ": expected a directory for the run", e);
+      throw new TrainingException(
+          out + ": expected a directory for the run (" + ModelFiles.cause(e) + ")", e);
     }
   }
 
@@ -165,7 +168,8 @@ public final class TrainingRun {
       Files.move(fresh, directory, StandardCopyOption.ATOMIC_MOVE);
       delete(old);
     } catch (IOException e) {
-      throw new TrainingException(directory + ": cannot be written", e);
+      throw new TrainingException(
+          directory + ": cannot be written (" + ModelFiles.cause(e) + ")", e);
     }
   }
 

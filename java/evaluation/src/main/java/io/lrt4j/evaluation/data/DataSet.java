@@ -3,6 +3,7 @@ package io.lrt4j.evaluation.data;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.EvaluationException;
 import io.lrt4j.evaluation.grade.Grader;
 import java.io.BufferedReader;
@@ -77,7 +78,12 @@ public record DataSet(String name, List<Task> tasks) {
       }
     } catch (IOException e) {
       throw new EvaluationException(
-          file + ": expected a JSONL file in UTF-8 that can be read, after line " + number, e);
+          file
+              + ": expected a JSONL file in UTF-8 that can be read, after line "
+              + number
+              + ": "
+              + ModelFiles.cause(e),
+          e);
     }
     if (tasks.isEmpty()) {
       throw new EvaluationException(file + ": expected at least one question, found none");

@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation.report;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.EvaluationException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -72,7 +73,7 @@ public record Report(String title, Map<String, String> facts, List<Section> sect
           folder.resolve(name + ".json"),
           new JsonMapper().writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n");
     } catch (IOException e) {
-      throw new EvaluationException(folder + ": cannot be written: " + e.getMessage(), e);
+      throw new EvaluationException(folder + ": cannot be written: " + ModelFiles.cause(e), e);
     }
   }
 

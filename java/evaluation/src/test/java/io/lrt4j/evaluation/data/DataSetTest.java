@@ -128,7 +128,8 @@ class DataSetTest {
     Path none = folder.resolve("none.jsonl");
     e = assertThrows(EvaluationException.class, () -> DataSet.read(none, Reading.AUTO));
     assertTrue(
-        String.valueOf(e.getMessage()).startsWith(none + ": expected a JSONL file"),
+        String.valueOf(e.getMessage()).startsWith(none + ": expected a JSONL file")
+            && String.valueOf(e.getMessage()).endsWith(": there is no such file"),
         e.getMessage());
   }
 }

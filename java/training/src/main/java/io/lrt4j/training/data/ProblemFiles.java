@@ -3,6 +3,7 @@ package io.lrt4j.training.data;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.training.TrainingException;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -40,7 +41,12 @@ public final class ProblemFiles {
       }
     } catch (IOException e) {
       throw new TrainingException(
-          file + ": expected a JSONL file in UTF-8 that can be read, after line " + number, e);
+          file
+              + ": expected a JSONL file in UTF-8 that can be read, after line "
+              + number
+              + ": "
+              + ModelFiles.cause(e),
+          e);
     }
     return problems;
   }
