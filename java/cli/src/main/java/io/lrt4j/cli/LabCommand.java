@@ -10,7 +10,6 @@ import io.lrt4j.training.LabModel;
 import io.lrt4j.training.data.Lab;
 import io.lrt4j.training.data.Problem;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
@@ -131,13 +130,8 @@ final class LabCommand implements Command {
     Steps steps = Steps.parse(arguments, "steps", "1-6");
     Lab.Range range = range(arguments);
     var paper = new LabExam.Paper(range, steps.least, steps.most, seed, count);
-    String chosen = arguments.text("modes");
-    List<Mode> modes = new ArrayList<>();
-    for (Mode mode : Mode.values()) {
-      if (chosen == null || List.of(chosen.split(",", -1)).contains(name(mode))) {
-        modes.add(mode);
-      }
-    }
+    List<Mode> chosen = EvalCommand.modes(arguments);
+    List<Mode> modes = chosen == null ? List.of(Mode.values()) : chosen;
     double tolerance = StudyCommand.tolerance(arguments);
     Path model = CommonOptions.model(arguments, console);
     if (arguments.has("calibrate")) {

@@ -210,6 +210,13 @@ class LrtTest {
             "--ids",
             ""),
         wrong("inspect needs a checkpoint directory", "inspect"),
+        wrong(
+            "--modes must be of auto, latent, explicit, direct, separated by commas, found"
+                + " latent,fast",
+            "lab",
+            "exam",
+            "--modes",
+            "latent,fast"),
         wrong("init needs --out DIR", "init", "--preset", "tiny"),
         wrong("--preset must be one of tiny, ", "init", "--out", "x", "--preset", "gigantic"),
         wrong(
