@@ -137,6 +137,9 @@ final class CommonOptions {
 
   /** A directory that the user named. */
   static Path directory(String what, String name) {
+    if (name.isEmpty()) {
+      throw new UsageException(what + " must not be empty");
+    }
     Path path = Path.of(name);
     @Nullable String problem = null;
     if (!Files.exists(path)) {

@@ -5,6 +5,7 @@ import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.Cancellation;
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.checkpoint.ModelFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -95,7 +96,8 @@ record Decoding(
     try {
       return file == null ? null : Files.readString(Path.of(file));
     } catch (IOException e) {
-      throw new FailureException("--json-schema " + file + " cannot be read as text: " + e);
+      throw new FailureException(
+          "--json-schema " + file + " cannot be read as text: " + ModelFiles.cause(e));
     }
   }
 

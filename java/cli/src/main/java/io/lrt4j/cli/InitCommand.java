@@ -91,6 +91,8 @@ final class InitCommand implements Command {
         Fusion.valueOf(arguments.choice("fusion", "append", "hadamard").toUpperCase(Locale.ROOT));
 
     Path out = Path.of(outName);
+    String backbone = arguments.text("backbone");
+    Path from = backbone == null ? null : CommonOptions.directory("--backbone", backbone);
     List<Path> made = new ArrayList<>();
     Path baseModel = base == null ? out : CommonOptions.directory("--model", base);
     if (preset != null) {
@@ -105,11 +107,9 @@ final class InitCommand implements Command {
       }
       shape = latents > 0 ? shape.withLatents(latents) : shape;
       shape = layers > 0 ? shape.withLayers(layers) : shape;
-      String backbone = arguments.text("backbone");
-      if (backbone == null) {
+      if (from == null) {
         Initializer.network(baseModel, to, shape, seed);
       } else {
-        Path from = CommonOptions.directory("--backbone", backbone);
         Initializer.network(baseModel, from, layers, shape.latents(), fusion, to, seed);
       }
       made.add(to);

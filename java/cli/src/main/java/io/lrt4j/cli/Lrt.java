@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.util.Arrays;
 import java.util.List;
@@ -73,6 +74,8 @@ final class Lrt {
       return fail(console, e, sentence(e.getCause()), verbose);
     } catch (IOException e) {
       return fail(console, e, sentence(e), verbose);
+    } catch (InvalidPathException e) {
+      return fail(console, e, e.getInput() + " is no path: " + e.getReason(), verbose);
     } catch (OutOfMemoryError e) {
       return fail(console, e, outOfMemory(e), verbose);
     } catch (RuntimeException | LinkageError | StackOverflowError e) {

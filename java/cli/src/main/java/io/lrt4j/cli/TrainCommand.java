@@ -19,6 +19,7 @@ import io.lrt4j.training.data.ProblemFiles;
 import io.lrt4j.training.data.ProblemSource;
 import io.lrt4j.training.data.Rewards;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;
@@ -303,7 +304,7 @@ final class TrainCommand implements Command {
             number(arguments, "lr-hold", 0, TrainCommand::fraction, OF_1));
     // What decides the course of a run; what only decides how it is computed may change.
     List<@Nullable Object> course =
-        List.of(
+        Arrays.asList(
             what,
             model.getFileName(),
             network.getFileName(),

@@ -210,6 +210,7 @@ class LrtTest {
             "--ids",
             ""),
         wrong("inspect needs a checkpoint directory", "inspect"),
+        wrong("--model must not be empty", "ask", "x", "--model", ""),
         wrong(
             "--modes must be of auto, latent, explicit, direct, separated by commas, found"
                 + " latent,fast",
@@ -281,6 +282,39 @@ class LrtTest {
         "--dump",
         dump);
     assertFails("found files in it", "init", "--preset", "tiny", "--out", folder.toString());
+    assertFails(
+        "--json-schema " + missing + " cannot be read as text: there is no such file",
+        "ask",
+        "x",
+        "--json-schema",
+        missing);
+    assertFails("is no path: Nul character", "inspect", "a\0b");
+    Path out = folder.resolve("out");
+    assertFails(
+        "--backbone " + missing + " does not exist",
+        "init",
+        "--preset",
+        "tiny",
+        "--network",
+        "--backbone",
+        missing,
+        "--out",
+        out.toString());
+    assertFalse(Files.exists(out));
+    assertFails(
+        "config.json",
+        "train",
+        "base",
+        "--model",
+        "/",
+        "--lab",
+        "1",
+        "--steps",
+        "1",
+        "--backend",
+        "scalar",
+        "--out",
+        out.toString());
   }
 
   private static void assertFails(String message, String... args) {
