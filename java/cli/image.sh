@@ -5,7 +5,7 @@
 set -euo pipefail
 jdk=$1 home=$2
 shift 2
-out=$home/target/lrt-image small=
+out=$home/target/lrt-image named= small=
 say() { printf 'lrt: %s\n' "$1" >&2; }
 while (($#)); do
   case $1 in
@@ -18,7 +18,10 @@ while (($#)); do
       say "no such option of image: $1"
       exit 2
       ;;
-    *) out=$1 ;;
+    *)
+      [[ -z $named ]] || { say "unexpected argument of image: $1"; exit 2; }
+      out=$1 named=1
+      ;;
   esac
   shift
 done

@@ -101,6 +101,9 @@ class ImageTest {
     assertEquals(
         new Ended(2, "", "lrt: no such option of image: --tiny\n"),
         image(other.toString(), "--tiny"));
+    assertEquals(
+        new Ended(2, "", "lrt: unexpected argument of image: more\n"),
+        image(other.toString(), "more"));
     assertFalse(Files.exists(other));
   }
 
