@@ -2,6 +2,8 @@ package io.lrt4j.model;
 
 import static io.lrt4j.Accuracy.assertSameBits;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lrt4j.Accuracy;
@@ -216,6 +218,25 @@ class TransformerTest {
     }
   }
 
+  /** C sees addresses: whatever lies there must not have been freed. */
+  @ParameterizedTest
+  @ValueSource(strings = {"scalar", "vector", "native"})
+  void freedMemoryIsRefused(String backend) {
+    assumeTrue(!backend.equals("native") || NativeBackend.missing().isEmpty());
+    try (Running running = Running.of("conformance/qwen3-tied-bf16", opener(backend))) {
+      Batch batch = new Batch(1);
+      Workspace closed = running.model.newWorkspace(1, 1);
+      closed.close();
+      try (KvCache cache = running.model.newCache()) {
+        running.run(cache, new int[] {1, 2}, 0, 2);
+        batch.add(cache, 1);
+        assertThrows(IllegalStateException.class, () -> running.model.forward(batch, closed));
+        running.memory.close(); // of the weights
+        assertThrows(IllegalStateException.class, () -> running.model.forward(batch, running.w));
+      }
+    }
+  }
+
   /** A backend that has nothing of its own for a layer as a whole. */
   private static Backend operationByOperation(Backend real) {
     return (Backend)
@@ -302,7 +323,11 @@ class TransformerTest {
   }
 
   private static Supplier<Backend> opener(String name) {
-    return name.equals("scalar") ? ScalarBackend::new : () -> new VectorBackend(2);
+    return switch (name) {
+      case "scalar" -> ScalarBackend::new;
+      case "vector" -> () -> new VectorBackend(2);
+      default -> () -> new NativeBackend(2);
+    };
   }
 
   private static void assertClose(float[] expected, float[] got, String what) {

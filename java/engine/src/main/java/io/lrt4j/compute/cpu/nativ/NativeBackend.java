@@ -22,8 +22,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The C backend: every operation is one call, on a crew of C threads. Operations of several
- * sessions take turns, each with the whole crew.
+ * The C backend: every operation is one call, a decoder layer too, on a crew of C threads. Those of
+ * several sessions take turns, each with the whole crew.
  *
  * <p>Activations are f32. Against bf16 weights, where the processor multiplies bf16 pairs, each is
  * taken as the sum of two bf16 numbers: 16 bits of its mantissa, at the cost of f32 arithmetic but
