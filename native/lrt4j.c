@@ -473,7 +473,7 @@ void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, cons
 
 /* --- layers ---------------------------------------------------------------------------------- */
 
-int lrt_decode(lrt_context *c, const lrt_layer *l, const lrt_activations *a, const lrt_run *runs, int count) {
+int lrt_forward(lrt_context *c, const lrt_layer *l, const lrt_activations *a, const lrt_run *runs, int count) {
   int rows = runs[count - 1].first_row + runs[count - 1].rows;
   int mixed = l->heads * l->dim;
   if (lrt_project(c, a->x, rows, l->hidden, l->input_norm, l->eps, 0, l->qkv, l->qkv_parts, a->qkv, 0)) {
@@ -575,8 +575,8 @@ int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4,
       return lrt_folded_bytes((int)n0, (int)n1);
     case LRT_FOLD:
       return lrt_fold(p0, (int)n0, (int)n1, p1, p2, p3, p4, n2);
-    case LRT_DECODE:
-      return lrt_decode(p0, p1, p2, p3, (int)n0);
+    case LRT_FORWARD:
+      return lrt_forward(p0, p1, p2, p3, (int)n0);
     default:
       return 0;
   }

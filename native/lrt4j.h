@@ -177,7 +177,7 @@ LRT_EXPORT int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_he
                           int window, const lrt_run *runs, int count, float *out);
 
 /* x += attention(norm(x)); x += mlp(norm(x)), of the functions above. Returns 0, or 1 without memory. */
-LRT_EXPORT int lrt_decode(lrt_context *c, const lrt_layer *layer, const lrt_activations *a, const lrt_run *runs,
+LRT_EXPORT int lrt_forward(lrt_context *c, const lrt_layer *layer, const lrt_activations *a, const lrt_run *runs,
                           int count);
 
 /*
@@ -216,7 +216,7 @@ enum lrt_function {
   LRT_FOLDS = 13,
   LRT_FOLDED_BYTES = 14,
   LRT_FOLD = 15,
-  LRT_DECODE = 16
+  LRT_FORWARD = 16
 };
 LRT_EXPORT int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5,
                             int64_t n0, int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps);

@@ -309,7 +309,7 @@ public final class NativeBackend extends CpuBackend {
     begin();
     try {
       check(
-          NativeCalls.decode(
+          NativeCalls.forward(
               context,
               call.layer(p, shape, batch.cache(0)),
               call.activations(a, rope),

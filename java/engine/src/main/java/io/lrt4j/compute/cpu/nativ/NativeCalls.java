@@ -33,7 +33,7 @@ final class NativeCalls {
   private static final int FOLDS = 13;
   private static final int FOLDED_BYTES = 14;
   private static final int FOLD = 15;
-  private static final int DECODE = 16;
+  private static final int FORWARD = 16;
 
   private static final MemorySegment NONE = MemorySegment.NULL;
 
@@ -206,12 +206,12 @@ final class NativeCalls {
   }
 
   /**
-   * A whole layer.
+   * A whole decoder layer.
    *
    * @param x its residual stream, and {@code parts} of its first projection: Java frees the memory
    *     of neither, all activations and all weights, during the call
    */
-  static boolean decode(
+  static boolean forward(
       MemorySegment context,
       MemorySegment layer,
       MemorySegment activations,
@@ -219,7 +219,7 @@ final class NativeCalls {
       int count,
       MemorySegment x,
       MemorySegment parts) {
-    return call(DECODE, context, layer, activations, runs, x, parts, count, 0, 0, 0, 0, 0) == 0;
+    return call(FORWARD, context, layer, activations, runs, x, parts, count, 0, 0, 0, 0, 0) == 0;
   }
 
   static void summarize(
