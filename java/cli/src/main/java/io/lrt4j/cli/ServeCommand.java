@@ -165,12 +165,11 @@ final class ServeCommand implements Command {
           .warmUp(!arguments.has("no-warm-up"))
           .tls(tls(arguments.text("tls-certificates"), arguments.text("tls-key")))
           .build();
-    } catch (IllegalArgumentException e) {
-      String message = String.valueOf(e.getMessage());
-      boolean keyless = message.endsWith("give it keys");
+    } catch (ServerOptions.KeysMissingException e) {
       throw new UsageException(
-          message
-              + (keyless ? " (--key-file FILE, or " + KEY_VARIABLE + " in the environment)" : ""));
+          e.getMessage() + " (--key-file FILE, or " + KEY_VARIABLE + " in the environment)");
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(String.valueOf(e.getMessage()));
     }
   }
 

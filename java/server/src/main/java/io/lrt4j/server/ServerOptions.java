@@ -62,6 +62,18 @@ public record ServerOptions(
    */
   public record Tls(Path certificates, Path privateKey) {}
 
+  /** There are no API keys, and others than this machine could ask. */
+  public static final class KeysMissingException extends IllegalArgumentException {
+    private static final long serialVersionUID = 1L;
+
+    KeysMissingException(String host) {
+      super(
+          "without API keys the server listens on the loopback only (127.0.0.1), found host "
+              + host
+              + ": give it keys");
+    }
+  }
+
   public ServerOptions {
     keys = List.copyOf(keys);
     require(port >= 0 && port <= 0xffff, "port", "0 (any) to 65535", port);
@@ -74,10 +86,7 @@ public record ServerOptions(
     require(
         keys.stream().noneMatch(String::isBlank), "an API key", "at least one character", "none");
     if (keys.isEmpty() && !isLoopback(host)) {
-      throw new IllegalArgumentException(
-          "without API keys the server listens on the loopback only (127.0.0.1), found host "
-              + host
-              + ": give it keys");
+      throw new KeysMissingException(host);
     }
   }
 
