@@ -42,6 +42,16 @@ INLINE void split(const float *x, int n, uint16_t *first, uint16_t *second) {
 }
 #endif
 
+#if W == 16
+/* Of signed bytes: 128 more are unsigned ones, which there is an instruction for. */
+INLINE int32_t sum_of_bytes(__m128i a, __m128i b) {
+  const __m128i sign = _mm_set1_epi8(-128);
+  __m128i pair = _mm_add_epi64(_mm_sad_epu8(_mm_xor_si128(a, sign), _mm_setzero_si128()),
+                               _mm_sad_epu8(_mm_xor_si128(b, sign), _mm_setzero_si128()));
+  return _mm_cvtsi128_si32(pair) + _mm_extract_epi32(pair, 2) - LRT_BLOCK * 128;
+}
+#endif
+
 /*
  * Each block of a row as signed bytes: scale = largest magnitude / 127, byte = round(x / scale) to the
  * nearest, ties to even.
@@ -52,59 +62,76 @@ static void quantize(const float *x, int n, int8_t *bytes, float *scales, int32_
     int8_t *to = bytes + block * LRT_BLOCK;
     float largest = largest_of_block(from);
     vec inverse = all(largest > 0 ? 127 / largest : 0);
+    int32_t total = 0;
+#if W == 16
+    __m128i first = _mm512_cvtepi32_epi8((__m512i)to_bytes(load(from) * inverse));
+    __m128i second = _mm512_cvtepi32_epi8((__m512i)to_bytes(load(from + W) * inverse));
+    _mm_storeu_si128((__m128i *)to, first);
+    _mm_storeu_si128((__m128i *)to + 1, second);
+    total = sum_of_bytes(first, second);
+#else
     ivec sums = {0};
     for (int i = 0; i < LRT_BLOCK; i += W) {
       ivec low = to_bytes(load(from + i) * inverse);
       sums += low;
       store_bytes(to + i, low);
     }
-    int32_t total = 0;
     for (int lane = 0; lane < W; lane++) {
       total += sums[lane];
     }
+#endif
     scales[block] = largest / 127;
     begin[block] = -128 * total;
   }
 }
 
-/* The end of both ways to make a row of an input: zeros behind it, and its split form. */
-INLINE void finish(float *row, int in, lrt_input *to, int number) {
-  memset(row + in, 0, (size_t)(to->stride - in) * sizeof(float));
+/* Forms of n numbers, whole blocks, from element `at` of a row on. */
+INLINE void put_forms(const float *x, int n, lrt_input *to, int row, int at) {
   if (to->bytes) {
-    int64_t blocks = to->stride / LRT_BLOCK;
-    quantize(row, to->stride, to->bytes + (int64_t)number * to->stride, to->scales + number * blocks,
-             to->begin + number * blocks);
+    int64_t first = (int64_t)row * to->stride + at;
+    quantize(x, n, to->bytes + first, to->scales + first / LRT_BLOCK, to->begin + first / LRT_BLOCK);
   }
 #if LEVEL >= 4
   if (to->split) {
-    uint16_t *first = to->split + (int64_t)number * 2 * to->stride;
-    split(row, to->stride, first, first + to->stride);
+    uint16_t *first = to->split + (int64_t)row * 2 * to->stride + at;
+    split(x, n, first, first + to->stride);
   }
-#else
-  (void)number;
 #endif
 }
 
-static void prepare(const float *x, int in, const float *weight, float eps, lrt_input *to, int number) {
-  float *row = to->plain + (int64_t)number * to->stride;
-  if (weight) {
-    norm(x, in, weight, eps, row);
-  } else {
-    memcpy(row, x, (size_t)in * sizeof(float));
+/* The end of both ways to make a row of an input: its forms, and zeros behind it. */
+INLINE void finish(const float *x, int in, lrt_input *to, int row) {
+  int whole = in / LRT_BLOCK * LRT_BLOCK;
+  float rest[2 * LRT_BLOCK] = {0};
+  memcpy(rest, x + whole, (size_t)(in - whole) * sizeof(float));
+  put_forms(x, whole, to, row, 0);
+  put_forms(rest, to->stride - whole, to, row, whole);
+  if (to->plain) {
+    memset(to->plain + (int64_t)row * to->stride + in, 0, (size_t)(to->stride - in) * sizeof(float));
   }
-  finish(row, in, to, number);
 }
 
-static void gate(const float *gate_up, int in, lrt_input *to, int number) {
-  float *row = to->plain + (int64_t)number * to->stride;
+static void prepare(const float *x, int in, const float *weight, float eps, lrt_input *to, int row, float *room) {
+  float *out = to->plain ? to->plain + (int64_t)row * to->stride : room;
+  if (weight) {
+    norm(x, in, weight, eps, out);
+    x = out;
+  } else if (to->plain) {
+    memcpy(out, x, (size_t)in * sizeof(float));
+  }
+  finish(x, in, to, row);
+}
+
+static void gate(const float *gate_up, int in, lrt_input *to, int row, float *room) {
+  float *out = to->plain ? to->plain + (int64_t)row * to->stride : room;
   const float *up = gate_up + in;
   for (int i = 0; i < in; i += W) {
     int n = in - i < W ? in - i : W;
     vec g = load_some(gate_up + i, n);
     vec u = load_some(up + i, n);
-    store_some(row + i, g / (exponential(-g) + all(1.f)) * u, n);
+    store_some(out + i, g / (exponential(-g) + all(1.f)) * u, n);
   }
-  finish(row, in, to, number);
+  finish(out, in, to, row);
 }
 
 #endif

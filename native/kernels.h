@@ -10,9 +10,9 @@
 #define COLUMN (CHUNK + 16)
 
 /*
- * Rows of a product's input, as the kernels want them: f32 rows, `stride` floats apart, and, for
+ * Rows of a product's input, in the forms that its weights are multiplied with: f32 rows, `stride` floats apart, and, for
  * bf16 weights where there are instructions for them, each row as the sum of two bf16 rows (16 bits
- * of mantissa), the second `stride` behind the first.
+ * of mantissa), the second `stride` behind the first. A form that no weight needs is null.
  */
 typedef struct {
   float *plain;
@@ -87,10 +87,10 @@ typedef void lrt_runs(const lrt_input *x, int rows, int in, const lrt_part *part
 typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
-  /* One row of the input, after a norm (if not null). */
-  void (*prepare)(const float *x, int in, const float *norm, float eps, lrt_input *to, int row);
+  /* One row of the input, after a norm (if not null). `room` is for a row, where the input has no f32 rows. */
+  void (*prepare)(const float *x, int in, const float *norm, float eps, lrt_input *to, int row, float *room);
   /* One row of the input: silu(g) u. */
-  void (*gate)(const float *gate_up, int in, lrt_input *to, int row);
+  void (*gate)(const float *gate_up, int in, lrt_input *to, int row, float *room);
   lrt_product *product[LRT_DTYPES];
   lrt_runs *runs[LRT_DTYPES]; /* or null */
   /* See lrt_pack. */

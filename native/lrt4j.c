@@ -295,18 +295,19 @@ typedef struct {
   const lrt_part *parts;
   int workers;
   lrt_input input;
+  float *rooms; /* a row of each worker */
   float *y;
   int64_t y_stride;
   int add;
 } projection;
 
 static void prepare_row(void *arguments, int task, int worker) {
-  (void)worker;
   projection *p = arguments;
+  float *room = p->rooms + (int64_t)worker * p->input.stride;
   if (p->gated) {
-    p->kernels->gate(p->x + (int64_t)task * 2 * p->in, p->in, &p->input, task);
+    p->kernels->gate(p->x + (int64_t)task * 2 * p->in, p->in, &p->input, task, room);
   } else {
-    p->kernels->prepare(p->x + (int64_t)task * p->in, p->in, p->norm, p->eps, &p->input, task);
+    p->kernels->prepare(p->x + (int64_t)task * p->in, p->in, p->norm, p->eps, &p->input, task, room);
   }
 }
 
@@ -362,12 +363,16 @@ static int is_bf16(int dtype) {
 int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
                 int gated, const lrt_part *parts, int count, float *y, int add) {
   projection p = {&c->kernels, x, rows, in, norm, eps, gated, parts, pool_size(c->pool), .y = y, .add = add};
+  int plain = 0;
   int split = 0;
   int quantized = 0;
   int tasks = 0;
   for (int i = 0; i < count; i++) {
-    split |= c->kernels.splits && is_bf16(parts[i].dtype);
-    quantized |= is_quantized(parts[i].dtype);
+    int dtype = parts[i].dtype;
+    int of_pairs = c->kernels.splits && is_bf16(dtype);
+    split |= of_pairs;
+    quantized |= is_quantized(dtype);
+    plain |= !of_pairs && !is_quantized(dtype);
     tasks += divide(&p, &parts[i]).tasks;
     p.y_stride += parts[i].out;
   }
@@ -375,20 +380,26 @@ int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *n
   if (rows > 1 && stride % 512 == 0) {
     stride += ROW_MULTIPLE; /* rows would fall into the same few sets of the first cache */
   }
-  int64_t bytes = (int64_t)rows * stride * (int64_t)sizeof(float);
-  int64_t blocks = (int64_t)rows * stride / LRT_BLOCK;
-  int64_t split_bytes = split ? bytes : 0;
-  int64_t q8_bytes = quantized ? blocks * (LRT_BLOCK + 8) : 0;
-  char *room = lrt_ensure(&c->input, bytes + split_bytes + q8_bytes);
+  int64_t numbers = (int64_t)rows * stride;
+  int64_t plain_bytes = plain ? numbers * (int64_t)sizeof(float) : 0;
+  int64_t split_bytes = split ? numbers * 2 * (int64_t)sizeof(uint16_t) : 0;
+  int64_t blocks = quantized ? numbers / LRT_BLOCK : 0;
+  int64_t room_bytes = (int64_t)p.workers * stride * (int64_t)sizeof(float);
+  char *room = lrt_ensure(&c->input, room_bytes + plain_bytes + split_bytes + blocks * (LRT_BLOCK + 8));
   if (!room) {
     return 1;
   }
-  p.input = (lrt_input){.plain = (float *)room, .stride = stride};
+  p.rooms = (float *)room;
+  room += room_bytes;
+  p.input.stride = stride;
+  if (plain) {
+    p.input.plain = (float *)room;
+  }
   if (split) {
-    p.input.split = (uint16_t *)(room + bytes);
+    p.input.split = (uint16_t *)(room + plain_bytes);
   }
   if (quantized) {
-    p.input.bytes = (int8_t *)(room + bytes + split_bytes);
+    p.input.bytes = (int8_t *)(room + plain_bytes + split_bytes);
     p.input.scales = (float *)(p.input.bytes + blocks * LRT_BLOCK);
     p.input.begin = (int32_t *)(p.input.scales + blocks);
   }

@@ -377,7 +377,10 @@ typedef void panels_function(const lrt_input *, int, int, const lrt_part *, int,
 
 INLINE lrt_input rows_from(const lrt_input *x, int row) {
   int64_t at = (int64_t)row * x->stride;
-  lrt_input from = {.plain = x->plain + at, .stride = x->stride};
+  lrt_input from = {.stride = x->stride};
+  if (x->plain) {
+    from.plain = x->plain + at;
+  }
   if (x->split) {
     from.split = x->split + 2 * at;
   }

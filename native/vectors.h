@@ -191,19 +191,44 @@ INLINE vec halves(const uint16_t *p) {
 
 INLINE vec magnitude(vec v) { return (vec)((ivec)v & 0x7FFFFFFF); }
 
-/* The largest magnitude of a block; NaN if one is, so that what is wrong with the numbers shows. */
+INLINE ivec larger_bits(ivec a, ivec b) {
+#if W == 16
+  return (ivec)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif W == 8
+  return (ivec)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#elif NEON
+  return (ivec)vmaxq_s32((int32x4_t)a, (int32x4_t)b);
+#else
+  return (ivec)choose(a > b, (vec)a, (vec)b);
+#endif
+}
+
+INLINE int32_t greatest_bits(ivec v) {
+#if W == 16
+  return _mm512_reduce_max_epi32((__m512i)v);
+#elif NEON
+  return vmaxvq_s32((int32x4_t)v);
+#else
+  int32_t most = v[0];
+  for (int lane = 1; lane < W; lane++) {
+    most = v[lane] > most ? v[lane] : most;
+  }
+  return most;
+#endif
+}
+
+/*
+ * The largest magnitude of a block; NaN if one is, so that what is wrong with the numbers shows: as whole numbers, the bits of
+ * magnitudes have the same order, and NaN is above all.
+ */
 INLINE float largest_of_block(const float *x) {
-  vec most = all(0);
-  ivec wrong = {0};
+  ivec most = {0};
   for (int i = 0; i < LRT_BLOCK; i += W) {
-    vec v = load(x + i);
-    wrong |= v != v;
-    most = larger(magnitude(v), most);
+    most = larger_bits((ivec)magnitude(load(x + i)), most);
   }
-  float largest = greatest(most);
-  for (int lane = 0; lane < W; lane++) {
-    largest = wrong[lane] ? NAN : largest;
-  }
+  int32_t bits = greatest_bits(most);
+  float largest;
+  memcpy(&largest, &bits, sizeof largest);
   return largest;
 }
 

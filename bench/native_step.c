@@ -1,0 +1,321 @@
+/*
+ * A decode step, or a prefill, of Qwen3-0.6B's shape in C, part by part, in wall time: where it goes, and what one build of the library takes
+ * beside another, by turns, on the same weights and the same keys and values. See native_step.
+ */
+#define _GNU_SOURCE /* RTLD_DEEPBIND: or the first library would answer the calls of the others */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lrt4j.h"
+
+#define HIDDEN 1024
+#define INNER 3072
+#define HEADS 16
+#define KV_HEADS 8
+#define DIM 128
+#define LAYERS 28
+#define VOCABULARY 151936
+#define BLOCK 64 /* positions that lie together */
+#define STEPS 41
+#define MOST_LIBRARIES 4
+#define READ_BYTES (INT64_C(64) << 20)
+
+enum part { QKV, ROPE, ATTENTION, OUTPUT, GATE_UP, DOWN, HEAD, SUMMARY, APART, WHOLE, PARTS };
+static const char *const part_names[] = {"q, k, v", "RoPE", "attention", "output", "gate, up", "down", "head", "summary", "step in these parts", "step, a call a layer"};
+
+typedef struct {
+  const char *path;
+  lrt_context *context;
+  int (*project)(lrt_context *, const float *, int, int, const float *, float, int, const lrt_part *, int, float *, int);
+  void (*rope)(lrt_context *, float *, int, int, int, const float *, const float *, float, const float *, const lrt_run *, int);
+  int (*attend)(lrt_context *, const float *, int, int, int, int, const lrt_run *, int, float *);
+  void (*summarize)(lrt_context *, const float *, int64_t, int, int, double *);
+  int (*forward)(lrt_context *, const lrt_layer *, const lrt_activations *, const lrt_run *, int);
+  int64_t (*read)(lrt_context *, const void *, int64_t, int, int);
+  double took[PARTS][STEPS];
+} library;
+
+static struct {
+  lrt_part parts[LAYERS][4];
+  lrt_part head;
+  lrt_span *spans; /* [LAYERS, blocks] */
+  int blocks, position, rows;
+  float *x, *qkv, *mixed, *mlp, *logits, *norm, *rope;
+  int64_t bytes[PARTS];
+} model;
+
+static double micros(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
+}
+
+static void fail(const char *why) {
+  fprintf(stderr, "native_step: %s\n", why);
+  exit(1);
+}
+
+static void *memory(int64_t bytes) {
+  void *p = lrt_allocate(bytes);
+  if (!p) {
+    fail("not enough memory");
+  }
+  return p;
+}
+
+static float *numbers(int64_t n, float scale) {
+  float *to = memory(n * 4);
+  for (int64_t i = 0; i < n; i++) {
+    to[i] = (float)(rand() % 2001 - 1000) * 1e-3f * scale;
+  }
+  return to;
+}
+
+static void *symbol(void *library, const char *name) {
+  void *found = dlsym(library, name);
+  if (!found) {
+    fail(dlerror());
+  }
+  return found;
+}
+
+static library open_library(const char *path, int threads) {
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+  if (!handle) {
+    fail(dlerror());
+  }
+  library l = {.path = path};
+  lrt_context *(*open)(int, int) = (lrt_context * (*)(int, int)) symbol(handle, "lrt_open");
+  int (*best)(void) = (int (*)(void))symbol(handle, "lrt_best_level");
+  *(void **)&l.project = symbol(handle, "lrt_project");
+  *(void **)&l.rope = symbol(handle, "lrt_rope");
+  *(void **)&l.attend = symbol(handle, "lrt_attend");
+  *(void **)&l.summarize = symbol(handle, "lrt_summarize");
+  *(void **)&l.forward = symbol(handle, "lrt_forward");
+  *(void **)&l.read = symbol(handle, "lrt_read");
+  l.context = open(threads, best());
+  return l;
+}
+
+/* A weight of random bytes that are small numbers in every type, packed by this program's own library. */
+static lrt_part weight(lrt_context *c, int dtype, int out, int in, enum part part) {
+  char *raw = memory((int64_t)out * in * 2);
+  for (int64_t i = 0; i < (int64_t)out * in; i++) {
+    float value = (float)(rand() % 2001 - 1000) * 1e-5f * (float)(1 + rand() % 4);
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    memcpy(raw + 2 * i, (char *)&bits + 2, 2);
+  }
+  lrt_part made = {.dtype = dtype, .out = out};
+  int64_t bytes;
+  if (dtype == LRT_DTYPE_FOLDED) {
+    int64_t *lists = malloc((size_t)(out / LRT_FOLDED + 1) * sizeof *lists);
+    int64_t whole = lrt_folded_bytes(out, in);
+    bytes = whole + 8 * lrt_fold(c, out, in, raw, NULL, NULL, lists, 0);
+    char *to = memory(bytes);
+    lrt_fold(c, out, in, raw, to, to + whole, lists, 0);
+    made.weight = to;
+    free(lists);
+  } else {
+    bytes = lrt_packed_bytes(dtype, out, in);
+    void *to = memory(bytes);
+    lrt_pack(c, LRT_DTYPE_BF16, dtype, out, in, raw, to);
+    made.weight = to;
+  }
+  lrt_free(raw, (int64_t)out * in * 2);
+  model.bytes[part] += bytes;
+  return made;
+}
+
+static void make_model(int threads, int dtype, int cache, int positions, int rows) {
+  lrt_context *c = lrt_open(threads, lrt_best_level());
+  if (dtype == LRT_DTYPE_FOLDED && !lrt_folds(c)) {
+    dtype = LRT_DTYPE_BF16;
+  }
+  for (int l = 0; l < LAYERS; l++) {
+    model.parts[l][0] = weight(c, dtype, (HEADS + 2 * KV_HEADS) * DIM, HIDDEN, QKV);
+    model.parts[l][1] = weight(c, dtype, HIDDEN, HEADS * DIM, OUTPUT);
+    model.parts[l][2] = weight(c, dtype, 2 * INNER, HIDDEN, GATE_UP);
+    model.parts[l][3] = weight(c, dtype, HIDDEN, INNER, DOWN);
+  }
+  model.head = weight(c, dtype, VOCABULARY, HIDDEN, HEAD);
+  lrt_close(c);
+  model.position = positions - rows;
+  model.rows = rows;
+  model.blocks = (positions + BLOCK - 1) / BLOCK;
+  model.spans = calloc((size_t)model.blocks * LAYERS, sizeof *model.spans);
+  int64_t numbers_of_block = KV_HEADS * BLOCK * DIM; /* and layer, of keys or of values */
+  int64_t size = cache == LRT_DTYPE_Q8 ? numbers_of_block / LRT_BLOCK * LRT_Q8_BYTES : numbers_of_block * (cache == LRT_DTYPE_F16 ? 2 : 4);
+  for (int i = 0; i < model.blocks; i++) {
+    char *data = memory(size * 2 * LAYERS);
+    memset(data, 0x23, (size_t)(size * 2 * LAYERS)); /* small numbers in every type */
+    for (int l = 0; l < LAYERS; l++) {
+      char *keys = data + size * 2 * l;
+      int end = (i + 1) * BLOCK < positions ? (i + 1) * BLOCK : positions;
+      model.spans[l * model.blocks + i] = (lrt_span){keys, keys + size, BLOCK * DIM, cache, i * BLOCK, end};
+    }
+  }
+  model.bytes[ATTENTION] = size / BLOCK * positions * 2 * LAYERS;
+  for (int p = 0; p < APART; p++) {
+    model.bytes[APART] += model.bytes[p];
+  }
+  model.bytes[WHOLE] = model.bytes[APART];
+  model.x = numbers((int64_t)rows * HIDDEN, 1);
+  model.qkv = numbers((int64_t)rows * (HEADS + 2 * KV_HEADS) * DIM, 1);
+  model.mixed = numbers((int64_t)rows * HEADS * DIM, 1);
+  model.mlp = numbers((int64_t)rows * 2 * INNER, 1);
+  model.logits = numbers(VOCABULARY, 1);
+  model.norm = numbers(HIDDEN, 1);
+  model.rope = numbers((int64_t)positions * DIM, 1);
+}
+
+static void step_in_parts(library *l, int turn) {
+  double at = micros();
+  double begin = at;
+#define DONE(part) (l->took[part][turn] += micros() - at, at = micros())
+  for (int p = 0; p < APART; p++) {
+    l->took[p][turn] = 0;
+  }
+  for (int i = 0; i < LAYERS; i++) {
+    lrt_run run = {0, model.rows, model.position, model.blocks, model.spans + i * model.blocks};
+    const lrt_part *parts = model.parts[i];
+    l->project(l->context, model.x, model.rows, HIDDEN, model.norm, 1e-6f, 0, &parts[0], 1, model.qkv, 0);
+    DONE(QKV);
+    l->rope(l->context, model.qkv, HEADS, KV_HEADS, DIM, model.norm, model.norm, 1e-6f, model.rope, &run, 1);
+    DONE(ROPE);
+    l->attend(l->context, model.qkv, HEADS, KV_HEADS, DIM, 1 << 30, &run, 1, model.mixed);
+    DONE(ATTENTION);
+    l->project(l->context, model.mixed, model.rows, HEADS * DIM, NULL, 0, 0, &parts[1], 1, model.x, 1);
+    DONE(OUTPUT);
+    l->project(l->context, model.x, model.rows, HIDDEN, model.norm, 1e-6f, 0, &parts[2], 1, model.mlp, 0);
+    DONE(GATE_UP);
+    l->project(l->context, model.mlp, model.rows, INNER, NULL, 0, 1, &parts[3], 1, model.x, 1);
+    DONE(DOWN);
+  }
+  l->project(l->context, model.x, 1, HIDDEN, model.norm, 1e-6f, 0, &model.head, 1, model.logits, 0);
+  DONE(HEAD);
+  double summary[4];
+  l->summarize(l->context, model.logits, 0, 1, VOCABULARY, summary);
+  DONE(SUMMARY);
+  l->took[APART][turn] = micros() - begin;
+}
+
+static void step(library *l, int turn) {
+  double begin = micros();
+  lrt_activations flow = {model.x, model.qkv, model.mixed, model.mlp, model.rope};
+  for (int i = 0; i < LAYERS; i++) {
+    lrt_run run = {0, model.rows, model.position, model.blocks, model.spans + i * model.blocks};
+    const lrt_part *parts = model.parts[i];
+    lrt_layer layer = {.input_norm = model.norm,
+                       .qkv = &parts[0],
+                       .query_norm = model.norm,
+                       .key_norm = model.norm,
+                       .output = &parts[1],
+                       .post_norm = model.norm,
+                       .gate_up = &parts[2],
+                       .down = &parts[3],
+                       .qkv_parts = 1,
+                       .output_parts = 1,
+                       .gate_up_parts = 1,
+                       .down_parts = 1,
+                       .hidden = HIDDEN,
+                       .inner = INNER,
+                       .heads = HEADS,
+                       .kv_heads = KV_HEADS,
+                       .dim = DIM,
+                       .window = 1 << 30,
+                       .eps = 1e-6f};
+    l->forward(l->context, &layer, &flow, &run, 1);
+  }
+  l->project(l->context, model.x, 1, HIDDEN, model.norm, 1e-6f, 0, &model.head, 1, model.logits, 0);
+  double summary[4];
+  l->summarize(l->context, model.logits, 0, 1, VOCABULARY, summary);
+  l->took[WHOLE][turn] = micros() - begin;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(const double *of) {
+  double sorted[STEPS];
+  memcpy(sorted, of, sizeof sorted);
+  qsort(sorted, STEPS, sizeof *sorted, ascending);
+  return sorted[STEPS / 2];
+}
+
+/* GB/s of a read of memory that no cache holds. */
+static double read_rate(const library *l, const char *data, int64_t bytes, int turn) {
+  const char *from = data + turn * READ_BYTES % bytes;
+  double begin = micros();
+  volatile int64_t sum = l->read(l->context, from, READ_BYTES, 4, turn % 2 ? 2048 : 512);
+  (void)sum;
+  return (double)READ_BYTES / (micros() - begin) * 1e-3;
+}
+
+int main(int count, char **arguments) {
+  if (count < 7 || count > 6 + MOST_LIBRARIES) {
+    fail("expected: THREADS WEIGHTS(bf16|q8|q4) CACHE(f32|f16|q8) POSITIONS ROWS LIBRARY …");
+  }
+  int threads = atoi(arguments[1]);
+  int dtype = !strcmp(arguments[2], "q4") ? LRT_DTYPE_Q4 : !strcmp(arguments[2], "q8") ? LRT_DTYPE_Q8 : LRT_DTYPE_FOLDED;
+  int cache = !strcmp(arguments[3], "q8") ? LRT_DTYPE_Q8 : !strcmp(arguments[3], "f16") ? LRT_DTYPE_F16 : LRT_DTYPE_F32;
+  int positions = atoi(arguments[4]);
+  int rows = atoi(arguments[5]);
+  if (threads < 1 || rows < 1 || positions < rows) {
+    fail("threads and rows are at least 1, positions as many as rows");
+  }
+  srand(1);
+  make_model(threads, dtype, cache, positions, rows);
+  static library libraries[MOST_LIBRARIES];
+  int n = count - 6;
+  for (int i = 0; i < n; i++) {
+    libraries[i] = open_library(arguments[6 + i], threads);
+  }
+  int64_t bytes = 8 * READ_BYTES;
+  char *data = memory(bytes);
+  memset(data, 1, (size_t)bytes);
+  static double rates[STEPS];
+  for (int turn = -2; turn < STEPS; turn++) { /* two to warm up */
+    int slot = turn < 0 ? 0 : turn;
+    rates[slot] = read_rate(&libraries[0], data, bytes, turn + 2);
+    for (int i = 0; i < n; i++) {
+      step(&libraries[(i + slot) % n], slot);
+      step_in_parts(&libraries[(i + slot) % n], slot);
+    }
+  }
+  double fastest = 0;
+  for (int i = 0; i < STEPS; i++) {
+    fastest = rates[i] > fastest ? rates[i] : fastest;
+  }
+  printf("%s weights, %s keys and values, %d positions, %d rows, %d threads; memory between steps %.1f GB/s (fastest %.1f)\n\n", arguments[2],
+         arguments[3], positions, rows, threads, median(rates), fastest);
+  printf("| part | MB | µs | GB/s | of the read rate |");
+  for (int i = 1; i < n; i++) {
+    printf(" %s, µs | of the first (quartiles) |", libraries[i].path);
+  }
+  printf("\n|---|---|---|---|---|");
+  for (int i = 1; i < n; i++) {
+    printf("---|---|");
+  }
+  for (int p = 0; p < PARTS; p++) {
+    double took = median(libraries[0].took[p]);
+    double rate = (double)model.bytes[p] / took * 1e-3;
+    printf("\n| %s | %.1f | %.0f | %.1f | %.2f |", part_names[p], (double)model.bytes[p] * 1e-6, took, rate, rate / median(rates));
+    for (int i = 1; i < n; i++) {
+      double ratios[STEPS];
+      for (int turn = 0; turn < STEPS; turn++) {
+        ratios[turn] = libraries[i].took[p][turn] / libraries[0].took[p][turn];
+      }
+      qsort(ratios, STEPS, sizeof *ratios, ascending);
+      printf(" %.0f | %.3f (%.2f to %.2f) |", median(libraries[i].took[p]), ratios[STEPS / 2], ratios[STEPS / 4],
+             ratios[STEPS - 1 - STEPS / 4]);
+    }
+  }
+  printf("\n");
+  return 0;
+}
