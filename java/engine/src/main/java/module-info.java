@@ -26,6 +26,8 @@ module io.lrt4j.engine {
       io.lrt4j.training;
   exports io.lrt4j.decode to
       io.lrt4j.training;
+  exports io.lrt4j.json to
+      io.lrt4j.server;
   exports io.lrt4j.model to
       io.lrt4j.cli,
       io.lrt4j.training;

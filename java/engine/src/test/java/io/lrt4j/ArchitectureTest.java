@@ -42,6 +42,8 @@ class ArchitectureTest {
         .definedBy("io.lrt4j.model..")
         .layer("text")
         .definedBy("io.lrt4j.text..")
+        .layer("json")
+        .definedBy("io.lrt4j.json..")
         .layer("compute")
         .definedBy("io.lrt4j.compute")
         .layer("backends")
@@ -58,6 +60,8 @@ class ArchitectureTest {
         .mayOnlyBeAccessedByLayers("reasoning", "decode", "schedule", "checkpoint")
         .whereLayer("text")
         .mayOnlyBeAccessedByLayers("reasoning", "decode")
+        .whereLayer("json")
+        .mayOnlyBeAccessedByLayers("checkpoint", "text")
         .whereLayer("backends")
         .mayNotBeAccessedByAnyLayer()
         .check(CLASSES);

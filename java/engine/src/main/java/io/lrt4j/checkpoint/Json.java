@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lrt4j.CheckpointException;
+import io.lrt4j.json.JsonProblem;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -23,7 +24,6 @@ import java.text.DecimalFormatSymbols;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,11 +64,6 @@ final class Json {
           .enable(DeserializationFeature.FAIL_ON_READING_DUP_TREE_KEY)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
-
-  private static final Pattern ADVICE =
-      Pattern.compile(
-          "(: enable `|: maybe a | \\(not recognized as|, from `| ?\\(for example).*",
-          Pattern.DOTALL);
 
   private final Path file;
   private final String prefix;
@@ -127,39 +122,15 @@ final class Json {
                     + j.getLocation().getLineNr()
                     + ", column "
                     + j.getLocation().getColumnNr();
-        yield new CheckpointException(where + "not valid JSON" + at + ": " + problem(j), j);
+        yield new CheckpointException(where + "not valid JSON" + at + ": " + JsonProblem.of(j), j);
       }
       default -> new CheckpointException(where + "cannot be read (" + ModelFiles.cause(e) + ")", e);
     };
   }
 
-  /** What is wrong with a JSON text, without the advice for programmers of the parser. */
-  static String problem(JsonProcessingException e) {
-    return brief(ADVICE.matcher(String.valueOf(e.getOriginalMessage())).replaceAll(""));
-  }
-
   /** A text from a file as it may stand in a message: one line, no control characters, short. */
   static String brief(String text) {
-    var out = new StringBuilder();
-    for (int i = 0; i < text.length() && out.length() < 160; ) {
-      int c = text.codePointAt(i);
-      i += Character.charCount(c);
-      switch (Character.getType(c)) {
-        case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.UNASSIGNED -> {
-          if (c == '\n' || c == '\r' || c == '\t') {
-            out.append(' ');
-          } else {
-            out.append(String.format(Locale.ROOT, "\\u%04x", c));
-          }
-        }
-        case Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> out.append(' ');
-        default -> out.appendCodePoint(c);
-      }
-      if (out.length() >= 160 && i < text.length()) {
-        out.append('…');
-      }
-    }
-    return out.toString();
+    return JsonProblem.brief(text);
   }
 
   static String quote(String text) {

@@ -16,6 +16,7 @@ import io.lrt4j.LrtException;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.checkpoint.ModelFiles;
+import io.lrt4j.json.JsonProblem;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -440,8 +441,7 @@ final class TokenizerFile {
   }
 
   private static String problem(JsonProcessingException e) {
-    String message = String.valueOf(e.getOriginalMessage()).lines().findFirst().orElse("");
-    return "it is not valid JSON: " + message;
+    return "it is not valid JSON: " + JsonProblem.of(e);
   }
 
   private void expect(boolean condition, String otherwise) {

@@ -54,7 +54,8 @@ final class HostileHeaders {
         header("header begins with a space", " {}", 0, file, "begins with {"),
         header("header is a list", "[]", 0, file, "begins with {"),
         header("header is no JSON", "{tensor}", 0, file, "not valid JSON", "line 1"),
-        header("header ends early", "{\"x\":{", 0, file, "not valid JSON"),
+        header(
+            "header ends early", "{\"x\":{", 0, file, "not valid JSON", "at line: 1, column: 6)"),
         header("text after the header", "{} x", 0, file, "JSON"),
         header("second object after the header", "{}{}", 0, file, "nothing but spaces"),
         bytes("header is not UTF-8", "{\"\u00ff\":{}}", file, "UTF-8"),

@@ -131,6 +131,7 @@ class HostileTokenizerTest {
     Path config = directory.resolve("tokenizer_config.json");
     Files.writeString(config, "{");
     refused("tokenizer_config.json: it is not valid JSON");
+    refused("expected close marker for Object (start marker at line: 1, column: 1)");
     Files.writeString(config, "[]");
     refused("tokenizer_config.json: it is no JSON object");
     Files.writeString(config, "{\"added_tokens_decoder\": {\"x\": {\"content\": \"a\"}}}");

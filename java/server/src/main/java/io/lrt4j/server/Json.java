@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.json.JsonProblem;
 import java.io.IOException;
 
 /** Reads and writes JSON. */
@@ -38,9 +39,7 @@ final class Json {
     } catch (JsonProcessingException e) {
       var at = e.getLocation();
       String where = at == null ? "" : " at line " + at.getLineNr() + ", " + at.getColumnNr();
-      // Where something began is told with words about its source, which is the body.
-      String what = e.getOriginalMessage().replaceAll("\\[Source: [^;]*; ([^\\]]*)\\]", "$1");
-      throw ApiException.invalid(null, "the body is not JSON: " + what + where);
+      throw ApiException.invalid(null, "the body is not JSON: " + JsonProblem.of(e) + where);
     } catch (IOException e) {
       throw ApiException.invalid(null, "the body is not JSON: " + e.getMessage());
     }

@@ -122,6 +122,7 @@ class ErrorsTest {
         "{\"messages\":[{},{},{},{}]} | messages | at most 3 items, found 4",
         "{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud800\"}]} | null | not Unicode",
         "{ | null | (start marker at line: 1, column: 1) at line 1, ",
+        "{\"seed\":+1} | null | does not allow numbers to have plus signs at line 1, ",
       })
   void bodies(String body, String param, String message) throws IOException, InterruptedException {
     assertError(400, param, message, served.post("/v1/chat/completions", body));

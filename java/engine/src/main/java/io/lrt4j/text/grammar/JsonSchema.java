@@ -14,6 +14,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.lrt4j.QuestionException;
+import io.lrt4j.json.JsonProblem;
 import io.lrt4j.text.ToolTexts;
 import io.lrt4j.text.grammar.Grammar.Node;
 import java.util.ArrayList;
@@ -148,9 +149,7 @@ final class JsonSchema {
     try {
       root = MAPPER.readTree(schema);
     } catch (JsonProcessingException e) {
-      // Where something began is told with words about its source, which is the schema.
-      String what = e.getOriginalMessage().replaceAll("\\[Source: [^;]*; ([^\\]]*)\\]", "$1");
-      throw new QuestionException("the JSON schema is not JSON: " + what, e);
+      throw new QuestionException("the JSON schema is not JSON: " + JsonProblem.of(e), e);
     }
     Node value = new JsonSchema(root).compile(root, "");
     var grammar = new Grammar(sequence(repeat(bytes(' ', ' ', '\n', '\n'), 0, 2), value));

@@ -96,6 +96,8 @@ class JsonSchemaTest {
         "{\"required\":[\"a\"]} ~ requires \"a\", which is none of its properties",
         "{\"type\":\"integer\",\"enum\":[\"a\"]} ~ allows no value",
         "{\"enum\":[]} ~ allows no value",
+        "{ ~ is not JSON: Unexpected end-of-input: expected close marker for Object (start marker"
+            + " at line: 1, column: 1)",
         "{\"enum\":1} ~ must have a list as enum",
         "{\"required\":1} ~ must have a list as required",
         "{\"minItems\":2,\"maxItems\":1} ~ allows no value: maxItems is less than minItems",
