@@ -22,10 +22,12 @@ record FoldedRows(int rows, int cols, MemorySegment data) implements Tensor {
   /** Outputs that lie together. */
   static final int GROUP = 64;
 
+  /** Bytes that a weight takes in the list of those that its group's table does not have. */
+  static final int LISTED_BYTES = 8;
+
   private static final int LINE = 64; // bytes
   private static final int TABLE = 8; // bytes from a group's beginning
   private static final int STEP = 3 * LINE; // two elements of a group: codes, lower bytes
-  private static final int LISTED = 8; // bytes
 
   @Override
   public DType dtype() {
@@ -55,7 +57,7 @@ record FoldedRows(int rows, int cols, MemorySegment data) implements Tensor {
       if (place / 2 == output && 2 * step + place % 2 < cols) {
         put(to, out, 2 * step + place % 2, at(other, 2));
       }
-      other += LISTED;
+      other += LISTED_BYTES;
     }
   }
 

@@ -33,7 +33,6 @@ final class NativeMemory implements Memory {
   private static final int BF16_ROUNDED = 4; // multiplied by rounded activations
   private static final int FOLDED = 6; // bf16 in 12 bits
   private static final int FOLDED_ROUNDED = 7;
-  private static final int LISTED_BYTES = 8; // of what does not fit there
   private static final int MOST_LISTED = 1000; // one of so many: each takes as long as a step
 
   private final NativeBackend backend;
@@ -193,7 +192,7 @@ final class NativeMemory implements Memory {
       if ((listed - groups) * MOST_LISTED > (long) w.rows() * in) {
         return null;
       }
-      long bytes = whole + listed * LISTED_BYTES;
+      long bytes = whole + listed * FoldedRows.LISTED_BYTES;
       MemorySegment folded = room(bytes);
       packedBytes += bytes;
       MemorySegment list = folded.asSlice(whole);
