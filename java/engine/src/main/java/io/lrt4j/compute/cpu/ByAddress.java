@@ -41,10 +41,8 @@ final class ByAddress {
     if (ALL != null && !data.isNative()) {
       throw new IllegalArgumentException("memory on the Java heap, expected outside it");
     }
-    if (!data.scope().isAlive()) {
-      throw new IllegalStateException("memory that has been freed");
-    }
-    return plus(ALL == null ? 0 : data.address(), at);
+    long address = CpuMemory.alive(data).address();
+    return plus(ALL == null ? 0 : address, at);
   }
 
   /** An address some bytes further on. */

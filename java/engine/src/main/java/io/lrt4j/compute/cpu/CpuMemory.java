@@ -57,6 +57,19 @@ public final class CpuMemory implements Memory {
     this.rounded = rounded;
   }
 
+  /**
+   * The segment itself, if it has not been freed: whoever reads it by its address, in C or here,
+   * would not be told.
+   *
+   * @throws IllegalStateException if it has been
+   */
+  public static MemorySegment alive(MemorySegment data) {
+    if (!data.scope().isAlive()) {
+      throw new IllegalStateException("memory that has been freed");
+    }
+    return data;
+  }
+
   @Override
   public CpuTensor allocate(int rows, int cols) {
     return allocate(DType.F32, rows, cols);

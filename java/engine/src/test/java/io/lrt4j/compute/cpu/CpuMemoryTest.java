@@ -81,6 +81,18 @@ class CpuMemoryTest {
     }
   }
 
+  @Test
+  void aliveIsWhatIsNotFreed() {
+    var memory = new CpuMemory();
+    MemorySegment data = memory.allocate(1, 1).data();
+    assertSame(data, CpuMemory.alive(data));
+    assertSame(MemorySegment.NULL, CpuMemory.alive(MemorySegment.NULL));
+    memory.close();
+    assertEquals(
+        "memory that has been freed",
+        assertThrows(IllegalStateException.class, () -> CpuMemory.alive(data)).getMessage());
+  }
+
   private static void refused(Runnable operation) {
     assertThrows(IllegalStateException.class, operation::run);
   }

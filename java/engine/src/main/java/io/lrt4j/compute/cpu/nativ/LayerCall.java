@@ -10,6 +10,7 @@ import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LayerShape;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.cpu.CpuMemory;
 import io.lrt4j.compute.cpu.CpuTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -70,11 +71,7 @@ final class LayerCall {
     put(to, at, tensor == null ? MemorySegment.NULL : CpuTensor.of(tensor).data());
   }
 
-  /** Java sees no more than an address in it: what has been freed is refused here. */
   private static void put(MemorySegment to, long at, MemorySegment data) {
-    if (!data.scope().isAlive()) {
-      throw new IllegalStateException("memory that has been freed");
-    }
-    to.set(ADDRESS, at, data);
+    to.set(ADDRESS, at, CpuMemory.alive(data));
   }
 }

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
+import io.lrt4j.compute.cpu.CpuMemory;
 import io.lrt4j.compute.cpu.CpuTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -42,8 +43,9 @@ final class Sequences implements AutoCloseable {
       runs.set(JAVA_LONG, r + 16, spans.address() + at);
       for (int from = 0; from < end; from += length) {
         CpuTensor block = CpuTensor.of(cache.block(from / length));
-        spans.set(JAVA_LONG, at, address(block) + block.row(cache.keyRow(layer, 0)));
-        spans.set(JAVA_LONG, at + 8, address(block) + block.row(cache.valueRow(layer, 0)));
+        long address = CpuMemory.alive(block.data()).address();
+        spans.set(JAVA_LONG, at, address + block.row(cache.keyRow(layer, 0)));
+        spans.set(JAVA_LONG, at + 8, address + block.row(cache.valueRow(layer, 0)));
         spans.set(JAVA_INT, at + 16, length * cache.headDim());
         spans.set(JAVA_INT, at + 20, NativeMemory.number(block.dtype()));
         spans.set(JAVA_INT, at + 24, from);
@@ -52,13 +54,6 @@ final class Sequences implements AutoCloseable {
       }
     }
     return runs;
-  }
-
-  private static long address(CpuTensor tensor) {
-    if (!tensor.data().scope().isAlive()) {
-      throw new IllegalStateException("K/V cache is closed");
-    }
-    return tensor.data().address();
   }
 
   private MemorySegment room(MemorySegment data, long bytes) {
