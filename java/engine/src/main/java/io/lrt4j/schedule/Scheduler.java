@@ -40,57 +40,40 @@ public final class Scheduler implements AutoCloseable {
   /** Rows that are read in a step in which somebody decodes, or is about to. */
   public static final int READ_BESIDE = 64;
 
-  /** Questions that are read in one step. */
-  private static final int READERS = 8;
-
   private static final long SHORTEST_WAIT = 1_000_000; // ns
 
   private static final int[] NO_IDS = {};
   private static final LogitSummary[] NONE = {};
 
-  private enum State {
+  enum State {
     /** With its caller, who is busy with what the last step gave. */
     AWAY,
     WAITING,
     RUNNING
   }
 
-  /** What all who want something of one model have in common. */
-  private static final class Lane {
-    final Transformer model;
-    final List<Client> clients = new ArrayList<>(); // guarded by the scheduler
-    final Batch shared = new Batch(SLOTS + READERS);
-    final int[] ids = new int[Transformer.CHUNK];
-    final LogitSummary[] summaries = LogitSummary.array(SLOTS);
-    @Nullable Workspace workspace; // made for the first step that is shared
-
-    Lane(Transformer model) {
-      this.model = model;
-    }
-  }
-
   /** One caller's part in the steps of a model: sequences that decode, or rows that are read. */
   public final class Client implements AutoCloseable {
-    private final @Nullable Lane lane; // null: any computation, that shares nothing
-    private final @Nullable Runnable piece; // that computation
-    private final @Nullable Workspace w;
-    private final @Nullable Batch batch; // of what decodes, or of what is read next
-    private final int[] ids; // of what decodes
-    private final LogitSummary[] summaries; // of what follows it; empty if not wanted
-    private final boolean logits; // whether they are wanted
-    private final @Nullable Rows input; // what is read; null if something decodes
-    private final @Nullable KvCache cache; // where to
-    private final @Nullable Cutoff cutoff; // null: it is wanted whatever happens
-    private int done; // rows that have been read
-    private int left; // and those that have not
-    private int rows; // in the step under way
+    final @Nullable Lane lane; // null: any computation, that shares nothing
+    final @Nullable Runnable piece; // that computation
+    final @Nullable Workspace w;
+    final @Nullable Batch batch; // of what decodes, or of what is read next
+    final int[] ids; // of what decodes
+    final LogitSummary[] summaries; // of what follows it; empty if not wanted
+    final boolean logits; // whether they are wanted
+    final @Nullable Rows input; // what is read; null if something decodes
+    final @Nullable KvCache cache; // where to
+    final @Nullable Cutoff cutoff; // null: it is wanted whatever happens
+    int done; // rows that have been read
+    int left; // and those that have not
+    int rows; // in the step under way
 
-    private volatile State state = State.AWAY; // changed under the scheduler's lock
-    private boolean late; // made a step wait in vain
-    private boolean calledOff; // while it waited
-    private @Nullable Thread thread; // that waits
-    private volatile boolean interrupted; // that was
-    private @Nullable Throwable failure;
+    volatile State state = State.AWAY; // changed under the scheduler's lock
+    boolean late; // made a step wait in vain
+    boolean calledOff; // while it waited
+    @Nullable Thread thread; // that waits
+    volatile boolean interrupted; // that was
+    @Nullable Throwable failure;
 
     private Client(
         @Nullable Lane lane,
@@ -132,7 +115,7 @@ public final class Scheduler implements AutoCloseable {
     }
 
     /** Whether the step under way reads it to its end, and what follows is wanted. */
-    private boolean ends() {
+    boolean ends() {
       return input != null && input.logits() && rows == left;
     }
 
@@ -142,15 +125,15 @@ public final class Scheduler implements AutoCloseable {
       leave(this);
     }
 
-    private Lane lane() {
+    Lane lane() {
       return Objects.requireNonNull(lane);
     }
 
-    private Workspace w() {
+    Workspace w() {
       return Objects.requireNonNull(w);
     }
 
-    private Batch batch() {
+    Batch batch() {
       return Objects.requireNonNull(batch);
     }
   }
@@ -165,10 +148,7 @@ public final class Scheduler implements AutoCloseable {
   private boolean expected; // somebody was read to his end, and comes for what follows from it
   private long expectedUntil; // System.nanoTime
 
-  // The step under way: the leader's alone.
-  private final Client[] group = new Client[SLOTS + READERS];
-  private int groupSize;
-  private int decoding; // of them, those that decode: the first
+  private final Step step = new Step(); // the one under way: once formed, the leader's alone
 
   public Scheduler(Transformer model) {
     this.model = model;
@@ -332,7 +312,7 @@ public final class Scheduler implements AutoCloseable {
         }
         if (left <= 0) {
           expected = false;
-          formGroup(lane);
+          formStep(lane);
           break;
         }
       }
@@ -342,24 +322,24 @@ public final class Scheduler implements AutoCloseable {
     long start = System.nanoTime();
     Throwable failure = null;
     try {
-      compute();
+      step.run();
     } catch (RuntimeException | Error e) {
       failure = e;
     }
     synchronized (this) {
       stepNanos = System.nanoTime() - start;
-      for (int i = 0; i < groupSize; i++) {
-        end(group[i], client, failure);
+      for (int i = 0; i < step.size(); i++) {
+        end(step.member(i), client, failure);
       }
     }
     // Outside of the lock, which they want next.
-    for (int i = 0; i < groupSize; i++) {
-      if (!group[i].equals(client)) {
-        LockSupport.unpark(group[i].thread);
+    for (int i = 0; i < step.size(); i++) {
+      if (!step.member(i).equals(client)) {
+        LockSupport.unpark(step.member(i).thread);
       }
     }
     synchronized (this) {
-      groupSize = 0;
+      step.clear();
       if (client.state == State.AWAY) {
         handOn();
       }
@@ -405,7 +385,7 @@ public final class Scheduler implements AutoCloseable {
       member.left -= member.rows;
     } else {
       member.failure =
-          groupSize == 1 || member.equals(leader)
+          step.size() == 1 || member.equals(leader)
               ? failure
               : new BackendException("a step that this answer shared failed: " + failure, failure);
     }
@@ -422,195 +402,22 @@ public final class Scheduler implements AutoCloseable {
     return false;
   }
 
-  /** Those that decode, as many as fit, and beside them some of what is to be read. */
-  private void formGroup(@Nullable Lane lane) {
+  /** Of those who wait; whoever of the lane is away has made the step wait in vain. */
+  private void formStep(@Nullable Lane lane) {
     if (lane == null) {
-      enlist(waiting.getFirst(), 0);
-      waiting.removeFirst();
-      decoding = 0;
-      return;
-    }
-    for (int i = 0; i < lane.clients.size(); i++) {
-      lane.clients.get(i).late = lane.clients.get(i).state == State.AWAY;
-    }
-    int heads = 0;
-    int rows = 0;
-    for (int i = 0; i < waiting.size(); i++) {
-      Client next = waiting.get(i);
-      if (!lane.equals(next.lane) || next.input != null) {
-        continue;
-      }
-      int more = next.batch().rows();
-      int wanted = next.batch().wantedRows();
-      if (groupSize > 0 && (heads + wanted > SLOTS || rows + more > lane.ids.length)) {
-        break;
-      }
-      heads += wanted;
-      rows += more;
-      enlist(next, 0);
-    }
-    decoding = groupSize;
-    int room = lane.ids.length - rows;
-    addReaders(lane, rows == 0 ? room : Math.min(room, READ_BESIDE));
-    keepWaiting();
-  }
-
-  /** Shares {@code room} rows among what is to be read; what one does not need others get. */
-  private void addReaders(Lane lane, int room) {
-    int first = groupSize;
-    for (int i = 0; i < waiting.size() && groupSize < first + READERS; i++) {
-      Client next = waiting.get(i);
-      if (lane.equals(next.lane) && next.input != null && groupSize - first < room) {
-        enlist(next, 0);
-      }
-    }
-    for (int left = groupSize - first; left > 0 && room > 0; ) {
-      int share = Math.max(1, room / left);
-      left = 0;
-      for (int i = first; i < groupSize && room > 0; i++) {
-        Client reader = group[i];
-        int more = Math.min(share, Math.min(room, reader.left - reader.rows));
-        reader.rows += more;
-        room -= more;
-        left += reader.rows < reader.left ? 1 : 0;
-      }
-    }
-    int others = 0; // that are not read to their ends
-    for (int i = first; i < groupSize; i++) {
-      others += group[i].rows < group[i].left ? 1 : 0;
-    }
-    for (int i = first; i < groupSize && others < groupSize - first; i++) {
-      if (group[i].rows < group[i].left) {
-        group[i].rows = Math.min(group[i].rows, READ_BESIDE / others);
-      }
-    }
-  }
-
-  private void enlist(Client client, int rows) {
-    client.state = State.RUNNING;
-    client.rows = rows;
-    group[groupSize++] = client;
-  }
-
-  /** The step of the group. Nobody else touches what is in it meanwhile. */
-  private void compute() {
-    Client first = group[0];
-    if (first.piece != null) {
-      first.piece.run();
-    } else if (groupSize > 1) {
-      together(first.lane());
-    } else if (first.input == null) {
-      Transformer model = first.lane().model;
-      model.embed(first.ids, 0, first.batch().rows(), first.w().x);
-      model.forward(first.batch(), first.w());
-      model.logitsOfWantedRows(first.batch(), first.w());
-      if (first.summaries.length > 0) {
-        int wanted = first.batch().wantedRows();
-        model.backend().summarize(first.w().logits, 0, wanted, first.summaries);
-      }
+      step.form(waiting.getFirst());
     } else {
-      Workspace w = first.w();
-      first.input.write(w.x, 0, first.done, first.rows);
-      int wanted = first.input.wanted(first.done, first.rows);
-      Batch batch = first.batch().clear();
-      batch.read(Objects.requireNonNull(first.cache), first.rows, wanted);
-      first.lane().model.forward(batch, w);
-      first.input.take(w.hidden, 0, first.done + first.rows - wanted, wanted);
-      if (first.ends()) {
-        first.lane().model.logitsOfLastRows(batch, w);
+      for (int i = 0; i < lane.clients.size(); i++) {
+        lane.clients.get(i).late = lane.clients.get(i).state == State.AWAY;
       }
+      step.form(lane, waiting);
     }
-  }
-
-  private void together(Lane lane) {
-    Transformer model = lane.model;
-    Workspace w = lane.workspace;
-    if (w == null) {
-      w = model.newWorkspace(lane.ids.length, SLOTS + READERS);
-      lane.workspace = w;
-    }
-    Batch shared = lane.shared.clear();
-    for (int i = 0; i < decoding; i++) {
-      Batch own = group[i].batch();
-      System.arraycopy(group[i].ids, 0, lane.ids, shared.rows(), own.rows());
-      for (int run = 0; run < own.runs(); run++) {
-        shared.add(own.cache(run), own.firstRow(run + 1) - own.firstRow(run), own.wanted(run));
-      }
-    }
-    int sequences = shared.runs();
-    if (sequences > 0) {
-      model.embed(lane.ids, 0, shared.rows(), w.x);
-    }
-    for (int i = decoding; i < groupSize; i++) {
-      Client reader = group[i];
-      Rows input = Objects.requireNonNull(reader.input);
-      input.write(w.x, shared.rows(), reader.done, reader.rows);
-      int wanted = input.wanted(reader.done, reader.rows);
-      shared.read(Objects.requireNonNull(reader.cache), reader.rows, wanted);
-    }
-    model.forward(shared, w);
-    Batch wantedRows = shared.wanted();
-    int decoded = wantedRows.firstRow(sequences); // rows whose logits go to those who decode
-    if (decoded > 0) {
-      model.backend().copyRows(w.hidden, 0, w.headInput, 0, decoded);
-    }
-    int heads = decoded;
-    for (int i = decoding; i < groupSize; i++) {
-      if (group[i].ends()) {
-        model.toHead(wantedRows, sequences + i - decoding, heads++, w);
-      }
-    }
-    if (heads > 0) {
-      model.logits(heads, w);
-    }
-    handOut(lane, w, decoded);
-    int head = decoded;
-    for (int i = decoding; i < groupSize; i++) {
-      Client reader = group[i];
-      int run = sequences + i - decoding;
-      int wanted = shared.wanted(run);
-      Objects.requireNonNull(reader.input)
-          .take(w.hidden, wantedRows.firstRow(run), reader.done + reader.rows - wanted, wanted);
-      if (reader.ends()) {
-        model.backend().copyRows(w.logits, head++, reader.w().logits, 0, 1);
-      }
-    }
-  }
-
-  /** Gives everybody who decodes what he wants of the logits of {@code rows} rows. */
-  private void handOut(Lane lane, Workspace w, int rows) {
-    boolean summed = false;
-    for (int i = 0; i < decoding; i++) {
-      summed |= group[i].summaries.length > 0;
-    }
-    if (summed) {
-      lane.model.backend().summarize(w.logits, 0, rows, lane.summaries);
-    }
-    int at = 0;
-    for (int i = 0; i < decoding; i++) {
-      Client client = group[i];
-      int own = client.batch().wantedRows();
-      for (int row = 0; row < own && client.summaries.length > 0; row++) {
-        client.summaries[row].set(lane.summaries[at + row]);
-      }
-      if (client.logits) {
-        lane.model.backend().copyRows(w.logits, at, client.w().logits, 0, own);
-      }
-      at += own;
-    }
+    keepWaiting();
   }
 
   /** Frees its buffers; nobody may be decoding any more. */
   @Override
   public synchronized void close() {
-    Closing.each(
-        lanes,
-        lane -> {
-          Workspace workspace = lane.workspace;
-          lane.workspace = null;
-          if (workspace != null) {
-            workspace.close();
-          }
-        });
+    Closing.each(lanes, Lane::close);
   }
 }
