@@ -1,8 +1,8 @@
 package io.lrt4j.compute.cpu;
 
 import static io.lrt4j.compute.cpu.CpuTensor.FLOAT;
-import static io.lrt4j.compute.cpu.Gemm.STRIP;
-import static io.lrt4j.compute.cpu.Gemm.WIDTH;
+import static io.lrt4j.compute.cpu.Gebp.STRIP;
+import static io.lrt4j.compute.cpu.Gebp.WIDTH;
 import static io.lrt4j.compute.cpu.Lanes.F;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
@@ -49,7 +49,7 @@ final class VectorMuon {
       x = grown(x, (small + STRIP) * large);
       gram = grown(gram, (small + STRIP) * small);
       square = grown(square, small * small);
-      panels = grown(panels, Gemm.panelSize(small, large));
+      panels = grown(panels, Gebp.panelSize(small, large));
       panels = grown(panels, large * WIDTH);
     }
 
@@ -125,9 +125,9 @@ final class VectorMuon {
     symmetric(room.x, small, large, room.gram, room);
     symmetric(room.gram, small, small, room.square, room);
     combine(Muon.C, room.square, Muon.B, room.gram, small * small);
-    Gemm.pack(room.x, 0, small, small, large, room.panels);
+    Gebp.pack(room.x, 0, small, small, large, room.panels);
     multiply(room.x, small * large, Muon.A);
-    Gemm.multiply(
+    Gebp.multiply(
         room.gram,
         0,
         small,
@@ -147,8 +147,8 @@ final class VectorMuon {
   private static void symmetric(float[] x, int rows, int cols, float[] product, Room room) {
     for (int first = 0; first < rows; first += WIDTH) {
       int width = Math.min(WIDTH, rows - first);
-      Gemm.packTransposed(x, first * cols, width, cols, room.panels, 0);
-      Gemm.multiply(
+      Gebp.packTransposed(x, first * cols, width, cols, room.panels, 0);
+      Gebp.multiply(
           x,
           0,
           cols,

@@ -1,8 +1,8 @@
 package io.lrt4j.compute.cpu;
 
 import static io.lrt4j.compute.cpu.CpuTensor.FLOAT;
-import static io.lrt4j.compute.cpu.Gemm.STRIP;
-import static io.lrt4j.compute.cpu.Gemm.WIDTH;
+import static io.lrt4j.compute.cpu.Gebp.STRIP;
+import static io.lrt4j.compute.cpu.Gebp.WIDTH;
 import static io.lrt4j.compute.cpu.Lanes.F;
 import static io.lrt4j.compute.cpu.Lanes.N;
 
@@ -46,7 +46,7 @@ final class VectorTrainingAttention {
   }
 
   /**
-   * One worker's arrays. A block is {@link Gemm#WIDTH} queries, all heads of a row side by side.
+   * One worker's arrays. A block is {@link Gebp#WIDTH} queries, all heads of a row side by side.
    */
   private static final class Room {
     float[] keys = {}; // [context, dim]
@@ -89,16 +89,16 @@ final class VectorTrainingAttention {
       // A panel as wide as a head is the matrix itself.
       boolean same = dim == WIDTH;
       if (this.back) {
-        keysDown = same ? keys : new float[Gemm.panelSize(capacity, dim)];
+        keysDown = same ? keys : new float[Gebp.panelSize(capacity, dim)];
         dKeys = new float[capacity * dim];
         dValues = new float[capacity * dim];
         dOut = new float[WIDTH * dim];
         dOutAcross = new float[dim * WIDTH];
-        queriesDown = same ? queries : new float[Gemm.panelSize(WIDTH, dim)];
-        dOutDown = same ? dOut : new float[Gemm.panelSize(WIDTH, dim)];
+        queriesDown = same ? queries : new float[Gebp.panelSize(WIDTH, dim)];
+        dOutDown = same ? dOut : new float[Gebp.panelSize(WIDTH, dim)];
         dScores = new float[(capacity + STRIP) * WIDTH];
       }
-      valuesDown = same ? values : new float[Gemm.panelSize(capacity, dim)];
+      valuesDown = same ? values : new float[Gebp.panelSize(capacity, dim)];
     }
   }
 
@@ -223,7 +223,7 @@ final class VectorTrainingAttention {
 
   private static void packDown(float[] from, int at, int end, int rows, int dim, float[] panels) {
     if (dim != WIDTH) { // else they are the same
-      Gemm.pack(from, at, end, rows, dim, panels);
+      Gebp.pack(from, at, end, rows, dim, panels);
     }
   }
 
@@ -320,7 +320,7 @@ final class VectorTrainingAttention {
     int dim = heads.headDim();
     load(qkv, true, at, count, kvHead, room.queries);
     multiply(room.queries, 0, count * dim, (float) (1 / Math.sqrt(dim)));
-    Gemm.packTransposed(room.queries, 0, count, dim, room.queriesAcross, 0);
+    Gebp.packTransposed(room.queries, 0, count, dim, room.queriesAcross, 0);
     int visible = room.ends[count - 1];
     across(room, room.keys, visible, room.queriesAcross, room.scores);
     // Queries stand in the order of their rows: the first ones do not see a late key, and behind a
@@ -347,7 +347,7 @@ final class VectorTrainingAttention {
   /** product = rows panel, [context, block]. */
   private void across(Room room, float[] rows, int count, float[] panel, float[] product) {
     int dim = heads.headDim();
-    Gemm.multiply(rows, 0, dim, count, panel, dim, dim, WIDTH, false, product, 0, WIDTH, room.tile);
+    Gebp.multiply(rows, 0, dim, count, panel, dim, dim, WIDTH, false, product, 0, WIDTH, room.tile);
   }
 
   private void blockForward(Room room, int at, int count, int kvHead) {
@@ -359,7 +359,7 @@ final class VectorTrainingAttention {
     }
     for (int q = 0; q < count; q += STRIP) {
       int rows = Math.min(STRIP, count - q);
-      Gemm.multiplyTransposed(
+      Gebp.multiplyTransposed(
           room.scores,
           q,
           rows,
@@ -385,7 +385,7 @@ final class VectorTrainingAttention {
     int group = heads.heads() / heads.kvHeads();
     int visible = scores(room, at, count, kvHead);
     load(dOut, false, at, count, kvHead, room.dOut);
-    Gemm.packTransposed(room.dOut, 0, count, dim, room.dOutAcross, 0);
+    Gebp.packTransposed(room.dOut, 0, count, dim, room.dOutAcross, 0);
     across(room, room.values, visible, room.dOutAcross, room.dScores);
     for (int q = 0; q < count; q++) {
       room.normalisers[q] = logSumExp.get((at + q) / group, kvHead * group + (at + q) % group);
@@ -399,7 +399,7 @@ final class VectorTrainingAttention {
     down(room, room.dScores, prefixRows, visible, count, room.queriesDown, room.dKeys);
     for (int q = 0; q < count; q += STRIP) {
       int rows = Math.min(STRIP, count - q);
-      Gemm.multiplyTransposed(
+      Gebp.multiplyTransposed(
           room.dScores,
           q,
           rows,
@@ -419,7 +419,7 @@ final class VectorTrainingAttention {
   private void down(
       Room room, float[] scores, int from, int to, int count, float[] panels, float[] sum) {
     int dim = heads.headDim();
-    Gemm.multiply(
+    Gebp.multiply(
         scores,
         from * WIDTH,
         WIDTH,
