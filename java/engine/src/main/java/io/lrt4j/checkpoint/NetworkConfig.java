@@ -33,6 +33,11 @@ public record NetworkConfig(
   static final String MODEL_TYPE = "lrt_reasoning_network";
   static final int MAX_LATENTS = 1 << 16;
 
+  /** Longest question it can take, n: the backbone's positions are for question and queries. */
+  public int maxQuestion() {
+    return fusion == Fusion.APPEND ? backbone.maxPositions() - latents : Integer.MAX_VALUE;
+  }
+
   /** The same with a threshold for {@code auto}. */
   public NetworkConfig calibrated(double threshold, ConfidenceMeasure measure) {
     return new NetworkConfig(

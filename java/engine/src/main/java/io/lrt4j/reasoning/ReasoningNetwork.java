@@ -67,13 +67,6 @@ public final class ReasoningNetwork implements AutoCloseable {
     return config.latents();
   }
 
-  /** Longest question it can take, n: the backbone's positions are for question and queries. */
-  public int maxQuestion() {
-    return config.fusion() == Fusion.APPEND
-        ? config.backbone().maxPositions() - latents()
-        : Integer.MAX_VALUE;
-  }
-
   /** Buffers for the passes of one thread. */
   public Pass newPass() {
     return new Pass();

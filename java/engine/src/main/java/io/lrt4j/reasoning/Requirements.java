@@ -49,7 +49,7 @@ final class Requirements {
   int longest(Mode mode, GenerationOptions options) {
     int context = model.transformer().config().maxPositions();
     int longest = Math.max(0, context - least(mode, options));
-    return reasons(mode) ? Math.min(longest, network(mode).maxQuestion()) : longest;
+    return reasons(mode) ? Math.min(longest, network(mode).config().maxQuestion()) : longest;
   }
 
   /** Positions that must be left behind a question: for an answer of one token. */

@@ -68,6 +68,7 @@ final class BaseTask implements Task {
     this.source = source;
     this.optimizer = optimizer;
     this.settings = settings;
+    source.problems().forEach(p -> encoder.base(p, true, true)); // refuses what is too long
     explicitHeldOut = heldOut.stream().map(p -> encoder.base(p, true, false)).toList();
     directHeldOut = heldOut.stream().map(encoder::direct).toList();
   }

@@ -63,6 +63,8 @@ final class GrpoTask implements Task, AutoCloseable {
     this.settings = settings;
     this.reward = reward;
     random = new CounterRandom(settings.seed());
+    source.problems().forEach(this::asked); // refuses what is too long
+    heldOut.forEach(this::asked);
     heldOutExamples = heldOut.stream().map(model.encoder()::latent).toList();
     Backend backend = model.backend();
     try {
@@ -127,7 +129,7 @@ final class GrpoTask implements Task, AutoCloseable {
     for (int i = 0; i < settings.batch(); i++) {
       long index = (long) step * settings.batch() + i;
       Problem problem = source.get(index);
-      int[] prompt = model.encoder().thinking(problem);
+      int[] prompt = asked(problem);
       List<Rollout> sampled = rollouts.sample(prompt, settings.group(), options(index));
       double[] rewards =
           sampled.stream().mapToDouble(r -> reward.score(r.text(), problem.truth())).toArray();
@@ -148,6 +150,10 @@ final class GrpoTask implements Task, AutoCloseable {
     }
     statistics.addTo(metrics);
     return metrics;
+  }
+
+  private int[] asked(Problem problem) {
+    return model.encoder().asked(problem, settings.maxTokens());
   }
 
   /** The options of all samples of a question, with seeds of their own. */

@@ -53,7 +53,6 @@ final class LatentModel implements AutoCloseable {
       checkpoint = open(Checkpoint.open(baseDirectory));
       tokenizer = open(Tokenizer.load(baseDirectory));
       var prompts = new Prompts(tokenizer, ChatTemplate.load(baseDirectory).orElse(null));
-      encoder = new ProblemEncoder(prompts, end(checkpoint));
       try (NetworkCheckpoint stored = NetworkCheckpoint.open(networkDirectory)) {
         config = stored.config();
         if (config.baseHiddenSize() != checkpoint.config().hiddenSize()) {
@@ -81,6 +80,13 @@ final class LatentModel implements AutoCloseable {
       FrozenBase base = open(new FrozenBase(checkpoint, backend));
       network = open(new TrainableNetwork(config, parameters, backend, true, recompute));
       close = prompts.encode(config.close());
+      encoder =
+          new ProblemEncoder(
+              prompts,
+              end(checkpoint),
+              checkpoint.config().maxPositions(),
+              config.maxQuestion(),
+              config.latents() + close.length);
       path = open(new LatentPath(base, close, backend, recompute));
       dtype = bf16 ? DType.BF16 : DType.F32;
     } catch (RuntimeException | Error e) {

@@ -9,26 +9,64 @@ import java.util.List;
 
 /**
  * Problems in the tokens of one model, exactly as they come up when it is asked: what is trained is
- * what is run.
+ * what is run. A problem that the model would not be asked, as it is too long, is refused.
  *
  * @param prompts the model's tokenizer and template
  * @param end the token that ends an answer
+ * @param context most tokens of question, latents and answer together, as the base takes them
+ * @param longest most tokens of a question that the network takes
+ * @param latents tokens between question and answer: latents and what closes them
  */
-record ProblemEncoder(Prompts prompts, int end) {
+record ProblemEncoder(Prompts prompts, int end, int context, int longest, int latents) {
   /** The question with an open thinking block; the answer follows the latents. */
   Example latent(Problem problem) {
+    int[] answer = answer(problem);
     return new Example(
-        thinking(problem), List.of(answer(problem)), StepHeads.values(problem.reasoning()));
+        asked(problem, answer.length), List.of(answer), StepHeads.values(problem.reasoning()));
   }
 
   /** The question with an empty thinking block; the answer follows. */
   Example direct(Problem problem) {
     int[] prompt = prompts.direct(Question.of(problem.question()));
-    return new Example(prompt, List.of(answer(problem)));
+    int[] answer = answer(problem);
+    fit(problem, prompt.length, 0, answer.length);
+    return new Example(prompt, List.of(answer));
   }
 
-  /** The question with an open thinking block. */
-  int[] thinking(Problem problem) {
+  /** The question with an open thinking block; so many tokens may follow the latents. */
+  int[] asked(Problem problem, int answer) {
+    int[] prompt = thinking(problem);
+    if (prompt.length > longest) {
+      throw new TrainingException(
+          problem.place()
+              + ": expected a question of at most "
+              + longest
+              + " tokens, which the network takes, found "
+              + prompt.length);
+    }
+    fit(problem, prompt.length, latents, answer);
+    return prompt;
+  }
+
+  private void fit(Problem problem, int question, int latents, int answer) {
+    long all = (long) question + latents + answer;
+    if (all > context) {
+      throw new TrainingException(
+          problem.place()
+              + ": expected at most "
+              + context
+              + " tokens, the model's context, found "
+              + all
+              + " (question "
+              + question
+              + (latents > 0 ? ", latents with their close " + latents : "")
+              + ", answer "
+              + answer
+              + ")");
+    }
+  }
+
+  private int[] thinking(Problem problem) {
     return prompts.thinking(Question.of(problem.question()));
   }
 
@@ -47,10 +85,13 @@ record ProblemEncoder(Prompts prompts, int end) {
     List<int[]> whole = new ArrayList<>();
     if (explicit) {
       int[] thought = prompts.encode(problem.reasoning());
-      whole.add(concat(concat(thinking, thought), concat(prompts.encode(Prompts.CLOSE), answer)));
+      int[] closed = concat(thought, concat(prompts.encode(Prompts.CLOSE), answer));
+      fit(problem, thinking.length, 0, closed.length);
+      whole.add(concat(thinking, closed));
     }
     if (direct) {
-      whole.add(concat(prompts.direct(Question.of(problem.question())), answer));
+      Example closed = direct(problem);
+      whole.add(concat(closed.prompt(), closed.answers().getFirst()));
     }
     int common = thinking.length;
     for (int[] tokens : whole) {

@@ -45,6 +45,7 @@ final class SftTask implements Task {
     this.optimizer = optimizer;
     this.batch = batch;
     this.accumulate = accumulate;
+    source.problems().forEach(model.encoder()::latent); // refuses what is too long
   }
 
   @Override

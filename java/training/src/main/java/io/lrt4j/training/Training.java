@@ -58,7 +58,8 @@ public final class Training {
                 TensorLayout.of(checkpoint.config(), "model."), backend, settings.bf16())) {
       parameters.load(checkpoint::tensor);
       var prompts = new Prompts(tokenizer, ChatTemplate.load(model).orElse(null));
-      var encoder = new ProblemEncoder(prompts, LatentModel.end(checkpoint));
+      int context = checkpoint.config().maxPositions();
+      var encoder = new ProblemEncoder(prompts, LatentModel.end(checkpoint), context, context, 0);
       try (var trainable = new TrainableBase(checkpoint.config(), parameters, backend, recompute)) {
         var task =
             new BaseTask(

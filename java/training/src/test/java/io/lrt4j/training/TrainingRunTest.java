@@ -15,6 +15,7 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.training.data.Lab;
 import io.lrt4j.training.data.Problem;
+import io.lrt4j.training.data.ProblemFiles;
 import io.lrt4j.training.data.ProblemSource;
 import io.lrt4j.training.data.Rewards;
 import java.io.IOException;
@@ -24,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -220,6 +222,78 @@ class TrainingRunTest {
                   false,
                   plan(backend, settings(directory.resolve("new"), true, 3, 1e-3), QUIET)));
     }
+  }
+
+  /** Model and network take at most 60 tokens and 40 of a question; the lab's have some 30. */
+  @Test
+  void aProblemThatIsTooLongIsRefusedBeforeARunBegins() throws IOException {
+    Path narrow = limited(base, "base", 1024, 60);
+    Path shortSighted = limited(network, "network", 1028, 44);
+    String fits = "{\"question\":\"3*2\",\"reasoning\":\"3*2=6\",\"answer\":\"6\"}\n";
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
+      var baseSettings = new BaseSettings(1, 1, false, false, 1);
+      var sftSettings = new SftSettings(1, 1, false, 0);
+      Training.Plan longChain = plan(backend, fits + fits.replace("=6", "=6".repeat(60)));
+      assertRefused(
+          "long.jsonl, line 2: expected at most 60 tokens, the model's context, found 1",
+          () -> Training.base(narrow, baseSettings, false, longChain));
+      Training.sft(narrow, network, sftSettings, false, longChain); // learns no chain
+      Training.Plan longAnswer = plan(backend, fits.replace("\"6\"", "\"" + "6".repeat(60) + '"'));
+      assertRefused(
+          "long.jsonl, line 1: expected at most 60 tokens",
+          () -> Training.sft(narrow, network, sftSettings, false, longAnswer));
+      Training.Plan longQuestion =
+          plan(backend, fits + fits.replace("3*2\"", "3*2".repeat(15) + '"'));
+      assertRefused(
+          "long.jsonl, line 2: expected a question of at most 40 tokens, which the network takes",
+          () -> Training.sft(base, shortSighted, sftSettings, false, longQuestion));
+      assertRefused(
+          "answer 50)", // which may be sampled
+          () ->
+              Training.grpo(
+                  narrow,
+                  network,
+                  network,
+                  new GrpoSettings(1, 2, 1, 1, 0.2, 2e-3, 1, 1, 50, 7),
+                  Rewards.AUTO,
+                  false,
+                  false,
+                  plan(backend, fits)));
+      assertRefused( // what is made on the way is refused there
+          "training stopped in step 1: a problem: expected at most 60 tokens",
+          () ->
+              Training.base(
+                  narrow,
+                  baseSettings,
+                  false,
+                  plan(
+                      backend,
+                      settings(directory.resolve("made"), false, 1, 1e-3),
+                      QUIET,
+                      index -> new Problem("3*2".repeat(60), "", "6", "6"))));
+    }
+  }
+
+  private Training.Plan plan(Backend backend, String lines) throws IOException {
+    Path file = directory.resolve("long.jsonl");
+    Files.writeString(file, lines);
+    ProblemSource source = ProblemSource.shuffled(ProblemFiles.read(file), 1);
+    RunSettings run = settings(directory.resolve("run" + lines.hashCode()), false, 1, 1e-3);
+    return plan(backend, run, QUIET, source);
+  }
+
+  private Path limited(Path from, String name, int positions, int limit) throws IOException {
+    Path copy = Files.createDirectory(directory.resolve(name));
+    try (Stream<Path> files = Files.list(from)) {
+      for (Path file : files.toList()) {
+        Files.copy(file, copy.resolve(file.getFileName()));
+      }
+    }
+    String config = Files.readString(copy.resolve("config.json"));
+    String key = "\"max_position_embeddings\" : ";
+    assertTrue(config.contains(key + positions), config);
+    Files.writeString(copy.resolve("config.json"), config.replace(key + positions, key + limit));
+    return copy;
   }
 
   @Test

@@ -61,7 +61,7 @@ public final class ProblemFiles {
     if (json.has("problem")) {
       String answer = text(where, json, "answer");
       return new Problem(
-          text(where, json, "problem"), json.path("solution").asText(""), answer, answer);
+          text(where, json, "problem"), json.path("solution").asText(""), answer, answer, where);
     }
     String question = text(where, json, "question");
     String answer = text(where, json, "answer");
@@ -69,9 +69,9 @@ public final class ProblemFiles {
     if (mark >= 0 && !json.has("reasoning")) {
       String chain = answer.substring(0, mark).replaceAll("<<[^<>]*>>", "").strip();
       String truth = answer.substring(mark + GSM8K_ANSWER.length()).strip().replace(",", "");
-      return new Problem(question, chain, truth, truth);
+      return new Problem(question, chain, truth, truth, where);
     }
-    return new Problem(question, json.path("reasoning").asText(""), answer, answer);
+    return new Problem(question, json.path("reasoning").asText(""), answer, answer, where);
   }
 
   private static String text(String where, JsonNode json, String key) {

@@ -10,6 +10,14 @@ public interface ProblemSource {
   Problem get(long index);
 
   /**
+   * All there are, to be checked before a run begins; none where they are made when they are asked
+   * for.
+   */
+  default List<Problem> problems() {
+    return List.of();
+  }
+
+  /**
    * Every problem of a list once, in an order of its own in every epoch.
    *
    * @param problems at least one
@@ -32,6 +40,11 @@ public interface ProblemSource {
       this.problems = problems;
       this.random = random;
       order = new int[problems.size()];
+    }
+
+    @Override
+    public List<Problem> problems() {
+      return problems;
     }
 
     @Override

@@ -25,6 +25,10 @@ class ProblemFilesTest {
     return ProblemFiles.read(file);
   }
 
+  private String line(int number) {
+    return directory.resolve("problems.jsonl") + ", line " + number;
+  }
+
   @Test
   void threeDialects() throws IOException {
     List<Problem> problems =
@@ -38,10 +42,10 @@ class ProblemFilesTest {
             """);
     assertEquals(
         List.of(
-            new Problem("1+1?", "1+1=2", "2", "2"),
-            new Problem("Eggs?", "He has 2*3=6.\nSo six.", "1006", "1006"),
-            new Problem("Half of 1?", "Divide.", "\\frac{1}{2}", "\\frac{1}{2}"),
-            new Problem("Plain?", "", "7", "7")),
+            new Problem("1+1?", "1+1=2", "2", "2", line(1)),
+            new Problem("Eggs?", "He has 2*3=6.\nSo six.", "1006", "1006", line(3)),
+            new Problem("Half of 1?", "Divide.", "\\frac{1}{2}", "\\frac{1}{2}", line(4)),
+            new Problem("Plain?", "", "7", "7", line(5))),
         problems);
   }
 
