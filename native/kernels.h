@@ -94,7 +94,7 @@ typedef struct {
   lrt_product *product[LRT_DTYPES];
   lrt_runs *runs[LRT_DTYPES]; /* or null */
   /* See lrt_pack. */
-  void (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
+  int (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
   /* Folds one group of a weight, see lrt_fold; null where there are no products of such. */
   int64_t (*fold)(int out, int in, const void *from, int group, void *to, void *list);
   void (*norm)(const float *x, int n, const float *weight, float eps, float *out);

@@ -2,6 +2,7 @@
 #include "lrt4j.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -229,17 +230,21 @@ typedef struct {
   int stored, dtype, out, in;
   const void *from;
   void *to;
+  atomic_int wrong;
 } packing;
 
 static void pack_panel(void *arguments, int task, int worker) {
   (void)worker;
-  const packing *p = arguments;
-  p->kernels->pack(p->stored, p->dtype, p->out, p->in, p->from, p->to, task);
+  packing *p = arguments;
+  if (!p->kernels->pack(p->stored, p->dtype, p->out, p->in, p->from, p->to, task)) {
+    atomic_store(&p->wrong, 1);
+  }
 }
 
-void lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void *from, void *to) {
-  packing p = {&c->kernels, stored, dtype, out, in, from, to};
+int lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void *from, void *to) {
+  packing p = {&c->kernels, stored, dtype, out, in, from, to, 0};
   pool_run(c->pool, pack_panel, &p, panels_of(out));
+  return !atomic_load(&p.wrong);
 }
 
 /* --- folding --------------------------------------------------------------------------------- */
@@ -563,8 +568,7 @@ int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4,
     case LRT_PACKED_BYTES:
       return lrt_packed_bytes((int)n0, (int)n1, (int)n2);
     case LRT_PACK:
-      lrt_pack(p0, (int)n0, (int)n1, (int)n2, (int)n3, p1, p2);
-      return 0;
+      return lrt_pack(p0, (int)n0, (int)n1, (int)n2, (int)n3, p1, p2);
     case LRT_PROJECT:
       return lrt_project(p0, p1, (int)n0, (int)n1, p2, eps, (int)n2, p3, (int)n3, p4, (int)n4);
     case LRT_NORM:

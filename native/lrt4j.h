@@ -138,9 +138,12 @@ LRT_EXPORT void *lrt_allocate(int64_t bytes);
 LRT_EXPORT void lrt_free(void *p, int64_t bytes);
 
 LRT_EXPORT int64_t lrt_packed_bytes(int dtype, int out, int in);
-/* Packs a weight as what it is stored as, or one of a plain type as q8 or q4, into zeroed memory. */
-LRT_EXPORT void lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void *from,
-                         void *to);
+/*
+ * Packs a weight as what it is stored as, or one of a plain type as q8 or q4, into zeroed memory. 0 if some of it cannot be rounded:
+ * numbers that are not finite, or too large for an f16 scale, leave their block without a finite scale.
+ */
+LRT_EXPORT int lrt_pack(lrt_context *c, int stored, int dtype, int out, int in, const void *from,
+                        void *to);
 
 /* Whether a context has products of folded weights. */
 LRT_EXPORT int lrt_folds(const lrt_context *c);

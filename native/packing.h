@@ -114,7 +114,7 @@ INLINE vec scales_q4(const float x[LRT_BLOCK][LRT_PANEL], int first) {
     wrong |= v != v;
     largest = choose(magnitude(v) > magnitude(largest), v, largest);
   }
-  vec best = all(0);
+  vec best = all(NAN); /* what is infinite, or too large for f16's scales, has none */
   dvec least = (dvec){0} + (double)INFINITY;
   for (int quarters = 28; quarters <= 36; quarters++) { /* the largest becomes -7 to -9 */
     vec scale = as_halves(largest * all(-4) / all((float)quarters));
@@ -180,7 +180,22 @@ INLINE void round_panel(const int dtype, int stored, int lanes, int in, const ch
   }
 }
 
-static void pack(int stored, int dtype, int out, int in, const void *from, void *to, int panel) {
+/* Whether the scales of a panel are finite numbers; those of outputs that it lacks are zero. */
+static int finite_scales(int dtype, int in, int output, uint8_t *weight) {
+  block_form form = form_of(dtype, in);
+  output_place from = place_of(&form, output, weight);
+  int wrong = 0;
+  for (int block = 0; block < form.count; block++) {
+    uint16_t half[LRT_PANEL];
+    memcpy(half, from.scale + block * from.step, sizeof half);
+    for (int lane = 0; lane < LRT_PANEL; lane++) {
+      wrong |= (half[lane] & 0x7C00) == 0x7C00;
+    }
+  }
+  return !wrong;
+}
+
+static int pack(int stored, int dtype, int out, int in, const void *from, void *to, int panel) {
   int first = panel * LRT_PANEL;
   int lanes = out - first < LRT_PANEL ? out - first : LRT_PANEL;
   if (dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4) {
@@ -192,7 +207,7 @@ static void pack(int stored, int dtype, int out, int in, const void *from, void 
       } else {
         round_panel(LRT_DTYPE_Q4, stored, lanes, in, rows, first, to);
       }
-      return;
+      return finite_scales(dtype, in, first, to);
     }
     for (int output = first; output < first + lanes; output++) {
       output_place place = place_of(&form, output, to);
@@ -200,7 +215,7 @@ static void pack(int stored, int dtype, int out, int in, const void *from, void 
         pack_block(&form, &place, block, (const uint8_t *)from + ((int64_t)output * form.count + block) * form.bytes);
       }
     }
-    return;
+    return 1;
   }
   const int size = dtype == LRT_DTYPE_F32 ? 4 : 2;
   const int pair = pair_of(dtype);
@@ -216,6 +231,7 @@ static void pack(int stored, int dtype, int out, int in, const void *from, void 
       memcpy(column, row + (int64_t)k * size, 2);
     }
   }
+  return 1;
 }
 
 #endif

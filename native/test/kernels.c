@@ -153,16 +153,23 @@ static void check_products(int dtype, int in, int out, int extreme) {
   void *packed = room(packed_bytes);
   lrt_pack(crews[1], plain, dtype, out, in, rows, packed);
   if (blocks && !extreme) { /* rounded and packed at once */
-    for (int from = 0; from < 3; from++) {
+    const float wrong[] = {0, 1e9f, INFINITY, -INFINITY, NAN}; /* 0: none */
+    int64_t where = (int64_t)out * in - 3;
+    for (int i = 0; i < 15; i++) {
+      int from = i % 3;
+      float kept = values[where];
+      values[where] = wrong[i / 3] == 0 ? kept : wrong[i / 3];
       float *exact = room(4 * (int64_t)out * in);
       void *unrounded = stored(from, values, (int64_t)out * in);
-      for (int64_t i = 0; i < (int64_t)out * in; i++) {
-        exact[i] = number(from, unrounded, i, NULL);
+      values[where] = kept;
+      for (int64_t k = 0; k < (int64_t)out * in; k++) {
+        exact[k] = number(from, unrounded, k, NULL);
       }
       void *expect = room(packed_bytes);
       void *got = room(packed_bytes);
       lrt_pack(crews[0], dtype, dtype, out, in, stored(dtype, exact, (int64_t)out * in), expect);
-      lrt_pack(crews[1], from, dtype, out, in, unrounded, got);
+      int whole = lrt_pack(crews[1], from, dtype, out, in, unrounded, got);
+      check(whole == (i < 3), "%s of %s, %d to %d, with %g", NAMES[dtype], NAMES[from], in, out, (double)wrong[i / 3]);
       check(!memcmp(expect, got, (size_t)packed_bytes), "%s of %s, %d to %d: rounded", NAMES[dtype], NAMES[from], in, out);
     }
   }

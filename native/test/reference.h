@@ -132,7 +132,7 @@ static void round_q4(const float *x, char *block) {
     wrong |= isnan(x[k]);
     largest = fabsf(x[k]) > fabsf(largest) ? x[k] : largest;
   }
-  float best = 0;
+  float best = NAN;
   double least = INFINITY;
   for (int quarters = 28; quarters <= 36; quarters++) {
     float scale = from_half(to_half(largest * -4 / (float)quarters));

@@ -9,10 +9,18 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkShape;
 import io.lrt4j.checkpoint.Quantizer;
+import io.lrt4j.checkpoint.Safetensors;
+import io.lrt4j.checkpoint.SafetensorsWriter;
+import io.lrt4j.checkpoint.StoredTensor;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -100,6 +108,63 @@ class QuantizerTest {
     Files.writeString(model.resolve("network").resolve("config.json"), "{");
     assertThrows(CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q8));
     assertFalse(Files.exists(out));
+  }
+
+  /** By tensor and place, and without anything being written. */
+  @Test
+  void numbersThatAreNotFiniteAreRefused() throws IOException {
+    Path base = model.resolve("model.safetensors");
+    Path network = model.resolve("network").resolve("model.safetensors");
+    byte[] whole = Files.readAllBytes(base);
+    for (boolean mapped : new boolean[] {false, true}) {
+      String name = "model.layers.1.mlp.up_proj.weight"; // the second of two parts
+      damage(base, name, 3, 17);
+      assertUnroundable(base, name, mapped);
+      Files.write(base, whole);
+      damage(base, "model.embed_tokens.weight", 3, 17); // the head is tied to it
+      assertUnroundable(base, "model.embed_tokens.weight", mapped);
+      Files.write(base, whole);
+    }
+    damage(network, "in_proj.weight", 3, 17);
+    assertUnroundable(network, "in_proj.weight", false);
+  }
+
+  private void assertUnroundable(Path file, String tensor, boolean mapped) {
+    String expected =
+        file + ": tensor \"" + tensor + "\" cannot be rounded to q4: its number at [3, 17] is NaN";
+    Path out = folder.resolve("out");
+    var e =
+        assertThrows(CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q4));
+    assertEquals(expected, e.getMessage());
+    assertFalse(Files.exists(out));
+    for (String backend : TestModels.backends().toList()) {
+      e =
+          assertThrows(
+              CheckpointException.class, () -> load(model, backend, mapped, Quantization.Q4));
+      assertEquals(expected, e.getMessage(), backend);
+    }
+    load(model, "scalar", mapped, Quantization.NONE).close();
+  }
+
+  /** Makes a number of a bf16 tensor NaN. */
+  private static void damage(Path file, String name, int row, int col) throws IOException {
+    Path damaged = file.resolveSibling("damaged");
+    try (Safetensors stored = Safetensors.open(file)) {
+      List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+      for (StoredTensor tensor : stored.tensors()) {
+        byte[] bytes = tensor.data().toArray(ValueLayout.JAVA_BYTE);
+        if (tensor.name().equals(name)) {
+          long at = 2 * (row * tensor.shape().getLast() + col);
+          bytes[(int) at + 1] = 0x7F;
+          bytes[(int) at] = (byte) 0xC0;
+        }
+        entries.add(
+            SafetensorsWriter.Entry.of(
+                tensor.name(), tensor.dtype(), tensor.shape(), MemorySegment.ofArray(bytes)));
+      }
+      SafetensorsWriter.write(damaged, stored.metadata(), entries);
+    }
+    Files.move(damaged, file, StandardCopyOption.REPLACE_EXISTING);
   }
 
   /** The header says something else, of the same length. */

@@ -7,6 +7,7 @@ import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Panels;
 import io.lrt4j.compute.Rounding;
+import io.lrt4j.compute.UnroundableException;
 import io.lrt4j.compute.Weight;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -14,9 +15,11 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +33,7 @@ public final class Quantizer {
   /** Says in a file's metadata what its U8 tensors are. */
   static final String KEY = "lrt4j.rounded";
 
+  private static final String ROUNDED = "U8";
   private static final String CONFIG = "config.json";
   private static final String WEIGHTS = "model.safetensors";
   private static final JsonMapper MAPPER = new JsonMapper();
@@ -51,14 +55,16 @@ public final class Quantizer {
    * @param out a directory that does not exist or is empty
    * @param quantization Q8 or Q4
    * @return how many weights were rounded
-   * @throws CheckpointException if the model cannot be read or the result cannot be written
+   * @throws CheckpointException if the model cannot be read, has a number to be rounded that is not
+   *     finite or too large, or the result cannot be written
    */
   public static int model(Path model, Path out, Quantization quantization) {
     Path network = model.resolve("network");
     // Both are opened before anything is written.
     try (Checkpoint checkpoint = Checkpoint.open(model);
         NetworkCheckpoint own =
-            Files.isDirectory(network) ? NetworkCheckpoint.open(network) : null) {
+            Files.isDirectory(network) ? NetworkCheckpoint.open(network) : null;
+        Arena arena = Arena.ofShared()) {
       if (checkpoint.rounded().isPresent()) {
         throw new CheckpointException(
             model
@@ -66,22 +72,32 @@ public final class Quantizer {
                 + checkpoint.rounded().orElseThrow());
       }
       TensorLayout layout = TensorLayout.of(checkpoint.config(), "model.");
-      List<StoredTensor> tensors = new ArrayList<>();
-      layout.shapes().keySet().forEach(name -> tensors.add(checkpoint.tensor(name)));
+      var tensors = new LinkedHashMap<String, StoredTensor>();
+      layout.shapes().keySet().forEach(name -> tensors.put(name, checkpoint.tensor(name)));
       if (checkpoint.config().tiedEmbeddings()) {
-        tensors.add(checkpoint.tensor("model.embed_tokens.weight").named("lm_head.weight"));
+        tensors.put("lm_head.weight", checkpoint.tensor("model.embed_tokens.weight"));
       }
-      int rounded = write(model, out, tensors, quantization);
+      var ofNetwork = new LinkedHashMap<String, StoredTensor>();
       if (own != null) {
-        List<StoredTensor> ofNetwork = new ArrayList<>();
         TensorLayout.of(own.config())
             .shapes()
             .keySet()
-            .forEach(name -> ofNetwork.add(own.tensor(name)));
-        rounded += write(network, out.resolve("network"), ofNetwork, quantization);
+            .forEach(name -> ofNetwork.put(name, own.tensor(name)));
       }
-      return rounded;
+      DType type = quantization == Quantization.Q8 ? DType.Q8 : DType.Q4;
+      // Both are rounded before anything is written.
+      var entries = rounded(tensors, type, arena);
+      var entriesOfNetwork = rounded(ofNetwork, type, arena);
+      write(model, out, entries, type);
+      if (own != null) {
+        write(network, out.resolve("network"), entriesOfNetwork, type);
+      }
+      return count(entries) + count(entriesOfNetwork);
     }
+  }
+
+  private static int count(List<SafetensorsWriter.Entry> entries) {
+    return (int) entries.stream().filter(entry -> entry.type().equals(ROUNDED)).count();
   }
 
   /** Whether a tensor is a projection's, of whole blocks. */
@@ -90,25 +106,42 @@ public final class Quantizer {
         && shape.getLast() % type.blockElements() == 0;
   }
 
+  /** Tensors as they are written, by their names there. */
+  private static List<SafetensorsWriter.Entry> rounded(
+      SequencedMap<String, StoredTensor> tensors, DType type, Arena arena) {
+    List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+    tensors.forEach(
+        (name, tensor) ->
+            entries.add(
+                rounds(name, tensor.shape(), type)
+                    ? rounded(name, tensor, type, arena)
+                    : SafetensorsWriter.Entry.of(
+                        name, tensor.dtype().name(), tensor.shape(), tensor.data())));
+    return entries;
+  }
+
+  private static SafetensorsWriter.Entry rounded(
+      String name, StoredTensor tensor, DType type, Arena arena) {
+    Weight stored = tensor.weight();
+    long panelBytes = Weight.bytes(type, Weight.PANEL, stored.cols(), true);
+    MemorySegment packed = arena.allocate(Weight.bytes(type, stored.rows(), stored.cols(), true));
+    try (Arena scratch = Arena.ofShared()) {
+      MemorySegment rows =
+          scratch.allocate(Weight.bytes(type, stored.rows(), stored.cols(), false));
+      var _ = Panels.pack(Rounding.round(stored, type, rows), packed);
+    } catch (UnroundableException e) {
+      throw TensorFiles.refusal(tensor.file(), tensor.name(), e);
+    }
+    return SafetensorsWriter.Entry.of(
+        name, ROUNDED, List.of(packed.byteSize() / panelBytes, panelBytes), packed);
+  }
+
   /** The config is written last: a directory without it is not complete. */
-  private static int write(
-      Path from, Path out, List<StoredTensor> tensors, Quantization quantization) {
-    DType type = quantization == Quantization.Q8 ? DType.Q8 : DType.Q4;
+  private static void write(
+      Path from, Path out, List<SafetensorsWriter.Entry> entries, DType type) {
     Initializer.emptyDirectory(out);
-    int rounded = 0;
-    try (Arena arena = Arena.ofShared()) {
-      List<SafetensorsWriter.Entry> entries = new ArrayList<>();
-      for (StoredTensor tensor : tensors) {
-        if (rounds(tensor.name(), tensor.shape(), type)) {
-          entries.add(rounded(tensor, type, quantization, arena));
-          rounded++;
-        } else {
-          entries.add(
-              SafetensorsWriter.Entry.of(
-                  tensor.name(), tensor.dtype().name(), tensor.shape(), tensor.data()));
-        }
-      }
-      String name = type.name().toLowerCase(Locale.ROOT);
+    String name = type.name().toLowerCase(Locale.ROOT);
+    try {
       SafetensorsWriter.write(out.resolve(WEIGHTS), Map.of("format", "pt", KEY, name), entries);
       copyOthers(from, out);
       ObjectNode config = (ObjectNode) MAPPER.readTree(from.resolve(CONFIG).toFile());
@@ -119,24 +152,6 @@ public final class Quantizer {
     } catch (IOException e) {
       throw new CheckpointException(out + ": cannot be written (" + ModelFiles.cause(e) + ")", e);
     }
-    return rounded;
-  }
-
-  private static SafetensorsWriter.Entry rounded(
-      StoredTensor tensor, DType type, Quantization quantization, Arena arena) {
-    Weight stored = tensor.weight();
-    if (Rounding.type(quantization, stored) != type) {
-      throw new IllegalStateException(tensor.name());
-    }
-    long panelBytes = Weight.bytes(type, Weight.PANEL, stored.cols(), true);
-    MemorySegment packed = arena.allocate(Weight.bytes(type, stored.rows(), stored.cols(), true));
-    try (Arena scratch = Arena.ofShared()) {
-      MemorySegment rows =
-          scratch.allocate(Weight.bytes(type, stored.rows(), stored.cols(), false));
-      var _ = Panels.pack(Rounding.round(stored, type, rows), packed);
-    }
-    return SafetensorsWriter.Entry.of(
-        tensor.name(), "U8", List.of(packed.byteSize() / panelBytes, panelBytes), packed);
   }
 
   /** Tokenizer, template, generation config: all files but weights, their index and config. */

@@ -8,6 +8,7 @@ import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.UnroundableException;
 import io.lrt4j.compute.Weight;
 import io.lrt4j.model.Weights;
 import java.lang.foreign.MemorySegment;
@@ -391,7 +392,7 @@ final class TensorFiles implements AutoCloseable {
           }
           parts.add(new Memory.Part(weight, bias ? require(name + ".bias").weight() : null));
         }
-        Linear linear = memory.linear(parts);
+        Linear linear = linear(parts, names);
         for (Memory.Part part : parts) {
           Weight added = part.bias();
           moved(part.weight().data().byteSize() + (added == null ? 0 : added.data().byteSize()));
@@ -404,6 +405,19 @@ final class TensorFiles implements AutoCloseable {
           }
         }
         return linear;
+      }
+
+      private Linear linear(List<Memory.Part> parts, String... names) {
+        try {
+          return memory.linear(parts);
+        } catch (UnroundableException e) {
+          for (int i = 0; i < names.length; i++) {
+            if (e.isAbout(parts.get(i).weight())) {
+              throw refusal(where(names[i] + ".weight").file(), stored(names[i] + ".weight"), e);
+            }
+          }
+          throw e;
+        }
       }
 
       private boolean isCopied(Memory memory, String name, Weight weight) {
@@ -422,6 +436,11 @@ final class TensorFiles implements AutoCloseable {
         return table;
       }
     };
+  }
+
+  /** Names the tensor that cannot be rounded. */
+  static CheckpointException refusal(Path file, String name, UnroundableException e) {
+    return new CheckpointException(file + ": tensor " + Json.quote(name) + " " + e.getMessage(), e);
   }
 
   private String stored(String name) {

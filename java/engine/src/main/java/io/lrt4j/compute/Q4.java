@@ -11,6 +11,7 @@ final class Q4 {
   private static final int BLOCK = DType.Q4.blockElements();
   private static final int HALF = BLOCK / 2;
   private static final int ZERO = 8;
+  private static final int MOST_QUARTERS = 36;
 
   private Q4() {}
 
@@ -26,6 +27,11 @@ final class Q4 {
     }
   }
 
+  /** Whether there is a scale for a block with this number. */
+  static boolean holds(float x) {
+    return Float.isFinite(Float.float16ToFloat(Float.floatToFloat16(x * -4 / MOST_QUARTERS)));
+  }
+
   private static short scale(float[] x) {
     float largest = 0; // with its sign
     for (float v : x) {
@@ -39,9 +45,9 @@ final class Q4 {
     if (largest == 0) {
       return 0;
     }
-    short best = 0;
+    short best = Float.floatToFloat16(Float.NaN); // infinite, or too large for f16's scales
     double least = Double.POSITIVE_INFINITY;
-    for (int quarters = 28; quarters <= 36; quarters++) { // the largest becomes -7 to -9
+    for (int quarters = 28; quarters <= MOST_QUARTERS; quarters++) { // it becomes -7 to -9
       short scale = Float.floatToFloat16(largest * -4 / quarters);
       float value = Float.float16ToFloat(scale);
       double error = 0;

@@ -102,7 +102,7 @@ final class Q4Lanes {
   }
 
   private void findScales() {
-    Arrays.fill(best, (short) 0);
+    Arrays.fill(best, Float.floatToFloat16(Float.NaN)); // as in Q4
     Arrays.fill(least, Double.POSITIVE_INFINITY);
     for (int quarters = 28; quarters <= 36; quarters++) { // the largest becomes -7 to -9
       for (int lane = 0; lane < LANES; lane++) {
@@ -119,8 +119,6 @@ final class Q4Lanes {
     for (int lane = 0; lane < LANES; lane++) {
       if (largest[lane] == 0) {
         best[lane] = 0;
-      } else if (Float.isNaN(largest[lane])) {
-        best[lane] = Float.floatToFloat16(Float.NaN);
       }
     }
   }

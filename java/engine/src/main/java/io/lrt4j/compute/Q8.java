@@ -21,6 +21,11 @@ final class Q8 {
     }
   }
 
+  /** Whether there is a scale for a block with this number. */
+  static boolean holds(float x) {
+    return Float.isFinite(Float.float16ToFloat(Float.floatToFloat16(x / LARGEST)));
+  }
+
   /** The largest magnitude of a block. */
   static float largest(float[] x, int from) {
     float largest = 0;

@@ -49,18 +49,60 @@ public final class Rounding {
     return weight.cols() % type.blockElements() == 0 ? type : weight.dtype();
   }
 
-  /** Writes a weight of a plain type as a rounded one; rows in parallel. */
+  /**
+   * Writes a weight of a plain type as a rounded one; rows in parallel.
+   *
+   * @throws UnroundableException if it has numbers that are not finite, or too large
+   */
   public static Weight round(Weight weight, DType type, MemorySegment to) {
-    long elements = (long) weight.rows() * weight.cols();
-    if (type == DType.Q4 && elements >= MANY && Vectors.THERE) {
-      roundInLanes(weight, to);
-    } else {
-      long blocks = weight.cols() / type.blockElements();
-      IntStream.range(0, weight.rows())
-          .parallel()
-          .forEach(row -> round(weight, type, row * blocks, (row + 1) * blocks, to));
+    if (!write(weight, type, to)) {
+      throw unroundable(weight, type);
     }
     return new Weight(type, weight.rows(), weight.cols(), to);
+  }
+
+  /**
+   * Writes all of it whatever it is.
+   *
+   * @return whether all blocks have a finite scale; what has none, {@link #unroundable} names
+   */
+  public static boolean write(Weight weight, DType type, MemorySegment to) {
+    long elements = (long) weight.rows() * weight.cols();
+    if (type == DType.Q4 && elements >= MANY && Vectors.THERE) {
+      return roundInLanes(weight, to);
+    }
+    long blocks = weight.cols() / type.blockElements();
+    return 0
+        == IntStream.range(0, weight.rows())
+            .parallel()
+            .map(
+                row -> {
+                  round(weight, type, row * blocks, (row + 1) * blocks, to);
+                  return wrongScales(type, row * blocks, (row + 1) * blocks, to);
+                })
+            .sum();
+  }
+
+  /** Scales of blocks just written that are no finite numbers. */
+  private static int wrongScales(DType type, long from, long end, MemorySegment blocks) {
+    int wrong = 0;
+    for (long block = from; block < end; block++) {
+      wrong += (blocks.get(SHORT, block * type.blockBytes()) & 0x7C00) == 0x7C00 ? 1 : 0;
+    }
+    return wrong;
+  }
+
+  /** What is wrong with a weight of which not all could be rounded. */
+  public static UnroundableException unroundable(Weight weight, DType type) {
+    for (int row = 0; row < weight.rows(); row++) {
+      for (int col = 0; col < weight.cols(); col++) {
+        float number = weight.dtype().load(weight.data(), (long) row * weight.cols() + col);
+        if (!(type == DType.Q8 ? Q8.holds(number) : Q4.holds(number))) {
+          return new UnroundableException(weight, type, row, col, number);
+        }
+      }
+    }
+    throw new IllegalStateException(weight.dtype() + " can be rounded to " + type);
   }
 
   /** Writes blocks {@code from} to {@code end}. */
@@ -75,13 +117,19 @@ public final class Rounding {
     }
   }
 
-  private static void roundInLanes(Weight weight, MemorySegment to) {
+  private static boolean roundInLanes(Weight weight, MemorySegment to) {
     long blocks = (long) weight.rows() * weight.cols() / DType.Q4.blockElements();
     long some = (long) SOME * Q4Lanes.LANES;
-    LongStream.range(0, Math.ceilDiv(blocks, some))
-        .parallel()
-        .forEach(
-            part -> roundInLanes(weight, part * some, Math.min(blocks, (part + 1) * some), to));
+    return 0
+        == LongStream.range(0, Math.ceilDiv(blocks, some))
+            .parallel()
+            .map(
+                part -> {
+                  long end = Math.min(blocks, (part + 1) * some);
+                  roundInLanes(weight, part * some, end, to);
+                  return wrongScales(DType.Q4, part * some, end, to);
+                })
+            .sum();
   }
 
   /**

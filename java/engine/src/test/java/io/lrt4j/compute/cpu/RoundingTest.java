@@ -2,6 +2,7 @@ package io.lrt4j.compute.cpu;
 
 import static io.lrt4j.Accuracy.assertSameBits;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.Accuracy;
@@ -13,6 +14,7 @@ import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Panels;
 import io.lrt4j.compute.Rounding;
+import io.lrt4j.compute.UnroundableException;
 import io.lrt4j.compute.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -315,6 +317,58 @@ class RoundingTest {
           Numbers.rows(expected, 3),
           product(scalar, Quantization.Q8, parts, x, 3, memory),
           "scalar");
+    }
+  }
+
+  /** By all backends alike, one number of the last block being what it is: just enough, or not. */
+  @ParameterizedTest
+  @EnumSource(names = {"Q8", "Q4"})
+  void whatCannotBeRoundedIsRefused(Quantization quantization) {
+    boolean q8 = quantization == Quantization.Q8;
+    // Times 127, or 9, f16's largest number and what is rounded to infinity.
+    float most = q8 ? 65504f * 127 : 65504f * 9;
+    float tooMuch = q8 ? 65520f * 127 : 65520f * 9;
+    assertRounds(quantization, most, "");
+    assertRounds(quantization, -most, "");
+    assertRounds(quantization, tooMuch, tooMuch + ", too large for a scale in f16");
+    assertRounds(quantization, -tooMuch, -tooMuch + ", too large for a scale in f16");
+    assertRounds(quantization, Float.NaN, "NaN");
+    assertRounds(quantization, Float.POSITIVE_INFINITY, "Infinity");
+    assertRounds(quantization, Float.NEGATIVE_INFINITY, "-Infinity");
+  }
+
+  /**
+   * Also where there are so many numbers that they are rounded side by side.
+   *
+   * @param complaint "" for none
+   */
+  private void assertRounds(Quantization quantization, float number, String complaint) {
+    for (int out : new int[] {33, (1 << 18) / 96 + 1}) {
+      try (var memory = new GuardedMemory()) {
+        float[] values = new Numbers(9).normal(out * 96, 0, 1);
+        values[out * 96 - 2] = number;
+        CpuTensor weight = memory.input(out, 96, values);
+        List<Memory.Part> parts = List.of(new Memory.Part(Crews.stored(weight), null));
+        for (Backend backend : crews.andScalar(scalar)) {
+          String what = number + " on " + backend.describe();
+          try (Memory rounded = backend.newMemory(quantization)) {
+            if (complaint.isEmpty()) {
+              assertEquals(out, rounded.linear(parts).out(), what);
+              continue;
+            }
+            var e = assertThrows(UnroundableException.class, () -> rounded.linear(parts), what);
+            assertEquals(
+                "cannot be rounded to "
+                    + (quantization == Quantization.Q8 ? "q8" : "q4")
+                    + ": its number at ["
+                    + (out - 1)
+                    + ", 94] is "
+                    + complaint,
+                e.getMessage(),
+                what);
+          }
+        }
+      }
     }
   }
 

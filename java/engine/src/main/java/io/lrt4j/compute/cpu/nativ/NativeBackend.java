@@ -116,11 +116,13 @@ public final class NativeBackend extends CpuBackend {
   /**
    * Packs a weight [out, in] as what it is stored as, or one of a plain type as q8 or q4, into
    * zeroed memory; types are numbered as in lrt4j.h.
+   *
+   * @return whether all of it could be rounded
    */
-  void pack(int stored, int dtype, int out, int in, MemorySegment from, MemorySegment to) {
+  boolean pack(int stored, int dtype, int out, int in, MemorySegment from, MemorySegment to) {
     begin();
     try {
-      NativeCalls.pack(context, stored, dtype, out, in, from, to);
+      return NativeCalls.pack(context, stored, dtype, out, in, from, to);
     } finally {
       turn.unlock();
     }

@@ -117,7 +117,7 @@ final class NativeCalls {
     return call(PACKED_BYTES, dtype, out, in);
   }
 
-  static void pack(
+  static boolean pack(
       MemorySegment context,
       int stored,
       int dtype,
@@ -125,7 +125,7 @@ final class NativeCalls {
       int in,
       MemorySegment from,
       MemorySegment to) {
-    call(PACK, context, from, to, NONE, NONE, NONE, stored, dtype, out, in, 0, 0);
+    return call(PACK, context, from, to, NONE, NONE, NONE, stored, dtype, out, in, 0, 0) != 0;
   }
 
   static boolean folds(MemorySegment context) {

@@ -163,13 +163,17 @@ final class NativeMemory implements Memory {
     long bytes = NativeCalls.packedBytes(dtype, w.rows(), in);
     MemorySegment packed = room(bytes);
     packedBytes += bytes;
-    pieces(
-        w,
-        (row, rows, from, before) -> {
-          MemorySegment to = packed.asSlice(NativeCalls.packedBytes(dtype, row, in));
-          backend.pack(number(w.dtype()), dtype, rows, in, from, to);
-          return before;
-        });
+    long wrong =
+        pieces(
+            w,
+            (row, rows, from, before) -> {
+              MemorySegment to = packed.asSlice(NativeCalls.packedBytes(dtype, row, in));
+              boolean whole = backend.pack(number(w.dtype()), dtype, rows, in, from, to);
+              return whole ? before : before + 1;
+            });
+    if (wrong > 0) {
+      throw Rounding.unroundable(w, type);
+    }
     return packed;
   }
 

@@ -1,6 +1,7 @@
 package io.lrt4j.compute.cpu.nativ;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lrt4j.compute.DType;
@@ -28,13 +29,15 @@ class PackingTest {
       try (var arena = Arena.ofShared()) {
         Weight weight = weight(stored, arena);
         MemorySegment rows = arena.allocate(Weight.bytes(type, ROWS, COLS, false));
-        Weight rounded = Rounding.round(weight, type, rows);
+        assertFalse(Rounding.write(weight, type, rows)); // there are infinities and NaN
+        Weight rounded = new Weight(type, ROWS, COLS, rows);
         MemorySegment expected = Panels.pack(rounded, arena.allocate(bytes)).data();
         for (Isa isa : Isa.available()) {
           MemorySegment packed = arena.allocate(bytes);
           try (var backend = new NativeBackend(2, isa)) {
             int from = NativeMemory.number(stored);
-            backend.pack(from, NativeMemory.number(type), ROWS, COLS, weight.data(), packed);
+            int to = NativeMemory.number(type);
+            assertFalse(backend.pack(from, to, ROWS, COLS, weight.data(), packed));
           }
           assertEquals(-1, expected.mismatch(packed), stored + " on " + isa);
         }
