@@ -9,9 +9,6 @@ import io.lrt4j.EngineOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -151,23 +148,11 @@ final class AskCommand implements Command {
   }
 
   private static String question(@Nullable String operand, Console console) throws IOException {
-    String text = operand == null || operand.equals("-") ? read(console) : operand;
+    String text =
+        operand == null || operand.equals("-") ? console.read("question").stripTrailing() : operand;
     if (text.isBlank()) {
       throw new UsageException("the question is empty");
     }
     return text;
-  }
-
-  private static String read(Console console) throws IOException {
-    if (console.inTerminal()) {
-      console.note("Reading the question from standard input; Ctrl-D ends it.");
-    }
-    byte[] bytes = console.in().readAllBytes();
-    try {
-      var text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes));
-      return text.toString().stripTrailing();
-    } catch (CharacterCodingException e) {
-      throw new FailureException("the question on standard input is not UTF-8 text");
-    }
   }
 }

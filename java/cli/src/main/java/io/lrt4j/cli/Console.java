@@ -1,7 +1,11 @@
 package io.lrt4j.cli;
 
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +32,24 @@ record Console(
   /** Nobody is watching: as in a script. */
   static Console of(InputStream in, PrintStream out, PrintStream err) {
     return new Console(in, out, err, false, false, false, null);
+  }
+
+  /**
+   * All of standard input.
+   *
+   * @param what it is, for messages
+   * @throws FailureException if it is not UTF-8
+   */
+  String read(String what) throws IOException {
+    if (inTerminal) {
+      note("Reading the " + what + " from standard input; Ctrl-D ends it.");
+    }
+    byte[] bytes = in.readAllBytes();
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException e) {
+      throw new FailureException("the " + what + " on standard input is not UTF-8 text");
+    }
   }
 
   /** One line on standard error. */

@@ -4,6 +4,7 @@ import io.lrt4j.Answer;
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
+import java.io.IOException;
 import java.nio.file.Path;
 import org.apache.commons.cli.Options;
 
@@ -36,12 +37,13 @@ final class GenerateCommand implements Command {
   }
 
   @Override
-  public void run(Arguments arguments, Console console) {
-    Prompt prompt = Prompt.of(arguments);
+  public void run(Arguments arguments, Console console) throws IOException {
+    Prompt given = Prompt.of(arguments);
     Decoding decoding = Decoding.of(arguments);
     // Mapped: it answers and ends.
     EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
     Path model = CommonOptions.model(arguments, console);
+    Prompt prompt = given.read(console);
     try (Engine engine = CommonOptions.load(model, options, console);
         var interrupt = new Interrupt()) {
       int[] ids = prompt.ids(engine);

@@ -3,6 +3,7 @@ package io.lrt4j.cli;
 import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.Engine;
+import java.io.IOException;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
@@ -12,7 +13,11 @@ record Prompt(@Nullable String text, int @Nullable [] given) {
   static Options options() {
     return new Options()
         .addOption(
-            valued("prompt", "TEXT", "special tokens written out in it are recognised, none added"))
+            valued(
+                "prompt",
+                "TEXT",
+                "special tokens written out in it are recognised, none added; - reads it from"
+                    + " standard input, without line ends at its end"))
         .addOption(valued("ids", "1,2,3", "token ids instead of a text"));
   }
 
@@ -20,11 +25,21 @@ record Prompt(@Nullable String text, int @Nullable [] given) {
     if (arguments.has("prompt") == arguments.has("ids")) {
       throw new UsageException("exactly one of --prompt TEXT and --ids 1,2,3 is needed");
     }
-    String text = arguments.text("prompt");
+    return new Prompt(notEmpty(arguments.text("prompt")), arguments.ids("ids"));
+  }
+
+  /** The same; {@code -} is what standard input has, as a shell's {@code "$(cat)"} would be. */
+  Prompt read(Console console) throws IOException {
+    return "-".equals(text)
+        ? new Prompt(notEmpty(console.read("prompt").replaceFirst("[\r\n]+\\z", "")), null)
+        : this;
+  }
+
+  private static @Nullable String notEmpty(@Nullable String text) {
     if (text != null && text.isEmpty()) {
       throw new UsageException("--prompt must not be empty");
     }
-    return new Prompt(text, arguments.ids("ids"));
+    return text;
   }
 
   int[] ids(Engine engine) {

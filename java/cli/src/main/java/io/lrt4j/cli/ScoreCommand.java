@@ -8,6 +8,7 @@ import io.lrt4j.Scores;
 import io.lrt4j.checkpoint.SafetensorsWriter;
 import io.lrt4j.checkpoint.SafetensorsWriter.Entry;
 import io.lrt4j.compute.DType;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -56,13 +57,14 @@ final class ScoreCommand implements Command {
   }
 
   @Override
-  public void run(Arguments arguments, Console console) {
-    Prompt prompt = Prompt.of(arguments);
+  public void run(Arguments arguments, Console console) throws IOException {
+    Prompt given = Prompt.of(arguments);
     // Mapped: it answers and ends.
     EngineOptions options = CommonOptions.engine(arguments).withMappedWeights(true);
     Path model = CommonOptions.model(arguments, console);
     String dumpName = arguments.text("dump");
     Path dump = dumpName == null ? null : target(dumpName);
+    Prompt prompt = given.read(console);
     try (Engine engine = CommonOptions.load(model, options, console)) {
       int[] ids = prompt.ids(engine);
       Scores scores = engine.score(ids, dump != null, dump != null);

@@ -23,6 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code lrt generate} and {@code lrt score} against what PyTorch computes. */
 class CompletionTest {
@@ -87,6 +88,20 @@ class CompletionTest {
     JsonNode json = json(byText.toArray(String[]::new));
     assertEquals(json(byIds.toArray(String[]::new)).get("ids"), json.get("ids"));
     assertEquals(json.get("text").asText() + "\n", run(byText.toArray(String[]::new)).out());
+  }
+
+  /** As a shell's {@code "$(cat)"} gives it: line ends within and spaces stay. */
+  @ParameterizedTest
+  @ValueSource(strings = {"generate", "score"})
+  void promptFromStandardInput(String command) {
+    String[] typed = {command, "--model", BASE.toString(), "--prompt", " a\nb "};
+    String[] read = {command, "--model", BASE.toString(), "--prompt", "-"};
+    Run run = Run.withInput(" a\nb \r\n\n", read);
+    assertEquals(run(typed).out(), run.out(), run.err());
+    assertEquals(new Run(2, "", "lrt: --prompt must not be empty\n"), Run.withInput("\n", read));
+    Run binary = Run.withBytes(new byte[] {'a', (byte) 0xff}, read);
+    assertEquals(new Run(1, "", "lrt: the prompt on standard input is not UTF-8 text\n"), binary);
+    assertTrue(run(command, "--help").out().contains("standard input"), command);
   }
 
   @Test

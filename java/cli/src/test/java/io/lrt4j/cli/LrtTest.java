@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -334,17 +333,9 @@ class LrtTest {
 
   @Test
   void questionThatIsNotUtf8() {
-    var err = new ByteArrayOutputStream();
-    int status =
-        Lrt.run(
-            new String[] {"ask", "--model", folder.toString()},
-            new PrintStream(OutputStream.nullOutputStream()),
-            new PrintStream(err),
-            new ByteArrayInputStream(new byte[] {'a', (byte) 0xff}));
-    assertEquals(1, status);
     assertEquals(
-        "lrt: the question on standard input is not UTF-8 text\n",
-        err.toString(StandardCharsets.UTF_8));
+        new Run(1, "", "lrt: the question on standard input is not UTF-8 text\n"),
+        Run.withBytes(new byte[] {'a', (byte) 0xff}, "ask", "--model", folder.toString()));
   }
 
   @Test

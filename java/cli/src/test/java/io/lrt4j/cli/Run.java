@@ -12,6 +12,10 @@ record Run(int status, String out, String err) {
   }
 
   static Run withInput(String input, String... args) {
+    return withBytes(input.getBytes(StandardCharsets.UTF_8), args);
+  }
+
+  static Run withBytes(byte[] input, String... args) {
     var out = new ByteArrayOutputStream();
     var err = new ByteArrayOutputStream();
     int status =
@@ -19,7 +23,7 @@ record Run(int status, String out, String err) {
             args,
             new PrintStream(out, false, StandardCharsets.UTF_8),
             new PrintStream(err, false, StandardCharsets.UTF_8),
-            new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
+            new ByteArrayInputStream(input));
     return new Run(
         status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
   }
