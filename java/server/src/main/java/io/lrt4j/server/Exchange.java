@@ -3,6 +3,7 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.helidon.http.HeaderNames;
+import io.helidon.http.Method;
 import io.helidon.http.RequestException;
 import io.helidon.http.Status;
 import io.helidon.webserver.CloseConnectionException;
@@ -55,6 +56,10 @@ final class Exchange {
 
   ServerRequest request() {
     return request;
+  }
+
+  Method method() {
+    return request.prologue().method();
   }
 
   ServerResponse response() {
@@ -130,16 +135,30 @@ final class Exchange {
 
   void send(int code, JsonNode json) {
     status = code;
-    response
-        .status(Status.create(code))
-        .header(HeaderNames.CONTENT_TYPE, "application/json")
-        .send(Json.bytes(json));
+    response.status(Status.create(code));
+    transmit("application/json", Json.bytes(json));
   }
 
   /** Something that is not JSON. */
   void send(String contentType, byte[] content) {
     status = 200;
-    response.header(HeaderNames.CONTENT_TYPE, contentType).send(content);
+    transmit(contentType, content);
+  }
+
+  /** That these methods are allowed. */
+  void sendNothing(String allowed) {
+    status = 204;
+    response.status(Status.NO_CONTENT_204).header(HeaderNames.ALLOW, allowed).send();
+  }
+
+  /** To HEAD, all but the content itself. */
+  private void transmit(String contentType, byte[] content) {
+    response.header(HeaderNames.CONTENT_TYPE, contentType);
+    if (method().equals(Method.HEAD)) {
+      response.header(HeaderNames.CONTENT_LENGTH, Integer.toString(content.length)).send();
+    } else {
+      response.send(content);
+    }
   }
 
   void send(ApiException error) {
@@ -156,7 +175,7 @@ final class Exchange {
         + " "
         + request.remotePeer().host()
         + " "
-        + request.prologue().method().text()
+        + method().text()
         + " "
         + Fields.shown(path).replaceAll("\\p{C}", "?")
         + " "

@@ -61,18 +61,17 @@ public final class LrtServer implements AutoCloseable {
     Model model = Model.of(engine, options.name());
     var chat = new ChatCompletions(desk, connections, model, options.maxMessages());
     var texts = new TextCompletions(desk, connections, model);
-    HttpRouting.Builder routes =
-        HttpRouting.builder()
-            .post("/v1/chat/completions", open("/v1/chat/completions", chat::handle))
-            .post("/v1/completions", open("/v1/completions", texts::handle))
-            .get("/v1/models", open("/v1/models", e -> models(e, model)))
-            .get("/v1/models/{name}", open("/v1/models/{name}", e -> model(e, model)))
-            .get("/", open("/", LrtServer::page))
-            .get("/metrics", open("/metrics", this::metrics))
-            .get("/health", open("/health", e -> ready(e, model)))
-            .get("/health/ready", open("/health/ready", e -> ready(e, model)))
-            .get("/health/live", open("/health/live", this::live))
-            .any(open("other", LrtServer::notFound));
+    HttpRouting.Builder routes = HttpRouting.builder();
+    post(routes, "/v1/chat/completions", chat::handle);
+    post(routes, "/v1/completions", texts::handle);
+    get(routes, "/v1/models", e -> models(e, model));
+    get(routes, "/v1/models/{name}", e -> model(e, model));
+    get(routes, "/", LrtServer::page);
+    get(routes, "/metrics", this::metrics);
+    get(routes, "/health", e -> ready(e, model));
+    get(routes, "/health/ready", e -> ready(e, model));
+    get(routes, "/health/live", this::live);
+    routes.any(open("other", LrtServer::notFound));
     var builder =
         WebServer.builder()
             .host(options.host())
@@ -193,6 +192,25 @@ public final class LrtServer implements AutoCloseable {
     return errors.build();
   }
 
+  private void post(HttpRouting.Builder routes, String path, Endpoint endpoint) {
+    routes.post(path, open(path, endpoint));
+    others(routes, path, "POST, OPTIONS");
+  }
+
+  /** HEAD is the same: {@link Exchange} leaves the body out. */
+  private void get(HttpRouting.Builder routes, String path, Endpoint endpoint) {
+    Handler handler = open(path, endpoint);
+    routes.get(path, handler).head(path, handler);
+    others(routes, path, "GET, HEAD, OPTIONS");
+  }
+
+  /** What has no route before. */
+  private void others(HttpRouting.Builder routes, String path, String allowed) {
+    routes
+        .options(path, open(path, exchange -> exchange.sendNothing(allowed)))
+        .any(path, open(path, exchange -> notAllowed(exchange, allowed)));
+  }
+
   /**
    * A route.
    *
@@ -292,13 +310,26 @@ public final class LrtServer implements AutoCloseable {
     }
   }
 
+  private static void notAllowed(Exchange exchange, String allowed) {
+    exchange.response().header(HeaderNames.ALLOW, allowed);
+    throw ApiException.refused(
+        405,
+        null,
+        "method_not_supported",
+        exchange.method().text()
+            + " is not allowed on "
+            + Fields.shown(exchange.request().path().path())
+            + ": expected one of "
+            + allowed);
+  }
+
   private static void notFound(Exchange exchange) {
     throw ApiException.refused(
         404,
         null,
         "unknown_url",
         "unknown request: "
-            + exchange.request().prologue().method().text()
+            + exchange.method().text()
             + " "
             + Fields.shown(exchange.request().path().path()));
   }

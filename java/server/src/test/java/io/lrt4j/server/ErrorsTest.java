@@ -136,8 +136,52 @@ class ErrorsTest {
   @Test
   void unknown() throws IOException, InterruptedException {
     assertError(404, "null", "unknown request: GET /v1/nothing", served.get("/v1/nothing"));
-    assertError(404, "null", "unknown request", served.get("/v1/chat/completions"));
+    assertError(404, "null", "unknown request: DELETE /x", served.send("DELETE", "/x"));
     assertError(404, "model", "this server has default", served.chat(",\"model\":\"gpt-9\""));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "/, 200",
+    "/health, 200",
+    "/health/live, 200",
+    "/metrics, 200",
+    "/v1/models, 200",
+    "/v1/models/default, 200",
+    "/v1/models/gpt-9, 404",
+    "/v1/nothing, 404"
+  })
+  void headIsGetWithoutBody(String path, int status) throws IOException, InterruptedException {
+    HttpResponse<String> got = served.get(path);
+    for (int i = 0; i < 2; i++) { // what came behind the first would be taken for the second
+      HttpResponse<String> head = served.send("HEAD", path);
+      assertEquals(status, head.statusCode());
+      assertEquals("", head.body());
+      assertEquals(header(got, "content-type"), header(head, "content-type"));
+      if (status == 200 && !path.equals("/metrics")) { // else the method is told, or counted
+        assertEquals(header(got, "content-length"), header(head, "content-length"));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"/health, 'GET, HEAD, OPTIONS'", "/v1/chat/completions, 'POST, OPTIONS'"})
+  void otherMethods(String path, String allowed) throws IOException, InterruptedException {
+    HttpResponse<String> options = served.send("OPTIONS", path);
+    assertEquals(204, options.statusCode());
+    assertEquals("", options.body());
+    assertEquals(allowed, header(options, "allow"));
+    for (String method : List.of("GET", "POST", "PUT", "DELETE", "PATCH")) {
+      if (!allowed.contains(method)) {
+        HttpResponse<String> refused = served.send(method, path);
+        assertError(405, "null", method + " is not allowed on " + path, refused);
+        assertEquals(allowed, header(refused, "allow"));
+      }
+    }
+  }
+
+  private static String header(HttpResponse<String> response, String name) {
+    return response.headers().firstValue(name).orElse("none");
   }
 
   /** OpenAI's client knows them by their class. */
@@ -157,6 +201,7 @@ class ErrorsTest {
       var models = locked.client("secon").models();
       assertThrows(UnauthorizedException.class, models::list);
       assertError(401, "null", "an API key is needed", locked.get("/v1/models"));
+      assertError(401, "null", "an API key is needed", locked.send("DELETE", "/v1/models"));
       assertEquals(200, locked.get("/health").statusCode());
     }
     assertFalse(options.toString().contains("second"), options.toString());

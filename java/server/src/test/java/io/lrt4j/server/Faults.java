@@ -219,7 +219,7 @@ final class Faults {
           new Fault(
               "too large", request("POST", "x".repeat(maxBody + 1 + random.nextInt(99)), key), 413);
       case 5 ->
-          new Fault("no such method", request(noise(random, 3) + "QQ", question, key), 400, 404);
+          new Fault("no such method", request(noise(random, 3) + "QQ", question, key), 400, 405);
       case 6 -> new Fault("too large, in chunks", chunked(question, maxBody + 1), 413);
       case 7 -> new Fault("no HTTP", ascii(oneOf(NO_REQUESTS, random)), 400);
       case 8 -> new Fault("malformed head", ascii(head() + oneOf(MALFORMED, random)), 400);

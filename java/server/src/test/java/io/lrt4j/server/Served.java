@@ -83,6 +83,13 @@ final class Served implements AutoCloseable {
     return http.send(request(path).build(), HttpResponse.BodyHandlers.ofString());
   }
 
+  /** A request without a body. */
+  HttpResponse<String> send(String method, String path) throws IOException, InterruptedException {
+    return http.send(
+        request(path).method(method, HttpRequest.BodyPublishers.noBody()).build(),
+        HttpResponse.BodyHandlers.ofString());
+  }
+
   HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {
     return http.send(
         request(path).POST(HttpRequest.BodyPublishers.ofString(body)).build(),
