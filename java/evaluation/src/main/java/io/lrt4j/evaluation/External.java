@@ -4,10 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.data.DataSet;
+import io.lrt4j.evaluation.data.JsonLines;
 import io.lrt4j.evaluation.data.Task;
+import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -38,8 +38,8 @@ public final class External {
     data.tasks().forEach(task -> tasks.put(task.id(), task));
     int number = 0;
     List<String> lines;
-    try {
-      lines = Files.readAllLines(file, StandardCharsets.UTF_8);
+    try (BufferedReader reader = JsonLines.open(file)) {
+      lines = reader.readAllLines();
     } catch (IOException e) {
       throw new EvaluationException(
           file + ": expected a JSONL file in UTF-8 that can be read: " + ModelFiles.cause(e), e);

@@ -343,7 +343,7 @@ class EvaluationTest {
     Files.write(
         file,
         List.of(
-            "{\"id\":\"q1\",\"text\":\"it is 2\"}",
+            "\uFEFF{\"id\":\"q1\",\"text\":\"it is 2\"}", // after a byte order mark
             "{\"id\":\"q0\",\"text\":\"7\"}",
             "{\"id\":\"q1\",\"text\":\"it is 3\"}"));
     List<Answered> graded = External.grade(file, data(2));

@@ -9,8 +9,6 @@ import io.lrt4j.evaluation.grade.Grader;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -63,7 +61,7 @@ public record DataSet(String name, List<Task> tasks) {
     List<Task> tasks = new ArrayList<>();
     Set<String> ids = new HashSet<>();
     int number = 0;
-    try (BufferedReader lines = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
+    try (BufferedReader lines = JsonLines.open(file)) {
       for (String line; (line = lines.readLine()) != null; ) {
         number++;
         if (line.isBlank()) {

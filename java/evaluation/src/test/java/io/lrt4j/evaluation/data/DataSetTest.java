@@ -120,6 +120,16 @@ class DataSetTest {
     assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
   }
 
+  /** Only there: in the middle it is a character that no JSON begins with. */
+  @Test
+  void aByteOrderMarkMayComeFirst() throws IOException {
+    String line = "{\"question\":\"x\",\"answer\":\"1\"}";
+    DataSet plain = DataSet.read(file(line, line), Reading.AUTO);
+    assertEquals(plain, DataSet.read(file("\uFEFF" + line, line), Reading.AUTO));
+    Path second = file(line, "\uFEFF" + line);
+    assertThrows(EvaluationException.class, () -> DataSet.read(second, Reading.AUTO));
+  }
+
   @Test
   void emptyAndMissing() throws IOException {
     Path empty = file("");

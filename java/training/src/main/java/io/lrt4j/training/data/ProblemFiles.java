@@ -4,11 +4,10 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lrt4j.checkpoint.ModelFiles;
+import io.lrt4j.evaluation.data.JsonLines;
 import io.lrt4j.training.TrainingException;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +31,7 @@ public final class ProblemFiles {
   public static List<Problem> read(Path file) {
     List<Problem> problems = new ArrayList<>();
     int number = 0;
-    try (BufferedReader lines = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
+    try (BufferedReader lines = JsonLines.open(file)) {
       for (String line; (line = lines.readLine()) != null; ) {
         number++;
         if (!line.isBlank()) {

@@ -49,6 +49,12 @@ class ProblemFilesTest {
         problems);
   }
 
+  @Test
+  void aByteOrderMarkMayComeFirst() throws IOException {
+    String line = "{\"question\":\"a\",\"answer\":\"b\"}\n";
+    assertEquals(read(line + line), read("\uFEFF" + line + line));
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"{\"question\":\"x\"}", "not json", "[]", "{\"answer\":\"1\"}", "7"})
   void aBadLineIsNamed(String line) {
