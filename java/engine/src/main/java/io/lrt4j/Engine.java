@@ -3,6 +3,7 @@ package io.lrt4j;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +41,7 @@ public interface Engine extends AutoCloseable {
 
   /** Answers one question. */
   default Answer ask(String question, Mode mode) {
+    Objects.requireNonNull(question, "question");
     return ask(Question.of(question).mode(mode));
   }
 

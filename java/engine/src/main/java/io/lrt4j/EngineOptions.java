@@ -3,6 +3,7 @@ package io.lrt4j;
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -72,6 +73,10 @@ public record EngineOptions(
           PromptLookup.AUTO);
 
   public EngineOptions {
+    Objects.requireNonNull(backend, "backend");
+    Objects.requireNonNull(cacheType, "cacheType");
+    Objects.requireNonNull(quantization, "quantization");
+    Objects.requireNonNull(promptLookup, "promptLookup");
     if (threads < 0 || threads > 1024) {
       throw new BackendException("threads must be 0 (one per processor) to 1024, found " + threads);
     }

@@ -153,6 +153,7 @@ public final class GenerationOptions {
 
   /** These options, and where they are unset those of {@code others}. */
   public GenerationOptions over(GenerationOptions others) {
+    Objects.requireNonNull(others, "others");
     Builder builder = new Builder().over(others.values);
     return builder.over(values).build();
   }

@@ -14,6 +14,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -78,6 +79,9 @@ final class LoadedEngine implements Engine {
   }
 
   static Engine load(Path model, EngineOptions options, LoadListener listener) {
+    Objects.requireNonNull(model, "model");
+    Objects.requireNonNull(options, "options");
+    Objects.requireNonNull(listener, "listener");
     long start = System.nanoTime();
     LoadedModel loaded = LoadedModel.load(model, options, listener);
     return new LoadedEngine(loaded, options, (System.nanoTime() - start) / 1e6);
@@ -94,6 +98,7 @@ final class LoadedEngine implements Engine {
   }
 
   private List<Answer> answer(Question question, int count, @Nullable TokenListener listener) {
+    Objects.requireNonNull(question, "question");
     long asked = System.nanoTime();
     Cutoff cutoff = new Cutoff(question.options(), asked);
     return admitted(cutoff, session -> session.ask(question, count, listener, asked));
@@ -116,6 +121,7 @@ final class LoadedEngine implements Engine {
 
   @Override
   public CompletableFuture<Answer> askAsync(Question question, @Nullable TokenListener listener) {
+    Objects.requireNonNull(question, "question");
     Cancellation cancellation = Cancellation.with(question.options().cancellation());
     CompletableFuture<Answer> answer = new CompletableFuture<>();
     answer(question.cancelledBy(cancellation), cancellation, listener, answer);
@@ -124,6 +130,7 @@ final class LoadedEngine implements Engine {
 
   @Override
   public AnswerStream stream(Question question) {
+    Objects.requireNonNull(question, "question");
     return new TokenPublisher(this, question);
   }
 
@@ -192,6 +199,8 @@ final class LoadedEngine implements Engine {
 
   private Answer complete(
       int[] prompt, GenerationOptions options, @Nullable TokenListener listener) {
+    Objects.requireNonNull(prompt, "prompt");
+    Objects.requireNonNull(options, "options");
     long asked = System.nanoTime();
     Cutoff cutoff = new Cutoff(options, asked);
     return admitted(cutoff, session -> session.generate(prompt, options, listener, asked));
@@ -199,11 +208,13 @@ final class LoadedEngine implements Engine {
 
   @Override
   public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
+    Objects.requireNonNull(ids, "ids");
     return admitted(Cutoff.interrupt(), session -> session.score(ids, withLogits, withHidden));
   }
 
   @Override
   public float[][] latents(Question question) {
+    Objects.requireNonNull(question, "question");
     long asked = System.nanoTime();
     Cutoff cutoff = new Cutoff(question.options(), asked);
     return admitted(cutoff, session -> session.latents(question, asked));
@@ -211,6 +222,7 @@ final class LoadedEngine implements Engine {
 
   @Override
   public int[] encode(String text) {
+    Objects.requireNonNull(text, "text");
     try {
       return model.tokenizer("read text").encode(text);
     } finally {
@@ -220,6 +232,7 @@ final class LoadedEngine implements Engine {
 
   @Override
   public String decode(int[] ids) {
+    Objects.requireNonNull(ids, "ids");
     try {
       Tokenizer tokenizer = model.tokenizer("write text");
       int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
@@ -237,6 +250,7 @@ final class LoadedEngine implements Engine {
 
   @Override
   public int[] prompt(Question question) {
+    Objects.requireNonNull(question, "question");
     return inSession(session -> session.prompt(question));
   }
 

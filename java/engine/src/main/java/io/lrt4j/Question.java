@@ -30,7 +30,7 @@ public final class Question {
     public Message {
       Objects.requireNonNull(role, "role");
       Objects.requireNonNull(content, "content");
-      toolCalls = List.copyOf(toolCalls);
+      toolCalls = copy(toolCalls, "toolCalls");
     }
 
     /** A text. */
@@ -57,12 +57,25 @@ public final class Question {
 
   /** One user message. */
   public static Question of(String text) {
+    Objects.requireNonNull(text, "text");
     return of(List.of(new Message(Role.USER, text)));
   }
 
   /** A whole conversation, the question last. */
   public static Question of(List<Message> messages) {
-    return new Question(messages, null, GenerationOptions.unset(), false, List.of());
+    List<Message> all = copy(messages, "messages");
+    return new Question(all, null, GenerationOptions.unset(), false, List.of());
+  }
+
+  /** Says which element is null, if one is. */
+  private static <T> List<T> copy(List<T> list, String name) {
+    Objects.requireNonNull(list, name);
+    int i = 0;
+    for (T element : list) {
+      Objects.requireNonNull(element, name + "[" + i + "]");
+      i++;
+    }
+    return List.copyOf(list);
   }
 
   /** The conversation in order, the question last. */
@@ -92,11 +105,13 @@ public final class Question {
 
   /** Sampling and limits, where the question does not say them those of {@code defaults}. */
   public GenerationOptions optionsOver(GenerationOptions defaults) {
+    Objects.requireNonNull(defaults, "defaults");
     return options.over(defaults);
   }
 
   /** A system message in front of the others. */
   public Question system(String text) {
+    Objects.requireNonNull(text, "text");
     List<Message> all = new ArrayList<>();
     all.add(new Message(Role.SYSTEM, text));
     all.addAll(messages);
@@ -123,7 +138,7 @@ public final class Question {
    * do, {@code <tool_call>} and JSON; a model with another one, or none, is not asked, but refuses.
    */
   public Question tools(List<Tool> tools) {
-    return new Question(messages, mode, options, specialTokens, tools);
+    return new Question(messages, mode, options, specialTokens, copy(tools, "tools"));
   }
 
   /** Sets these options, in place of all that are set so far. */
@@ -185,15 +200,16 @@ public final class Question {
   }
 
   public Question stop(String... stop) {
+    Objects.requireNonNull(stop, "stop");
     List<String> texts = Arrays.asList(stop.clone());
     return options(options.withStop(texts));
   }
 
-  public Question timeout(Duration timeout) {
+  public Question timeout(@Nullable Duration timeout) {
     return options(options.withTimeout(timeout));
   }
 
-  public Question cancelledBy(Cancellation cancellation) {
+  public Question cancelledBy(@Nullable Cancellation cancellation) {
     return options(options.withCancellation(cancellation));
   }
 }

@@ -1,5 +1,6 @@
 package io.lrt4j;
 
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import java.util.concurrent.SubmissionPublisher;
@@ -24,6 +25,7 @@ final class TokenPublisher implements AnswerStream {
   @Override
   @SuppressWarnings("FutureReturnValueIgnored") // what it would tell is the stream's end
   public void subscribe(Flow.Subscriber<? super Token> subscriber) {
+    Objects.requireNonNull(subscriber, "subscriber");
     // Not on the answering thread, which a subscriber must not hold up.
     var tokens = new SubmissionPublisher<Token>(Thread::startVirtualThread, NO_BOUND);
     tokens.subscribe(new Cancelling(subscriber));

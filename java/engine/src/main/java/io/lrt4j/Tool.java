@@ -14,6 +14,7 @@ public record Tool(String name, String description, String parameters) {
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-]{1,64}");
 
   public Tool {
+    Objects.requireNonNull(name, "name");
     Objects.requireNonNull(description, "description");
     Objects.requireNonNull(parameters, "parameters");
     if (!NAME.matcher(name).matches()) {
