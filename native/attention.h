@@ -292,28 +292,33 @@ INLINE void accumulate_all(int queries, const float *const *x, int n, const int 
   }
 }
 
-/* Turns scores [0, width) of a query, of which it sees [from, to), into exp(score - largest). */
+/* W scores from p on, of which a query sees those in [from, to); the others are -inf. */
+INLINE vec seen(const float *scores, int p, int from, int to) {
+  vec s = load(scores + p);
+  if (p >= from && p + W <= to) {
+    return s;
+  }
+  ivec at = {0};
+  for (int i = 0; i < W; i++) {
+    at[i] = p + i;
+  }
+  return choose((at >= from) & (at < to), s, all(-INFINITY));
+}
+
+/* Turns scores [0, width) of a query, of which it sees [from, to), into exp(score - largest), both times scale. */
 INLINE void soften(float *scores, int width, int from, int to, float scale, float *largest,
                    float *total) {
-  const vec nothing = all(-INFINITY);
-  ivec lane = {0};
-  for (int i = 0; i < W; i++) {
-    lane[i] = i;
-  }
-  vec most = nothing;
+  vec most = all(-INFINITY);
   for (int p = 0; p < width; p += W) {
-    ivec at = lane + p;
-    vec s = choose((at >= from) & (at < to), load(scores + p) * all(scale), nothing);
-    store(scores + p, s);
-    most = larger(s, most);
+    most = larger(seen(scores, p, from, to), most);
   }
-  float max = greatest(most);
+  float max = greatest(most) * scale;
   if (!(max > -INFINITY)) {
     max = NAN; /* what is wrong with the numbers shows */
   }
   vec sums = all(0);
   for (int p = 0; p < width; p += W) {
-    vec e = exponential(load(scores + p) - all(max));
+    vec e = exponential(seen(scores, p, from, to) * all(scale) - all(max));
     store(scores + p, e);
     sums += e;
   }

@@ -45,12 +45,16 @@ final class Subject implements AutoCloseable {
       samples.add("prefill" + n, n / prefillSeconds(Numbers.ids(n, vocabulary)));
     }
     double before = memorySpeed(read);
+    double longBefore = sustained(read);
     double speed = decodeSpeed(Numbers.ids(CONTEXT, vocabulary));
+    double longRead = Math.max(longBefore, sustained(read));
     double limit = Math.max(before, memorySpeed(read));
     samples.add("decode", speed);
     samples.add("read", limit);
+    samples.add("long_read", longRead);
     double gigabytes = speed * bytesPerStep() * 1e-9;
     samples.add("share", gigabytes / Math.max(gigabytes, limit));
+    samples.add("share_of_long", gigabytes / Math.max(gigabytes, longRead));
     LatentJob.Times times = job.run();
     samples.add("encode_ms", times.encode());
     samples.add("reason_ms", times.reason());
@@ -64,6 +68,13 @@ final class Subject implements AutoCloseable {
     return base.backend().name().equals("cuda")
         ? DeviceBandwidth.gigabytes(base.backend())
         : read.measure(READ_MILLIS).gigabytes();
+  }
+
+  /** The same for as long as a step takes. */
+  private double sustained(ReadBandwidth read) {
+    return base.backend().name().equals("cuda")
+        ? DeviceBandwidth.gigabytes(base.backend())
+        : read.sustained(bytesPerStep());
   }
 
   private double prefillSeconds(int[] ids) {
@@ -122,6 +133,8 @@ final class Subject implements AutoCloseable {
     result.put("read_bandwidth_gigabytes_per_second", limit);
     result.put("share_of_read_bandwidth", gigabytes / limit);
     result.put("share_of_bandwidth_beside", samples.median("share"));
+    result.put("sustained_read_gigabytes_per_second", samples.median("long_read"));
+    result.put("share_of_sustained_read", samples.median("share_of_long"));
     ObjectNode latent = result.putObject("latent_job");
     latent.put("question_tokens", LatentJob.QUESTION);
     latent.put("latents", job.latents());
