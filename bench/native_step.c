@@ -39,11 +39,11 @@ typedef struct {
 } library;
 
 static struct {
-  lrt_part parts[LAYERS][4];
+  lrt_part qkv[LAYERS][3], output[LAYERS], gate_up[LAYERS][2], down[LAYERS];
   lrt_part head;
   lrt_span *spans; /* [LAYERS, blocks] */
   int blocks, position, rows;
-  float *x, *qkv, *mixed, *mlp, *logits, *norm, *rope;
+  float *x, *qkv_out, *mixed, *mlp, *logits, *norm, *rope;
   int64_t bytes[PARTS];
 } model;
 
@@ -136,10 +136,13 @@ static void make_model(int threads, int dtype, int cache, int positions, int row
     dtype = LRT_DTYPE_BF16;
   }
   for (int l = 0; l < LAYERS; l++) {
-    model.parts[l][0] = weight(c, dtype, (HEADS + 2 * KV_HEADS) * DIM, HIDDEN, QKV);
-    model.parts[l][1] = weight(c, dtype, HIDDEN, HEADS * DIM, OUTPUT);
-    model.parts[l][2] = weight(c, dtype, 2 * INNER, HIDDEN, GATE_UP);
-    model.parts[l][3] = weight(c, dtype, HIDDEN, INNER, DOWN);
+    model.qkv[l][0] = weight(c, dtype, HEADS * DIM, HIDDEN, QKV);
+    model.qkv[l][1] = weight(c, dtype, KV_HEADS * DIM, HIDDEN, QKV);
+    model.qkv[l][2] = weight(c, dtype, KV_HEADS * DIM, HIDDEN, QKV);
+    model.output[l] = weight(c, dtype, HIDDEN, HEADS * DIM, OUTPUT);
+    model.gate_up[l][0] = weight(c, dtype, INNER, HIDDEN, GATE_UP);
+    model.gate_up[l][1] = weight(c, dtype, INNER, HIDDEN, GATE_UP);
+    model.down[l] = weight(c, dtype, HIDDEN, INNER, DOWN);
   }
   model.head = weight(c, dtype, VOCABULARY, HIDDEN, HEAD);
   lrt_close(c);
@@ -164,7 +167,7 @@ static void make_model(int threads, int dtype, int cache, int positions, int row
   }
   model.bytes[WHOLE] = model.bytes[APART];
   model.x = numbers((int64_t)rows * HIDDEN, 1);
-  model.qkv = numbers((int64_t)rows * (HEADS + 2 * KV_HEADS) * DIM, 1);
+  model.qkv_out = numbers((int64_t)rows * (HEADS + 2 * KV_HEADS) * DIM, 1);
   model.mixed = numbers((int64_t)rows * HEADS * DIM, 1);
   model.mlp = numbers((int64_t)rows * 2 * INNER, 1);
   model.logits = numbers(VOCABULARY, 1);
@@ -181,18 +184,17 @@ static void step_in_parts(library *l, int turn) {
   }
   for (int i = 0; i < LAYERS; i++) {
     lrt_run run = {0, model.rows, model.position, model.blocks, model.spans + i * model.blocks};
-    const lrt_part *parts = model.parts[i];
-    l->project(l->context, model.x, model.rows, HIDDEN, model.norm, 1e-6f, 0, &parts[0], 1, model.qkv, 0);
+    l->project(l->context, model.x, model.rows, HIDDEN, model.norm, 1e-6f, 0, model.qkv[i], 3, model.qkv_out, 0);
     DONE(QKV);
-    l->rope(l->context, model.qkv, HEADS, KV_HEADS, DIM, model.norm, model.norm, 1e-6f, model.rope, &run, 1);
+    l->rope(l->context, model.qkv_out, HEADS, KV_HEADS, DIM, model.norm, model.norm, 1e-6f, model.rope, &run, 1);
     DONE(ROPE);
-    l->attend(l->context, model.qkv, HEADS, KV_HEADS, DIM, 1 << 30, &run, 1, model.mixed);
+    l->attend(l->context, model.qkv_out, HEADS, KV_HEADS, DIM, 1 << 30, &run, 1, model.mixed);
     DONE(ATTENTION);
-    l->project(l->context, model.mixed, model.rows, HEADS * DIM, NULL, 0, 0, &parts[1], 1, model.x, 1);
+    l->project(l->context, model.mixed, model.rows, HEADS * DIM, NULL, 0, 0, &model.output[i], 1, model.x, 1);
     DONE(OUTPUT);
-    l->project(l->context, model.x, model.rows, HIDDEN, model.norm, 1e-6f, 0, &parts[2], 1, model.mlp, 0);
+    l->project(l->context, model.x, model.rows, HIDDEN, model.norm, 1e-6f, 0, model.gate_up[i], 2, model.mlp, 0);
     DONE(GATE_UP);
-    l->project(l->context, model.mlp, model.rows, INNER, NULL, 0, 1, &parts[3], 1, model.x, 1);
+    l->project(l->context, model.mlp, model.rows, INNER, NULL, 0, 1, &model.down[i], 1, model.x, 1);
     DONE(DOWN);
   }
   l->project(l->context, model.x, 1, HIDDEN, model.norm, 1e-6f, 0, &model.head, 1, model.logits, 0);
@@ -205,21 +207,20 @@ static void step_in_parts(library *l, int turn) {
 
 static void step(library *l, int turn) {
   double begin = micros();
-  lrt_activations flow = {model.x, model.qkv, model.mixed, model.mlp, model.rope};
+  lrt_activations flow = {model.x, model.qkv_out, model.mixed, model.mlp, model.rope};
   for (int i = 0; i < LAYERS; i++) {
     lrt_run run = {0, model.rows, model.position, model.blocks, model.spans + i * model.blocks};
-    const lrt_part *parts = model.parts[i];
     lrt_layer layer = {.input_norm = model.norm,
-                       .qkv = &parts[0],
+                       .qkv = model.qkv[i],
                        .query_norm = model.norm,
                        .key_norm = model.norm,
-                       .output = &parts[1],
+                       .output = &model.output[i],
                        .post_norm = model.norm,
-                       .gate_up = &parts[2],
-                       .down = &parts[3],
-                       .qkv_parts = 1,
+                       .gate_up = model.gate_up[i],
+                       .down = &model.down[i],
+                       .qkv_parts = 3,
                        .output_parts = 1,
-                       .gate_up_parts = 1,
+                       .gate_up_parts = 2,
                        .down_parts = 1,
                        .hidden = HIDDEN,
                        .inner = INNER,

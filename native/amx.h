@@ -268,7 +268,8 @@ static uint16_t try_bf16(float x) {
 
 /* Whether outputs of the product are sums of `twice` the input by the weights, which lie as lrt4j.h says. */
 static int try_product(lrt_product *product, int dtype, const void *weight, int twice, trial *t) {
-  lrt_input x = {t->plain[0], t->split[0][0], TRY_IN, t->bytes[0], t->scales, t->begin};
+  lrt_input x = {.plain = t->plain[0], .split = t->split[0][0], .stride = TRY_IN, .bytes = t->bytes[0], .scales = t->scales,
+                 .begin = t->begin, .in = TRY_IN};
   lrt_part part = {weight, NULL, dtype, TRY_OUT};
   memset(t->y, 0, sizeof t->y);
   product(&x, TRY_ROWS, TRY_IN, &part, 0, TRY_OUT / LRT_PANEL, t->y[0], TRY_OUT, 0);

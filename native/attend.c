@@ -24,6 +24,7 @@ typedef struct {
   char *kept; /* results of chunks that are shared out, place by place */
   int64_t kept_bytes;
   float *out;
+  lrt_input *input; /* instead of `out`, or null */
 } attention;
 
 static int blocks_of(const attention *j, const lrt_run *run) {
@@ -129,8 +130,12 @@ static void end_block(const attention *j, const lrt_block *b, int block, const s
     int of_group = q % (b->rows * b->group);
     int64_t head = (b->head + q / (b->rows * b->group)) * j->group + of_group % j->group;
     int64_t row = b->run->first_row + block * j->block_rows + of_group / j->group;
-    float *to = j->out + (row * j->heads + head) * j->dim;
-    j->kernels->divide(total->outputs + (int64_t)q * j->width, total->sums[q], j->dim, to);
+    float *sum = total->outputs + (int64_t)q * j->width;
+    float *to = j->input ? sum : j->out + (row * j->heads + head) * j->dim;
+    j->kernels->divide(sum, total->sums[q], j->dim, to);
+    if (j->input) {
+      j->kernels->put(to, j->dim, j->input, (int)row, (int)head * j->dim);
+    }
   }
 }
 
@@ -187,8 +192,8 @@ static void add_chunks(void *arguments, int task, int worker) {
   end_block(j, &b, block, &total);
 }
 
-int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim, int window,
-               const lrt_run *runs, int count, float *out) {
+int lrt_attend_into(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim, int window, const lrt_run *runs,
+                    int count, float *out, lrt_input *input) {
   attention j = {.kernels = &c->kernels,
                  .qkv = qkv,
                  .heads = heads,
@@ -199,7 +204,8 @@ int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int di
                  .together = 1,
                  .width = (int)up(dim, LRT_PANEL),
                  .runs = runs,
-                 .out = out};
+                 .out = out,
+                 .input = input};
   j.block_rows = j.group < BLOCK_QUERIES ? BLOCK_QUERIES / j.group : 1;
   int blocks = 0;
   int most = 0;
@@ -241,4 +247,9 @@ int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int di
     run(c, attend_task, &j, tasks, work);
   }
   return 0;
+}
+
+int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim, int window,
+               const lrt_run *runs, int count, float *out) {
+  return lrt_attend_into(c, qkv, heads, kv_heads, dim, window, runs, count, out, NULL);
 }

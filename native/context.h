@@ -29,6 +29,10 @@ static inline int64_t up(int64_t n, int64_t multiple) { return (n + multiple - 1
 
 static inline int smaller(int a, int b) { return a < b ? a : b; }
 
+static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static inline int batch_rows(const lrt_run *runs, int count) { return runs[count - 1].first_row + runs[count - 1].rows; }
+
 /* A job of so many multiply-adds in all. */
 static inline void run(lrt_context *c, pool_job job, void *arguments, int tasks, int64_t work) {
   if (work > ALONE) {
@@ -39,5 +43,9 @@ static inline void run(lrt_context *c, pool_job job, void *arguments, int tasks,
     job(arguments, task, 0);
   }
 }
+
+/* As lrt_attend, into an input of a product, if that is not null: heads are whole blocks then. */
+int lrt_attend_into(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim, int window, const lrt_run *runs,
+                    int count, float *out, lrt_input *input);
 
 #endif

@@ -99,39 +99,50 @@ INLINE void put_forms(const float *x, int n, lrt_input *to, int row, int at) {
 #endif
 }
 
-/* The end of both ways to make a row of an input: its forms, and zeros behind it. */
-INLINE void finish(const float *x, int in, lrt_input *to, int row) {
-  int whole = in / LRT_BLOCK * LRT_BLOCK;
-  float rest[2 * LRT_BLOCK] = {0};
-  memcpy(rest, x + whole, (size_t)(in - whole) * sizeof(float));
-  put_forms(x, whole, to, row, 0);
-  put_forms(rest, to->stride - whole, to, row, whole);
+/* Where numbers of an input are made: in their f32 row, or in `room`, if nobody wants such. */
+INLINE float *made_in(const lrt_input *to, int row, int at, float *room) {
+  return to->plain ? to->plain + (int64_t)row * to->stride + at : room;
+}
+
+/* The forms of n numbers of a row, all of its blocks but perhaps the last being whole, and zeros behind that. */
+INLINE void finish(const float *x, int n, lrt_input *to, int row, int at) {
+  int whole = n / LRT_BLOCK * LRT_BLOCK;
+  put_forms(x, whole, to, row, at);
+  if (at + n == to->in) {
+    float rest[2 * LRT_BLOCK] = {0};
+    memcpy(rest, x + whole, (size_t)(n - whole) * sizeof(float));
+    put_forms(rest, to->stride - at - whole, to, row, at + whole);
+    if (to->plain) {
+      memset(made_in(to, row, to->in, NULL), 0, (size_t)(to->stride - to->in) * sizeof(float));
+    }
+  }
+}
+
+static void put(const float *x, int n, lrt_input *to, int row, int at) {
   if (to->plain) {
-    memset(to->plain + (int64_t)row * to->stride + in, 0, (size_t)(to->stride - in) * sizeof(float));
+    memcpy(made_in(to, row, at, NULL), x, (size_t)n * sizeof(float));
   }
+  finish(x, n, to, row, at);
 }
 
-static void prepare(const float *x, int in, const float *weight, float eps, lrt_input *to, int row, float *room) {
-  float *out = to->plain ? to->plain + (int64_t)row * to->stride : room;
-  if (weight) {
-    norm(x, in, weight, eps, out);
-    x = out;
-  } else if (to->plain) {
-    memcpy(out, x, (size_t)in * sizeof(float));
+static void prepare(const float *x, const float *weight, float eps, lrt_input *to, int row, float *room) {
+  if (!weight) {
+    put(x, to->in, to, row, 0);
+    return;
   }
-  finish(x, in, to, row);
+  float *out = made_in(to, row, 0, room);
+  norm(x, to->in, weight, eps, out);
+  finish(out, to->in, to, row, 0);
 }
 
-static void gate(const float *gate_up, int in, lrt_input *to, int row, float *room) {
-  float *out = to->plain ? to->plain + (int64_t)row * to->stride : room;
-  const float *up = gate_up + in;
-  for (int i = 0; i < in; i += W) {
-    int n = in - i < W ? in - i : W;
-    vec g = load_some(gate_up + i, n);
-    vec u = load_some(up + i, n);
-    store_some(out + i, g / (exponential(-g) + all(1.f)) * u, n);
+static void gate(const float *g, const float *u, int n, lrt_input *to, int row, int at, float *room) {
+  float *out = made_in(to, row, at, room);
+  for (int i = 0; i < n; i += W) {
+    int some = n - i < W ? n - i : W;
+    vec gates = load_some(g + i, some);
+    store_some(out + i, gates / (exponential(-gates) + all(1.f)) * load_some(u + i, some), some);
   }
-  finish(out, in, to, row);
+  finish(out, n, to, row, at);
 }
 
 #endif

@@ -37,6 +37,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #if LEVEL <= 2
   *kernels = (lrt_kernels){
       .prepare = prepare,
+      .put = put,
       .gate = gate,
       .product =
           {
@@ -81,6 +82,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #else
   kernels->splits = 1;
   kernels->prepare = prepare;
+  kernels->put = put;
   kernels->gate = gate;
 #if LEVEL == 4
   kernels->product[LRT_DTYPE_BF16] = product_bf16;

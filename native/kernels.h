@@ -25,6 +25,7 @@ typedef struct {
   int8_t *bytes;    /* stride a row */
   float *scales;    /* stride / LRT_BLOCK a row */
   int32_t *begin;   /* likewise */
+  int in;           /* numbers of a row */
 } lrt_input;
 
 /* Bytes of n numbers, of whole blocks if they come in such. */
@@ -88,9 +89,13 @@ typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
   /* One row of the input, after a norm (if not null). `room` is for a row, where the input has no f32 rows. */
-  void (*prepare)(const float *x, int in, const float *norm, float eps, lrt_input *to, int row, float *room);
-  /* One row of the input: silu(g) u. */
-  void (*gate)(const float *gate_up, int in, lrt_input *to, int row, float *room);
+  void (*prepare)(const float *x, const float *norm, float eps, lrt_input *to, int row, float *room);
+  /*
+   * Some numbers of a row of the input, from element `at` on: whole blocks, or what is left of the row. Of those that are
+   * gated it is silu(g) u, and `room` for n.
+   */
+  void (*put)(const float *x, int n, lrt_input *to, int row, int at);
+  void (*gate)(const float *g, const float *u, int n, lrt_input *to, int row, int at, float *room);
   lrt_product *product[LRT_DTYPES];
   lrt_runs *runs[LRT_DTYPES]; /* or null */
   /* See lrt_pack. */

@@ -25,6 +25,7 @@
 #define TASK_PANELS 4 /* of a product: two that lie side by side, and the next two; all of a folded group */
 #define TASKS_EACH 2 /* that a worker has at least, where tasks read several runs of memory */
 #define LISTED_BYTES 8
+#define LINE_BYTES 64
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -290,29 +291,36 @@ int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, vo
 
 /* --- projections ----------------------------------------------------------------------------- */
 
-typedef struct {
-  const lrt_kernels *kernels;
+typedef struct projection {
   const float *x;
   int rows, in;
   const float *norm;
   float eps;
   int gated;
   const lrt_part *parts;
-  int workers;
-  lrt_input input;
-  float *rooms; /* a row of each worker */
+  int count; /* of parts */
   float *y;
-  int64_t y_stride;
   int add;
+  /* What follows from these: */
+  const lrt_kernels *kernels;
+  int workers;
+  int tasks;
+  int64_t y_stride;
+  lrt_input input;
+  int64_t plain_bytes, split_bytes, blocks;
+  float *rooms; /* a row of each worker */
 } projection;
+
+static float *room_of(const projection *p, int worker) { return p->rooms + (int64_t)worker * p->input.stride; }
 
 static void prepare_row(void *arguments, int task, int worker) {
   projection *p = arguments;
-  float *room = p->rooms + (int64_t)worker * p->input.stride;
+  float *room = room_of(p, worker);
   if (p->gated) {
-    p->kernels->gate(p->x + (int64_t)task * 2 * p->in, p->in, &p->input, task, room);
+    const float *g = p->x + (int64_t)task * 2 * p->in;
+    p->kernels->gate(g, g + p->in, p->in, &p->input, task, 0, room);
   } else {
-    p->kernels->prepare(p->x + (int64_t)task * p->in, p->in, p->norm, p->eps, &p->input, task, room);
+    p->kernels->prepare(p->x + (int64_t)task * p->in, p->norm, p->eps, &p->input, task, room);
   }
 }
 
@@ -337,6 +345,19 @@ static division divide(const projection *p, const lrt_part *part) {
   return d;
 }
 
+/* Outputs of task `task` of a part; y is the part's first. */
+static void multiply_part(projection *p, const lrt_part *part, const division *d, int task, float *y) {
+  if (task < d->far) {
+    p->kernels->runs[part->dtype](&p->input, p->rows, p->in, part, task * d->side, d->runs, d->far * d->side, y, p->y_stride,
+                                  p->add);
+    return;
+  }
+  int panel = d->far * d->runs * d->side + (task - d->far) * TASK_PANELS;
+  int panels = smaller(TASK_PANELS, panels_of(part->out) - panel);
+  p->kernels->product[part->dtype](&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride,
+                                   p->add);
+}
+
 static void product_task(void *arguments, int task, int worker) {
   (void)worker;
   projection *p = arguments;
@@ -348,15 +369,7 @@ static void product_task(void *arguments, int task, int worker) {
     y += part->out;
     d = divide(p, ++part);
   }
-  if (task < d.far) {
-    p->kernels->runs[part->dtype](&p->input, p->rows, p->in, part, task * d.side, d.runs, d.far * d.side, y, p->y_stride,
-                                  p->add);
-    return;
-  }
-  int panel = d.far * d.runs * d.side + (task - d.far) * TASK_PANELS;
-  int panels = smaller(TASK_PANELS, panels_of(part->out) - panel);
-  p->kernels->product[part->dtype](&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride,
-                                   p->add);
+  multiply_part(p, part, &d, task, y);
 }
 
 /* Whether it is multiplied as pairs, where there are instructions for them. */
@@ -365,51 +378,70 @@ static int is_bf16(int dtype) {
          dtype == LRT_DTYPE_FOLDED_ROUNDED;
 }
 
-int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
-                int gated, const lrt_part *parts, int count, float *y, int add) {
-  projection p = {&c->kernels, x, rows, in, norm, eps, gated, parts, pool_size(c->pool), .y = y, .add = add};
+/* Finds out which forms of its input a projection wants; returns the bytes that they take. */
+static int64_t plan(const lrt_context *c, projection *p) {
+  p->kernels = &c->kernels;
+  p->workers = pool_size(c->pool);
   int plain = 0;
   int split = 0;
   int quantized = 0;
-  int tasks = 0;
-  for (int i = 0; i < count; i++) {
-    int dtype = parts[i].dtype;
+  for (int i = 0; i < p->count; i++) {
+    int dtype = p->parts[i].dtype;
     int of_pairs = c->kernels.splits && is_bf16(dtype);
     split |= of_pairs;
     quantized |= is_quantized(dtype);
     plain |= !of_pairs && !is_quantized(dtype);
-    tasks += divide(&p, &parts[i]).tasks;
-    p.y_stride += parts[i].out;
+    p->tasks += divide(p, &p->parts[i]).tasks;
+    p->y_stride += p->parts[i].out;
   }
-  int stride = (int)up(in, ROW_MULTIPLE);
-  if (rows > 1 && stride % 512 == 0) {
+  int stride = (int)up(p->in, ROW_MULTIPLE);
+  if (p->rows > 1 && stride % 512 == 0) {
     stride += ROW_MULTIPLE; /* rows would fall into the same few sets of the first cache */
   }
-  int64_t numbers = (int64_t)rows * stride;
-  int64_t plain_bytes = plain ? numbers * (int64_t)sizeof(float) : 0;
-  int64_t split_bytes = split ? numbers * 2 * (int64_t)sizeof(uint16_t) : 0;
-  int64_t blocks = quantized ? numbers / LRT_BLOCK : 0;
-  int64_t room_bytes = (int64_t)p.workers * stride * (int64_t)sizeof(float);
-  char *room = lrt_ensure(&c->input, room_bytes + plain_bytes + split_bytes + blocks * (LRT_BLOCK + 8));
+  p->input.in = p->in;
+  p->input.stride = stride;
+  int64_t numbers = (int64_t)p->rows * stride;
+  p->plain_bytes = plain ? numbers * (int64_t)sizeof(float) : 0;
+  p->split_bytes = split ? numbers * 2 * (int64_t)sizeof(uint16_t) : 0;
+  p->blocks = quantized ? numbers / LRT_BLOCK : 0;
+  return p->plain_bytes + p->split_bytes + p->blocks * (LRT_BLOCK + 8);
+}
+
+static int64_t bytes_of_rooms(const projection *p) {
+  return (int64_t)p->workers * p->input.stride * (int64_t)sizeof(float);
+}
+
+/* Lets its input lie in so many bytes, and its workers work in `rooms`. */
+static void place_input(projection *p, char *rooms, char *input) {
+  p->rooms = (float *)rooms;
+  p->input.plain = p->plain_bytes ? (float *)input : NULL;
+  p->input.split = p->split_bytes ? (uint16_t *)(input + p->plain_bytes) : NULL;
+  if (p->blocks) {
+    p->input.bytes = (int8_t *)(input + p->plain_bytes + p->split_bytes);
+    p->input.scales = (float *)(p->input.bytes + p->blocks * LRT_BLOCK);
+    p->input.begin = (int32_t *)(p->input.scales + p->blocks);
+  }
+}
+
+static int64_t work_of(const projection *p) { return (int64_t)p->rows * p->in * p->y_stride; }
+
+static void prepare(lrt_context *c, projection *p) { run(c, prepare_row, p, p->rows, (int64_t)p->rows * p->in * ROW_WORK); }
+
+static void multiply(lrt_context *c, projection *p) { run(c, product_task, p, p->tasks, work_of(p)); }
+
+int lrt_project(lrt_context *c, const float *x, int rows, int in, const float *norm, float eps,
+                int gated, const lrt_part *parts, int count, float *y, int add) {
+  projection p = {.x = x, .rows = rows, .in = in, .norm = norm, .eps = eps, .gated = gated, .parts = parts, .count = count,
+                  .y = y, .add = add};
+  int64_t bytes = plan(c, &p);
+  int64_t rooms = bytes_of_rooms(&p);
+  char *room = lrt_ensure(&c->input, rooms + bytes);
   if (!room) {
     return 1;
   }
-  p.rooms = (float *)room;
-  room += room_bytes;
-  p.input.stride = stride;
-  if (plain) {
-    p.input.plain = (float *)room;
-  }
-  if (split) {
-    p.input.split = (uint16_t *)(room + plain_bytes);
-  }
-  if (quantized) {
-    p.input.bytes = (int8_t *)(room + plain_bytes + split_bytes);
-    p.input.scales = (float *)(p.input.bytes + blocks * LRT_BLOCK);
-    p.input.begin = (int32_t *)(p.input.scales + blocks);
-  }
-  run(c, prepare_row, &p, rows, (int64_t)rows * in * ROW_WORK);
-  run(c, product_task, &p, tasks, (int64_t)rows * in * p.y_stride);
+  place_input(&p, room, room + rooms);
+  prepare(c, &p);
+  multiply(c, &p);
   return 0;
 }
 
@@ -483,23 +515,92 @@ static void rope_row(void *arguments, int task, int worker) {
 void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, const float *query_norm,
               const float *key_norm, float eps, const float *rope, const lrt_run *runs, int count) {
   rotation j = {&c->kernels, qkv, heads, kv_heads, dim, query_norm, key_norm, eps, rope, runs};
-  int rows = runs[count - 1].first_row + runs[count - 1].rows;
+  int rows = batch_rows(runs, count);
   run(c, rope_row, &j, rows, (int64_t)rows * (heads + 2 * kv_heads) * dim * ROW_WORK);
 }
 
 /* --- layers ---------------------------------------------------------------------------------- */
 
+/* Gate and up, and the projection whose input they become. */
+typedef struct {
+  projection *gate_up;
+  projection *down;
+} gating;
+
+/* The same columns of gate and up, and, while they are in the caches, what becomes of them. */
+static void gate_task(void *arguments, int task, int worker) {
+  const gating *g = arguments;
+  projection *p = g->gate_up;
+  const lrt_part *gate = &p->parts[0];
+  division d = divide(p, gate);
+  multiply_part(p, gate, &d, task, p->y);
+  multiply_part(p, &p->parts[1], &d, task, p->y + gate->out);
+  int at = task * TASK_PANELS * LRT_PANEL;
+  int n = smaller(TASK_PANELS * LRT_PANEL, gate->out - at);
+  for (int row = 0; row < p->rows; row++) {
+    const float *made = p->y + row * p->y_stride + at;
+    p->kernels->gate(made, made + gate->out, n, &g->down->input, row, at, room_of(g->down, worker));
+  }
+}
+
+/*
+ * The input of `down` out of gate and up: at once where both are divided alike and into enough tasks, unless those read several
+ * runs of memory, which is slower where it changes from one part to the other.
+ */
+static void multiply_and_gate(lrt_context *c, projection *gate_up, projection *down) {
+  const lrt_part *gate = &gate_up->parts[0];
+  const lrt_part *up = &gate_up->parts[1];
+  if (gate_up->count == 2 && gate->dtype == up->dtype && gate->out == up->out) {
+    division d = divide(gate_up, gate);
+    if (!d.far && d.tasks >= TASKS_EACH * gate_up->workers) {
+      gating both = {gate_up, down};
+      run(c, gate_task, &both, d.tasks, work_of(gate_up));
+      return;
+    }
+  }
+  multiply(c, gate_up);
+  prepare(c, down);
+}
+
 int lrt_forward(lrt_context *c, const lrt_layer *l, const lrt_activations *a, const lrt_run *runs, int count) {
-  int rows = runs[count - 1].first_row + runs[count - 1].rows;
-  int mixed = l->heads * l->dim;
-  if (lrt_project(c, a->x, rows, l->hidden, l->input_norm, l->eps, 0, l->qkv, l->qkv_parts, a->qkv, 0)) {
+  int rows = batch_rows(runs, count);
+  projection qkv = {.x = a->x, .in = l->hidden, .norm = l->input_norm, .parts = l->qkv, .count = l->qkv_parts, .y = a->qkv};
+  projection output = {.x = a->mixed, .in = l->heads * l->dim, .parts = l->output, .count = l->output_parts, .y = a->x, .add = 1};
+  projection gate_up = {.x = a->x, .in = l->hidden, .norm = l->post_norm, .parts = l->gate_up, .count = l->gate_up_parts,
+                        .y = a->mlp};
+  projection down = {.x = a->mlp, .in = l->inner, .gated = 1, .parts = l->down, .count = l->down_parts, .y = a->x, .add = 1};
+  projection *all[] = {&qkv, &output, &gate_up, &down};
+  int64_t bytes[2] = {0}; /* by turns: one input is made while that before it is read */
+  int64_t rooms = 0;
+  for (int i = 0; i < 4; i++) {
+    all[i]->rows = rows;
+    all[i]->eps = l->eps;
+    bytes[i % 2] = larger(bytes[i % 2], up(plan(c, all[i]), LINE_BYTES));
+    rooms = larger(rooms, up(bytes_of_rooms(all[i]), LINE_BYTES));
+  }
+  char *room = lrt_ensure(&c->input, rooms + bytes[0] + bytes[1]);
+  if (!room) {
     return 1;
   }
+  for (int i = 0; i < 4; i++) {
+    place_input(all[i], room, room + rooms + i % 2 * bytes[0]);
+  }
+  prepare(c, &qkv);
+  multiply(c, &qkv);
   lrt_rope(c, a->qkv, l->heads, l->kv_heads, l->dim, l->query_norm, l->key_norm, l->eps, a->rope, runs, count);
-  return lrt_attend(c, a->qkv, l->heads, l->kv_heads, l->dim, l->window, runs, count, a->mixed) ||
-         lrt_project(c, a->mixed, rows, mixed, NULL, 0, 0, l->output, l->output_parts, a->x, 1) ||
-         lrt_project(c, a->x, rows, l->hidden, l->post_norm, l->eps, 0, l->gate_up, l->gate_up_parts, a->mlp, 0) ||
-         lrt_project(c, a->mlp, rows, l->inner, NULL, 0, 1, l->down, l->down_parts, a->x, 1);
+  int at_once = l->dim % LRT_BLOCK == 0;
+  if (lrt_attend_into(c, a->qkv, l->heads, l->kv_heads, l->dim, l->window, runs, count, a->mixed,
+                      at_once ? &output.input : NULL)) {
+    return 1;
+  }
+  if (!at_once) {
+    prepare(c, &output);
+  }
+  multiply(c, &output);
+  prepare(c, &gate_up);
+  multiply_and_gate(c, &gate_up, &down);
+  multiply(c, &down);
+  return 0;
 }
 
 /* --- logits ---------------------------------------------------------------------------------- */
