@@ -48,6 +48,14 @@ final class AnswerStream implements TokenListener {
     console.out().flush();
   }
 
+  /** Ends what is shown of an answer that failed; where nothing is, it stays so. */
+  void fail() {
+    endThinking();
+    if (!last.isEmpty()) {
+      end();
+    }
+  }
+
   private void endThinking() {
     if (thinking) {
       console.note(PLAIN);

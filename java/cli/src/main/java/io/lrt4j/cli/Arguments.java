@@ -132,11 +132,17 @@ final class Arguments {
   /** One of {@code choices}, the first of them when the option is not given. */
   String choice(String option, String... choices) {
     String value = text(option);
-    if (value == null) {
-      return choices[0];
-    }
+    return value == null ? choices[0] : oneOf("--" + option, value, choices);
+  }
+
+  /**
+   * A value that must be one of {@code choices}.
+   *
+   * @param what it is the value of, for messages
+   */
+  static String oneOf(String what, String value, String... choices) {
     if (!List.of(choices).contains(value)) {
-      throw must(option, "be one of " + String.join(", ", choices), value);
+      throw isNot(what, "be one of " + String.join(", ", choices), value);
     }
     return value;
   }
@@ -221,12 +227,16 @@ final class Arguments {
   }
 
   private static UsageException must(String option, String be, String found) {
+    return isNot("--" + option, be, found);
+  }
+
+  private static UsageException isNot(String what, String be, String found) {
     String shown = found.length() <= 60 ? found : found.substring(0, 60) + "…";
     return new UsageException(
         String.format(
             Locale.ROOT,
-            "--%s must %s%s found %s",
-            option,
+            "%s must %s%s found %s",
+            what,
             be,
             be.endsWith(",") ? "" : ",",
             shown.isEmpty() ? "nothing" : shown));

@@ -6,12 +6,10 @@ import static io.lrt4j.cli.Arguments.valued;
 import io.lrt4j.Answer;
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
-import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
@@ -40,19 +38,9 @@ final class AskCommand implements Command {
   @Override
   public Options options() {
     return Arguments.together(
+        Asking.options(),
         new Options()
-            .addOption(
-                valued(
-                    "mode",
-                    "auto|latent|explicit|direct",
-                    "how to reason (default: auto or latent if the network can, else explicit if"
-                        + " the model knows thinking, else direct)"))
-            .addOption(valued("system", "TEXT", "a system message before the question"))
             .addOption(valued("samples", "K", "K sampled answers that share the question's cache"))
-            .addOption(
-                flag(
-                    "allow-special-tokens",
-                    "a special token written out in the question is that token, not text"))
             .addOption(
                 flag("compare", "answer in every mode, after a short warm-up, and show the cost")),
         CommonOptions.loading(),
@@ -72,16 +60,10 @@ final class AskCommand implements Command {
   @Override
   public void run(Arguments arguments, Console console) throws IOException {
     Decoding decoding = Decoding.of(arguments);
-    Mode mode =
-        arguments.has("mode")
-            ? Mode.valueOf(
-                arguments
-                    .choice("mode", "auto", "latent", "explicit", "direct")
-                    .toUpperCase(Locale.ROOT))
-            : null;
+    Asking asking = Asking.of(arguments);
     int samples = arguments.integer("samples", 1, 1, 4096);
     boolean compare = arguments.has("compare");
-    if (compare && (mode != null || samples > 1)) {
+    if (compare && (asking.mode() != null || samples > 1)) {
       throw new UsageException("--compare goes with neither --mode nor --samples");
     }
     // Mapped: it answers and ends.
@@ -97,9 +79,8 @@ final class AskCommand implements Command {
         var interrupt = new Interrupt()) {
       boolean sampling = decoding.sampling(samples);
       Question question =
-          question(text, arguments.text("system"))
-              .mode(mode)
-              .allowSpecialTokens(arguments.has("allow-special-tokens"))
+          asking
+              .question(text)
               .options(decoding.over(engine.defaultOptions(), sampling, interrupt.cancellation()));
       var setting =
           new Reports.Setting(engine.loadMillis(), engine.backend(), engine.model().toString());
@@ -140,11 +121,6 @@ final class AskCommand implements Command {
       console.out().flush();
       console.note(Reports.summary(answers.get(i), setting, true));
     }
-  }
-
-  private static Question question(String text, @Nullable String system) {
-    Question question = Question.of(text);
-    return system == null ? question : question.system(system);
   }
 
   private static String question(@Nullable String operand, Console console) throws IOException {

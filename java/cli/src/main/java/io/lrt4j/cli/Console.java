@@ -1,5 +1,6 @@
 package io.lrt4j.cli;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
@@ -7,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,7 +46,39 @@ record Console(
     if (inTerminal) {
       note("Reading the " + what + " from standard input; Ctrl-D ends it.");
     }
-    byte[] bytes = in.readAllBytes();
+    return text(in.readAllBytes(), what);
+  }
+
+  /**
+   * The next line of standard input, without its end; null at the end of input.
+   *
+   * @param prompt what a person sees before it
+   */
+  byte @Nullable [] line(String prompt) throws IOException {
+    if (inTerminal) {
+      err.print(prompt);
+      err.flush();
+    }
+    var line = new ByteArrayOutputStream();
+    int next = in.read();
+    if (next < 0) {
+      return null;
+    }
+    for (; next >= 0 && next != '\n'; next = in.read()) {
+      line.write(next);
+    }
+    byte[] bytes = line.toByteArray();
+    int n = bytes.length;
+    return n > 0 && bytes[n - 1] == '\r' ? Arrays.copyOf(bytes, n - 1) : bytes;
+  }
+
+  /**
+   * Bytes of standard input as text.
+   *
+   * @param what they are, for messages
+   * @throws FailureException if they are not UTF-8
+   */
+  String text(byte[] bytes, String what) {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
     } catch (CharacterCodingException e) {

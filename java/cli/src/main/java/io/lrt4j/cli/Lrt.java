@@ -31,6 +31,7 @@ final class Lrt {
   static final List<Command> COMMANDS =
       List.of(
           new AskCommand(),
+          new ChatCommand(),
           new GenerateCommand(),
           new ScoreCommand(),
           new InspectCommand(),
@@ -141,8 +142,8 @@ final class Lrt {
     return version == null ? "(development)" : version;
   }
 
-  private static int fail(
-      Console console, Throwable thrown, @Nullable String message, boolean verbose) {
+  /** Tells what went wrong in one line. */
+  static int fail(Console console, Throwable thrown, @Nullable String message, boolean verbose) {
     String line = message == null ? thrown.toString() : message;
     console.note("lrt: " + line.strip().replaceAll("\\s*\\R\\s*", " "));
     if (verbose) {

@@ -117,6 +117,9 @@ final class Reports {
       parts.add(lower(answer.mode()));
     }
     parts.add("prompt " + tokens.prompt());
+    if (tokens.cached() > 0) {
+      parts.add("cached " + tokens.cached());
+    }
     if (tokens.latent() > 0) {
       parts.add("latent " + tokens.latent());
     }

@@ -84,6 +84,19 @@ class AnswerStreamTest {
   }
 
   @Test
+  void whatThereIsOfAnAnswerThatFailedIsALine() {
+    var stream = stream(true, true);
+    stream.fail();
+    expect("", "");
+    stream.onToken(token(1, "hm", Phase.REASONING));
+    stream.fail();
+    expect("", "\033[2mhm\033[0m\n");
+    stream.onToken(token(2, "a", Phase.ANSWER));
+    stream.fail();
+    expect("a\n", "\033[2mhm\033[0m\n");
+  }
+
+  @Test
   void idsWithoutTokenizer() {
     var stream = stream(false, false);
     stream.onToken(token(7, "", Phase.ANSWER));

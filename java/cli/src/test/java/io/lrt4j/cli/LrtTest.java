@@ -28,8 +28,8 @@ class LrtTest {
   static Stream<Arguments> wrongUsage() {
     return Stream.of(
         wrong(
-            "no command given; the commands are ask, generate, score, inspect, init, quantize,"
-                + " train, lab, eval, study, serve, info, completion"),
+            "no command given; the commands are ask, chat, generate, score, inspect, init,"
+                + " quantize, train, lab, eval, study, serve, info, completion"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
         wrong("unknown command \"server\"", "server", "x"),
         wrong(
@@ -360,6 +360,7 @@ class LrtTest {
       assertEquals(
           List.of(
               "ask",
+              "chat",
               "generate",
               "score",
               "inspect",
@@ -435,6 +436,7 @@ class LrtTest {
     return Stream.of(
         Arguments.of(
             "ask", "mode system samples compare allow-special-tokens " + decoding + loading),
+        Arguments.of("chat", "mode system allow-special-tokens " + decoding + loading),
         Arguments.of("generate", "prompt ids " + decoding + loading),
         Arguments.of("score", "prompt ids dump " + loading),
         Arguments.of("inspect", "outside-links " + common),

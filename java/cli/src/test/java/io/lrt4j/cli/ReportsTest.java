@@ -22,12 +22,16 @@ class ReportsTest {
       new Reports.Setting(12.3456, "vector", "some/model");
 
   private static Answer answer(Mode mode, double confidence) {
+    return answer(mode, confidence, new Answer.TokenCounts(10, 256, 1, 2));
+  }
+
+  private static Answer answer(Mode mode, double confidence, Answer.TokenCounts tokens) {
     return new Answer(
         "Vier \"中\"\n",
         "Hm.",
         mode,
         FinishReason.STOP,
-        new Answer.TokenCounts(10, 256, 1, 2),
+        tokens,
         List.of(7, 8, 9),
         List.of(-0.1f, -0.2f, -0.3f),
         new Answer.Confidence(confidence, 1.5),
@@ -99,6 +103,9 @@ class ReportsTest {
         "[latent, prompt 10, latent 256, reasoning 1, answer 2 tokens, first token 4 ms,"
             + " total 1.01 s, 3.0 tokens/s, confidence -0.250, seed 7, vector, stop]",
         Reports.summary(answer(Mode.LATENT, -0.25), SETTING, true));
+    Answer known = answer(Mode.LATENT, -0.25, new Answer.TokenCounts(10, 256, 1, 2, 8));
+    String summary = Reports.summary(known, SETTING, true);
+    assertTrue(summary.startsWith("[latent, prompt 10, cached 8, latent 256, "), summary);
   }
 
   @Test

@@ -43,11 +43,18 @@ public final class TokenizerTrainer {
       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
           + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
+  /** Problems are learnt one by one: a conversation is its last one, not those before it. */
   private static final String TEMPLATE =
       """
+      {%- set last = namespace(user=0) %}
       {%- for message in messages %}
+      {%- if message.role == 'user' %}{%- set last.user = loop.index0 %}{%- endif %}
+      {%- endfor %}
+      {%- for message in messages %}
+      {%- if message.role == 'system' or loop.index0 >= last.user %}
       {{- '<|' + message.role + '|>' + message.content }}
       {%- if message.role == 'assistant' %}{{- '<|end|>' }}{%- endif %}
+      {%- endif %}
       {%- endfor %}
       {%- if add_generation_prompt %}
       {{- '<|assistant|>' }}
