@@ -24,7 +24,7 @@
 #define READ_BYTES (INT64_C(64) << 20)
 
 enum part { QKV, ROPE, ATTENTION, OUTPUT, GATE_UP, DOWN, HEAD, SUMMARY, APART, WHOLE, PARTS };
-static const char *const part_names[] = {"q, k, v", "RoPE", "attention", "output", "gate, up", "down", "head", "summary", "step in these parts", "step, a call a layer"};
+static const char *const part_names[] = {"q, k, v", "RoPE", "attention", "output", "gate, up", "down", "head", "summary", "step in these parts", "step, layers in one call"};
 
 typedef struct {
   const char *path;
@@ -33,7 +33,8 @@ typedef struct {
   void (*rope)(lrt_context *, float *, int, int, int, const float *, const float *, float, const float *, const lrt_run *, int);
   int (*attend)(lrt_context *, const float *, int, int, int, int, const lrt_run *, int, float *);
   void (*summarize)(lrt_context *, const float *, int64_t, int, int, double *);
-  int (*forward)(lrt_context *, const lrt_layer *, const lrt_activations *, const lrt_run *, int);
+  int (*layers)(lrt_context *, const lrt_layer *, int, const lrt_activations *, lrt_run *, int);
+  int (*forward)(lrt_context *, const lrt_layer *, const lrt_activations *, const lrt_run *, int); /* before there was that */
   int64_t (*read)(lrt_context *, const void *, int64_t, int, int);
   double took[PARTS][STEPS];
 } library;
@@ -41,7 +42,9 @@ typedef struct {
 static struct {
   lrt_part qkv[LAYERS][3], output[LAYERS], gate_up[LAYERS][2], down[LAYERS];
   lrt_part head;
+  lrt_layer layers[LAYERS];
   lrt_span *spans; /* [LAYERS, blocks] */
+  lrt_span *used; /* [blocks], of a step */
   int blocks, position, rows;
   float *x, *qkv_out, *mixed, *mlp, *logits, *norm, *rope;
   int64_t bytes[PARTS];
@@ -94,7 +97,10 @@ static library open_library(const char *path, int threads) {
   *(void **)&l.rope = symbol(handle, "lrt_rope");
   *(void **)&l.attend = symbol(handle, "lrt_attend");
   *(void **)&l.summarize = symbol(handle, "lrt_summarize");
-  *(void **)&l.forward = symbol(handle, "lrt_forward");
+  *(void **)&l.layers = dlsym(handle, "lrt_layers");
+  if (!l.layers) {
+    *(void **)&l.forward = symbol(handle, "lrt_forward");
+  }
   *(void **)&l.read = symbol(handle, "lrt_read");
   l.context = open(threads, best());
   return l;
@@ -173,6 +179,28 @@ static void make_model(int threads, int dtype, int cache, int positions, int row
   model.logits = numbers(VOCABULARY, 1);
   model.norm = numbers(HIDDEN, 1);
   model.rope = numbers((int64_t)positions * DIM, 1);
+  model.used = calloc((size_t)model.blocks, sizeof *model.used);
+  for (int i = 0; i < LAYERS; i++) {
+    model.layers[i] = (lrt_layer){.input_norm = model.norm,
+                                  .qkv = model.qkv[i],
+                                  .query_norm = model.norm,
+                                  .key_norm = model.norm,
+                                  .output = &model.output[i],
+                                  .post_norm = model.norm,
+                                  .gate_up = model.gate_up[i],
+                                  .down = &model.down[i],
+                                  .qkv_parts = 3,
+                                  .output_parts = 1,
+                                  .gate_up_parts = 2,
+                                  .down_parts = 1,
+                                  .hidden = HIDDEN,
+                                  .inner = INNER,
+                                  .heads = HEADS,
+                                  .kv_heads = KV_HEADS,
+                                  .dim = DIM,
+                                  .window = 1 << 30,
+                                  .eps = 1e-6f};
+  }
 }
 
 static void step_in_parts(library *l, int turn) {
@@ -183,7 +211,7 @@ static void step_in_parts(library *l, int turn) {
     l->took[p][turn] = 0;
   }
   for (int i = 0; i < LAYERS; i++) {
-    lrt_run run = {0, model.rows, model.position, model.blocks, model.spans + i * model.blocks};
+    lrt_run run = {0, model.rows, model.position, model.blocks, model.spans + i * model.blocks, model.rows};
     l->project(l->context, model.x, model.rows, HIDDEN, model.norm, 1e-6f, 0, model.qkv[i], 3, model.qkv_out, 0);
     DONE(QKV);
     l->rope(l->context, model.qkv_out, HEADS, KV_HEADS, DIM, model.norm, model.norm, 1e-6f, model.rope, &run, 1);
@@ -208,28 +236,15 @@ static void step_in_parts(library *l, int turn) {
 static void step(library *l, int turn) {
   double begin = micros();
   lrt_activations flow = {model.x, model.qkv_out, model.mixed, model.mlp, model.rope};
-  for (int i = 0; i < LAYERS; i++) {
-    lrt_run run = {0, model.rows, model.position, model.blocks, model.spans + i * model.blocks};
-    lrt_layer layer = {.input_norm = model.norm,
-                       .qkv = model.qkv[i],
-                       .query_norm = model.norm,
-                       .key_norm = model.norm,
-                       .output = &model.output[i],
-                       .post_norm = model.norm,
-                       .gate_up = model.gate_up[i],
-                       .down = &model.down[i],
-                       .qkv_parts = 3,
-                       .output_parts = 1,
-                       .gate_up_parts = 2,
-                       .down_parts = 1,
-                       .hidden = HIDDEN,
-                       .inner = INNER,
-                       .heads = HEADS,
-                       .kv_heads = KV_HEADS,
-                       .dim = DIM,
-                       .window = 1 << 30,
-                       .eps = 1e-6f};
-    l->forward(l->context, &layer, &flow, &run, 1);
+  lrt_run run = {0, model.rows, model.position, model.blocks, model.spans, model.rows};
+  if (l->layers) {
+    memcpy(model.used, model.spans, (size_t)model.blocks * sizeof *model.spans);
+    run.span = model.used;
+    l->layers(l->context, model.layers, LAYERS, &flow, &run, 1);
+  } else {
+    for (int i = 0; i < LAYERS; i++, run.span += model.blocks) {
+      l->forward(l->context, &model.layers[i], &flow, &run, 1);
+    }
   }
   l->project(l->context, model.x, 1, HIDDEN, model.norm, 1e-6f, 0, &model.head, 1, model.logits, 0);
   double summary[4];

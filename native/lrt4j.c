@@ -521,6 +521,68 @@ void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, int dim, cons
 
 /* --- layers ---------------------------------------------------------------------------------- */
 
+#define FIRST_LINES 8 /* of a norm: the processor then sees that it is read on */
+
+/* Asks for what is read beside weights, which push it out of the caches between two steps. */
+static void ask(const void *from, int64_t bytes) {
+  if (!from) {
+    return;
+  }
+  const char *end = (const char *)from + bytes;
+  for (const char *line = (const char *)from - (uintptr_t)from % LINE_BYTES; line < end; line += LINE_BYTES) {
+    __builtin_prefetch(line, 0, 2);
+  }
+}
+
+static void ask_for_layer(const lrt_layer *l) {
+  const int64_t part = sizeof(lrt_part);
+  ask(l->input_norm, FIRST_LINES * LINE_BYTES);
+  ask(l->qkv, l->qkv_parts * part);
+  ask(l->query_norm, FIRST_LINES * LINE_BYTES);
+  ask(l->key_norm, FIRST_LINES * LINE_BYTES);
+  ask(l->output, l->output_parts * part);
+  ask(l->post_norm, FIRST_LINES * LINE_BYTES);
+  ask(l->gate_up, l->gate_up_parts * part);
+  ask(l->down, l->down_parts * part);
+}
+
+static int wanted_rows(const lrt_run *runs, int count) {
+  int rows = 0;
+  for (int i = 0; i < count; i++) {
+    rows += runs[i].wanted;
+  }
+  return rows;
+}
+
+/* Moves the wanted rows to the front. */
+static void keep_wanted(const lrt_layer *l, const lrt_activations *a, lrt_run *runs, int count) {
+  const int64_t width = (int64_t)(l->heads + 2 * l->kv_heads) * l->dim;
+  int to = 0;
+  for (lrt_run *run = runs; run < runs + count; run++) {
+    int others = run->rows - run->wanted;
+    int from = run->first_row + others;
+    if (from > to) {
+      memmove(a->qkv + to * width, a->qkv + from * width, (size_t)(run->wanted * width) * sizeof(float));
+      memmove(a->x + (int64_t)to * l->hidden, a->x + (int64_t)from * l->hidden,
+              (size_t)run->wanted * (size_t)l->hidden * sizeof(float));
+    }
+    run->first_row = to;
+    run->rows = run->wanted;
+    run->position += others;
+    to += run->wanted;
+  }
+}
+
+static void go_to_next_layer(const lrt_layer *l, const lrt_run *runs, int count) {
+  for (int i = 0; i < count; i++) {
+    for (lrt_span *span = runs[i].span; span < runs[i].span + runs[i].spans; span++) {
+      int64_t bytes = lrt_bytes(span->dtype, (int64_t)2 * l->kv_heads * span->head);
+      span->keys = (char *)span->keys + bytes;
+      span->values = (char *)span->values + bytes;
+    }
+  }
+}
+
 /* Gate and up, and the projection whose input they become. */
 typedef struct {
   projection *gate_up;
@@ -562,8 +624,10 @@ static void multiply_and_gate(lrt_context *c, projection *gate_up, projection *d
   prepare(c, down);
 }
 
-int lrt_forward(lrt_context *c, const lrt_layer *l, const lrt_activations *a, const lrt_run *runs, int count) {
+/* One layer. Of the last, which has no `next`, the wanted rows come out. */
+static int forward(lrt_context *c, const lrt_layer *l, const lrt_layer *next, const lrt_activations *a, lrt_run *runs, int count) {
   int rows = batch_rows(runs, count);
+  int out_rows = next ? rows : wanted_rows(runs, count);
   projection qkv = {.x = a->x, .in = l->hidden, .norm = l->input_norm, .parts = l->qkv, .count = l->qkv_parts, .y = a->qkv};
   projection output = {.x = a->mixed, .in = l->heads * l->dim, .parts = l->output, .count = l->output_parts, .y = a->x, .add = 1};
   projection gate_up = {.x = a->x, .in = l->hidden, .norm = l->post_norm, .parts = l->gate_up, .count = l->gate_up_parts,
@@ -573,7 +637,7 @@ int lrt_forward(lrt_context *c, const lrt_layer *l, const lrt_activations *a, co
   int64_t bytes[2] = {0}; /* by turns: one input is made while that before it is read */
   int64_t rooms = 0;
   for (int i = 0; i < 4; i++) {
-    all[i]->rows = rows;
+    all[i]->rows = i ? out_rows : rows;
     all[i]->eps = l->eps;
     bytes[i % 2] = larger(bytes[i % 2], up(plan(c, all[i]), LINE_BYTES));
     rooms = larger(rooms, up(bytes_of_rooms(all[i]), LINE_BYTES));
@@ -588,6 +652,9 @@ int lrt_forward(lrt_context *c, const lrt_layer *l, const lrt_activations *a, co
   prepare(c, &qkv);
   multiply(c, &qkv);
   lrt_rope(c, a->qkv, l->heads, l->kv_heads, l->dim, l->query_norm, l->key_norm, l->eps, a->rope, runs, count);
+  if (!next) {
+    keep_wanted(l, a, runs, count);
+  }
   int at_once = l->dim % LRT_BLOCK == 0;
   if (lrt_attend_into(c, a->qkv, l->heads, l->kv_heads, l->dim, l->window, runs, count, a->mixed,
                       at_once ? &output.input : NULL)) {
@@ -599,7 +666,22 @@ int lrt_forward(lrt_context *c, const lrt_layer *l, const lrt_activations *a, co
   multiply(c, &output);
   prepare(c, &gate_up);
   multiply_and_gate(c, &gate_up, &down);
+  if (next) {
+    go_to_next_layer(l, runs, count);
+    ask_for_layer(next);
+  }
   multiply(c, &down);
+  return 0;
+}
+
+int lrt_layers(lrt_context *c, const lrt_layer *layers, int layer_count, const lrt_activations *a, lrt_run *runs, int count) {
+  for (int l = 0; l < layer_count; l++) {
+    const lrt_layer *next = l + 1 < layer_count ? &layers[l + 1] : NULL;
+    ask(next, sizeof *next);
+    if (forward(c, &layers[l], next, a, runs, count)) {
+      return 1;
+    }
+  }
   return 0;
 }
 
@@ -691,8 +773,8 @@ int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4,
       return lrt_folded_bytes((int)n0, (int)n1);
     case LRT_FOLD:
       return lrt_fold(p0, (int)n0, (int)n1, p1, p2, p3, p4, n2);
-    case LRT_FORWARD:
-      return lrt_forward(p0, p1, p2, p3, (int)n0);
+    case LRT_LAYERS:
+      return lrt_layers(p0, p1, (int)n0, p2, p3, (int)n1);
     default:
       return 0;
   }

@@ -84,7 +84,8 @@ typedef struct {
   int32_t rows;
   int32_t position; /* of the first row */
   int32_t spans;
-  const lrt_span *span;
+  lrt_span *span;
+  int32_t wanted; /* how many rows, the last: for lrt_layers alone */
 } lrt_run;
 
 /* One decoder layer: its parameters, their parts counted in `…_parts`; query and key norm may be null. */
@@ -179,9 +180,14 @@ LRT_EXPORT void lrt_rope(lrt_context *c, float *qkv, int heads, int kv_heads, in
 LRT_EXPORT int lrt_attend(lrt_context *c, const float *qkv, int heads, int kv_heads, int dim,
                           int window, const lrt_run *runs, int count, float *out);
 
-/* x += attention(norm(x)); x += mlp(norm(x)), of the functions above. Returns 0, or 1 without memory. */
-LRT_EXPORT int lrt_forward(lrt_context *c, const lrt_layer *layer, const lrt_activations *a, const lrt_run *runs,
-                          int count);
+/*
+ * All layers of a model, each x += attention(norm(x)); x += mlp(norm(x)), of the functions above. The spans are the first
+ * layer's, in blocks that hold all layers: kv_heads times `head` elements behind its keys are its values, and as far behind
+ * those the next layer's keys. Of the last layer all keys and values are stored, but only wanted rows come out, side by
+ * side. Runs and spans are used up. Returns 0, or 1 without memory.
+ */
+LRT_EXPORT int lrt_layers(lrt_context *c, const lrt_layer *layers, int layer_count, const lrt_activations *a,
+                          lrt_run *runs, int count);
 
 /*
  * Of each row, of those of n numbers from x[at] on: the first largest one's place, itself, the next one
@@ -219,7 +225,7 @@ enum lrt_function {
   LRT_FOLDS = 13,
   LRT_FOLDED_BYTES = 14,
   LRT_FOLD = 15,
-  LRT_FORWARD = 16
+  LRT_LAYERS = 16
 };
 LRT_EXPORT int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5,
                             int64_t n0, int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps);

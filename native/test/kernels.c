@@ -354,7 +354,7 @@ static lrt_run sequence(int dtype, int kv_heads, int dim, int end) {
                           room(bytes_of(dtype, (int64_t)kv_heads * positions * dim)), positions * dim, dtype,
                           s ? first : 0, s ? end : first};
   }
-  return (lrt_run){0, 0, 0, first < end ? 2 : 1, spans};
+  return (lrt_run){.spans = first < end ? 2 : 1, .span = spans};
 }
 
 /* What rope stores, number by number, and rotated queries. */

@@ -2,6 +2,7 @@ package io.lrt4j.compute;
 
 import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -162,6 +163,28 @@ public interface Backend extends AutoCloseable {
     attend(a.qkv(), wanted, l, shape.heads(), shape.window(), a.mixed());
     projectAdd(a.mixed(), written, rows, p.output(), a.x());
     gatedMlp(a.x(), written, rows, p.postNorm(), eps, p.gateUp(), p.down(), a.mlp());
+  }
+
+  /**
+   * All decoder layers of a model, one behind the other. What comes out is the batch's wanted rows
+   * alone, side by side in the first rows of x; the other rows of the last layer need keys and
+   * values alone.
+   *
+   * @param layers the same list at every step: a backend may keep what it has made of it
+   * @param shapes theirs, likewise; their indices follow one another
+   * @param rope as in {@link #ropeAndStore}
+   */
+  default void layers(
+      List<DecoderLayer<Tensor, Linear>> layers,
+      List<LayerShape> shapes,
+      Batch batch,
+      Tensor rope,
+      Activations a) {
+    int last = layers.size() - 1;
+    for (int l = 0; l <= last; l++) {
+      Batch out = l < last ? batch : batch.wanted();
+      layer(layers.get(l), shapes.get(l), batch, out, rope, a);
+    }
   }
 
   /** Moves the wanted rows of a batch to the front. */

@@ -136,13 +136,8 @@ public final class Transformer implements AutoCloseable {
    */
   public void forward(Batch batch, Workspace w) {
     Tensor rope = rope(batch.positions());
-    Batch wanted = batch.wanted();
-    int last = config.layers() - 1;
-    for (int l = 0; l <= last; l++) {
-      Batch out = l < last ? batch : wanted;
-      ops.layer(weights.layers().get(l), shapes.get(l), batch, out, rope, w.layers);
-    }
-    ops.norm(w.x, wanted.rows(), weights.norm(), config.rmsNormEps(), w.hidden);
+    ops.layers(weights.layers(), shapes, batch, rope, w.layers);
+    ops.norm(w.x, batch.wantedRows(), weights.norm(), config.rmsNormEps(), w.hidden);
     batch.advance();
   }
 

@@ -3,7 +3,6 @@ package io.lrt4j.reasoning;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
-import io.lrt4j.compute.LayerShape;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
@@ -44,9 +43,7 @@ final class SpyBackend {
   private final List<Step> steps = new ArrayList<>();
   private final List<Integer> products = new ArrayList<>();
   private final Deque<Integer> script = new ArrayDeque<>();
-  private final List<Run> runs = new ArrayList<>();
   private IntConsumer beforeStep = step -> {};
-  private int layers;
   private final AtomicInteger openMemories = new AtomicInteger(); // callers make theirs at one time
   private final AtomicInteger memories = new AtomicInteger();
   private boolean closed;
@@ -112,11 +109,7 @@ final class SpyBackend {
 
   private Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
     switch (method.getName()) {
-      case "layer" -> layer((LayerShape) arguments[1], (Batch) arguments[2]);
-      case "norm" -> { // the final one: those of the layers are fused with what follows
-        steps.add(new Step(layers, List.copyOf(runs)));
-        layers = 0;
-      }
+      case "layers" -> step(((List<?>) arguments[0]).size(), (Batch) arguments[2]);
       case "project" ->
           products.addAll(List.of(((Tensor) arguments[3]).cols(), (int) arguments[1]));
       case "close" -> closed = true;
@@ -138,24 +131,14 @@ final class SpyBackend {
     return result instanceof Memory memory ? new SpyMemory(memory) : result;
   }
 
-  private void layer(LayerShape shape, Batch batch) {
-    int layer = shape.index();
-    if (layer != layers++) {
-      throw new AssertionError("layer " + layer + " after " + (layers - 2));
+  private void step(int layers, Batch batch) {
+    beforeStep.accept(steps.size());
+    List<Run> runs = new ArrayList<>();
+    for (int run = 0; run < batch.runs(); run++) {
+      int rows = batch.firstRow(run + 1) - batch.firstRow(run);
+      runs.add(new Run(batch.cache(run).length(), rows));
     }
-    if (layer == 0) {
-      try {
-        beforeStep.accept(steps.size());
-      } catch (RuntimeException e) {
-        layers = 0; // no such pass
-        throw e;
-      }
-      runs.clear();
-      for (int run = 0; run < batch.runs(); run++) {
-        int rows = batch.firstRow(run + 1) - batch.firstRow(run);
-        runs.add(new Run(batch.cache(run).length(), rows));
-      }
-    }
+    steps.add(new Step(layers, runs));
   }
 
   private final class SpyMemory implements Memory {

@@ -17,13 +17,14 @@ import io.lrt4j.compute.cpu.CpuBackend;
 import io.lrt4j.compute.cpu.CpuTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The C backend: every operation is one call, a decoder layer too, on a crew of C threads. Those of
- * several sessions take turns, each with the whole crew.
+ * The C backend: every operation is one call, all decoder layers together too, on a crew of C
+ * threads. Those of several sessions take turns, each with the whole crew.
  *
  * <p>Activations are f32. Against bf16 weights, where the processor multiplies bf16 pairs, each is
  * taken as the sum of two bf16 numbers: 16 bits of its mantissa, at the cost of f32 arithmetic but
@@ -37,11 +38,12 @@ public final class NativeBackend extends CpuBackend {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment summaries = arena.allocate(JAVA_DOUBLE, 4L * SUMMARIES);
   private final Sequences sequences = new Sequences();
-  private final LayerCall call = new LayerCall(arena);
+  private final NativeActivations activations = new NativeActivations(arena);
   private final MemorySegment context;
   private final Isa isa;
   private final int threads;
-  private boolean closed; // guarded by turn
+  private @Nullable NativeLayers model; // the last one that ran; guarded by turn, as is
+  private boolean closed;
 
   /** A backend with its own crew of {@code threads}, the calling thread included. */
   public NativeBackend(int threads) {
@@ -297,28 +299,27 @@ public final class NativeBackend extends CpuBackend {
   }
 
   @Override
-  public void layer(
-      DecoderLayer<Tensor, Linear> p,
-      LayerShape shape,
+  public void layers(
+      List<DecoderLayer<Tensor, Linear>> layers,
+      List<LayerShape> shapes,
       Batch batch,
-      Batch wanted,
       Tensor rope,
       Activations a) {
-    if (wanted != batch) {
-      super.layer(p, shape, batch, wanted, rope, a);
-      return;
-    }
     begin();
     try {
+      if (model == null || !model.describes(layers, shapes)) {
+        model = new NativeLayers(layers, shapes);
+      }
       check(
-          NativeCalls.forward(
+          NativeCalls.layers(
               context,
-              call.layer(p, shape, batch.cache(0)),
-              call.activations(a, rope),
-              sequences.describe(batch, shape.index()),
+              model.described(),
+              layers.size(),
+              activations.describe(a, rope),
+              sequences.describe(batch, shapes.getFirst().index()),
               batch.runs(),
               data(a.x()),
-              NativeLinear.of(p.qkv()).parts()));
+              NativeLinear.of(layers.getFirst().qkv()).parts()));
     } finally {
       turn.unlock();
     }

@@ -33,7 +33,7 @@ final class NativeCalls {
   private static final int FOLDS = 13;
   private static final int FOLDED_BYTES = 14;
   private static final int FOLD = 15;
-  private static final int FORWARD = 16;
+  private static final int LAYERS = 16;
 
   private static final MemorySegment NONE = MemorySegment.NULL;
 
@@ -206,20 +206,23 @@ final class NativeCalls {
   }
 
   /**
-   * A whole decoder layer.
+   * All decoder layers.
    *
-   * @param x its residual stream, and {@code parts} of its first projection: Java frees the memory
+   * @param x the residual stream, and {@code parts} of the first projection: Java frees the memory
    *     of neither, all activations and all weights, during the call
    */
-  static boolean forward(
+  static boolean layers(
       MemorySegment context,
-      MemorySegment layer,
+      MemorySegment layers,
+      int layerCount,
       MemorySegment activations,
       MemorySegment runs,
       int count,
       MemorySegment x,
       MemorySegment parts) {
-    return call(FORWARD, context, layer, activations, runs, x, parts, count, 0, 0, 0, 0, 0) == 0;
+    long failed =
+        call(LAYERS, context, layers, activations, runs, x, parts, layerCount, count, 0, 0, 0, 0);
+    return failed == 0;
   }
 
   static void summarize(

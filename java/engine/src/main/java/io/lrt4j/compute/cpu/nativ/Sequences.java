@@ -13,14 +13,16 @@ import java.lang.foreign.MemorySegment;
 
 /** A batch in C's eyes: one {@code lrt_run} a sequence, and where its keys and values lie. */
 final class Sequences implements AutoCloseable {
-  private static final long RUN_BYTES = 24;
+  private static final long RUN_BYTES = 32;
   private static final long SPAN_BYTES = 32;
 
   private final Arena arena = Arena.ofShared(); // outgrown ones go with the rest
   private MemorySegment runs = MemorySegment.NULL;
   private MemorySegment spans = MemorySegment.NULL;
 
-  /** Describes one layer of a batch; what was described before is gone. */
+  /**
+   * Describes one layer of a batch, for all of them the first; what was described before is gone.
+   */
   MemorySegment describe(Batch batch, int layer) {
     int count = 0;
     for (int run = 0; run < batch.runs(); run++) {
@@ -41,6 +43,7 @@ final class Sequences implements AutoCloseable {
       runs.set(JAVA_INT, r + 8, begin);
       runs.set(JAVA_INT, r + 12, Math.ceilDiv(end, length));
       runs.set(JAVA_LONG, r + 16, spans.address() + at);
+      runs.set(JAVA_INT, r + 24, batch.wanted(run));
       for (int from = 0; from < end; from += length) {
         CpuTensor block = CpuTensor.of(cache.block(from / length));
         long address = CpuMemory.alive(block.data()).address();

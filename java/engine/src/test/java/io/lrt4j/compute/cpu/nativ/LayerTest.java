@@ -86,7 +86,8 @@ class LayerTest {
         backend.copyRows(x, 0, same, 0, all);
         LayerShape shape = new LayerShape(0, HEADS, Integer.MAX_VALUE, EPS);
         Batch batch = batch(once, rows);
-        backend.layer(layer, shape, batch, batch, rope, room(memory, x, headDim, inner));
+        Activations a = room(memory, x, headDim, inner);
+        backend.layers(List.of(layer), List.of(shape), batch, rope, a);
         batch.advance();
         Batch other = batch(apart, rows);
         inOperations(backend, layer, other, rope, room(memory, same, headDim, inner));
