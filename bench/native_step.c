@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE /* RTLD_DEEPBIND: or the first library would answer the calls of the others */
 #include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,6 +275,40 @@ static double read_rate(const library *l, const char *data, int64_t bytes, int t
   return (double)READ_BYTES / (micros() - begin) * 1e-3;
 }
 
+static _Atomic int ball;
+enum { THROWS = 20000 };
+
+static void *throw_back(void *unused) {
+  (void)unused;
+  for (int i = 1; i < 2 * THROWS; i += 2) {
+    while (atomic_load(&ball) != i) {
+    }
+    atomic_store(&ball, i + 1);
+  }
+  return NULL;
+}
+
+/* Nanoseconds that a cache line takes to another core and back: some 90 on one die, 400 on two. */
+static double there_and_back(void) {
+  pthread_t other;
+  if (pthread_create(&other, NULL, throw_back, NULL)) {
+    fail("no more threads");
+  }
+  double begin = 0;
+  for (int i = 0; i < 2 * THROWS; i += 2) {
+    if (i == THROWS) { /* both are there */
+      begin = micros();
+    }
+    atomic_store(&ball, i + 1);
+    while (atomic_load(&ball) != i + 2) {
+    }
+  }
+  double took = micros() - begin;
+  pthread_join(other, NULL);
+  atomic_store(&ball, 0);
+  return took / (THROWS / 2) * 1e3;
+}
+
 int main(int count, char **arguments) {
   if (count < 7 || count > 6 + MOST_LIBRARIES) {
     fail("expected: THREADS WEIGHTS(bf16|q8|q4) CACHE(f32|f16|q8) POSITIONS ROWS LIBRARY …");
@@ -296,6 +332,7 @@ int main(int count, char **arguments) {
   char *data = memory(bytes);
   memset(data, 1, (size_t)bytes);
   static double rates[STEPS];
+  double before = threads > 1 ? there_and_back() : 0;
   for (int turn = -2; turn < STEPS; turn++) { /* two to warm up */
     int slot = turn < 0 ? 0 : turn;
     rates[slot] = read_rate(&libraries[0], data, bytes, turn + 2);
@@ -310,6 +347,9 @@ int main(int count, char **arguments) {
   }
   printf("%s weights, %s keys and values, %d positions, %d rows, %d threads; memory between steps %.1f GB/s (fastest %.1f)\n\n", arguments[2],
          arguments[3], positions, rows, threads, median(rates), fastest);
+  if (threads > 1) {
+    printf("A cache line to another core and back: %.0f ns before, %.0f ns behind\n\n", before, there_and_back());
+  }
   printf("| part | MB | µs | GB/s | of the read rate |");
   for (int i = 1; i < n; i++) {
     printf(" %s, µs | of the first (quartiles) |", libraries[i].path);
