@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * ({@link UsageException}) that names option, expected and found.
  */
 final class Arguments {
+  private static final int MOST_SHOWN = 60;
   private static final DefaultParser PARSER =
       DefaultParser.builder()
           .setAllowPartialMatching(false)
@@ -231,7 +232,6 @@ final class Arguments {
   }
 
   private static UsageException isNot(String what, String be, String found) {
-    String shown = found.length() <= 60 ? found : found.substring(0, 60) + "…";
     return new UsageException(
         String.format(
             Locale.ROOT,
@@ -239,6 +239,13 @@ final class Arguments {
             what,
             be,
             be.endsWith(",") ? "" : ",",
-            shown.isEmpty() ? "nothing" : shown));
+            found.isEmpty() ? "nothing" : shown(found)));
+  }
+
+  /** What was typed, as a message shows it: its beginning, without control characters. */
+  static String shown(String typed) {
+    return typed.codePointCount(0, typed.length()) <= MOST_SHOWN
+        ? Reports.printable(typed)
+        : Reports.printable(typed.substring(0, typed.offsetByCodePoints(0, MOST_SHOWN))) + "…";
   }
 }

@@ -108,13 +108,13 @@ final class Chat {
       String hint = Nearest.hint(words[0], Stream.concat(Stream.of("/mode"), others.stream()));
       throw new UsageException(
           "unknown command "
-              + Reports.printable(words[0])
+              + Arguments.shown(words[0])
               + hint
               + "; /help shows those that there are");
     }
     if (!value.isEmpty()) {
       throw new UsageException(
-          words[0] + " stands alone, found " + Reports.printable(value) + " behind it");
+          words[0] + " stands alone, found " + Arguments.shown(value) + " behind it");
     }
     switch (words[0]) {
       case "/new" -> {

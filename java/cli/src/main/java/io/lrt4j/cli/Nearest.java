@@ -11,6 +11,7 @@ final class Nearest {
   static String hint(String typed, Stream<String> names) {
     int most = typed.replace("-", "").length() < 4 ? 1 : 2;
     return names
+        .filter(name -> name.length() >= typed.length() - most) // whatever length may be typed
         .filter(name -> far(typed, name) <= most)
         .min(Comparator.comparingInt(name -> far(typed, name)))
         .map(name -> " (did you mean " + name + "?)")

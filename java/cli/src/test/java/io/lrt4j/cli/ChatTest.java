@@ -139,6 +139,21 @@ class ChatTest {
   }
 
   @Test
+  void ofAWrongCommandTheBeginningIsShown() {
+    String long1 = "n".repeat(1 << 25); // a table of its distances to the commands would not fit
+    Run run = byDefault("/" + long1 + "\n/new " + long1 + "\n/mode \033[31m" + long1 + "\n");
+    String begin = "n".repeat(59) + "…";
+    assertEquals(
+        List.of(
+            "lrt: unknown command /" + begin + "; /help shows those that there are",
+            "lrt: /new stands alone, found n" + begin + " behind it",
+            "lrt: /mode must be one of auto, latent, explicit, direct, found \\u001b[31m"
+                + "n".repeat(55)
+                + "…"),
+        notes(run));
+  }
+
+  @Test
   void linesAndWhatGoesOn() throws IOException {
     JsonNode whole = tiny("a\\\nb\n").getFirst();
     try (Engine engine = Engine.load(BASE, EngineOptions.defaults().withNetwork(NETWORK))) {
