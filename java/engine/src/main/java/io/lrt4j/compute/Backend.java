@@ -136,14 +136,35 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * One decoder layer: x += attention(norm(x)); x += mlp(norm(x)), of the operations above. Its
-   * keys and values are appended to the caches of the batch.
+   * All decoder layers of a model, one behind the other, each x += attention(norm(x)); x +=
+   * mlp(norm(x)), of the operations above. Their keys and values are appended to the caches of the
+   * batch. What comes out is the batch's wanted rows alone, side by side in the first rows of x;
+   * the other rows of the last layer need keys and values alone.
+   *
+   * @param layers the same list at every step: a backend may keep what it has made of it
+   * @param shapes theirs, likewise; their indices follow one another
+   * @param rope as in {@link #ropeAndStore}
+   */
+  default void layers(
+      List<DecoderLayer<Tensor, Linear>> layers,
+      List<LayerShape> shapes,
+      Batch batch,
+      Tensor rope,
+      Activations a) {
+    int last = layers.size() - 1;
+    for (int l = 0; l <= last; l++) {
+      Batch out = l < last ? batch : batch.wanted();
+      layer(layers.get(l), shapes.get(l), batch, out, rope, a);
+    }
+  }
+
+  /**
+   * One of them.
    *
    * @param wanted the rows that come out, side by side: {@code batch} itself, or its {@link
    *     Batch#wanted}, where the others need keys and values alone
-   * @param rope as in {@link #ropeAndStore}
    */
-  default void layer(
+  private void layer(
       DecoderLayer<Tensor, Linear> p,
       LayerShape shape,
       Batch batch,
@@ -163,28 +184,6 @@ public interface Backend extends AutoCloseable {
     attend(a.qkv(), wanted, l, shape.heads(), shape.window(), a.mixed());
     projectAdd(a.mixed(), written, rows, p.output(), a.x());
     gatedMlp(a.x(), written, rows, p.postNorm(), eps, p.gateUp(), p.down(), a.mlp());
-  }
-
-  /**
-   * All decoder layers of a model, one behind the other. What comes out is the batch's wanted rows
-   * alone, side by side in the first rows of x; the other rows of the last layer need keys and
-   * values alone.
-   *
-   * @param layers the same list at every step: a backend may keep what it has made of it
-   * @param shapes theirs, likewise; their indices follow one another
-   * @param rope as in {@link #ropeAndStore}
-   */
-  default void layers(
-      List<DecoderLayer<Tensor, Linear>> layers,
-      List<LayerShape> shapes,
-      Batch batch,
-      Tensor rope,
-      Activations a) {
-    int last = layers.size() - 1;
-    for (int l = 0; l <= last; l++) {
-      Batch out = l < last ? batch : batch.wanted();
-      layer(layers.get(l), shapes.get(l), batch, out, rope, a);
-    }
   }
 
   /** Moves the wanted rows of a batch to the front. */
