@@ -130,9 +130,9 @@ static void end_block(const attention *j, const lrt_block *b, int block, const s
     int of_group = q % (b->rows * b->group);
     int64_t head = (b->head + q / (b->rows * b->group)) * j->group + of_group % j->group;
     int64_t row = b->run->first_row + block * j->block_rows + of_group / j->group;
-    float *sum = total->outputs + (int64_t)q * j->width;
-    float *to = j->input ? sum : j->out + (row * j->heads + head) * j->dim;
-    j->kernels->divide(sum, total->sums[q], j->dim, to);
+    float *output = total->outputs + (int64_t)q * j->width;
+    float *to = j->input ? output : j->out + (row * j->heads + head) * j->dim;
+    j->kernels->divide(output, total->sums[q], j->dim, to);
     if (j->input) {
       j->kernels->put(to, j->dim, j->input, (int)row, (int)head * j->dim);
     }

@@ -88,11 +88,11 @@ typedef void lrt_runs(const lrt_input *x, int rows, int in, const lrt_part *part
 typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
-  /* One row of the input, after a norm (if not null). `room` is for a row, where the input has no f32 rows. */
+  /* One row of the input, after a norm (if not null). `room` has a row, where the input has no f32 rows. */
   void (*prepare)(const float *x, const float *norm, float eps, lrt_input *to, int row, float *room);
   /*
-   * Some numbers of a row of the input, from element `at` on: whole blocks, or what is left of the row. Of those that are
-   * gated it is silu(g) u, and `room` for n.
+   * n numbers of a row of the input, from element `at` on: whole blocks, or all that is left of the row. x itself, or
+   * silu(g) u, for which `room` has n numbers, where the input has no f32 rows.
    */
   void (*put)(const float *x, int n, lrt_input *to, int row, int at);
   void (*gate)(const float *g, const float *u, int n, lrt_input *to, int row, int at, float *room);

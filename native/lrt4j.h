@@ -111,7 +111,7 @@ typedef struct {
   float eps;
 } lrt_layer;
 
-/* What flows through a layer: x [rows, hidden], in and out, and room for what lies between. */
+/* What flows through layers: x [rows, hidden], in and out, and room for what lies between. */
 typedef struct {
   float *x;
   float *qkv;   /* [rows, (heads + 2 kv_heads) dim] */

@@ -208,8 +208,9 @@ final class NativeCalls {
   /**
    * All decoder layers.
    *
-   * @param x the residual stream, and {@code parts} of the first projection: Java frees the memory
-   *     of neither, all activations and all weights, during the call
+   * @param x the residual stream; C has it from {@code activations}, but while Java hands it over
+   *     nobody can free the memory that all activations lie in
+   * @param parts of the first projection, likewise: of weights that were packed as they were read
    */
   static boolean layers(
       MemorySegment context,

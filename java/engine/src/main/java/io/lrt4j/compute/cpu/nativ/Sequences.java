@@ -21,7 +21,8 @@ final class Sequences implements AutoCloseable {
   private MemorySegment spans = MemorySegment.NULL;
 
   /**
-   * Describes one layer of a batch, for all of them the first; what was described before is gone.
+   * Describes a batch in one layer, the first if C is to run all; what was described before is
+   * gone.
    */
   MemorySegment describe(Batch batch, int layer) {
     int count = 0;
