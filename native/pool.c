@@ -176,10 +176,12 @@ pool *pool_open(int size) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that Java knows */
+  for (int i = 0; i < size; i++) { /* before any begins, as each looks at all */
+    workers[i].pool = p;
+    workers[i].number = i;
+  }
   for (; p->started < size; p->started++) {
     worker *w = &workers[p->started];
-    w->pool = p;
-    w->number = p->started;
     if (pthread_create(&w->thread, NULL, work, w)) {
       break;
     }
