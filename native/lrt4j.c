@@ -291,7 +291,7 @@ int64_t lrt_fold(lrt_context *c, int out, int in, const void *from, void *to, vo
 
 /* --- projections ----------------------------------------------------------------------------- */
 
-typedef struct projection {
+typedef struct {
   const float *x;
   int rows, in;
   const float *norm;

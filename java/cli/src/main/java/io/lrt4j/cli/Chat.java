@@ -43,7 +43,8 @@ final class Chat {
   private Asking asking;
   private boolean over;
   private int answered;
-  private int failed;
+  private int failed; // messages
+  private int wrong; // commands
 
   Chat(
       Engine engine,
@@ -64,7 +65,8 @@ final class Chat {
   /**
    * Answers until the input ends.
    *
-   * @throws FailureException if nobody was there to see that a message got no answer
+   * @throws FailureException if nobody was there to see that a message got no answer, or that a
+   *     command was not understood
    */
   void run() throws IOException {
     while (!over) {
@@ -81,8 +83,12 @@ final class Chat {
         message(line);
       }
     }
-    if (failed > 0 && !console.inTerminal()) {
-      throw new FailureException(failed + " of " + (answered + failed) + " messages got no answer");
+    if (failed + wrong > 0 && !console.inTerminal()) {
+      String messages = failed + " of " + (answered + failed) + " messages got no answer";
+      String commands =
+          wrong + (wrong == 1 ? " command was" : " commands were") + " not understood";
+      throw new FailureException(
+          wrong == 0 ? messages : failed == 0 ? commands : messages + ", and " + commands);
     }
   }
 
@@ -90,6 +96,7 @@ final class Chat {
     try {
       command(console.text(line, "command"));
     } catch (UsageException | FailureException e) {
+      wrong++;
       tell(e, e.getMessage());
     }
   }

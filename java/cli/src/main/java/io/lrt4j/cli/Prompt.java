@@ -31,8 +31,16 @@ record Prompt(@Nullable String text, int @Nullable [] given) {
   /** The same; {@code -} is what standard input has, as a shell's {@code "$(cat)"} would be. */
   Prompt read(Console console) throws IOException {
     return "-".equals(text)
-        ? new Prompt(notEmpty(console.read("prompt").replaceFirst("[\r\n]+\\z", "")), null)
+        ? new Prompt(notEmpty(withoutLineEnds(console.read("prompt"))), null)
         : this;
+  }
+
+  private static String withoutLineEnds(String text) {
+    int end = text.length();
+    while (end > 0 && (text.charAt(end - 1) == '\n' || text.charAt(end - 1) == '\r')) {
+      end--;
+    }
+    return text.substring(0, end);
   }
 
   private static @Nullable String notEmpty(@Nullable String text) {
