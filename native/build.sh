@@ -69,6 +69,7 @@ compile() { # NAME SOURCE FLAGS…
 compile pool pool.c
 compile lrt4j lrt4j.c
 compile attend attend.c
+compile layers layers.c
 compile kernels_0 kernels.c -DLEVEL=0
 if [ "$arch" = aarch64 ]; then
   compile kernels_3 kernels.c -DLEVEL=3 -march=armv8.2-a+dotprod

@@ -31,6 +31,10 @@ static inline int smaller(int a, int b) { return a < b ? a : b; }
 
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+static inline int is_quantized(int dtype) { return dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4; }
+
+static inline int panels_of(int out) { return (out + LRT_PANEL - 1) / LRT_PANEL; }
+
 static inline int batch_rows(const lrt_run *runs, int count) { return runs[count - 1].first_row + runs[count - 1].rows; }
 
 /* A job of so many multiply-adds in all. */

@@ -26,7 +26,7 @@ if [ -n "$amx" ]; then
   done
   wait
   # shellcheck disable=SC2086
-  "$cc" $flags -pthread kernels.c levels.c ../lrt4j.c ../attend.c ../pool.c "$work"/*.o -o "$work/kernels" -lm
+  "$cc" $flags -pthread kernels.c levels.c ../lrt4j.c ../layers.c ../attend.c ../pool.c "$work"/*.o -o "$work/kernels" -lm
 else
   "$cc" $flags kernels.c -o "$work/kernels" -L"$library" -llrt4j -Wl,-rpath,"$library" -lm
 fi
