@@ -129,6 +129,18 @@ class QuantizerTest {
     assertUnroundable(network, "in_proj.weight", false);
   }
 
+  /** A directory that is not empty is refused before it is rounded for. */
+  @Test
+  void theDirectoryIsLookedAtFirst() throws IOException {
+    damage(model.resolve("model.safetensors"), "model.layers.1.mlp.up_proj.weight", 3, 17);
+    Path out = Files.createDirectory(folder.resolve("out"));
+    Files.writeString(out.resolve("notes.txt"), "mine");
+    var e =
+        assertThrows(CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q4));
+    assertEquals(
+        out + ": expected an empty directory to write to, found files in it", e.getMessage());
+  }
+
   private void assertUnroundable(Path file, String tensor, boolean mapped) {
     String expected =
         file + ": tensor \"" + tensor + "\" cannot be rounded to q4: its number at [3, 17] is NaN";

@@ -85,6 +85,9 @@ public final class Quantizer {
             .forEach(name -> ofNetwork.put(name, own.tensor(name)));
       }
       DType type = quantization == Quantization.Q8 ? DType.Q8 : DType.Q4;
+      if (Files.exists(out)) {
+        Initializer.emptyDirectory(out); // what is there is refused before minutes of rounding
+      }
       // Both are rounded before anything is written.
       var entries = rounded(tensors, type, arena);
       var entriesOfNetwork = rounded(ofNetwork, type, arena);
