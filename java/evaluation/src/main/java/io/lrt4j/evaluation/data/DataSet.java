@@ -3,10 +3,8 @@ package io.lrt4j.evaluation.data;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.EvaluationException;
 import io.lrt4j.evaluation.grade.Grader;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -60,28 +58,19 @@ public record DataSet(String name, List<Task> tasks) {
   public static DataSet read(Path file, Reading reading) {
     List<Task> tasks = new ArrayList<>();
     Set<String> ids = new HashSet<>();
-    int number = 0;
-    try (BufferedReader lines = JsonLines.open(file)) {
-      for (String line; (line = lines.readLine()) != null; ) {
-        number++;
-        if (line.isBlank()) {
-          continue;
-        }
-        Task task = new Line(file, number, parse(file, number, line), reading).task();
-        if (!ids.add(task.id())) {
-          throw new EvaluationException(
-              file + ", line " + number + ": the id " + task.id() + " was used before");
-        }
-        tasks.add(task);
-      }
+    try {
+      JsonLines.each(
+          file,
+          (number, line) -> {
+            Task task = new Line(file, number, parse(file, number, line), reading).task();
+            if (!ids.add(task.id())) {
+              throw new EvaluationException(
+                  file + ", line " + number + ": the id " + task.id() + " was used before");
+            }
+            tasks.add(task);
+          });
     } catch (IOException e) {
-      throw new EvaluationException(
-          file
-              + ": expected a JSONL file in UTF-8 that can be read, after line "
-              + number
-              + ": "
-              + ModelFiles.cause(e),
-          e);
+      throw new EvaluationException(String.valueOf(e.getMessage()), e);
     }
     if (tasks.isEmpty()) {
       throw new EvaluationException(file + ": expected at least one question, found none");

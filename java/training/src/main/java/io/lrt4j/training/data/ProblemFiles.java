@@ -3,10 +3,8 @@ package io.lrt4j.training.data;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.data.JsonLines;
 import io.lrt4j.training.TrainingException;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,22 +28,11 @@ public final class ProblemFiles {
    */
   public static List<Problem> read(Path file) {
     List<Problem> problems = new ArrayList<>();
-    int number = 0;
-    try (BufferedReader lines = JsonLines.open(file)) {
-      for (String line; (line = lines.readLine()) != null; ) {
-        number++;
-        if (!line.isBlank()) {
-          problems.add(problem(file + ", line " + number, line));
-        }
-      }
+    try {
+      JsonLines.each(
+          file, (number, line) -> problems.add(problem(file + ", line " + number, line)));
     } catch (IOException e) {
-      throw new TrainingException(
-          file
-              + ": expected a JSONL file in UTF-8 that can be read, after line "
-              + number
-              + ": "
-              + ModelFiles.cause(e),
-          e);
+      throw new TrainingException(String.valueOf(e.getMessage()), e);
     }
     return problems;
   }
