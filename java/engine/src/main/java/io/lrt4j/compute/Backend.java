@@ -135,26 +135,26 @@ public interface Backend extends AutoCloseable {
     gatedMlp(x, rows, norm, eps, gateUp, down, scratch);
   }
 
+  /** What {@link #layers} takes: made once a model. */
+  default DecoderLayers decoderLayers(
+      List<DecoderLayer<Tensor, Linear>> layers, List<LayerShape> shapes) {
+    return new DecoderLayers.Plain(layers, shapes);
+  }
+
   /**
    * All decoder layers of a model, one behind the other, each x += attention(norm(x)); x +=
    * mlp(norm(x)), of the operations above. Their keys and values are appended to the caches of the
    * batch. What comes out is the batch's wanted rows alone, side by side in the first rows of x;
    * the other rows of the last layer need keys and values alone.
    *
-   * @param layers the same list at every step: a backend may keep what it has made of it
-   * @param shapes theirs, likewise; their indices follow one another
+   * @param all made by this backend's {@link #decoderLayers}
    * @param rope as in {@link #ropeAndStore}
    */
-  default void layers(
-      List<DecoderLayer<Tensor, Linear>> layers,
-      List<LayerShape> shapes,
-      Batch batch,
-      Tensor rope,
-      Activations a) {
-    int last = layers.size() - 1;
+  default void layers(DecoderLayers all, Batch batch, Tensor rope, Activations a) {
+    int last = all.layers().size() - 1;
     for (int l = 0; l <= last; l++) {
       Batch out = l < last ? batch : batch.wanted();
-      layer(layers.get(l), shapes.get(l), batch, out, rope, a);
+      layer(all.layers().get(l), all.shapes().get(l), batch, out, rope, a);
     }
   }
 

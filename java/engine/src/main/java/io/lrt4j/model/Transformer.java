@@ -4,6 +4,7 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.Closing;
+import io.lrt4j.compute.DecoderLayers;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.LayerShape;
@@ -30,7 +31,7 @@ public final class Transformer implements AutoCloseable {
 
   private final ModelConfig config;
   private final Weights weights;
-  private final List<LayerShape> shapes;
+  private final DecoderLayers layers;
   private final Backend ops;
   private final List<Memory> ropeMemory =
       new ArrayList<>(); // outgrown tables may still be read; they go with the model
@@ -64,8 +65,8 @@ public final class Transformer implements AutoCloseable {
     this.config = config;
     this.ropeFrequencies = ropeFrequencies;
     this.weights = weights;
-    shapes = shapes(config);
     ops = backend;
+    layers = backend.decoderLayers(weights.layers(), shapes(config));
     store = new KvStore(backend, config.layers(), config.kvHeads(), config.headDim(), cacheMemory);
     rope = newRope(Math.min(config.maxPositions(), CHUNK));
   }
@@ -136,7 +137,7 @@ public final class Transformer implements AutoCloseable {
    */
   public void forward(Batch batch, Workspace w) {
     Tensor rope = rope(batch.positions());
-    ops.layers(weights.layers(), shapes, batch, rope, w.layers);
+    ops.layers(layers, batch, rope, w.layers);
     ops.norm(w.x, batch.wantedRows(), weights.norm(), config.rmsNormEps(), w.hidden);
     batch.advance();
   }

@@ -3,6 +3,7 @@ package io.lrt4j.reasoning;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.DecoderLayers;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.LogitSummary;
 import io.lrt4j.compute.Memory;
@@ -109,7 +110,7 @@ final class SpyBackend {
 
   private Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
     switch (method.getName()) {
-      case "layers" -> step(((List<?>) arguments[0]).size(), (Batch) arguments[2]);
+      case "layers" -> step(((DecoderLayers) arguments[0]).layers().size(), (Batch) arguments[1]);
       case "project" ->
           products.addAll(List.of(((Tensor) arguments[3]).cols(), (int) arguments[1]));
       case "close" -> closed = true;

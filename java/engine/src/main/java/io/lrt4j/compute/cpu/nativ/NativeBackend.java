@@ -7,6 +7,7 @@ import io.lrt4j.Quantization;
 import io.lrt4j.compute.Activations;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.DecoderLayer;
+import io.lrt4j.compute.DecoderLayers;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.LayerShape;
 import io.lrt4j.compute.Linear;
@@ -42,8 +43,7 @@ public final class NativeBackend extends CpuBackend {
   private final MemorySegment context;
   private final Isa isa;
   private final int threads;
-  private @Nullable NativeLayers model; // the last one that ran; guarded by turn, as is
-  private boolean closed;
+  private boolean closed; // guarded by turn
 
   /** A backend with its own crew of {@code threads}, the calling thread included. */
   public NativeBackend(int threads) {
@@ -299,27 +299,26 @@ public final class NativeBackend extends CpuBackend {
   }
 
   @Override
-  public void layers(
-      List<DecoderLayer<Tensor, Linear>> layers,
-      List<LayerShape> shapes,
-      Batch batch,
-      Tensor rope,
-      Activations a) {
+  public DecoderLayers decoderLayers(
+      List<DecoderLayer<Tensor, Linear>> layers, List<LayerShape> shapes) {
+    return new NativeLayers(layers, shapes);
+  }
+
+  @Override
+  public void layers(DecoderLayers all, Batch batch, Tensor rope, Activations a) {
+    NativeLayers model = (NativeLayers) all;
     begin();
     try {
-      if (model == null || !model.describes(layers, shapes)) {
-        model = new NativeLayers(layers, shapes);
-      }
       check(
           NativeCalls.layers(
               context,
               model.described(),
-              layers.size(),
+              model.layers().size(),
               activations.describe(a, rope),
-              sequences.describe(batch, shapes.getFirst().index()),
+              sequences.describe(batch, model.shapes().getFirst().index()),
               batch.runs(),
               data(a.x()),
-              NativeLinear.of(layers.getFirst().qkv()).parts()));
+              NativeLinear.of(model.layers().getFirst().qkv()).parts()));
     } finally {
       turn.unlock();
     }

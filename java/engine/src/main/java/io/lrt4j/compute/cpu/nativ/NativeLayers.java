@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import io.lrt4j.compute.DecoderLayer;
+import io.lrt4j.compute.DecoderLayers;
 import io.lrt4j.compute.LayerShape;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Tensor;
@@ -22,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * all. Made once, as weights stay where they are: a step that read them layer by layer from Java's
  * objects would wait for each, as weights have pushed them out of the caches.
  */
-final class NativeLayers {
+final class NativeLayers implements DecoderLayers {
   private static final long LAYER_BYTES = 112;
   private static final int LINE = 64;
 
@@ -93,10 +94,14 @@ final class NativeLayers {
     return CpuMemory.alive(data);
   }
 
-  /** Whether it describes these very lists. */
-  @SuppressWarnings("ReferenceEquality") // to compare what is in them takes longer than a layer
-  boolean describes(List<DecoderLayer<Tensor, Linear>> layers, List<LayerShape> shapes) {
-    return this.layers == layers && this.shapes == shapes;
+  @Override
+  public List<DecoderLayer<Tensor, Linear>> layers() {
+    return layers;
+  }
+
+  @Override
+  public List<LayerShape> shapes() {
+    return shapes;
   }
 
   /**

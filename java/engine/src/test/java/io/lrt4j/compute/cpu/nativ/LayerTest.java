@@ -9,6 +9,7 @@ import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.CacheMemory;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.DecoderLayer;
+import io.lrt4j.compute.DecoderLayers;
 import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.LayerShape;
@@ -76,6 +77,8 @@ class LayerTest {
               vector(memory, HIDDEN),
               linear(weights, arena, type, HIDDEN, inner, inner),
               linear(weights, arena, type, inner, HIDDEN));
+      LayerShape shape = new LayerShape(0, HEADS, Integer.MAX_VALUE, EPS);
+      DecoderLayers one = backend.decoderLayers(List.of(layer), List.of(shape));
       Tensor rope = random(memory, 200, headDim);
       KvCache[] once = {store.newCache(), store.newCache()};
       KvCache[] apart = {store.newCache(), store.newCache()};
@@ -84,10 +87,9 @@ class LayerTest {
         Tensor x = random(memory, all, HIDDEN);
         Tensor same = memory.allocate(all, HIDDEN);
         backend.copyRows(x, 0, same, 0, all);
-        LayerShape shape = new LayerShape(0, HEADS, Integer.MAX_VALUE, EPS);
         Batch batch = batch(once, rows);
         Activations a = room(memory, x, headDim, inner);
-        backend.layers(List.of(layer), List.of(shape), batch, rope, a);
+        backend.layers(one, batch, rope, a);
         batch.advance();
         Batch other = batch(apart, rows);
         inOperations(backend, layer, other, rope, room(memory, same, headDim, inner));
