@@ -6,14 +6,17 @@
 
 #include "context.h"
 
-#define BLOCK_QUERIES 72 /* unless one row has more */
-#define FEW_TASKS 2 /* a worker: below that, keys are shared out too */
+#define BLOCK_QUERIES 144 /* unless one row has more; keys are turned and values widened once for all of them */
+#define LEAST_QUERIES 72  /* where there would be few tasks */
+#define ENOUGH_TASKS 4    /* a worker */
+#define FEW_TASKS 2       /* a worker: below that, keys are shared out too */
 
 typedef struct {
   const lrt_kernels *kernels;
   const float *qkv;
   int heads, kv_heads, dim, group, window;
   int block_rows;
+  int blocks; /* of all runs */
   int together; /* key/value heads of a task */
   int width;   /* dim, padded */
   int queries; /* of a block, at most */
@@ -29,6 +32,14 @@ typedef struct {
 
 static int blocks_of(const attention *j, const lrt_run *run) {
   return (run->rows + j->block_rows - 1) / j->block_rows;
+}
+
+static int count_blocks(const attention *j, int count) {
+  int blocks = 0;
+  for (int i = 0; i < count; i++) {
+    blocks += blocks_of(j, &j->runs[i]);
+  }
+  return blocks;
 }
 
 static int head_tasks(const attention *j) { return (j->kv_heads + j->together - 1) / j->together; }
@@ -89,13 +100,14 @@ static lrt_attention_room room_of(const attention *j, int worker, so_far *total)
   return room;
 }
 
+/* Tasks go head by head, so that a worker shares few keys with others, and has long blocks and short ones. */
 static lrt_block block_of_task(const attention *j, int task, int *block) {
-  *block = task / head_tasks(j);
+  *block = task % j->blocks;
   const lrt_run *run = j->runs;
   while (*block >= blocks_of(j, run)) {
     *block -= blocks_of(j, run++);
   }
-  return block_of(j, run, *block, task % head_tasks(j) * j->together);
+  return block_of(j, run, *block, task / j->blocks * j->together);
 }
 
 static int queries_of(const lrt_block *b) { return b->rows * b->group * b->heads; }
@@ -206,13 +218,17 @@ int lrt_attend_into(lrt_context *c, const float *qkv, int heads, int kv_heads, i
                  .runs = runs,
                  .out = out,
                  .input = input};
-  j.block_rows = j.group < BLOCK_QUERIES ? BLOCK_QUERIES / j.group : 1;
-  int blocks = 0;
+  int workers = pool_size(c->pool);
+  int queries = BLOCK_QUERIES;
+  do {
+    j.block_rows = j.group < queries ? queries / j.group : 1;
+    j.blocks = count_blocks(&j, count);
+    queries /= 2;
+  } while (queries >= LEAST_QUERIES && j.blocks * kv_heads < ENOUGH_TASKS * workers);
   int most = 0;
   int64_t scores = 0;
   for (int i = 0; i < count; i++) {
     const lrt_run *run = &runs[i];
-    blocks += blocks_of(&j, run);
     most = run->rows > most ? run->rows : most;
     scores += (int64_t)run->rows * (run->position + run->rows);
     for (int block = 0; block < blocks_of(&j, run); block++) {
@@ -221,15 +237,14 @@ int lrt_attend_into(lrt_context *c, const float *qkv, int heads, int kv_heads, i
     }
   }
   int64_t work = scores * heads * dim * 2;
-  int workers = pool_size(c->pool);
   j.block_rows = smaller(j.block_rows, most);
   if (j.block_rows * j.group <= c->kernels.few && dim % LRT_PANEL == 0) {
     j.together = kv_heads;
-    while (j.together > 1 && blocks * head_tasks(&j) * j.chunks < FEW_TASKS * workers) {
+    while (j.together > 1 && j.blocks * head_tasks(&j) * j.chunks < FEW_TASKS * workers) {
       j.together = (j.together + 1) / 2;
     }
   }
-  int tasks = blocks * head_tasks(&j);
+  int tasks = j.blocks * head_tasks(&j);
   j.queries = j.block_rows * j.group * j.together;
   j.room_bytes = up(room_floats(&j) * (int64_t)sizeof(float), 64);
   int shared = workers > 1 && tasks < FEW_TASKS * workers && j.chunks > 1 && work > ALONE;

@@ -269,19 +269,35 @@ INLINE void accumulate_few(const int rows, const float *const *x, int n, const i
   }
 }
 
+/* How much queries see of what begins at some position: query q, of whom `group` follow each other at one position, first + q / group. */
+typedef struct {
+  int first;
+  int group;
+} sight;
+
+/* Of n positions, those that any query of q's tile sees; there may be fewer queries than it has place for. */
+INLINE int seen_by_tile(const sight *s, int q, int queries, int n) {
+  int last = q / TILE_ROWS * TILE_ROWS + TILE_ROWS - 1;
+  int most = s->first + (last < queries ? last : queries - 1) / s->group;
+  return most < 0 ? 0 : most < n ? most : n;
+}
+
 /*
  * y (queries × width) += x w, or = where `begin`. Many queries take some columns of w after the others, which then stay in
- * the first cache; few queries read w in long runs.
+ * the first cache; few queries read w in long runs. What no query of a tile sees is left out, of columns (scores, of keys) or of
+ * rows of w (values).
  */
 INLINE void accumulate_all(int queries, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
-                           const void *after) {
+                           const void *after, const sight *s, const int scores) {
   const int strip = TILE_PANELS * LRT_PANEL;
   int r = 0;
   for (int c = 0; queries >= TILE_ROWS && c < width; c += strip) {
     int end = width - c < strip ? width : c + strip;
     for (r = 0; r + TILE_ROWS <= queries; r += TILE_ROWS) {
-      accumulate_columns(TILE_ROWS, x + r, n, dtype, w, w_step, c, end, y + r * y_stride, y_stride, begin);
+      int rows = scores ? n : seen_by_tile(s, r, queries, n);
+      int columns = scores ? (seen_by_tile(s, r, queries, end) + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL : end;
+      accumulate_columns(TILE_ROWS, x + r, rows, dtype, w, w_step, c, columns, y + r * y_stride, y_stride, begin);
     }
   }
   for (; r + 2 <= queries; r += 2) {
@@ -468,12 +484,13 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   }
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
   int aligned = low / LRT_PANEL * LRT_PANEL;
+  sight in_chunk = {b->position + 1 - start - aligned, b->group};
   if (!few) { /* one head */
     for (int q = 0; q < queries; q++) {
       room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
     }
     accumulate_all(queries, room->rows, dim, LRT_DTYPE_F32, room->keys + aligned, COLUMN, columns - aligned,
-                   room->scores + aligned, CHUNK, 1, room->keys);
+                   room->scores + aligned, CHUNK, 1, room->keys, &in_chunk, 1);
   }
   float scale = (float)(1 / sqrt((double)dim));
   for (int q = 0; q < queries * b->heads; q++) {
@@ -486,13 +503,15 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       memset(room->scores + q * CHUNK + aligned, 0, (size_t)(columns - aligned) * sizeof(float));
       continue;
     }
-    soften(room->scores + q * CHUNK + aligned, columns - aligned, from - aligned, to - aligned, scale,
+    int of_tile = (seen_by_tile(&in_chunk, q % queries, queries, high - aligned) + W - 1) / W * W;
+    soften(room->scores + q * CHUNK + aligned, of_tile, from - aligned, to - aligned, scale,
            &room->largest[q], &room->sums[q]);
   }
   int once = width == dim && queries <= TILE_ROWS; /* each is read once, as it lies */
   for (const lrt_span *span = begin; span < behind && span->from < end; span++) {
     int from = span->from > start + low ? span->from : start + low;
     int to = span->to < end ? span->to : end;
+    sight in_span = {b->position + 1 - from, b->group};
     for (int h = 0; h < b->heads; h++) {
       for (int q = 0; q < queries; q++) {
         room->rows[q] = room->scores + (h * queries + q) * CHUNK + from - start;
@@ -502,15 +521,15 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       const char *after = next_place(b, span, 1, h, from, to, end, keys_after(b, start));
       if (once && span->dtype == LRT_DTYPE_F16) {
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F16, values, width, width, partial, width,
-                       span == begin, after);
+                       span == begin, after, &in_span, 0);
       } else if (once && span->dtype == LRT_DTYPE_Q8) {
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_Q8, values, width, width, partial, width,
-                       span == begin, after);
+                       span == begin, after, &in_span, 0);
       } else {
         const int step = APART && queries > TILE_ROWS ? width + LRT_PANEL : width;
         const float *plain = rows_of(span, span->values, b->head + h, from, to - from, dim, step, room->values);
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, plain, step, width, partial, width,
-                       span == begin, after);
+                       span == begin, after, &in_span, 0);
       }
     }
   }

@@ -414,11 +414,11 @@ static void fill(lrt_run *run, int kv_heads, int dim) {
   }
 }
 
-/* A batch of sequences, one long enough for several chunks; then each row alone. */
-static void check_attention(int dtype, int heads, int kv_heads, int dim, int window, int longest) {
+/* A batch of sequences, one long enough for several chunks, of which `read` rows come at once; then each row alone. */
+static void check_attention(int dtype, int heads, int kv_heads, int dim, int window, int longest, int read) {
   int width = (heads + 2 * kv_heads) * dim;
   const int ends[] = {longest, 5, 1, longest / 2};
-  const int rows[] = {6, 5, 1, 1};
+  const int rows[] = {read, 5, 1, 1};
   lrt_run runs[4];
   int all = 0;
   for (int s = 0; s < 4; s++) {
@@ -510,9 +510,12 @@ static void check_level(void) {
       }
       const int *g = groups[(d + t) % COUNT(groups)];
       check_rope(types[t], g[0], g[1], dims[d]);
-      check_attention(types[t], g[0], g[1], dims[d], 1 << 30, dims[d] < 64 ? 300 : 150);
-      check_attention(types[t], g[0], g[1], dims[d], 37, 150);
+      check_attention(types[t], g[0], g[1], dims[d], 1 << 30, dims[d] < 64 ? 300 : 150, 6);
+      check_attention(types[t], g[0], g[1], dims[d], 37, 150, 6);
     }
+    /* so many rows that they are several blocks, of several tiles that see more and more */
+    check_attention(types[t], 4, 2, 32, 1 << 30, 300, 200);
+    check_attention(types[t], 3, 3, 96, 37, 200, 197);
   }
 }
 
