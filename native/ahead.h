@@ -51,32 +51,42 @@ INLINE ivec ask_with(ivec loaded, const void *from) {
  * one run from `next` to `end`, a line in every step of k, or in some of 32 steps, so that memory is read evenly.
  */
 typedef struct {
-  const char *next;
-  const char *end;
+  int tile;
   int tiles;
   uint32_t when; /* as bits */
+} turn;
+
+typedef struct {
+  const char *next;
+  const char *end;
+  const turn *turn;
 } coming;
 
-INLINE coming what_comes(const char *from, int64_t bytes, const int lines, int tile, int tiles) {
+/* The turn of the first tile, if a step reads so many lines. */
+INLINE turn first_turn(const int lines, int tiles) {
   uint32_t when = 0;
   int due = tiles - 1;
-  for (int k = 0; k < 32; k++) {
+  for (int k = 0; k < 32 && tiles > 1; k++) {
     due += lines;
     if (due >= tiles) {
       due = due - tiles < lines ? due - tiles : 0; /* one at a time */
       when |= UINT32_C(1) << k;
     }
   }
-  const char *next = from + bytes * tile / tiles / LINE * LINE;
-  return (coming){next, from + bytes * (tile + 1) / tiles / LINE * LINE, tiles, when};
+  return (turn){0, tiles, when};
+}
+
+INLINE coming what_comes(const char *from, int64_t bytes, const turn *t) {
+  const char *next = from + bytes * t->tile / t->tiles / LINE * LINE;
+  return (coming){next, from + bytes * (t->tile + 1) / t->tiles / LINE * LINE, t};
 }
 
 /* In step k, which has so many lines. */
 INLINE void ask_for_coming(const int lines, int k, coming *c) {
-  if (c->tiles == 1) {
+  if (c->turn->tiles == 1) {
     ask_for(lines, c->next);
     c->next += lines * LINE;
-  } else if (c->when >> (k & 31) & 1 && c->next < c->end) {
+  } else if (c->turn->when >> (k & 31) & 1 && c->next < c->end) {
     ask_for(1, c->next);
     c->next += LINE;
   }
@@ -92,14 +102,14 @@ typedef struct {
   coming coming;
 } tile_place;
 
-INLINE tile_place place_of_tile(const lrt_part *part, const int panels, int panel, int line, int steps, int tile,
-                                int tiles) {
+INLINE tile_place place_of_tile(const lrt_part *part, const int panels, int panel, int line, int steps,
+                                const turn *t) {
   const int step = WIDE_PANELS * line;
   const int64_t size = (int64_t)steps * step;
   const char *wide = (const char *)part->weight + panel / WIDE_PANELS * size;
   const int lane = panel % WIDE_PANELS;
   const int64_t share = size / WIDE_PANELS;
-  return (tile_place){wide + lane * line, step, what_comes(wide + size + share * lane, share * panels, panels, tile, tiles)};
+  return (tile_place){wide + lane * line, step, what_comes(wide + size + share * lane, share * panels, t)};
 }
 
 /* Goes from step k to the next, and asks for lines: those BYTES_AHEAD, if rows are few, or what comes. */

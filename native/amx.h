@@ -102,7 +102,7 @@ static void finish_rows(int rows, int panels, float sums[2][GROUP * SIDE], const
 INLINE void pairs_tile(const int parts, const int two, const int panels, const lrt_input *x, int row, int rows, int in,
                        const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
   const int pairs = (in + 1) / 2;
-  const tile_place place = place_of_tile(part, panels, panel, LINE, pairs, 0, 1);
+  const tile_place place = place_of_tile(part, panels, panel, LINE, pairs, &(turn){0, 1, 0});
   const char *first = (const char *)(x->split + (int64_t)row * 2 * x->stride);
   const int64_t bytes = (int64_t)x->stride * 2; /* from an input's first part to its second */
   zero_sums(two, panels);

@@ -269,7 +269,7 @@ INLINE void accumulate_few(const int rows, const float *const *x, int n, const i
   }
 }
 
-/* How much queries see of what begins at some position: query q, of whom `group` follow each other at one position, first + q / group. */
+/* How much queries see of what begins at some position: query q, and all of a `group` in one row, first + q / group of it. */
 typedef struct {
   int first;
   int group;

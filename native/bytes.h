@@ -7,6 +7,17 @@
 #define MOST_ROWS (W == 16 ? 12 : TILE_ROWS) /* of a product's tile */
 #define SUM_VECTORS (W == 16 ? LRT_RUNS * LRT_FOLDED / W : FEW_PANELS * PARTS)
 
+/*
+ * Where every third row begins, which is all that there are registers for: the two behind it are one and two strides on,
+ * as an instruction can add. The compiler must not see through it.
+ */
+#define FIND_EVERY_THIRD(TYPE, NAME, FROM, STRIDE) \
+  const TYPE *NAME[(MOST_ROWS + 2) / 3];           \
+  UNROLL for (int r = 0; r < rows; r += 3) {       \
+    NAME[r / 3] = (FROM) + r * (STRIDE);           \
+    __asm__("" : "+r"(NAME[r / 3]));               \
+  }
+
 #if LEVEL >= 3 || W == 8 || NEON
 #define UNROLL_BYTES UNROLL
 #else /* they take so many instructions that a loop round them costs nothing */
@@ -47,10 +58,10 @@ INLINE block_sum begin_block(const int bits, int32_t begin) {
 
 /* Of q4: all of a block fit 16 bits, 32 / 4 * 15 * 127. */
 INLINE void multiply_bytes(const int bits, const int rows, const int vectors, block_sum whole[MOST_ROWS][SUM_VECTORS],
-                           const ivec *weight, const int8_t *a, int64_t a_step) {
+                           const ivec *weight, const int8_t *const *a, int from, int64_t stride) {
   (void)bits;
   UNROLL for (int r = 0; r < rows; r++) {
-    int8x16_t four = (int8x16_t)four_bytes(a + r * a_step);
+    int8x16_t four = (int8x16_t)four_bytes(a[r / 3] + r % 3 * stride + from);
     UNROLL for (int v = 0; v < vectors; v++) {
       block_sum *s = &whole[r][v];
       int8x16_t w = (int8x16_t)weight[v];
@@ -62,11 +73,11 @@ INLINE void multiply_bytes(const int bits, const int rows, const int vectors, bl
 
 /* Of q8, and with the four bytes before them: two products fit, 2 * 128 * 127. */
 INLINE void multiply_two_fours(const int rows, const int vectors, block_sum whole[MOST_ROWS][SUM_VECTORS],
-                               const ivec *before, const ivec *weight, const int8_t *a, int64_t a_step) {
+                               const ivec *before, const ivec *weight, const int8_t *const *a, int from, int64_t stride) {
   int8x16_t four[2][TILE_ROWS];
   UNROLL for (int r = 0; r < rows; r++) {
-    four[0][r] = (int8x16_t)four_bytes(a + r * a_step - 4);
-    four[1][r] = (int8x16_t)four_bytes(a + r * a_step);
+    four[0][r] = (int8x16_t)four_bytes(a[r / 3] + r % 3 * stride + from - 4);
+    four[1][r] = (int8x16_t)four_bytes(a[r / 3] + r % 3 * stride + from);
   }
   UNROLL for (int v = 0; v < vectors; v++) {
     int8x16_t first = (int8x16_t)(before[v] ^ (int32_t)0x80808080);
@@ -96,13 +107,13 @@ typedef ivec block_sum;
 INLINE block_sum begin_block(const int bits, int32_t begin) { return (bits == 8 ? 0 : begin >> 4) - (ivec){0}; }
 
 INLINE void multiply_bytes(const int bits, const int rows, const int vectors, block_sum whole[MOST_ROWS][SUM_VECTORS],
-                           const ivec *weight, const int8_t *a, int64_t a_step) {
+                           const ivec *weight, const int8_t *const *a, int from, int64_t stride) {
   int8x16_t w[SUM_VECTORS];
   UNROLL for (int v = 0; v < vectors; v++) {
     w[v] = (int8x16_t)(bits == 8 ? weight[v] ^ (int32_t)0x80808080 : weight[v]);
   }
   UNROLL for (int r = 0; r < rows; r++) {
-    int8x16_t four = (int8x16_t)four_bytes(a + r * a_step);
+    int8x16_t four = (int8x16_t)four_bytes(a[r / 3] + r % 3 * stride + from);
     UNROLL for (int v = 0; v < vectors; v++) {
       whole[r][v] = (ivec)vdotq_s32((int32x4_t)whole[r][v], w[v], four);
     }
@@ -129,7 +140,7 @@ INLINE ivec begin_block(const int bits, int32_t begin) {
 }
 
 INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[MOST_ROWS][SUM_VECTORS],
-                           const ivec *weight, const int8_t *a, int64_t a_step) {
+                           const ivec *weight, const int8_t *const *a, int from, int64_t stride) {
   ivec byte[SUM_VECTORS];
   ivec positive[SUM_VECTORS];
   UNROLL for (int v = 0; v < vectors; v++) {
@@ -137,7 +148,7 @@ INLINE void multiply_bytes(const int bits, const int rows, const int vectors, iv
     positive[v] = (ivec)_mm256_abs_epi8((__m256i)byte[v]);
   }
   UNROLL for (int r = 0; r < rows; r++) {
-    ivec four = four_bytes(a + r * a_step);
+    ivec four = four_bytes(a[r / 3] + r % 3 * stride + from);
     UNROLL for (int v = 0; v < vectors; v++) {
       if (bits == 4) { /* all of a block fit 16 bits: 32 * 15 * 127 / 2 */
         whole[r][v] = (ivec)((svec)whole[r][v] + byte_pairs(weight[v], four));
@@ -158,11 +169,11 @@ typedef ivec block_sum;
 INLINE ivec begin_block(const int bits, int32_t begin) { return (bits == 8 ? begin : begin >> 4) - (ivec){0}; }
 
 INLINE void multiply_bytes(const int bits, const int rows, const int vectors, ivec whole[MOST_ROWS][SUM_VECTORS],
-                           const ivec *weight, const int8_t *a, int64_t a_step) {
+                           const ivec *weight, const int8_t *const *a, int from, int64_t stride) {
   (void)bits;
   UNROLL for (int r = 0; r < rows; r++) {
 #if LEVEL >= 3
-    ivec four = four_bytes(a + r * a_step);
+    ivec four = four_bytes(a[r / 3] + r % 3 * stride + from);
     UNROLL for (int v = 0; v < vectors; v++) {
 #if W == 16
       whole[r][v] = (ivec)_mm512_dpbusd_epi32((__m512i)whole[r][v], (__m512i)weight[v], (__m512i)four);
@@ -173,7 +184,7 @@ INLINE void multiply_bytes(const int bits, const int rows, const int vectors, iv
 #else
     UNROLL for (int v = 0; v < vectors; v++) {
       for (int byte = 0; byte < 4; byte++) {
-        whole[r][v] += (weight[v] >> 8 * byte & 255) * (int32_t)a[r * a_step + byte];
+        whole[r][v] += (weight[v] >> 8 * byte & 255) * (int32_t)a[r / 3][r % 3 * stride + from + byte];
       }
     }
 #endif

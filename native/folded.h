@@ -57,23 +57,12 @@ INLINE void unfold(__m512i table, const char *step, __m512i pairs[FOLDED_PANELS]
 }
 
 /*
- * Where every third row begins, which is all that there are registers for: the two behind it are one and two strides on,
- * as an instruction can add. The compiler must not see through it.
- */
-#define FIND_EVERY_THIRD(TYPE, NAME, FROM)        \
-  const TYPE *NAME[(MOST_ROWS + 2) / 3];          \
-  UNROLL for (int r = 0; r < rows; r += 3) {      \
-    NAME[r / 3] = (FROM) + r * stride;            \
-    __asm__("" : "+r"(NAME[r / 3]));              \
-  }
-
-/*
  * A group, or one of each run, which are `apart` panels from each other, and some rows; adds as tile_pairs does or, without
  * instructions for bf16, tile_bf16.
  */
 INLINE void tile_unfolded(const int parts, const int rows, const int panels, const int runs, const lrt_input *x, int row,
                           int in, const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add,
-                          int tile, int tiles) {
+                          const turn *t) {
   const int steps = (in + 1) / 2;
   vec sums[MOST_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -82,12 +71,12 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
 #if LEVEL == 4
   const int64_t stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
   const int32_t *from = (const int32_t *)x->split + row * stride;
-  FIND_EVERY_THIRD(int32_t, threes, from)
-  FIND_EVERY_THIRD(int32_t, rests, from + stride / 2)
+  FIND_EVERY_THIRD(int32_t, threes, from, stride)
+  FIND_EVERY_THIRD(int32_t, rests, from + stride / 2, stride)
 #else
   const int64_t stride = x->stride;
   const float *from = x->plain + row * stride;
-  FIND_EVERY_THIRD(float, threes, from)
+  FIND_EVERY_THIRD(float, threes, from, stride)
 #endif
   const int64_t size = lrt_group_bytes(in);
   const int64_t next_run = apart / FOLDED_PANELS * size;
@@ -101,8 +90,8 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
   }
   w += sizeof(folded_group);
   /* Of the next group a tile asks for its share, in one run and evenly. */
-  const int64_t share = STEP_BYTES / tiles;
-  const char *next = w + size + share * steps * tile;
+  const int64_t share = STEP_BYTES / t->tiles;
+  const char *next = w + size + share * steps * t->tile;
   for (int k = 0; k < steps; k++) {
     UNROLL for (int run = 0; run < runs; run++) {
       __m512i pairs[FOLDED_PANELS];
@@ -165,14 +154,15 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
 }
 
 INLINE void tile_folded(const int rows, const int panels, const lrt_input *x, int row, int in, const lrt_part *part,
-                        int panel, float *y, int64_t y_stride, int add, int tile, int tiles) {
-  tile_unfolded(2, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
+                        int panel, float *y, int64_t y_stride, int add,
+                        const turn *t) {
+  tile_unfolded(2, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, t);
 }
 
 INLINE void tile_folded_rounded(const int rows, const int panels, const lrt_input *x, int row, int in,
-                                const lrt_part *part, int panel, float *y, int64_t y_stride, int add, int tile,
-                                int tiles) {
-  tile_unfolded(1, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
+                                const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
+                                const turn *t) {
+  tile_unfolded(1, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, t);
 }
 
 #define FOLDED_ROWS 6 /* of a tile, which has four sums of each */

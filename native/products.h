@@ -83,7 +83,7 @@ INLINE void finish_runs(const int rows, const int runs, const int vectors, vec s
 
 INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int row, int in,
                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
+                     const turn *t) {
   const int vectors = panels * PARTS;
   vec sums[MOST_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -91,7 +91,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
   }
   const float *a = x->plain + (int64_t)row * x->stride;
   FIND_ROWS
-  tile_place w = place_of_tile(part, panels, panel, LINE, in, tile, tiles);
+  tile_place w = place_of_tile(part, panels, panel, LINE, in, t);
   for (int k = 0; k < in; k++) {
     vec weight[SUM_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) { weight[v] = load((const float *)w.first + v * W); }
@@ -106,7 +106,7 @@ INLINE void tile_f32(const int rows, const int panels, const lrt_input *x, int r
 
 INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int row, int in,
                      const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
+                     const turn *t) {
   const int vectors = panels * PARTS;
   vec sums[MOST_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -114,7 +114,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
   }
   const float *a = x->plain + (int64_t)row * x->stride;
   FIND_ROWS
-  tile_place w = place_of_tile(part, panels, panel, LINE / 2, in, tile, tiles);
+  tile_place w = place_of_tile(part, panels, panel, LINE / 2, in, t);
   for (int k = 0; k < in; k++) {
     vec weight[SUM_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) { weight[v] = halves((const uint16_t *)w.first + v * W); }
@@ -134,7 +134,7 @@ INLINE void tile_f16(const int rows, const int panels, const lrt_input *x, int r
  */
 INLINE void tile_pairs(const int parts, const int rows, const int panels, const lrt_input *x, int row,
                        int in, const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
+                       const turn *t) {
   int pairs = (in + 1) / 2;
   vec sums[MOST_ROWS][SUM_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -142,7 +142,7 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
   }
   const int32_t *a = (const int32_t *)(x->split + (int64_t)row * 2 * x->stride);
   int stride = x->stride; /* of a row, in pairs; the second part is half of it behind the first */
-  tile_place w = place_of_tile(part, panels, panel, LINE, pairs, tile, tiles);
+  tile_place w = place_of_tile(part, panels, panel, LINE, pairs, t);
   for (int k = 0; k < pairs; k++) {
     __m512bh weight[FEW_PANELS];
     UNROLL for (int p = 0; p < panels; p++) { weight[p] = (__m512bh)_mm512_loadu_si512(w.first + p * LINE); }
@@ -165,19 +165,19 @@ INLINE void tile_pairs(const int parts, const int rows, const int panels, const 
 
 INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int row, int in,
                       const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
-  tile_pairs(2, rows, panels, x, row, in, part, panel, y, y_stride, add, tile, tiles);
+                      const turn *t) {
+  tile_pairs(2, rows, panels, x, row, in, part, panel, y, y_stride, add, t);
 }
 
 INLINE void tile_rounded(const int rows, const int panels, const lrt_input *x, int row, int in,
                          const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
-  tile_pairs(1, rows, panels, x, row, in, part, panel, y, y_stride, add, tile, tiles);
+                         const turn *t) {
+  tile_pairs(1, rows, panels, x, row, in, part, panel, y, y_stride, add, t);
 }
 #else
 INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int row, int in,
                       const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
+                      const turn *t) {
   const int vectors = panels * PARTS;
   int pairs = (in + 1) / 2;
   vec sums[MOST_ROWS][SUM_VECTORS];
@@ -186,7 +186,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
   }
   const float *a = x->plain + (int64_t)row * x->stride;
   FIND_ROWS
-  tile_place w = place_of_tile(part, panels, panel, LINE, pairs, tile, tiles);
+  tile_place w = place_of_tile(part, panels, panel, LINE, pairs, t);
   for (int k = 0; k < pairs; k++) {
     vec weight[SUM_VECTORS];
     const uint16_t *at = (const uint16_t *)w.first;
@@ -214,7 +214,7 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
  */
 INLINE void tile_blocks(const int bits, const int rows, const int panels, const int runs, const lrt_input *x, int row,
                         int in, const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add,
-                        int tile, int tiles) {
+                        const turn *t) {
   const int side = panels * PARTS; /* vectors that lie side by side */
   const int vectors = runs * side;
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
@@ -224,20 +224,21 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
   UNROLL for (int r = 0; r < rows; r++) {
     UNROLL for (int v = 0; v < vectors; v++) { sums[r][v] = all(0); }
   }
-  int row_blocks = x->stride / LRT_BLOCK;
-  const int8_t *a = x->bytes + (int64_t)row * x->stride;
-  const float *scale = x->scales + (int64_t)row * row_blocks;
-  const int32_t *begin = x->begin + (int64_t)row * row_blocks;
+  const int64_t stride = x->stride;
+  const int64_t row_blocks = stride / LRT_BLOCK;
+  FIND_EVERY_THIRD(int8_t, a, x->bytes + row * stride, stride)
+  FIND_EVERY_THIRD(float, scale, x->scales + row * row_blocks, row_blocks)
+  FIND_EVERY_THIRD(int32_t, begin, x->begin + row * row_blocks, row_blocks)
   const int lane = panel * LRT_PANEL % LRT_WIDE;
   const int64_t size = (int64_t)blocks * block_step;
   const uint8_t *w = (const uint8_t *)part->weight + panel * LRT_PANEL / LRT_WIDE * size;
   const int64_t next_run = apart / WIDE_PANELS * size;
   const int few = rows <= FEW_ROWS && row == 0;
-  coming c = what_comes((const char *)w + size + (lane ? size / 2 : 0), size / 2 * panels, panels, tile, tiles);
+  coming c = what_comes((const char *)w + size + (lane ? size / 2 : 0), size / 2 * panels, t);
   for (int block = 0; block < blocks; block++) {
     block_sum whole[MOST_ROWS][SUM_VECTORS];
     UNROLL for (int r = 0; r < rows; r++) {
-      block_sum first = begin_block(bits, begin[(int64_t)r * row_blocks + block]);
+      block_sum first = begin_block(bits, begin[r / 3][r % 3 * row_blocks]);
       UNROLL for (int v = 0; v < vectors; v++) { whole[r][v] = first; }
     }
 #if TWO_FOURS
@@ -260,25 +261,24 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       } else if (runs == 1) {
         ask_for_coming(panels, k, &c);
       }
-      const int8_t *at = a + block * LRT_BLOCK + k * 4;
 #if TWO_FOURS
       if (bits == 8) {
         if (k % 2 == 1) {
-          multiply_two_fours(rows, vectors, whole, before, weight, at, x->stride);
+          multiply_two_fours(rows, vectors, whole, before, weight, a, k * 4, stride);
         }
         UNROLL for (int v = 0; v < vectors; v++) { before[v] = weight[v]; }
         continue;
       }
 #endif
       if (bits == 8) {
-        multiply_bytes(bits, rows, vectors, whole, weight, at, x->stride);
+        multiply_bytes(bits, rows, vectors, whole, weight, a, k * 4, stride);
         continue;
       }
       ivec half[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) { half[v] = weight[v] & 0x0F0F0F0F; }
-      multiply_bytes(bits, rows, vectors, whole, half, at, x->stride);
+      multiply_bytes(bits, rows, vectors, whole, half, a, k * 4, stride);
       UNROLL for (int v = 0; v < vectors; v++) { half[v] = high_halves(weight[v]); }
-      multiply_bytes(bits, rows, vectors, whole, half, at + LRT_BLOCK / 2, x->stride);
+      multiply_bytes(bits, rows, vectors, whole, half, a, k * 4 + LRT_BLOCK / 2, stride);
     }
     const uint8_t *scales = w + bytes * LRT_WIDE + lane * 2;
     if (runs > 1) {
@@ -293,34 +293,38 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       w_scale[v] = halves((const uint16_t *)(scales + v / side * next_run) + v % side * W);
     }
     UNROLL for (int r = 0; r < rows; r++) {
-      vec s = all(scale[(int64_t)r * row_blocks + block]);
-      int32_t first = begin[(int64_t)r * row_blocks + block];
+      vec s = all(scale[r / 3][r % 3 * row_blocks]);
+      int32_t first = begin[r / 3][r % 3 * row_blocks];
       UNROLL for (int v = 0; v < vectors; v++) {
         vec sum = __builtin_convertvector(end_block(bits, whole[r][v], first), vec);
         sums[r][v] = fused(sum * s, w_scale[v], sums[r][v]);
       }
     }
     w += block_step;
+    UNROLL for (int r = 0; r < rows; r += 3) {
+      a[r / 3] += LRT_BLOCK;
+      scale[r / 3]++;
+      begin[r / 3]++;
+    }
   }
   finish_runs(rows, runs, side, sums, part, panel, apart, y, y_stride, add);
 }
 
 INLINE void tile_q8(const int rows, const int panels, const lrt_input *x, int row, int in,
                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
-  tile_blocks(8, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
+                    const turn *t) {
+  tile_blocks(8, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, t);
 }
 
 INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int row, int in,
                     const lrt_part *part, int panel, float *y, int64_t y_stride, int add,
-                     int tile, int tiles) {
-  tile_blocks(4, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, tile, tiles);
+                    const turn *t) {
+  tile_blocks(4, rows, panels, 1, x, row, in, part, panel, 0, y, y_stride, add, t);
 }
 
 #define ROWS_CASE(NAME, R, P)                                                       \
   case R:                                                                           \
-    NAME(R, P, x, row, in, part, panel, y + row * y_stride, y_stride, add,          \
-         row / height, tiles);                                                      \
+    NAME(R, P, x, row, in, part, panel, y + row * y_stride, y_stride, add, &t);     \
     break;
 
 #define CASES_2(NAME, P) ROWS_CASE(NAME, 1, P) ROWS_CASE(NAME, 2, P)
@@ -336,7 +340,8 @@ INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int ro
                          int panel, float *y, int64_t y_stride, int add) {                  \
     int tiles = rows > HEIGHT ? (rows + HEIGHT - 1) / HEIGHT : 1;                           \
     int height = (rows + tiles - 1) / tiles; /* 8 rows are twice 4, rather than 6 and 2 */  \
-    for (int row = 0; row < rows; row += height) {                                          \
+    turn t = first_turn(P, tiles);                                                          \
+    for (int row = 0; row < rows; row += height, t.tile++) {                                \
       switch (rows - row < height ? rows - row : height) { CASES(NAME, P) }                 \
     }                                                                                       \
   }
@@ -396,17 +401,17 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
  * The function runs_TYPE, of few rows: a tile of TILE's kind for every number of runs, which take all registers together.
  * SIDE panels lie side by side.
  */
-#define RUNS_CASE(TILE, KIND, SIDE, ROWS, AT_ONCE)                                                                      \
-  if (rows == ROWS && runs == AT_ONCE) {                                                                                \
-    TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, 0, 1);                              \
+#define RUNS_CASE(TILE, KIND, SIDE, ROWS, AT_ONCE)                                                                            \
+  if (rows == ROWS && runs == AT_ONCE) {                                                                                      \
+    TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, &(turn){0, 1, 0});                        \
   }
-#define RUNS(TYPE, TILE, KIND, SIDE)                                                                                    \
-  static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,   \
-                          float *y, int64_t y_stride, int add) {                                                        \
-    RUNS_CASE(TILE, KIND, SIDE, 1, 4)                                                                                   \
-    RUNS_CASE(TILE, KIND, SIDE, 1, 2)                                                                                   \
-    RUNS_CASE(TILE, KIND, SIDE, 2, 2)                                                                                   \
-    RUNS_CASE(TILE, KIND, SIDE, 3, 2)                                                                                   \
+#define RUNS(TYPE, TILE, KIND, SIDE)                                                                                          \
+  static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,         \
+                          float *y, int64_t y_stride, int add) {                                                              \
+    RUNS_CASE(TILE, KIND, SIDE, 1, 4)                                                                                         \
+    RUNS_CASE(TILE, KIND, SIDE, 1, 2)                                                                                         \
+    RUNS_CASE(TILE, KIND, SIDE, 2, 2)                                                                                         \
+    RUNS_CASE(TILE, KIND, SIDE, 3, 2)                                                                                         \
   }
 
 /* The function product_TYPE, of at most FEW rows as of few, and else by such tiles. */

@@ -9,9 +9,9 @@
  * loop over runs one row takes a quarter longer, as the processor seems to fetch ahead by who reads.
  */
 INLINE void tile_turns(const int bits, const int rows, const int panels, const int runs, const lrt_input *x, int row, int in,
-                       const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add, int tile,
-                       int tiles) {
-  (void)tile, (void)tiles;
+                       const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add,
+                       const turn *t) {
+  (void)t;
   const int vectors = panels * PARTS;
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
   const int block_step = (bytes + 2) * LRT_WIDE;
@@ -45,12 +45,12 @@ INLINE void tile_turns(const int bits, const int rows, const int panels, const i
           ivec weight;
           memcpy(&weight, from + v * 4 * W, sizeof weight);
           if (bits == 8) {
-            multiply_bytes(bits, rows, 1, whole[v], &weight, at, x->stride);
+            multiply_bytes(bits, rows, 1, whole[v], &weight, &at, 0, x->stride);
           } else {
             ivec half = weight & 0x0F0F0F0F;
-            multiply_bytes(bits, rows, 1, whole[v], &half, at, x->stride);
+            multiply_bytes(bits, rows, 1, whole[v], &half, &at, 0, x->stride);
             half = high_halves(weight);
-            multiply_bytes(bits, rows, 1, whole[v], &half, at + LRT_BLOCK / 2, x->stride);
+            multiply_bytes(bits, rows, 1, whole[v], &half, &at, LRT_BLOCK / 2, x->stride);
           }
         }
         from += 4 * LRT_WIDE;
