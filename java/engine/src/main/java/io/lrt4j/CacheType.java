@@ -3,9 +3,9 @@ package io.lrt4j;
 /** How keys and values are stored; what is computed with them is f32. */
 public enum CacheType {
   /**
-   * As fits the base model's weights: {@link #F16} if projections are rounded to q8 or q4, be it at
-   * load or in the checkpoint, and the backend can, else {@link #F32}. Beside what rounding weights
-   * changes, f16 is nothing.
+   * As fits the base model's layers: {@link #F16} if their projections are rounded to q8 or q4, be
+   * it at load or in the checkpoint, and the backend can, else {@link #F32}. Beside what rounding
+   * weights changes, f16 is nothing.
    */
   AUTO,
 

@@ -31,8 +31,10 @@ import org.jspecify.annotations.Nullable;
  *     directory, as old downloads and link farms have them. Without it those into the hub cache
  *     that the directory itself is in are followed, no others: a directory that came from somewhere
  *     else must not make this process read what lies elsewhere
- * @param quantization of the base model and of the network; a backend that has no kernels for it is
- *     an error
+ * @param quantization of projections, the base model's and the network's; a backend that has no
+ *     kernels for it is an error
+ * @param headQuantization of the base model's head instead; null as {@code quantization} says
+ * @param networkQuantization of the network instead; null as {@code quantization} says
  * @param concurrency most answers under way at a time; more callers wait for their turn, first come
  *     first served. A listener that asks its own engine counts for itself
  * @param queue most callers that may wait for their turn; one more is refused with an {@link
@@ -53,6 +55,8 @@ public record EngineOptions(
     boolean mappedWeights,
     boolean outsideLinks,
     Quantization quantization,
+    @Nullable Quantization headQuantization,
+    @Nullable Quantization networkQuantization,
     int concurrency,
     int queue,
     boolean prefixReuse,
@@ -67,6 +71,8 @@ public record EngineOptions(
           false,
           false,
           Quantization.NONE,
+          null,
+          null,
           64,
           Integer.MAX_VALUE,
           true,
@@ -143,6 +149,14 @@ public record EngineOptions(
     return toBuilder().quantization(quantization).build();
   }
 
+  public EngineOptions withHeadQuantization(@Nullable Quantization headQuantization) {
+    return toBuilder().headQuantization(headQuantization).build();
+  }
+
+  public EngineOptions withNetworkQuantization(@Nullable Quantization networkQuantization) {
+    return toBuilder().networkQuantization(networkQuantization).build();
+  }
+
   public EngineOptions withConcurrency(int concurrency) {
     return toBuilder().concurrency(concurrency).build();
   }
@@ -176,6 +190,8 @@ public record EngineOptions(
     private boolean mappedWeights;
     private boolean outsideLinks;
     private Quantization quantization;
+    private @Nullable Quantization headQuantization;
+    private @Nullable Quantization networkQuantization;
     private int concurrency;
     private int queue;
     private boolean prefixReuse;
@@ -190,6 +206,8 @@ public record EngineOptions(
       mappedWeights = o.mappedWeights;
       outsideLinks = o.outsideLinks;
       quantization = o.quantization;
+      headQuantization = o.headQuantization;
+      networkQuantization = o.networkQuantization;
       concurrency = o.concurrency;
       queue = o.queue;
       prefixReuse = o.prefixReuse;
@@ -244,6 +262,18 @@ public record EngineOptions(
       return this;
     }
 
+    /** See {@link EngineOptions#headQuantization}. */
+    public Builder headQuantization(@Nullable Quantization headQuantization) {
+      this.headQuantization = headQuantization;
+      return this;
+    }
+
+    /** See {@link EngineOptions#networkQuantization}. */
+    public Builder networkQuantization(@Nullable Quantization networkQuantization) {
+      this.networkQuantization = networkQuantization;
+      return this;
+    }
+
     /** See {@link EngineOptions#concurrency}. */
     public Builder concurrency(int concurrency) {
       this.concurrency = concurrency;
@@ -279,6 +309,8 @@ public record EngineOptions(
           mappedWeights,
           outsideLinks,
           quantization,
+          headQuantization,
+          networkQuantization,
           concurrency,
           queue,
           prefixReuse,

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /** The options that several commands share, and what they mean. */
 final class CommonOptions {
   private static final String CUDA = "cuda";
+  private static final String QUANTIZE = "none|bf16|q8|q4";
   static final String OUTSIDE_LINKS = "outside-links";
 
   private CommonOptions() {}
@@ -62,9 +63,19 @@ final class CommonOptions {
         .addOption(
             valued(
                 "quantize",
-                "none|bf16|q8|q4",
+                QUANTIZE,
                 "weights rounded at load; bf16: activations only, where that is faster (default:"
-                    + " none)"));
+                    + " none)"))
+        .addOption(
+            valued(
+                "quantize-head",
+                QUANTIZE,
+                "the base model's head instead (default: as --quantize)"))
+        .addOption(
+            valued(
+                "quantize-network",
+                QUANTIZE,
+                "the reasoning network instead (default: as --quantize)"));
   }
 
   /** Of commands that read a checkpoint. */
@@ -82,7 +93,7 @@ final class CommonOptions {
     if (backend.equals(Backends.AUTO) && !device.equals("auto")) {
       backend = backend(device, Backends.survey());
     }
-    String quantize = arguments.choice("quantize", "none", "bf16", "q8", "q4");
+    Quantization quantize = quantization(arguments, "quantize");
     String cacheType = arguments.choice("cache-type", "auto", "f32", "f16", "q8");
     String promptLookup = arguments.choice("prompt-lookup", "auto", "on", "off");
     int threads = arguments.integer("threads", 0, 1, 1024);
@@ -94,7 +105,17 @@ final class CommonOptions {
         .withCacheType(CacheType.valueOf(cacheType.toUpperCase(Locale.ROOT)))
         .withOutsideLinks(arguments.has(OUTSIDE_LINKS))
         .withPromptLookup(PromptLookup.valueOf(promptLookup.toUpperCase(Locale.ROOT)))
-        .withQuantization(Quantization.valueOf(quantize.toUpperCase(Locale.ROOT)));
+        .withQuantization(quantize == null ? Quantization.NONE : quantize)
+        .withHeadQuantization(quantization(arguments, "quantize-head"))
+        .withNetworkQuantization(quantization(arguments, "quantize-network"));
+  }
+
+  /** What an option says, or null where it is not given. */
+  private static @Nullable Quantization quantization(Arguments arguments, String option) {
+    return arguments.text(option) == null
+        ? null
+        : Quantization.valueOf(
+            arguments.choice(option, QUANTIZE.split("\\|")).toUpperCase(Locale.ROOT));
   }
 
   /** The backend that stands for a device: of the CPU's, the fastest that is available. */

@@ -184,6 +184,12 @@ class LrtTest {
             "x",
             "--quantize",
             "q2"),
+        wrong(
+            "--quantize-head must be one of none, bf16, q8, q4, found q2",
+            "ask",
+            "x",
+            "--quantize-head",
+            "q2"),
         wrong("exactly one of --prompt TEXT and --ids 1,2,3 is needed", "generate"),
         wrong(
             "exactly one of --prompt TEXT and --ids 1,2,3 is needed",
@@ -428,7 +434,8 @@ class LrtTest {
   static Stream<Arguments> options() {
     var common = "json verbose help";
     var loading =
-        "model network device backend threads cache-type quantize outside-links prompt-lookup "
+        "model network device backend threads cache-type quantize quantize-head quantize-network"
+            + " outside-links prompt-lookup "
             + common;
     var decoding =
         "max-tokens budget thinking-budget ignore-eos temperature top-p top-k min-p"

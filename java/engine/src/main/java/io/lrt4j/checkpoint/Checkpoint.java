@@ -6,10 +6,10 @@ import io.lrt4j.Quantization;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.model.ModelConfig;
+import io.lrt4j.model.Weights;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * A base model's directory in the Hugging Face layout, opened and checked as a whole: {@code
@@ -21,8 +21,8 @@ import java.util.Optional;
 public final class Checkpoint extends OpenCheckpoint {
   private static final System.Logger LOG = System.getLogger(Checkpoint.class.getName());
   private static final String PREFIX = "model.";
-  private static final String EMBEDDING = "model.embed_tokens.weight";
-  private static final String HEAD = "lm_head.weight";
+  private static final String EMBEDDING = PREFIX + Kind.EMBEDDING_NAME;
+  private static final String HEAD = Kind.HEAD_NAME;
   private static final String ADAPTER = "adapter_config.json"; // PEFT would apply it by itself
 
   private final ModelConfig config;
@@ -156,15 +156,23 @@ public final class Checkpoint extends OpenCheckpoint {
     return generation;
   }
 
-  /** What projections are rounded to in the files; empty if they are not. */
-  public Optional<String> rounded() {
-    return Optional.ofNullable(tensors.rounded()).map(type -> type.name().toLowerCase(Locale.ROOT));
+  /**
+   * As {@link #handOver(io.lrt4j.compute.Memory, Function)}, into one memory for each kind of
+   * weight.
+   */
+  public <T> T handOver(Placement placement, Function<Weights.Source, T> taking) {
+    return tensors.handOver(placement, taking);
   }
 
-  /** Whether any projection is in q8 or q4, as stored or once it is loaded so. */
+  /** What the head is in the files. */
+  public Quantization roundedHead() {
+    return tensors.rounded(config.tiedEmbeddings() ? Kind.EMBEDDING : Kind.HEAD);
+  }
+
+  /** Whether any layer's projection is in q8 or q4, as stored or once it is loaded so. */
   public boolean rounded(Quantization quantization) {
     return switch (quantization) {
-      case NONE, BF16 -> tensors.rounded() != null;
+      case NONE, BF16 -> rounded() != Quantization.NONE;
       case Q8 -> holds(DType.Q8);
       case Q4 -> holds(DType.Q4);
     };
@@ -172,7 +180,10 @@ public final class Checkpoint extends OpenCheckpoint {
 
   private boolean holds(DType type) {
     return layout().shapes().entrySet().stream()
-        .anyMatch(tensor -> Quantizer.rounds(tensor.getKey(), tensor.getValue(), type));
+        .anyMatch(
+            tensor ->
+                Kind.of(tensor.getKey()) == Kind.LAYERS
+                    && Quantizer.rounds(tensor.getKey(), tensor.getValue(), type));
   }
 
   @Override

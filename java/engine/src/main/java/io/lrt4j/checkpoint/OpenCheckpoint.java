@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.model.Weights;
 import java.nio.file.Path;
@@ -36,7 +37,7 @@ public abstract sealed class OpenCheckpoint implements AutoCloseable
 
   /** Its parameters as {@code memory} takes them in; they live as long as both. */
   public Weights.Source on(Memory memory) {
-    return tensors.on(memory);
+    return tensors.on(Placement.in(memory));
   }
 
   /**
@@ -45,7 +46,7 @@ public abstract sealed class OpenCheckpoint implements AutoCloseable
    * here. The files are closed then, so that nothing else can be read.
    */
   public <T> T handOver(Memory memory, Function<Weights.Source, T> taking) {
-    return tensors.handOver(memory, taking);
+    return tensors.handOver(Placement.in(memory), taking);
   }
 
   public boolean has(String name) {
@@ -58,6 +59,11 @@ public abstract sealed class OpenCheckpoint implements AutoCloseable
    */
   public List<StoredTensor> tensors() {
     return tensors.all();
+  }
+
+  /** What the projections of layers are rounded to in the files: NONE if they are not. */
+  public Quantization rounded() {
+    return tensors.rounded(Kind.LAYERS);
   }
 
   /** Number of parameters; a tied head counts once. */

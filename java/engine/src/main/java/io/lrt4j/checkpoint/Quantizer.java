@@ -65,12 +65,8 @@ public final class Quantizer {
         NetworkCheckpoint own =
             Files.isDirectory(network) ? NetworkCheckpoint.open(network) : null;
         Arena arena = Arena.ofShared()) {
-      if (checkpoint.rounded().isPresent()) {
-        throw new CheckpointException(
-            model
-                + ": expected a model whose weights are not rounded yet, found "
-                + checkpoint.rounded().orElseThrow());
-      }
+      refuseRounded(model, checkpoint.rounded());
+      refuseRounded(model, checkpoint.roundedHead());
       TensorLayout layout = TensorLayout.of(checkpoint.config(), "model.");
       var tensors = new LinkedHashMap<String, StoredTensor>();
       layout.shapes().keySet().forEach(name -> tensors.put(name, checkpoint.tensor(name)));
@@ -96,6 +92,15 @@ public final class Quantizer {
         write(network, out.resolve("network"), entriesOfNetwork, type);
       }
       return count(entries) + count(entriesOfNetwork);
+    }
+  }
+
+  private static void refuseRounded(Path directory, Quantization found) {
+    if (found != Quantization.NONE) {
+      throw new CheckpointException(
+          directory
+              + ": expected a model whose weights are not rounded yet, found "
+              + found.name().toLowerCase(Locale.ROOT));
     }
   }
 

@@ -3,6 +3,7 @@ package io.lrt4j.checkpoint;
 import io.lrt4j.BackendException;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.LoadListener;
+import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
@@ -280,9 +281,13 @@ final class TensorFiles implements AutoCloseable {
     return new Rounded(type, rows, cols);
   }
 
-  /** What rounded weights are rounded to; null if there are none. */
-  @Nullable DType rounded() {
-    return rounded.values().stream().findFirst().map(Rounded::type).orElse(null);
+  /** What weights of a kind are rounded to, as far as they are. */
+  Quantization rounded(Kind kind) {
+    return rounded.entrySet().stream()
+        .filter(weight -> Kind.of(weight.getKey()) == kind)
+        .findFirst()
+        .map(weight -> Quantization.valueOf(weight.getValue().type.name()))
+        .orElse(Quantization.NONE);
   }
 
   /**
@@ -333,30 +338,30 @@ final class TensorFiles implements AutoCloseable {
     return tensor;
   }
 
-  /** What {@code memory} makes of the tensors. */
-  Weights.Source on(Memory memory) {
-    return source(memory, null);
+  /** What {@code placement} makes of the tensors. */
+  Weights.Source on(Placement placement) {
+    return source(placement, null);
   }
 
   /**
-   * The same, for the time that {@code taking} lasts. What {@code memory} has copied is given up,
-   * so that no weight is in memory twice; weights that it will copy are read one after the other
-   * into the same room. The files are closed then.
+   * The same, for the time that {@code taking} lasts. What a memory has copied is given up, so that
+   * no weight is in memory twice; weights that it will copy are read one after the other into the
+   * same room. The files are closed then.
    */
-  <T> T handOver(Memory memory, Function<Weights.Source, T> taking) {
+  <T> T handOver(Placement placement, Function<Weights.Source, T> taking) {
     try (var room = new ReusedMemory()) {
-      return taking.apply(source(memory, room));
+      return taking.apply(source(placement, room));
     } finally {
       shards.forEach(Safetensors::closeFile);
     }
   }
 
   /**
-   * What {@code memory} makes of the tensors.
+   * What {@code placement} makes of the tensors.
    *
    * @param room for weights to be copied from; with it, what has been copied is given up
    */
-  private Weights.Source source(Memory memory, @Nullable ReusedMemory room) {
+  private Weights.Source source(Placement placement, @Nullable ReusedMemory room) {
     return new Weights.Source() {
       private final Set<String> kept = new HashSet<>(); // used where they lie, perhaps
 
@@ -364,13 +369,14 @@ final class TensorFiles implements AutoCloseable {
       public Tensor tensor(String name) {
         kept.add(stored(name));
         Weight stored = require(name).weight();
-        Tensor tensor = memory.weight(stored);
+        Tensor tensor = placement.layers().weight(stored);
         moved(stored.data().byteSize());
         return tensor;
       }
 
       @Override
       public Linear linear(boolean bias, String... names) {
+        Memory memory = placement.of(Kind.of(names[0] + ".weight"));
         List<Memory.Part> parts = new ArrayList<>();
         if (room != null) {
           room.reuse();
@@ -392,7 +398,7 @@ final class TensorFiles implements AutoCloseable {
           }
           parts.add(new Memory.Part(weight, bias ? require(name + ".bias").weight() : null));
         }
-        Linear linear = linear(parts, names);
+        Linear linear = linear(memory, parts, names);
         for (Memory.Part part : parts) {
           Weight added = part.bias();
           moved(part.weight().data().byteSize() + (added == null ? 0 : added.data().byteSize()));
@@ -407,7 +413,7 @@ final class TensorFiles implements AutoCloseable {
         return linear;
       }
 
-      private Linear linear(List<Memory.Part> parts, String... names) {
+      private Linear linear(Memory memory, List<Memory.Part> parts, String... names) {
         try {
           return memory.linear(parts);
         } catch (UnroundableException e) {
@@ -426,7 +432,7 @@ final class TensorFiles implements AutoCloseable {
 
       @Override
       public Tensor tied(String name, Tensor embedding, Linear head) {
-        Tensor table = memory.table(head);
+        Tensor table = placement.head().table(head);
         if (table == null) {
           return embedding;
         }

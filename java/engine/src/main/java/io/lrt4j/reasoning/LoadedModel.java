@@ -11,6 +11,7 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
 import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.checkpoint.Placement;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.CacheMemory;
@@ -30,6 +31,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -64,14 +66,16 @@ public final class LoadedModel implements AutoCloseable {
   private final Access access;
   private final Checkpoint checkpoint;
   private final Backend backend;
-  private final Memory memory; // of all weights
-  private final Quantization quantization;
+  private final Map<Quantization, Memory> memories = // of weights
+      new EnumMap<>(Quantization.class);
+  private final EngineOptions options;
   private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
   private final PrefixCache prefixes;
   private final boolean guesses; // what answers repeat, see EngineOptions.promptLookup
   private final Scheduler scheduler;
   private final @Nullable ReasoningNetwork network;
+  private Quantization networkRounded = Quantization.NONE; // in its files
   private final @Nullable Path networkDirectory;
   private final @Nullable Tokenizer tokenizer;
   private final Prompts prompts;
@@ -89,6 +93,7 @@ public final class LoadedModel implements AutoCloseable {
 
   private LoadedModel(
       Path directory, EngineOptions options, Supplier<Backend> opener, LoadListener listener) {
+    this.options = options;
     access = options.mappedWeights() ? Access.MAP : Access.READ;
     // It takes one processor as long as the backend and the weights do, or longer.
     CompletableFuture<Optional<Tokenizer>> text =
@@ -101,13 +106,13 @@ public final class LoadedModel implements AutoCloseable {
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
       checkpoint = Checkpoint.open(files, access, listener);
       closers.push(checkpoint::close);
-      quantization = options.quantization();
-      memory =
-          quantization == Quantization.NONE ? backend.newMemory() : backend.newMemory(quantization);
-      closers.push(memory::close);
+      var placement =
+          new Placement(memory(options.quantization()), memory(options.headQuantization()));
+      Memory ofNetwork = memory(options.networkQuantization()); // refused before anything is read
       Weights weights =
-          checkpoint.handOver(memory, source -> Weights.of(checkpoint.config(), "model.", source));
-      boolean rounded = checkpoint.rounded(quantization);
+          checkpoint.handOver(
+              placement, source -> Weights.of(checkpoint.config(), "model.", source));
+      boolean rounded = checkpoint.rounded(options.quantization());
       cacheMemory = CacheMemory.of(options.cacheLimit(), options.cacheType(), rounded, backend);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
@@ -119,7 +124,8 @@ public final class LoadedModel implements AutoCloseable {
       network =
           networkDirectory == null
               ? null
-              : openNetwork(ModelFiles.of(networkDirectory, options.outsideLinks()), listener);
+              : openNetwork(
+                  ModelFiles.of(networkDirectory, options.outsideLinks()), ofNetwork, listener);
       guesses = backend.rowsPerRead() > 1 && options.promptLookup().suits(checkpoint.parameters());
       long kept = options.prefixReuse() ? Math.min(options.cacheLimit() / 4, MOST_PREFIXES) : 0;
       int states = network == null ? 0 : checkpoint.config().hiddenSize();
@@ -141,6 +147,20 @@ public final class LoadedModel implements AutoCloseable {
       closeAfter(e, text);
       throw e;
     }
+  }
+
+  /** Memory whose projections are rounded so; null as the options say of all. */
+  private Memory memory(@Nullable Quantization asked) {
+    return memories.computeIfAbsent(
+        asked == null ? options.quantization() : asked,
+        quantization -> {
+          Memory memory =
+              quantization == Quantization.NONE
+                  ? backend.newMemory()
+                  : backend.newMemory(quantization);
+          closers.push(memory::close);
+          return memory;
+        });
   }
 
   /** What another thread found, or what it threw. */
@@ -216,7 +236,7 @@ public final class LoadedModel implements AutoCloseable {
     }
   }
 
-  private ReasoningNetwork openNetwork(ModelFiles files, LoadListener listener) {
+  private ReasoningNetwork openNetwork(ModelFiles files, Memory memory, LoadListener listener) {
     NetworkCheckpoint stored = NetworkCheckpoint.open(files, access, listener);
     closers.push(stored::close);
     int expected = checkpoint.config().hiddenSize();
@@ -234,6 +254,7 @@ public final class LoadedModel implements AutoCloseable {
         stored.handOver(
             memory, source -> new ReasoningNetwork(stored.config(), source, backend, cacheMemory));
     closers.push(network::close);
+    networkRounded = stored.rounded();
     return network;
   }
 
@@ -370,16 +391,38 @@ public final class LoadedModel implements AutoCloseable {
               + " latents, "
               + Session.name(network.config().fusion());
     }
-    if (quantization != Quantization.NONE) {
-      text += "; weights " + Session.name(quantization);
-    } else if (checkpoint.rounded().isPresent()) {
-      text += "; weights " + checkpoint.rounded().orElseThrow() + ", as stored";
-    }
+    text += describeWeights();
     DType cacheType = transformer.store().type();
     if (cacheType != DType.F32) {
       text += "; keys and values " + cacheType.name().toLowerCase(Locale.ROOT);
     }
     return text + "; backend " + backend.name() + ": " + backend.describe();
+  }
+
+  /** What weights are rounded to; of the head and the network only where it is something else. */
+  private String describeWeights() {
+    Quantization asked = options.quantization();
+    Quantization layers = rounded(null, checkpoint.rounded());
+    String text = "";
+    if (layers != Quantization.NONE) {
+      String stored = asked == Quantization.NONE ? ", as stored" : "";
+      text += "; weights " + Session.name(layers) + stored;
+    }
+    Quantization head = rounded(options.headQuantization(), checkpoint.roundedHead());
+    if (head != layers) {
+      text += "; head " + Session.name(head);
+    }
+    Quantization ofNetwork = rounded(options.networkQuantization(), networkRounded);
+    if (network != null && ofNetwork != layers) {
+      text += "; network " + Session.name(ofNetwork);
+    }
+    return text;
+  }
+
+  /** What was asked for (null: as of all), or else what the files have. */
+  private Quantization rounded(@Nullable Quantization asked, Quantization stored) {
+    Quantization quantization = asked == null ? options.quantization() : asked;
+    return quantization == Quantization.NONE ? stored : quantization;
   }
 
   /**

@@ -1,0 +1,158 @@
+package io.lrt4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.StoredTensor;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Linear;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.cpu.ScalarBackend;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Layers, head and network, each rounded in a way of its own. */
+class MixedQuantizationTest {
+  private static final int[] IDS = {1, 5, 9, 33, 120, 7, 300, 42, 11};
+  private static final Question QUESTION = Question.of("What is 12+30?").maxTokens(4);
+
+  static Stream<String> backends() {
+    return TestModels.backends();
+  }
+
+  private static EngineOptions.Builder options(String backend) {
+    return EngineOptions.builder()
+        .network(Fixtures.dir(TestModels.APPEND))
+        .backend(backend)
+        .threads(2);
+  }
+
+  private static Engine engine(EngineOptions.Builder options) {
+    return Engine.load(Fixtures.dir(TestModels.BASE), options.build());
+  }
+
+  /** A rounded head makes logits of exact hidden states, the same ones on all backends. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void theHeadAlone(String backend) {
+    float[] exact;
+    try (Engine engine = engine(options(backend))) {
+      exact = flat(engine.score(IDS, true, true).hidden());
+    }
+    for (Quantization q : List.of(Quantization.Q8, Quantization.Q4)) {
+      try (Engine engine = engine(options(backend).headQuantization(q))) {
+        String described = engine.describe();
+        String name = q.name().toLowerCase(Locale.ROOT);
+        assertTrue(described.contains("; head " + name + "; backend"), described);
+        assertFalse(described.contains("weights"), described);
+        Scores scores = engine.score(IDS, true, true);
+        float[] hidden = flat(scores.hidden());
+        Accuracy.assertSameBits(exact, hidden, backend);
+        Accuracy.assertSameBits(head(q, hidden), flat(scores.logits()), backend);
+      }
+    }
+  }
+
+  /** Rounded layers and an exact head: what the exact head makes of the states, nearly. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void allButTheHead(String backend) {
+    var q4 = options(backend).quantization(Quantization.Q4);
+    float[] rounded;
+    float[] states;
+    try (Engine engine = engine(q4)) {
+      assertFalse(engine.describe().contains("head"), engine.describe());
+      Scores scores = engine.score(IDS, true, true);
+      rounded = flat(scores.logits());
+      states = flat(scores.hidden());
+    }
+    try (Engine engine = engine(q4.headQuantization(Quantization.Q4))) {
+      assertFalse(engine.describe().contains("head"), engine.describe());
+      Accuracy.assertSameBits(rounded, flat(engine.score(IDS, true, true).logits()), backend);
+    }
+    try (Engine engine = engine(q4.headQuantization(Quantization.NONE))) {
+      assertTrue(engine.describe().contains("; weights q4; head none"), engine.describe());
+      Scores scores = engine.score(IDS, true, true);
+      Accuracy.assertSameBits(states, flat(scores.hidden()), backend);
+      float[] logits = flat(scores.logits());
+      Accuracy.assertClose(head(Quantization.NONE, states), logits, 1e-3, 1e-7, backend);
+      assertFalse(Arrays.equals(rounded, logits));
+    }
+  }
+
+  /** The base model is exact, the network is rounded; and the other way round. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void theNetworkAlone(String backend) {
+    float[] exact;
+    float[] latents;
+    try (Engine engine = engine(options(backend))) {
+      exact = flat(engine.score(IDS, true, false).logits());
+      latents = flat(engine.latents(QUESTION));
+    }
+    float[] all;
+    try (Engine engine = engine(options(backend).quantization(Quantization.Q8))) {
+      all = flat(engine.score(IDS, true, false).logits());
+    }
+    try (Engine engine = engine(options(backend).networkQuantization(Quantization.Q8))) {
+      assertTrue(engine.describe().contains("; network q8"), engine.describe());
+      Accuracy.assertSameBits(exact, flat(engine.score(IDS, true, false).logits()), backend);
+      assertFalse(Arrays.equals(latents, flat(engine.latents(QUESTION))), "nothing was rounded");
+      assertEquals(4, engine.ask(QUESTION.mode(Mode.LATENT)).tokens().answer());
+    }
+    var base =
+        options(backend).quantization(Quantization.Q8).networkQuantization(Quantization.NONE);
+    try (Engine engine = engine(base)) {
+      assertTrue(engine.describe().contains("; weights q8; network none"), engine.describe());
+      Accuracy.assertSameBits(all, flat(engine.score(IDS, true, false).logits()), backend);
+    }
+  }
+
+  @Test
+  void optionsThatAreNotSetFollow() {
+    EngineOptions unset = EngineOptions.defaults();
+    assertNull(unset.headQuantization());
+    assertEquals(unset, unset.withHeadQuantization(Quantization.Q8).withHeadQuantization(null));
+    assertEquals(
+        Quantization.Q4,
+        unset.withNetworkQuantization(Quantization.Q4).withThreads(1).networkQuantization());
+  }
+
+  /** Logits of hidden states as plain Java has them. */
+  private static float[] head(Quantization quantization, float[] hidden) {
+    try (Checkpoint checkpoint = Checkpoint.open(Fixtures.dir(TestModels.BASE));
+        Backend scalar = new ScalarBackend();
+        Memory memory = scalar.newMemory(quantization)) {
+      StoredTensor embedding = checkpoint.tensor("model.embed_tokens.weight");
+      Linear head = memory.linear(List.of(new Memory.Part(embedding.weight(), null)));
+      int rows = hidden.length / head.in();
+      Tensor x = memory.allocate(rows, head.in());
+      Tensor out = memory.allocate(rows, head.out());
+      scalar.write(hidden, x, 0, rows);
+      scalar.project(x, rows, head, out);
+      float[] logits = new float[rows * head.out()];
+      scalar.read(out, 0, logits, rows);
+      return logits;
+    }
+  }
+
+  private static float[] flat(float @Nullable [][] rows) {
+    float[][] all = Objects.requireNonNull(rows);
+    float[] flat = new float[all.length * all[0].length];
+    for (int i = 0; i < all.length; i++) {
+      System.arraycopy(all[i], 0, flat, i * all[0].length, all[0].length);
+    }
+    return flat;
+  }
+}
