@@ -35,6 +35,8 @@ import org.jspecify.annotations.Nullable;
  *     kernels for it is an error
  * @param headQuantization of the base model's head instead; null as {@code quantization} says
  * @param networkQuantization of the network instead; null as {@code quantization} says
+ * @param embeddingQuantization of the base model's embedding: NONE, Q8 or Q4. Where it is tied to
+ *     the head, and both are rounded alike, they are in memory once
  * @param concurrency most answers under way at a time; more callers wait for their turn, first come
  *     first served. A listener that asks its own engine counts for itself
  * @param queue most callers that may wait for their turn; one more is refused with an {@link
@@ -57,6 +59,7 @@ public record EngineOptions(
     Quantization quantization,
     @Nullable Quantization headQuantization,
     @Nullable Quantization networkQuantization,
+    Quantization embeddingQuantization,
     int concurrency,
     int queue,
     boolean prefixReuse,
@@ -73,6 +76,7 @@ public record EngineOptions(
           Quantization.NONE,
           null,
           null,
+          Quantization.NONE,
           64,
           Integer.MAX_VALUE,
           true,
@@ -82,7 +86,13 @@ public record EngineOptions(
     Objects.requireNonNull(backend, "backend");
     Objects.requireNonNull(cacheType, "cacheType");
     Objects.requireNonNull(quantization, "quantization");
+    Objects.requireNonNull(embeddingQuantization, "embeddingQuantization");
     Objects.requireNonNull(promptLookup, "promptLookup");
+    if (embeddingQuantization == Quantization.BF16) {
+      throw new BackendException(
+          "an embedding is kept as it is stored (NONE), in Q8 or in Q4, found BF16, which rounds"
+              + " activations");
+    }
     if (threads < 0 || threads > 1024) {
       throw new BackendException("threads must be 0 (one per processor) to 1024, found " + threads);
     }
@@ -157,6 +167,10 @@ public record EngineOptions(
     return toBuilder().networkQuantization(networkQuantization).build();
   }
 
+  public EngineOptions withEmbeddingQuantization(Quantization embeddingQuantization) {
+    return toBuilder().embeddingQuantization(embeddingQuantization).build();
+  }
+
   public EngineOptions withConcurrency(int concurrency) {
     return toBuilder().concurrency(concurrency).build();
   }
@@ -192,6 +206,7 @@ public record EngineOptions(
     private Quantization quantization;
     private @Nullable Quantization headQuantization;
     private @Nullable Quantization networkQuantization;
+    private Quantization embeddingQuantization;
     private int concurrency;
     private int queue;
     private boolean prefixReuse;
@@ -208,6 +223,7 @@ public record EngineOptions(
       quantization = o.quantization;
       headQuantization = o.headQuantization;
       networkQuantization = o.networkQuantization;
+      embeddingQuantization = o.embeddingQuantization;
       concurrency = o.concurrency;
       queue = o.queue;
       prefixReuse = o.prefixReuse;
@@ -274,6 +290,12 @@ public record EngineOptions(
       return this;
     }
 
+    /** See {@link EngineOptions#embeddingQuantization}. */
+    public Builder embeddingQuantization(Quantization embeddingQuantization) {
+      this.embeddingQuantization = embeddingQuantization;
+      return this;
+    }
+
     /** See {@link EngineOptions#concurrency}. */
     public Builder concurrency(int concurrency) {
       this.concurrency = concurrency;
@@ -311,6 +333,7 @@ public record EngineOptions(
           quantization,
           headQuantization,
           networkQuantization,
+          embeddingQuantization,
           concurrency,
           queue,
           prefixReuse,

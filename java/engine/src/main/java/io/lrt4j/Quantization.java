@@ -1,8 +1,8 @@
 package io.lrt4j;
 
 /**
- * Whether projections are computed in fewer bits than those that their weights are stored in;
- * embeddings and norms never are.
+ * Whether projections are computed in fewer bits than those that their weights are stored in; norms
+ * never are, embeddings only where that is asked for.
  */
 public enum Quantization {
   /** Weights in the type that they are stored in, and activations as exact as that asks for. */

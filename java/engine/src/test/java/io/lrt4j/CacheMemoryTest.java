@@ -105,7 +105,7 @@ class CacheMemoryTest {
   @EnumSource(names = {"Q8", "Q4"})
   void chosenByStoredWeights(Quantization quantization) {
     Path out = folder.resolve("out");
-    assertTrue(Quantizer.model(MODEL, out, quantization) > 0);
+    assertTrue(Quantizer.model(MODEL, out, Quantizer.Types.projections(quantization)) > 0);
     for (boolean mapped : new boolean[] {false, true}) {
       var options = EngineOptions.builder().threads(2).cacheMemory(block()).mappedWeights(mapped);
       try (Engine engine = Engine.load(out, options.build())) {

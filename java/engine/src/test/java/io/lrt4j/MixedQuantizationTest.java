@@ -3,15 +3,27 @@ package io.lrt4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.checkpoint.ModelFiles;
+import io.lrt4j.checkpoint.Placement;
 import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.Backends;
+import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Tensor;
+import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.ScalarBackend;
+import io.lrt4j.model.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -22,9 +34,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Layers, head and network, each rounded in a way of its own. */
+/** Layers, head, embedding and network, each rounded in a way of its own. */
 class MixedQuantizationTest {
   private static final int[] IDS = {1, 5, 9, 33, 120, 7, 300, 42, 11};
+  private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final Question QUESTION = Question.of("What is 12+30?").maxTokens(4);
 
   static Stream<String> backends() {
@@ -117,6 +130,107 @@ class MixedQuantizationTest {
       assertTrue(engine.describe().contains("; weights q8; network none"), engine.describe());
       Accuracy.assertSameBits(all, flat(engine.score(IDS, true, false).logits()), backend);
     }
+  }
+
+  /** Rows are whole numbers times their scales, on all backends, beside a head of any type. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void embeddings(String backend) {
+    Quantization none = Quantization.NONE;
+    for (Quantization q : List.of(Quantization.Q8, Quantization.Q4)) {
+      for (String model : List.of(TestModels.BASE, "conformance/qwen3-untied-f32-sharded")) {
+        for (Access access : Access.values()) {
+          check(model, access, backend, q, none);
+          check(model, access, backend, q, Quantization.Q8);
+          check(model, access, backend, q, Quantization.Q4);
+        }
+      }
+    }
+  }
+
+  private static void check(
+      String model, Access access, String backend, Quantization q, Quantization ofHead) {
+    try (Checkpoint stored = Checkpoint.open(Fixtures.dir(model));
+        Checkpoint read =
+            Checkpoint.open(ModelFiles.of(Fixtures.dir(model)), access, LoadListener.NONE);
+        Backend ops = Backends.open(backend, 2);
+        Memory layers = ops.newMemory();
+        Memory head = ops.newMemory(ofHead);
+        Memory embedding = ops.newMemory(q)) {
+      var placement = new Placement(layers, head, embedding);
+      Weights weights =
+          read.handOver(placement, source -> Weights.of(read.config(), "model.", source));
+      boolean shared = read.config().tiedEmbeddings() && q == ofHead;
+      assertEquals(shared, embedding.bytes() == 0, "held once");
+      if (read.config().tiedEmbeddings() && access == Access.READ) {
+        // Nobody needs what both were made of, but for a plain head that is used where it lies.
+        assertEquals(ofHead == Quantization.NONE && !backend.equals("native"), has(read));
+      }
+      StoredTensor expected = stored.tensor(EMBEDDING);
+      Tensor x = layers.allocate(IDS.length, read.config().hiddenSize());
+      ops.embed(Objects.requireNonNull(weights.embedding()), IDS, 0, IDS.length, x);
+      float[] got = new float[x.rows() * x.cols()];
+      ops.read(x, 0, got, x.rows());
+      Accuracy.assertSameBits(rows(expected, q), got, backend);
+    }
+  }
+
+  private static boolean has(Checkpoint checkpoint) {
+    return checkpoint.has(EMBEDDING);
+  }
+
+  /** Rows of an embedding, by the definition of the type. */
+  private static float[] rows(StoredTensor embedding, Quantization q) {
+    DType type = DType.valueOf(q.name());
+    Weight weight = embedding.weight();
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment rounded =
+          arena.allocate(Weight.bytes(type, weight.rows(), weight.cols(), false));
+      Rounding.round(weight, type, rounded);
+      int cols = weight.cols();
+      float[] rows = new float[IDS.length * cols];
+      for (int i = 0; i < rows.length; i++) {
+        long element = (long) IDS[i / cols] * cols + i % cols;
+        long block = element / 32 * type.blockBytes();
+        int at = (int) (element % 32);
+        float scale = Float.float16ToFloat(rounded.get(ValueLayout.JAVA_SHORT_UNALIGNED, block));
+        int number =
+            type == DType.Q8
+                ? rounded.get(ValueLayout.JAVA_BYTE, block + 2 + at)
+                : (rounded.get(ValueLayout.JAVA_BYTE, block + 2 + at % 16) >> at / 16 * 4 & 15) - 8;
+        rows[i] = scale * number;
+      }
+      return rows;
+    }
+  }
+
+  /** Logits of an engine with a rounded embedding are near the exact ones, and are others. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void theEmbeddingAlone(String backend) {
+    float[] exact;
+    try (Engine engine = engine(options(backend))) {
+      exact = flat(engine.score(IDS, true, false).logits());
+    }
+    try (Engine engine = engine(options(backend).embeddingQuantization(Quantization.Q8))) {
+      assertTrue(engine.describe().contains("; embedding q8; backend"), engine.describe());
+      float[] got = flat(engine.score(IDS, true, false).logits());
+      Accuracy.assertClose(exact, got, 0.1, 3e-3, backend);
+      assertFalse(Arrays.equals(exact, got), "nothing was rounded");
+      assertEquals(4, engine.ask(QUESTION.mode(Mode.LATENT)).tokens().answer());
+    }
+  }
+
+  @Test
+  void anEmbeddingInBf16IsRefused() {
+    var e =
+        assertThrows(
+            BackendException.class,
+            () -> EngineOptions.defaults().withEmbeddingQuantization(Quantization.BF16));
+    assertEquals(
+        "an embedding is kept as it is stored (NONE), in Q8 or in Q4, found BF16, which rounds"
+            + " activations",
+        e.getMessage());
   }
 
   @Test

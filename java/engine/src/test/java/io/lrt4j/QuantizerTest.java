@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Initializer;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.NetworkShape;
 import io.lrt4j.checkpoint.Quantizer;
 import io.lrt4j.checkpoint.Safetensors;
@@ -22,11 +23,13 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Checkpoints that are rounded once for all: what they compute is what rounding at load gives. */
 class QuantizerTest {
@@ -61,7 +64,7 @@ class QuantizerTest {
   @EnumSource(names = {"Q8", "Q4"})
   void computesWhatRoundingAtLoadDoes(Quantization quantization) {
     Path out = folder.resolve("out");
-    int rounded = Quantizer.model(model, out, quantization);
+    int rounded = Quantizer.model(model, out, Quantizer.Types.projections(quantization));
     assertTrue(rounded >= 8, rounded + " weights");
     for (String backend : TestModels.backends().toList()) {
       float[] expected;
@@ -78,6 +81,86 @@ class QuantizerTest {
     }
   }
 
+  static Stream<Quantizer.Types> mixtures() {
+    Quantization none = Quantization.NONE;
+    Quantization q8 = Quantization.Q8;
+    Quantization q4 = Quantization.Q4;
+    return Stream.of(
+        new Quantizer.Types(q4, q4, q4, q4),
+        new Quantizer.Types(q4, q8, q8, none),
+        new Quantizer.Types(q4, q8, none, q8),
+        new Quantizer.Types(q8, none, q4, none),
+        new Quantizer.Types(q8, q4, q8, q8),
+        new Quantizer.Types(q8, none, none, q4));
+  }
+
+  /** Each kind to its own type; what is alike of head and embedding stays one tensor. */
+  @ParameterizedTest
+  @MethodSource
+  void mixtures(Quantizer.Types types) {
+    Path out = folder.resolve("out");
+    assertTrue(Quantizer.model(model, out, types) > 0);
+    try (Checkpoint written = Checkpoint.open(out);
+        NetworkCheckpoint network = NetworkCheckpoint.open(out.resolve("network"))) {
+      assertEquals(types.head() == types.embedding(), written.config().tiedEmbeddings());
+      assertEquals(types.head() != types.embedding(), written.has("lm_head.weight"));
+      assertEquals(types.layers(), written.rounded());
+      assertEquals(types.head(), written.roundedHead());
+      assertEquals(types.embedding(), written.roundedEmbedding());
+      assertEquals(types.network(), network.rounded());
+    }
+    EngineOptions.Builder options =
+        EngineOptions.builder()
+            .threads(2)
+            .quantization(types.layers())
+            .headQuantization(types.head())
+            .embeddingQuantization(types.embedding())
+            .networkQuantization(types.network());
+    for (String backend : TestModels.backends().toList()) {
+      for (boolean mapped : new boolean[] {false, true}) {
+        String described;
+        float[] expected;
+        options.backend(backend).mappedWeights(mapped);
+        try (Engine engine = Engine.load(model, options.build())) {
+          expected = logits(engine);
+          described = kinds(engine);
+        }
+        try (Engine engine = load(out, backend, mapped, Quantization.NONE)) {
+          Accuracy.assertSameBits(expected, logits(engine), backend);
+          assertEquals(described, kinds(engine));
+        }
+        try (Engine engine = Engine.load(out, options.build())) { // rounded so already
+          Accuracy.assertSameBits(expected, logits(engine), backend);
+        }
+      }
+    }
+  }
+
+  /** What is said of weights, whoever rounded them. */
+  private static String kinds(Engine engine) {
+    String described = engine.describe();
+    int from = described.indexOf("; weights");
+    return described.substring(from, described.indexOf("; keys")).replace(", as stored", "");
+  }
+
+  /** The embedding's bytes and the head's are in the file once. */
+  @Test
+  void aTiedEmbeddingTakesRoomOnce() throws IOException {
+    Path once = folder.resolve("once");
+    Path twice = folder.resolve("twice");
+    Quantization q4 = Quantization.Q4;
+    Quantizer.model(model, once, new Quantizer.Types(q4, q4, q4, q4));
+    Quantizer.model(model, twice, Quantizer.Types.projections(q4));
+    long embedding;
+    try (Checkpoint checkpoint = Checkpoint.open(model)) {
+      embedding = checkpoint.tensor("model.embed_tokens.weight").data().byteSize();
+    }
+    String weights = "model.safetensors";
+    long less = Files.size(twice.resolve(weights)) - Files.size(once.resolve(weights));
+    assertTrue(Math.abs(less - embedding) < 512, less + " bytes less"); // beside the header
+    refused(once, "\"q4\"}", "\"q7\"}", "embed_tokens.weight\" is rounded to \"q7\"");
+  }
+
   private static float[] logits(Engine engine) {
     float[][] rows = Objects.requireNonNull(engine.score(IDS, true, false).logits());
     return rows[IDS.length - 1];
@@ -86,16 +169,20 @@ class QuantizerTest {
   @Test
   void whatCannotBeRunIsRefused() throws IOException {
     Path out = folder.resolve("out");
-    Quantizer.model(model, out, Quantization.Q8);
+    Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8));
     var again =
         assertThrows(BackendException.class, () -> load(out, "scalar", false, Quantization.Q4));
     assertEquals("weights stored as Q8 cannot be rounded to Q4", again.getMessage());
     assertThrows(
-        CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q8), "not empty");
+        CheckpointException.class,
+        () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8)),
+        "not empty");
     var twice =
         assertThrows(
             CheckpointException.class,
-            () -> Quantizer.model(out, folder.resolve("twice"), Quantization.Q4));
+            () ->
+                Quantizer.model(
+                    out, folder.resolve("twice"), Quantizer.Types.projections(Quantization.Q4)));
     assertEquals(
         out + ": expected a model whose weights are not rounded yet, found q8", twice.getMessage());
     refused(out, "\"q8\"", "\"q7\"", "is rounded to \"q7\"; lrt4j runs q8 and q4");
@@ -106,7 +193,9 @@ class QuantizerTest {
   void nothingIsWrittenWhereTheNetworkIsDamaged() throws IOException {
     Path out = folder.resolve("out");
     Files.writeString(model.resolve("network").resolve("config.json"), "{");
-    assertThrows(CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q8));
+    assertThrows(
+        CheckpointException.class,
+        () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8)));
     assertFalse(Files.exists(out));
   }
 
@@ -136,7 +225,9 @@ class QuantizerTest {
     Path out = Files.createDirectory(folder.resolve("out"));
     Files.writeString(out.resolve("notes.txt"), "mine");
     var e =
-        assertThrows(CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q4));
+        assertThrows(
+            CheckpointException.class,
+            () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q4)));
     assertEquals(
         out + ": expected an empty directory to write to, found files in it", e.getMessage());
   }
@@ -146,7 +237,9 @@ class QuantizerTest {
         file + ": tensor \"" + tensor + "\" cannot be rounded to q4: its number at [3, 17] is NaN";
     Path out = folder.resolve("out");
     var e =
-        assertThrows(CheckpointException.class, () -> Quantizer.model(model, out, Quantization.Q4));
+        assertThrows(
+            CheckpointException.class,
+            () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q4)));
     assertEquals(expected, e.getMessage());
     assertFalse(Files.exists(out));
     for (String backend : TestModels.backends().toList()) {

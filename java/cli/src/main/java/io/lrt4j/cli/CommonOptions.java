@@ -75,7 +75,13 @@ final class CommonOptions {
             valued(
                 "quantize-network",
                 QUANTIZE,
-                "the reasoning network instead (default: as --quantize)"));
+                "the reasoning network instead (default: as --quantize)"))
+        .addOption(
+            valued(
+                "quantize-embedding",
+                "none|q8|q4",
+                "the base model's embedding; one piece of memory with a head that it is tied to and"
+                    + " that is rounded alike (default: none)"));
   }
 
   /** Of commands that read a checkpoint. */
@@ -107,15 +113,20 @@ final class CommonOptions {
         .withPromptLookup(PromptLookup.valueOf(promptLookup.toUpperCase(Locale.ROOT)))
         .withQuantization(quantize == null ? Quantization.NONE : quantize)
         .withHeadQuantization(quantization(arguments, "quantize-head"))
-        .withNetworkQuantization(quantization(arguments, "quantize-network"));
+        .withNetworkQuantization(quantization(arguments, "quantize-network"))
+        .withEmbeddingQuantization(of(arguments.choice("quantize-embedding", "none", "q8", "q4")));
   }
 
   /** What an option says, or null where it is not given. */
   private static @Nullable Quantization quantization(Arguments arguments, String option) {
     return arguments.text(option) == null
         ? null
-        : Quantization.valueOf(
-            arguments.choice(option, QUANTIZE.split("\\|")).toUpperCase(Locale.ROOT));
+        : of(arguments.choice(option, QUANTIZE.split("\\|")));
+  }
+
+  /** Of its name, in small letters. */
+  static Quantization of(String name) {
+    return Quantization.valueOf(name.toUpperCase(Locale.ROOT));
   }
 
   /** The backend that stands for a device: of the CPU's, the fastest that is available. */

@@ -1,6 +1,7 @@
 package io.lrt4j.cli;
 
 import io.lrt4j.LoadListener;
+import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
@@ -59,13 +60,17 @@ final class InspectCommand implements Command {
     ModelFiles files = ModelFiles.of(directory, arguments.has(CommonOptions.OUTSIDE_LINKS));
     if (isNetwork(directory)) {
       try (var network = NetworkCheckpoint.open(files, Access.MAP, LoadListener.NONE)) {
-        content =
-            Content.of("network", network.parameters(), facts(network.config()), network.tensors());
+        Map<String, Object> facts = facts(network.config());
+        addRounded(facts, "rounded", network.rounded());
+        content = Content.of("network", network.parameters(), facts, network.tensors());
       }
     } else {
       try (var model = Checkpoint.open(files, Access.MAP, LoadListener.NONE)) {
         Map<String, Object> facts = facts(model.config());
         addGeneration(facts, model.generation());
+        addRounded(facts, "rounded", model.rounded());
+        addRounded(facts, "rounded_head", model.roundedHead());
+        addRounded(facts, "rounded_embedding", model.roundedEmbedding());
         content = Content.of("model", model.parameters(), facts, model.tensors());
       }
     }
@@ -139,6 +144,13 @@ final class InspectCommand implements Command {
     }
     facts.putAll(facts(c.backbone()));
     return facts;
+  }
+
+  /** What is stored in fewer bits, as {@code lrt quantize} writes it. */
+  private static void addRounded(Map<String, Object> facts, String name, Quantization type) {
+    if (type != Quantization.NONE) {
+      facts.put(name, Reports.lower(type));
+    }
   }
 
   private static void addGeneration(Map<String, Object> facts, GenerationDefaults g) {

@@ -46,6 +46,57 @@ class CheckpointCommandsTest {
     assertTrue(Files.mismatch(one, other) >= 0);
   }
 
+  /** Each kind to its own type; inspect says which, and the result runs. */
+  @Test
+  void quantizeByKind() throws IOException {
+    Path tiny = init("tiny", "--preset", "tiny");
+    String out = folder.resolve("out").toString();
+    Run run =
+        Run.of(
+            "quantize",
+            "--model",
+            tiny.toString(),
+            "--out",
+            out,
+            "--to",
+            "q4",
+            "--head",
+            "q8",
+            "--embedding",
+            "q8",
+            "--network",
+            "none");
+    assertEquals(0, run.status(), run.err());
+    assertTrue(run.err().contains(" to q4, head q8, embedding q8, network none."), run.err());
+    JsonNode config =
+        new ObjectMapper().readTree(Run.of("inspect", out, "--json").out()).get("config");
+    assertEquals("q4", config.get("rounded").asText());
+    assertEquals("q8", config.get("rounded_head").asText());
+    assertEquals("q8", config.get("rounded_embedding").asText());
+    assertTrue(config.get("tie_word_embeddings").asBoolean());
+    Run stored = Run.of("generate", "--model", out, "--ids", "1,2,3", "--max-tokens", "4");
+    assertEquals(0, stored.status(), stored.err());
+    Run atLoad =
+        Run.of(
+            "generate",
+            "--model",
+            tiny.toString(),
+            "--ids",
+            "1,2,3",
+            "--max-tokens",
+            "4",
+            "--quantize",
+            "q4",
+            "--quantize-head",
+            "q8",
+            "--quantize-embedding",
+            "q8");
+    assertEquals(atLoad.out(), stored.out());
+    Run wrong = Run.of("quantize", "--model", out, "--out", out, "--embedding", "bf16");
+    assertEquals(2, wrong.status());
+    assertTrue(wrong.err().contains("--embedding must be one of none, q8, q4, found bf16"));
+  }
+
   @Test
   void inspectAModel() throws IOException {
     Path tiny = init("tiny", "--preset", "tiny");

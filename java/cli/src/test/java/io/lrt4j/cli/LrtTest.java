@@ -435,6 +435,7 @@ class LrtTest {
     var common = "json verbose help";
     var loading =
         "model network device backend threads cache-type quantize quantize-head quantize-network"
+            + " quantize-embedding"
             + " outside-links prompt-lookup "
             + common;
     var decoding =
@@ -449,7 +450,7 @@ class LrtTest {
         Arguments.of("inspect", "outside-links " + common),
         Arguments.of(
             "init", "preset out seed network model backbone latents layers fusion " + common),
-        Arguments.of("quantize", "model out to " + common),
+        Arguments.of("quantize", "model out to head network embedding " + common),
         Arguments.of(
             "train",
             "model network reference lab range step-weights step-loss curriculum data eval-data"

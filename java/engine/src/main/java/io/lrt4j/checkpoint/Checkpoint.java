@@ -114,6 +114,9 @@ public final class Checkpoint extends OpenCheckpoint {
 
   /** Whether two tensors of one shape hold the same numbers, be it in two types. */
   private static boolean same(StoredTensor a, StoredTensor b) {
+    if (a.storedType().equals("U8") || b.storedType().equals("U8")) {
+      return false; // rounded, one of them or to another type
+    }
     if (a.storedType().equals(b.storedType())) {
       return a.data().mismatch(b.data()) < 0;
     }
@@ -161,10 +164,15 @@ public final class Checkpoint extends OpenCheckpoint {
    * weight.
    */
   public <T> T handOver(Placement placement, Function<Weights.Source, T> taking) {
-    return tensors.handOver(placement, taking);
+    return tensors.handOver(placement, tied(), taking);
   }
 
-  /** What the head is in the files. */
+  /** What the embedding is rounded to in the files: NONE if it is not. */
+  public Quantization roundedEmbedding() {
+    return tensors.rounded(Kind.EMBEDDING);
+  }
+
+  /** What the head is rounded to in the files: NONE if it is not. */
   public Quantization roundedHead() {
     return tensors.rounded(config.tiedEmbeddings() ? Kind.EMBEDDING : Kind.HEAD);
   }

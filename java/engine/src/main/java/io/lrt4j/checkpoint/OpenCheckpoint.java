@@ -37,7 +37,7 @@ public abstract sealed class OpenCheckpoint implements AutoCloseable
 
   /** Its parameters as {@code memory} takes them in; they live as long as both. */
   public Weights.Source on(Memory memory) {
-    return tensors.on(Placement.in(memory));
+    return tensors.on(Placement.in(memory), tied());
   }
 
   /**
@@ -46,7 +46,12 @@ public abstract sealed class OpenCheckpoint implements AutoCloseable
    * here. The files are closed then, so that nothing else can be read.
    */
   public <T> T handOver(Memory memory, Function<Weights.Source, T> taking) {
-    return tensors.handOver(Placement.in(memory), taking);
+    return tensors.handOver(Placement.in(memory), tied(), taking);
+  }
+
+  /** Whether the head, if there is one, is the embedding. */
+  final boolean tied() {
+    return !layout().shapes().containsKey(Kind.HEAD_NAME);
   }
 
   public boolean has(String name) {

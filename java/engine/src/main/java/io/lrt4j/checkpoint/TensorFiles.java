@@ -7,6 +7,7 @@ import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.RoundedRow;
 import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.UnroundableException;
@@ -250,7 +251,7 @@ final class TensorFiles implements AutoCloseable {
    * its size must be what the layout's shape comes to.
    */
   private @Nullable Rounded rounded(Found tensor, List<Long> shape) {
-    String spelled = tensor.shard().metadata().get(Quantizer.KEY);
+    String spelled = Quantizer.spelled(Kind.of(tensor.entry().name()), tensor.shard().metadata());
     if (spelled == null || tensor.entry().type() != StoredType.U8) {
       return null;
     }
@@ -339,8 +340,8 @@ final class TensorFiles implements AutoCloseable {
   }
 
   /** What {@code placement} makes of the tensors. */
-  Weights.Source on(Placement placement) {
-    return source(placement, null);
+  Weights.Source on(Placement placement, boolean tied) {
+    return source(placement, tied, null);
   }
 
   /**
@@ -348,9 +349,9 @@ final class TensorFiles implements AutoCloseable {
    * no weight is in memory twice; weights that it will copy are read one after the other into the
    * same room. The files are closed then.
    */
-  <T> T handOver(Placement placement, Function<Weights.Source, T> taking) {
+  <T> T handOver(Placement placement, boolean tied, Function<Weights.Source, T> taking) {
     try (var room = new ReusedMemory()) {
-      return taking.apply(source(placement, room));
+      return taking.apply(source(placement, tied, room));
     } finally {
       shards.forEach(Safetensors::closeFile);
     }
@@ -359,14 +360,20 @@ final class TensorFiles implements AutoCloseable {
   /**
    * What {@code placement} makes of the tensors.
    *
+   * @param tied whether the head is made of the embedding
    * @param room for weights to be copied from; with it, what has been copied is given up
    */
-  private Weights.Source source(Placement placement, @Nullable ReusedMemory room) {
+  private Weights.Source source(Placement placement, boolean tied, @Nullable ReusedMemory room) {
     return new Weights.Source() {
       private final Set<String> kept = new HashSet<>(); // used where they lie, perhaps
+      private @Nullable Linear tiedHead; // what is embedded from too
 
       @Override
       public Tensor tensor(String name) {
+        Tensor rows = Kind.of(name) == Kind.EMBEDDING ? roundedEmbedding(name) : null;
+        if (rows != null) {
+          return rows;
+        }
         kept.add(stored(name));
         Weight stored = require(name).weight();
         Tensor tensor = placement.layers().weight(stored);
@@ -374,9 +381,35 @@ final class TensorFiles implements AutoCloseable {
         return tensor;
       }
 
+      // An embedding that is rounded, here or in its file; null if it is not.
+      private @Nullable Tensor roundedEmbedding(String name) {
+        Weight stored = projection(name);
+        if (placement.embedding() == null && !stored.panels()) {
+          return null;
+        }
+        Memory own = placement.embedding() == null ? placement.head() : placement.embedding();
+        DType type = own.kept(stored);
+        if (!RoundedRow.suits(type)) {
+          return null;
+        }
+        boolean shared = tied && placement.head().kept(stored) == type;
+        Memory memory = shared ? placement.head() : own;
+        String bare = name.substring(0, name.length() - ".weight".length());
+        Linear rows = linear(memory, shared || !tied, false, bare);
+        tiedHead = shared ? rows : null;
+        return Objects.requireNonNull(memory.table(rows));
+      }
+
       @Override
       public Linear linear(boolean bias, String... names) {
-        Memory memory = placement.of(Kind.of(names[0] + ".weight"));
+        Kind kind = Kind.of(names[0] + ".weight");
+        return kind == Kind.EMBEDDING && tiedHead != null
+            ? tiedHead
+            : linear(placement.of(kind), true, bias, names);
+      }
+
+      // With last, nobody asks for these weights again.
+      private Linear linear(Memory memory, boolean last, boolean bias, String... names) {
         List<Memory.Part> parts = new ArrayList<>();
         if (room != null) {
           room.reuse();
@@ -403,7 +436,7 @@ final class TensorFiles implements AutoCloseable {
           Weight added = part.bias();
           moved(part.weight().data().byteSize() + (added == null ? 0 : added.data().byteSize()));
         }
-        if (room != null) {
+        if (room != null && last) {
           for (int i = 0; i < names.length; i++) {
             if (isCopied(memory, names[i], parts.get(i).weight())) {
               giveUp(stored(names[i] + ".weight"));
@@ -433,8 +466,8 @@ final class TensorFiles implements AutoCloseable {
       @Override
       public Tensor tied(String name, Tensor embedding, Linear head) {
         Tensor table = placement.head().table(head);
-        if (table == null) {
-          return embedding;
+        if (tiedHead != null || table == null || table.dtype() != embedding.dtype()) {
+          return embedding; // the head's already, or not as the head is
         }
         if (room != null) {
           giveUp(stored(name));

@@ -41,10 +41,15 @@ public interface Memory extends AutoCloseable {
    */
   record Part(Weight weight, @Nullable Weight bias) {}
 
+  /** What it keeps a projection's weight as: another type than it is stored in, if it rounds it. */
+  default DType kept(Weight weight) {
+    return weight.dtype();
+  }
+
   /**
-   * The rows of a projection's only weight, to be embedded from: a head that is the embedding too
-   * is then held once. Null if this backend does not keep them to the bit, or keeps them where they
-   * lie anyway.
+   * The rows of a projection's only weight as it is {@link #kept}, to be embedded from: a head that
+   * is the embedding too is then held once. Null where they are not rounded and lie where they were
+   * stored anyway.
    */
   default @Nullable Tensor table(Linear head) {
     return null;

@@ -17,6 +17,8 @@ public final class Rounding {
   static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+  private static final ValueLayout.OfFloat FLOAT =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final long MANY = 1 << 18; // elements
   private static final int SOME = 256; // steps that make a task
 
@@ -154,6 +156,44 @@ public final class Rounding {
     }
     for (; block < end; block += Q4Lanes.LANES) {
       lanes.write(weight, block, (int) Math.min(Q4Lanes.LANES, end - block), to);
+    }
+  }
+
+  /**
+   * Widens a row of a rounded weight to f32: whole numbers times their scales, which f32 holds
+   * exactly.
+   *
+   * @param panels how it lies, see {@link Weight#panels}
+   * @param at where to write it, in bytes
+   */
+  public static void read(
+      DType type,
+      int cols,
+      boolean panels,
+      MemorySegment weight,
+      int row,
+      MemorySegment to,
+      long at) {
+    int together = panels ? Weight.PANEL : 1; // rows that lie side by side
+    int lane = row % together;
+    int numbers = type.blockBytes() - Short.BYTES;
+    long block = (row - lane) * type.bytes(cols);
+    int flip = panels && type == DType.Q8 ? 0x80 : 0;
+    for (int col = 0; col < cols; col += type.blockElements()) {
+      long scaleAt = panels ? block + (long) together * numbers + lane * 2L : block;
+      float scale = Float.float16ToFloat(weight.get(SHORT, scaleAt));
+      for (int k = 0; k < numbers; k++) {
+        long numberAt =
+            panels ? block + ((long) (k / 4) * together + lane) * 4 + k % 4 : block + 2 + k;
+        int number = weight.get(ValueLayout.JAVA_BYTE, numberAt) ^ flip;
+        if (type == DType.Q8) {
+          to.set(FLOAT, at + 4L * (col + k), scale * (byte) number);
+        } else {
+          to.set(FLOAT, at + 4L * (col + k), scale * ((number & 15) - 8));
+          to.set(FLOAT, at + 4L * (col + k + numbers), scale * ((number >> 4 & 15) - 8));
+        }
+      }
+      block += (long) together * type.blockBytes();
     }
   }
 

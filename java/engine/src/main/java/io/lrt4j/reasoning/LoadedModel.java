@@ -107,7 +107,10 @@ public final class LoadedModel implements AutoCloseable {
       checkpoint = Checkpoint.open(files, access, listener);
       closers.push(checkpoint::close);
       var placement =
-          new Placement(memory(options.quantization()), memory(options.headQuantization()));
+          new Placement(
+              memory(options.quantization()),
+              memory(options.headQuantization()),
+              memory(options.embeddingQuantization()));
       Memory ofNetwork = memory(options.networkQuantization()); // refused before anything is read
       Weights weights =
           checkpoint.handOver(
@@ -399,7 +402,10 @@ public final class LoadedModel implements AutoCloseable {
     return text + "; backend " + backend.name() + ": " + backend.describe();
   }
 
-  /** What weights are rounded to; of the head and the network only where it is something else. */
+  /**
+   * What weights are rounded to; of head and network only where it is something else than of the
+   * layers, of the embedding only if it is.
+   */
   private String describeWeights() {
     Quantization asked = options.quantization();
     Quantization layers = rounded(null, checkpoint.rounded());
@@ -411,6 +417,13 @@ public final class LoadedModel implements AutoCloseable {
     Quantization head = rounded(options.headQuantization(), checkpoint.roundedHead());
     if (head != layers) {
       text += "; head " + Session.name(head);
+    }
+    Quantization embedding =
+        options.embeddingQuantization() == Quantization.NONE
+            ? checkpoint.roundedEmbedding()
+            : options.embeddingQuantization();
+    if (embedding != Quantization.NONE) {
+      text += "; embedding " + Session.name(embedding);
     }
     Quantization ofNetwork = rounded(options.networkQuantization(), networkRounded);
     if (network != null && ofNetwork != layers) {

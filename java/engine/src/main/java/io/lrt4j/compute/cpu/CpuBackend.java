@@ -5,6 +5,8 @@ import static io.lrt4j.compute.cpu.CpuTensor.FLOAT;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.RoundedRow;
+import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -22,8 +24,17 @@ public abstract class CpuBackend implements Backend {
 
   @Override
   public void embed(Tensor table, int[] ids, int offset, int rows, Tensor x) {
+    CpuTensor from = CpuTensor.of(table);
+    CpuTensor to = CpuTensor.of(x);
+    boolean rounded = RoundedRow.suits(from.dtype());
     for (int i = 0; i < rows; i++) {
-      copyRows(table, ids[offset + i], x, i, 1);
+      int id = ids[offset + i];
+      if (rounded) {
+        Rounding.read(
+            from.dtype(), from.cols(), from.panels(), from.data(), id, to.data(), to.row(i));
+      } else {
+        copyRows(from, id, to, i, 1);
+      }
     }
   }
 

@@ -3,8 +3,10 @@ package io.lrt4j.compute.cpu;
 import io.lrt4j.BackendException;
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
+import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Panels;
+import io.lrt4j.compute.RoundedRow;
 import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.Weight;
@@ -12,6 +14,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Memory outside the Java heap, aligned to cache lines; weights are used where they lie. */
 public final class CpuMemory implements Memory {
@@ -115,7 +118,7 @@ public final class CpuMemory implements Memory {
     if (!copies(weight)) {
       return weight;
     }
-    DType type = Rounding.type(quantization, weight);
+    DType type = kept(weight);
     boolean panels = rounded == Rounded.IN_PANELS;
     long size = Weight.bytes(type, weight.rows(), weight.cols(), panels);
     MemorySegment to = room(size);
@@ -154,9 +157,20 @@ public final class CpuMemory implements Memory {
   }
 
   @Override
+  public DType kept(Weight weight) {
+    return Rounding.type(quantization, weight);
+  }
+
+  @Override
+  public @Nullable CpuTensor table(Linear head) {
+    List<CpuLinear.Part> parts = CpuLinear.of(head).parts();
+    CpuTensor only = parts.getFirst().weight();
+    return parts.size() == 1 && RoundedRow.suits(only.dtype()) ? only : null;
+  }
+
+  @Override
   public boolean copies(Weight weight) {
-    return Rounding.type(quantization, weight) != weight.dtype()
-        || (weight.panels() && rounded != Rounded.IN_PANELS);
+    return kept(weight) != weight.dtype() || (weight.panels() && rounded != Rounded.IN_PANELS);
   }
 
   @Override

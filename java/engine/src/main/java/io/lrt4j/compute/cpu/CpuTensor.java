@@ -11,8 +11,8 @@ import java.nio.ByteOrder;
 /**
  * A row-major little-endian matrix in addressable memory, of any alignment.
  *
- * @param panels whether it lies in panels instead, see {@link Weight#panels}; only {@code vector}
- *     knows them
+ * @param panels whether it lies in panels instead, see {@link Weight#panels}: a rounded one that is
+ *     multiplied by or embedded from
  */
 public record CpuTensor(DType dtype, int rows, int cols, MemorySegment data, boolean panels)
     implements Tensor {

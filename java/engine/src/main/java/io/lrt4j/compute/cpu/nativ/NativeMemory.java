@@ -5,6 +5,7 @@ import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Linear;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.RoundedRow;
 import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.Weight;
@@ -14,9 +15,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,7 +27,6 @@ final class NativeMemory implements Memory {
   private static final long SLAB = 32 << 20; // that weights share: a page of each would be waste
   private static final long MOST_MAPPED = 32 << 20; // bytes that are packed at a time
   private static final int ALIGNMENT = 64;
-  private static final Set<DType> PLAIN = EnumSet.of(DType.F32, DType.F16, DType.BF16);
   // as in lrt4j.h
   private static final int BF16_ROUNDED = 4; // multiplied by rounded activations
   private static final int FOLDED = 6; // bf16 in 12 bits
@@ -93,16 +91,26 @@ final class NativeMemory implements Memory {
       return new FoldedRows(only.out(), linear.in(), only.packed());
     }
     int dtype = only.dtype() == BF16_ROUNDED ? number(DType.BF16) : only.dtype();
-    for (DType type : PLAIN) {
-      if (number(type) == dtype) {
+    for (DType type : DType.values()) {
+      if (number(type) != dtype) {
+        continue;
+      }
+      if (RoundedRow.suits(type)) {
+        return new CpuTensor(type, only.out(), linear.in(), only.packed(), true);
+      } else {
         return new PackedRows(type, only.out(), linear.in(), only.packed());
       }
     }
     return null;
   }
 
+  @Override
+  public DType kept(Weight weight) {
+    return Rounding.type(quantization, weight);
+  }
+
   private NativeLinear.Part part(Weight w, @Nullable CpuTensor bias) {
-    DType type = Rounding.type(quantization, w);
+    DType type = kept(w);
     if (w.panels()) { // packed already
       return new NativeLinear.Part(number(type), w.rows(), w.data(), bias);
     }
