@@ -136,6 +136,29 @@ class QuantizerTest {
     }
   }
 
+  /** A head of its own stays one. */
+  @Test
+  void anUntiedEmbedding() {
+    Path untied = Fixtures.dir("conformance/qwen3-untied-f32-sharded");
+    Path out = folder.resolve("untied");
+    Quantization q4 = Quantization.Q4;
+    Quantizer.model(untied, out, new Quantizer.Types(q4, q4, Quantization.Q8, q4));
+    try (Checkpoint written = Checkpoint.open(out)) {
+      assertFalse(written.config().tiedEmbeddings());
+      assertEquals(q4, written.roundedHead());
+      assertEquals(Quantization.Q8, written.roundedEmbedding());
+    }
+    var options =
+        EngineOptions.builder().quantization(q4).embeddingQuantization(Quantization.Q8).threads(2);
+    for (String backend : TestModels.backends().toList()) {
+      options.backend(backend);
+      try (Engine expected = Engine.load(untied, options.build());
+          Engine got = load(out, backend, true, q4)) {
+        Accuracy.assertSameBits(logits(expected), logits(got), backend);
+      }
+    }
+  }
+
   /** What is said of weights, whoever rounded them. */
   private static String kinds(Engine engine) {
     String described = engine.describe();
@@ -172,7 +195,26 @@ class QuantizerTest {
     Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8));
     var again =
         assertThrows(BackendException.class, () -> load(out, "scalar", false, Quantization.Q4));
-    assertEquals("weights stored as Q8 cannot be rounded to Q4", again.getMessage());
+    assertEquals(
+        out.resolve("model.safetensors")
+            + ": tensor \"model.layers.0.self_attn.q_proj.weight\": weights stored as Q8 cannot be"
+            + " rounded to Q4",
+        again.getMessage());
+    for (String backend : TestModels.backends().toList()) {
+      var head =
+          assertThrows(
+              BackendException.class,
+              () ->
+                  Engine.load(
+                      out,
+                      EngineOptions.defaults()
+                          .withBackend(backend)
+                          .withHeadQuantization(Quantization.Q4)));
+      assertEquals(
+          out.resolve("model.safetensors")
+              + ": tensor \"lm_head.weight\": weights stored as Q8 cannot be rounded to Q4",
+          head.getMessage());
+    }
     assertThrows(
         CheckpointException.class,
         () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8)),

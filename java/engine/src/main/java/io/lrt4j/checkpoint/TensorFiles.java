@@ -388,11 +388,11 @@ final class TensorFiles implements AutoCloseable {
           return null;
         }
         Memory own = placement.embedding() == null ? placement.head() : placement.embedding();
-        DType type = own.kept(stored);
+        DType type = kept(own, name, stored);
         if (!RoundedRow.suits(type)) {
           return null;
         }
-        boolean shared = tied && placement.head().kept(stored) == type;
+        boolean shared = tied && kept(placement.head(), name, stored) == type;
         Memory memory = shared ? placement.head() : own;
         String bare = name.substring(0, name.length() - ".weight".length());
         Linear rows = linear(memory, shared || !tied, false, bare);
@@ -424,6 +424,7 @@ final class TensorFiles implements AutoCloseable {
                     + ", which this backend has no kernels for: use --backend native, vector or"
                     + " scalar");
           }
+          var _ = kept(memory, name + ".weight", weight); // refused before it is read
           if (room != null && isCopied(memory, name, weight)) {
             weight = read(name + ".weight", weight, room);
           } else {
@@ -456,6 +457,15 @@ final class TensorFiles implements AutoCloseable {
             }
           }
           throw e;
+        }
+      }
+
+      private DType kept(Memory memory, String name, Weight weight) {
+        try {
+          return memory.kept(weight);
+        } catch (BackendException e) { // rounded already, to another type
+          String what = where(name).file() + ": tensor " + Json.quote(stored(name)) + ": ";
+          throw new BackendException(what + e.getMessage(), e);
         }
       }
 
