@@ -23,15 +23,19 @@ module io.lrt4j.engine {
   exports io.lrt4j.compute to
       io.lrt4j.cli,
       io.lrt4j.cuda,
+      io.lrt4j.evaluation,
       io.lrt4j.training;
   exports io.lrt4j.decode to
+      io.lrt4j.evaluation,
       io.lrt4j.training;
   exports io.lrt4j.json to
       io.lrt4j.server;
   exports io.lrt4j.model to
       io.lrt4j.cli,
+      io.lrt4j.evaluation,
       io.lrt4j.training;
   exports io.lrt4j.reasoning to
+      io.lrt4j.evaluation,
       io.lrt4j.training;
   exports io.lrt4j.text to
       io.lrt4j.training;

@@ -1,4 +1,8 @@
-/** Measures how well a model answers: data sets, graders, accuracy with its uncertainty. */
+/**
+ * Measures how well a model answers (data sets, graders, accuracy with its uncertainty), and how
+ * fast.
+ */
+@SuppressWarnings("module") // io.lrt4j.cli is compiled after this module
 module io.lrt4j.evaluation {
   requires transitive io.lrt4j.engine;
   requires static transitive org.jspecify;
@@ -13,5 +17,7 @@ module io.lrt4j.evaluation {
   exports io.lrt4j.evaluation.data;
   exports io.lrt4j.evaluation.grade;
   exports io.lrt4j.evaluation.report;
+  exports io.lrt4j.evaluation.speed to
+      io.lrt4j.cli;
   exports io.lrt4j.evaluation.study;
 }

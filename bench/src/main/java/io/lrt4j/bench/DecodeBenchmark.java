@@ -1,5 +1,6 @@
 package io.lrt4j.bench;
 
+import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.Presets;
@@ -11,6 +12,8 @@ import io.lrt4j.decode.Generator;
 import io.lrt4j.decode.Sampler;
 import io.lrt4j.decode.Sequence;
 import io.lrt4j.decode.Vocabulary;
+import io.lrt4j.evaluation.speed.BaseModel;
+import io.lrt4j.evaluation.speed.TokenIds;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Workspace;
 import java.io.IOException;
@@ -56,7 +59,7 @@ public class DecodeBenchmark {
   @Setup(Level.Trial)
   public void open() throws IOException {
     if (!Presets.names().contains(model)) {
-      loop = new Loop(new BaseModel(Path.of(model), Setting.of(backend, "none"), threads));
+      loop = new Loop(new BaseModel(Path.of(model), options()));
       return;
     }
     // The mapping outlives the files. Deleting them at the end would count as the benchmark's own
@@ -64,8 +67,12 @@ public class DecodeBenchmark {
     try (TemporaryFolder folder = new TemporaryFolder()) {
       Path directory = folder.path().resolve(model);
       Initializer.model(model, directory, 1);
-      loop = new Loop(new BaseModel(directory, Setting.of(backend, "none"), threads));
+      loop = new Loop(new BaseModel(directory, options()));
     }
+  }
+
+  private EngineOptions options() {
+    return EngineOptions.builder().backend(backend).threads(threads).build();
   }
 
   /** One greedy step. */
@@ -144,7 +151,7 @@ public class DecodeBenchmark {
       sampler = new Sampler(SAMPLED, vocab);
       vocabulary = Vocabulary.of(vocab, null, List.of());
       host = new float[vocab];
-      prompt = Numbers.ids(CONTEXT, vocab);
+      prompt = TokenIds.random(CONTEXT, vocab, 1);
       generator.prefill(cache, prompt, null);
     }
 

@@ -1,5 +1,6 @@
 package io.lrt4j.bench;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -8,11 +9,14 @@ import io.lrt4j.Engine;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkShape;
+import io.lrt4j.evaluation.speed.Samples;
+import io.lrt4j.evaluation.speed.Table;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -58,11 +62,11 @@ record EndToEnd(
   /** What is measured in this process, once the compiler has done its work. */
   private Map<Setting, ObjectNode> warm(
       List<Setting> settings, Path directory, ReadBandwidth read) {
-    Map<Setting, Subject> subjects = new LinkedHashMap<>();
+    Map<Setting, Measurement> subjects = new LinkedHashMap<>();
     try {
       for (Setting setting : settings) {
         try {
-          subjects.put(setting, new Subject(model, directory, setting, threads));
+          subjects.put(setting, new Measurement(model, directory, setting, threads));
         } catch (BackendException e) {
           System.out.println(setting + " is left out: " + e.getMessage());
         }
@@ -78,7 +82,7 @@ record EndToEnd(
           (setting, subject) -> results.put(setting, subject.result(setting, model, threads)));
       return results;
     } finally {
-      subjects.values().forEach(Subject::close);
+      subjects.values().forEach(Measurement::close);
     }
   }
 
@@ -110,9 +114,9 @@ record EndToEnd(
     }
     ObjectNode cold = result.putObject("cold_start");
     cold.put("prompt_tokens", FreshProcess.PROMPT);
-    cold.put("first_token_ms", Numbers.median(millis));
+    cold.put("first_token_ms", Samples.median(millis));
     if (launcher != null) {
-      cold.put("launcher_first_token_ms", Numbers.median(launched));
+      cold.put("launcher_first_token_ms", Samples.median(launched));
     }
     cold.put("peak_memory_bytes", peak);
     cold.put("anonymous_memory_bytes", anonymous);
@@ -120,6 +124,43 @@ record EndToEnd(
 
   /** The numbers one below the other, settings side by side. */
   static Table table(ArrayNode results) {
-    return Table.of("end to end", results);
+    return table("end to end", results);
+  }
+
+  /** Numbers of several objects that have the same fields, side by side. */
+  private static Table table(String title, Iterable<JsonNode> objects) {
+    Map<String, List<String>> fields = new LinkedHashMap<>();
+    List<String> heads = new ArrayList<>(List.of(title));
+    for (JsonNode object : objects) {
+      heads.add("");
+      addAll("", object, fields);
+    }
+    Table table = new Table(heads.toArray(String[]::new));
+    fields.forEach(
+        (name, values) -> {
+          List<String> row = new ArrayList<>(List.of(name));
+          row.addAll(values);
+          table.add(row.toArray(String[]::new));
+        });
+    return table;
+  }
+
+  private static void addAll(String prefix, JsonNode node, Map<String, List<String>> fields) {
+    for (var entry : node.properties()) {
+      String name = prefix + entry.getKey();
+      JsonNode value = entry.getValue();
+      if (value.isObject()) {
+        addAll(name + ".", value, fields);
+      } else {
+        fields.computeIfAbsent(name, _ -> new ArrayList<>()).add(text(value));
+      }
+    }
+  }
+
+  private static String text(JsonNode value) {
+    double number = value.asDouble();
+    return value.isDouble()
+        ? String.format(Locale.ROOT, number < 100 ? "%.3g" : "%.0f", number)
+        : value.asText();
   }
 }

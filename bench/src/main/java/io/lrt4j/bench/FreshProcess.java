@@ -4,6 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lrt4j.Engine;
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.checkpoint.ModelFiles;
+import io.lrt4j.evaluation.speed.BaseModel;
+import io.lrt4j.evaluation.speed.LatentJob;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -148,8 +151,11 @@ final class FreshProcess {
     Setting setting = Setting.of(args[1], args[2], args[3]);
     int threads = Integer.parseInt(args[4]);
     if (args.length == 6) {
-      try (BaseModel base = new BaseModel(model, setting, threads);
-          LatentJob job = new LatentJob(base, Path.of(args[5]))) {
+      ModelFiles network = ModelFiles.of(Path.of(args[5]));
+      try (BaseModel base = new BaseModel(model, setting.engine(threads));
+          LatentJob job =
+              new LatentJob(
+                  base, network, Measurement.QUESTION, Measurement.ANSWER, Measurement.SEED)) {
         var _ = job.run();
         System.out.println("done");
         printMemory();

@@ -2,6 +2,7 @@ package io.lrt4j.bench;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.evaluation.speed.Table;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

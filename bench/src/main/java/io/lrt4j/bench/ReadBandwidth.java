@@ -2,6 +2,7 @@ package io.lrt4j.bench;
 
 import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.cpu.nativ.NativeBackend;
+import io.lrt4j.evaluation.speed.Samples;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -106,7 +107,7 @@ final class ReadBandwidth implements AutoCloseable {
     for (int i = 0; i < LONG_READS; i++) {
       rates.add(read(fastest, windows));
     }
-    return Numbers.median(rates);
+    return Samples.median(rates);
   }
 
   /** GB/s, which are bytes a nanosecond, of windows one behind the other. */
