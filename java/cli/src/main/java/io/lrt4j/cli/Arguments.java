@@ -1,6 +1,7 @@
 package io.lrt4j.cli;
 
 import java.math.BigInteger;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -136,6 +137,17 @@ final class Arguments {
     return value == null ? choices[0] : oneOf("--" + option, value, choices);
   }
 
+  /** Some of {@code choices}, separated by commas; the first when the option is not given. */
+  List<String> choices(String option, String... choices) {
+    String value = text(option);
+    if (value == null) {
+      return List.of(choices[0]);
+    }
+    List<String> chosen = List.of(value.split(",", -1));
+    chosen.forEach(one -> oneOf("--" + option, one, choices));
+    return chosen.stream().distinct().toList();
+  }
+
   /**
    * A value that must be one of {@code choices}.
    *
@@ -184,6 +196,27 @@ final class Arguments {
     var number = new BigInteger(value);
     return number.compareTo(BigInteger.valueOf(most)) > 0
         || (least == Long.MIN_VALUE && number.compareTo(BigInteger.valueOf(least)) < 0);
+  }
+
+  /**
+   * Whole numbers between {@code least} and {@code most}, separated by commas; each once.
+   *
+   * @param otherwise what is taken when the option is not given
+   */
+  List<Integer> integers(String option, String otherwise, int least, int most) {
+    String given = text(option);
+    String value = given == null ? otherwise : given;
+    List<Integer> numbers = new ArrayList<>();
+    for (String part : value.split(",", -1)) {
+      int number = part.matches("\\d{1,9}") ? Integer.parseInt(part) : -1;
+      if (number < least || number > most) {
+        String range =
+            most == Integer.MAX_VALUE ? "of at least " + least : "from " + least + " to " + most;
+        throw must(option, "be whole numbers " + range + ", separated by commas,", value);
+      }
+      numbers.add(number);
+    }
+    return numbers.stream().distinct().toList();
   }
 
   /** A finite number that {@code valid} accepts and {@code expected} describes. */

@@ -23,6 +23,14 @@ final class CommonOptions {
   private static final String QUANTIZE = "none|bf16|q8|q4";
   static final String OUTSIDE_LINKS = "outside-links";
 
+  /** What {@code --backend} takes, the default first. */
+  static final String[] BACKENDS = {Backends.AUTO, "scalar", "vector", "native", CUDA};
+
+  /** What {@code --quantize} takes, the default first. */
+  static final String[] QUANTIZATIONS = {"none", "bf16", "q8", "q4"};
+
+  static final int MOST_THREADS = 1024;
+
   private CommonOptions() {}
 
   /** Of every command. */
@@ -89,20 +97,30 @@ final class CommonOptions {
     return flag(OUTSIDE_LINKS, "follow symbolic links out of the checkpoint's folder");
   }
 
+  /** How to load an engine. */
   static EngineOptions engine(Arguments arguments) {
+    String backend = onDevice(arguments, arguments.choice("backend", BACKENDS));
+    String quantize = arguments.choice("quantize", QUANTIZATIONS);
+    int threads = arguments.integer("threads", 0, 1, MOST_THREADS);
+    return engine(arguments, backend, quantize, threads);
+  }
+
+  /** What {@code --backend} and {@code --device} say together. */
+  static String onDevice(Arguments arguments, String backend) {
     String device = arguments.choice("device", "auto", "cpu", CUDA);
-    String backend = arguments.choice("backend", Backends.AUTO, "scalar", "vector", "native", CUDA);
     boolean onGpu = backend.equals(CUDA);
     if (!backend.equals(Backends.AUTO) && !device.equals("auto") && onGpu != device.equals(CUDA)) {
       throw new UsageException("--device " + device + " and --backend " + backend + " disagree");
     }
-    if (backend.equals(Backends.AUTO) && !device.equals("auto")) {
-      backend = backend(device, Backends.survey());
-    }
-    Quantization quantize = quantization(arguments, "quantize");
+    return backend.equals(Backends.AUTO) && !device.equals("auto")
+        ? backend(device, Backends.survey())
+        : backend;
+  }
+
+  /** How to load an engine; {@code threads} is 0 for one per processor. */
+  static EngineOptions engine(Arguments arguments, String backend, String quantize, int threads) {
     String cacheType = arguments.choice("cache-type", "auto", "f32", "f16", "q8");
     String promptLookup = arguments.choice("prompt-lookup", "auto", "on", "off");
-    int threads = arguments.integer("threads", 0, 1, 1024);
     String network = arguments.text("network");
     return EngineOptions.defaults()
         .withNetwork(network == null ? null : directory("--network", network))
@@ -111,7 +129,7 @@ final class CommonOptions {
         .withCacheType(CacheType.valueOf(cacheType.toUpperCase(Locale.ROOT)))
         .withOutsideLinks(arguments.has(OUTSIDE_LINKS))
         .withPromptLookup(PromptLookup.valueOf(promptLookup.toUpperCase(Locale.ROOT)))
-        .withQuantization(quantize == null ? Quantization.NONE : quantize)
+        .withQuantization(of(quantize))
         .withHeadQuantization(quantization(arguments, "quantize-head"))
         .withNetworkQuantization(quantization(arguments, "quantize-network"))
         .withEmbeddingQuantization(of(arguments.choice("quantize-embedding", "none", "q8", "q4")));
@@ -121,7 +139,7 @@ final class CommonOptions {
   private static @Nullable Quantization quantization(Arguments arguments, String option) {
     return arguments.text(option) == null
         ? null
-        : of(arguments.choice(option, QUANTIZE.split("\\|")));
+        : of(arguments.choice(option, QUANTIZATIONS));
   }
 
   /** Of its name, in small letters. */

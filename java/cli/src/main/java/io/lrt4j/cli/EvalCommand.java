@@ -268,17 +268,7 @@ final class EvalCommand implements Command {
   }
 
   static List<Integer> budgets(Arguments arguments, String otherwise) {
-    String given = arguments.text("budgets");
-    String value = given == null ? otherwise : given;
-    List<Integer> budgets = new ArrayList<>();
-    for (String part : value.split(",", -1)) {
-      if (!part.matches("[1-9]\\d{0,8}") || part.equals("1")) {
-        throw new UsageException(
-            "--budgets must be whole numbers of at least 2, separated by commas, found " + value);
-      }
-      budgets.add(Integer.parseInt(part));
-    }
-    return budgets.stream().distinct().toList();
+    return arguments.integers("budgets", otherwise, 2, Integer.MAX_VALUE);
   }
 
   private static void compare(Path first, @Nullable String second, boolean json, Console console) {

@@ -41,6 +41,7 @@ final class Lrt {
           new LabCommand(),
           new EvalCommand(),
           new StudyCommand(),
+          new BenchCommand(),
           new ServeCommand(),
           new InfoCommand(),
           new CompletionCommand());

@@ -29,7 +29,7 @@ class LrtTest {
     return Stream.of(
         wrong(
             "no command given; the commands are ask, chat, generate, score, inspect, init,"
-                + " quantize, train, lab, eval, study, serve, info, completion"),
+                + " quantize, train, lab, eval, study, bench, serve, info, completion"),
         wrong("unknown command \"tell\"; the commands are ask,", "tell"),
         wrong("unknown command \"server\"", "server", "x"),
         wrong(
@@ -215,6 +215,54 @@ class LrtTest {
             "--ids",
             ""),
         wrong("inspect needs a checkpoint directory", "inspect"),
+        wrong(
+            "--prompt must be whole numbers from 1 to 1000000, separated by commas, found 0",
+            "bench",
+            "--prompt",
+            "0"),
+        wrong("--prompt must be whole numbers from 1 to", "bench", "--prompt", "8,"),
+        wrong(
+            "--prompt must be whole numbers from 1 to 1000000, separated by commas, found nothing",
+            "bench",
+            "--prompt",
+            ""),
+        wrong("--prompt must be whole numbers", "bench", "--prompt", "9999999999"),
+        wrong(
+            "--tokens must be a whole number from 1 to 1000000, found -1",
+            "bench",
+            "--tokens",
+            "-1"),
+        wrong("--after must be a whole number", "bench", "--after", "0"),
+        wrong(
+            "--repetitions must be a whole number from 1 to 1000, found x",
+            "bench",
+            "--repetitions",
+            "x"),
+        wrong(
+            "--threads must be whole numbers from 1 to 1024, separated by commas, found 1,0",
+            "bench",
+            "--threads",
+            "1,0"),
+        wrong(
+            "--quantize must be one of none, bf16, q8, q4, found q2",
+            "bench",
+            "--quantize",
+            "q8,q2"),
+        wrong(
+            "--backend must be one of auto, scalar, vector, native, cuda, found nothing",
+            "bench",
+            "--backend",
+            "vector,"),
+        wrong(
+            "--device cpu and --backend cuda disagree",
+            "bench",
+            "--device",
+            "cpu",
+            "--backend",
+            "vector,cuda"),
+        wrong("--out must not be empty", "bench", "--out", ""),
+        wrong("unknown option --prompt-lookup", "bench", "--prompt-lookup", "on"),
+        wrong("unexpected argument \"x\"", "bench", "x"),
         wrong("--model must not be empty", "ask", "x", "--model", ""),
         wrong(
             "--modes must be of auto, latent, explicit, direct, separated by commas, found"
@@ -286,6 +334,12 @@ class LrtTest {
         folder.toString(),
         "--dump",
         dump);
+    assertFails(
+        "--out " + missing + "/x.json cannot be written: its folder does not exist",
+        "bench",
+        "--out",
+        missing + "/x.json");
+    assertFails("is a folder, expected a file", "bench", "--out", folder.toString());
     assertFails("found files in it", "init", "--preset", "tiny", "--out", folder.toString());
     assertFails(
         "--json-schema " + missing + " cannot be read as text: there is no such file",
@@ -376,6 +430,7 @@ class LrtTest {
               "lab",
               "eval",
               "study",
+              "bench",
               "serve",
               "info",
               "completion"),

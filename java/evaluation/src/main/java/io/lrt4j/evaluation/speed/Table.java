@@ -2,6 +2,7 @@ package io.lrt4j.evaluation.speed;
 
 import java.io.PrintStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** Text in columns, the first to the left, the others to the right. */
@@ -18,15 +19,26 @@ public final class Table {
     rows.add(List.of(cells));
   }
 
-  /** The lines, and an empty one. */
-  public void print(PrintStream out) {
-    int columns = rows.getFirst().size();
-    int[] widths = new int[columns];
+  /** Characters of the longest line, at most. */
+  public int width() {
+    int[] widths = widths();
+    return Arrays.stream(widths).sum() + 2 * (widths.length - 1);
+  }
+
+  private int[] widths() {
+    int[] widths = new int[rows.getFirst().size()];
     for (List<String> row : rows) {
-      for (int c = 0; c < columns; c++) {
+      for (int c = 0; c < widths.length; c++) {
         widths[c] = Math.max(widths[c], row.get(c).length());
       }
     }
+    return widths;
+  }
+
+  /** The lines, and an empty one. */
+  public void print(PrintStream out) {
+    int columns = rows.getFirst().size();
+    int[] widths = widths();
     for (List<String> row : rows) {
       StringBuilder line = new StringBuilder();
       for (int c = 0; c < columns; c++) {
