@@ -7,11 +7,11 @@ import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.compute.Closing;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
 import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
@@ -51,7 +51,9 @@ final class BenchCommand implements Command {
         new Options()
             .addOption(
                 valued("prompt", "N,…", "lengths of prompts, tokens (default: " + PROMPTS + ")"))
-            .addOption(valued("tokens", "N", "tokens to decode, and of an answer (default: 64)"))
+            .addOption(
+                valued(
+                    "tokens", "N", "tokens to decode, and of an answer (default: " + TOKENS + ")"))
             .addOption(
                 valued("after", "N", "tokens that decoding comes after (default: " + AFTER + ")"))
             .addOption(
@@ -115,38 +117,33 @@ final class BenchCommand implements Command {
       EngineOptions options = setting.withNetwork(network);
       subjects.add(new BenchSubject(model, options, sizes, seed, tellThreads));
     }
-    Machine machine = Machine.here(); // before we are the load
-    double load = Machine.loadAverage();
+    var asked = new Asked(model, network, tokens, repetitions, seed, sizes);
+    Machine machine = Machine.here();
+    double load = Machine.loadAverage(); // before it is ours
     try {
       measure(subjects, repetitions, console);
-      ObjectNode json = Reports.object();
-      json.put("lrt", Lrt.version());
-      json.put("model", model.toString());
-      json.put("network", network == null ? null : network.toString());
-      json.set("machine", Reports.tree(json(machine, load)));
-      json.set(
-          "settings",
-          Reports.tree(
-              Reports.fields(
-                  "prompt", sizes.prompts(),
-                  "tokens", tokens,
-                  "after", after,
-                  "repetitions", repetitions,
-                  "seed", seed)));
-      var results = json.putArray("results");
-      subjects.forEach(subject -> results.add(subject.json()));
+      ObjectNode json = json(asked, machine, load, subjects);
       if (out != null) {
         Files.writeString(out, Reports.line(json) + "\n");
       }
       if (arguments.has("json")) {
         console.out().println(Reports.line(json));
       } else {
-        print(model, network, machine, repetitions, sizes, subjects, console);
+        print(asked, machine, subjects, console.out());
       }
     } finally {
       Closing.each(subjects, BenchSubject::close);
     }
   }
+
+  /** What all settings share. */
+  private record Asked(
+      Path model,
+      @Nullable Path network,
+      int tokens,
+      int repetitions,
+      long seed,
+      BenchSizes sizes) {}
 
   /** Each quantisation with each backend and each number of threads. */
   private static List<EngineOptions> settings(Arguments arguments) {
@@ -230,36 +227,46 @@ final class BenchCommand implements Command {
     }
   }
 
-  private static Map<String, Object> json(Machine machine, double load) {
-    return Reports.fields(
-        "processor", machine.processor(),
-        "processors", machine.threads(),
-        "memory_bytes", machine.memoryBytes(),
-        "vector_bits", machine.vectorBits(),
-        "java", machine.java(),
-        "load_average", Reports.number(load));
+  private static ObjectNode json(
+      Asked asked, Machine machine, double load, List<BenchSubject> subjects) {
+    ObjectNode json = Reports.object();
+    json.put("lrt", Lrt.version());
+    json.put("model", asked.model.toString());
+    json.put("network", asked.network == null ? null : asked.network.toString());
+    json.putObject("machine")
+        .put("processor", machine.processor())
+        .put("processors", machine.threads())
+        .put("memory_bytes", machine.memoryBytes())
+        .put("vector_bits", machine.vectorBits())
+        .put("java", machine.java())
+        .put("load_average", load);
+    ObjectNode settings = json.putObject("settings");
+    var prompts = settings.putArray("prompt");
+    asked.sizes.prompts().forEach(prompts::add);
+    settings
+        .put("tokens", asked.tokens)
+        .put("after", asked.sizes.after())
+        .put("repetitions", asked.repetitions)
+        .put("seed", asked.seed);
+    var results = json.putArray("results");
+    subjects.forEach(subject -> results.add(subject.json()));
+    return json;
   }
 
   private static void print(
-      Path model,
-      @Nullable Path network,
-      Machine machine,
-      int repetitions,
-      BenchSizes sizes,
-      List<BenchSubject> subjects,
-      Console console) {
-    var out = console.out();
-    out.println("model      " + model + (network == null ? "" : ", network " + network));
+      Asked asked, Machine machine, List<BenchSubject> subjects, PrintStream out) {
+    String network = asked.network == null ? "" : ", network " + asked.network;
+    out.println("model      " + asked.model + network);
     out.println("processor  " + machine.processor() + ", " + machine.threads() + " processors");
     out.println("java       " + machine.java());
     subjects.stream()
         .map(BenchSubject::describe)
         .distinct()
         .forEach(line -> out.println("backend    " + line));
-    if (repetitions > 1) {
-      out.println("medians    of " + repetitions + " (smallest-largest)");
+    if (asked.repetitions > 1) {
+      out.println("medians    of " + asked.repetitions + " (smallest-largest)");
     }
     out.println();
-    new BenchTable(sizes, subjects).print(out);
+    new BenchTable(asked.sizes, subjects).print(out);
   }
 }

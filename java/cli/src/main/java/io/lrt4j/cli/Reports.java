@@ -50,11 +50,6 @@ final class Reports {
     }
   }
 
-  /** Maps and lists as JSON. */
-  static JsonNode tree(Object fields) {
-    return MAPPER.valueToTree(fields);
-  }
-
   /** The fields that scripts rely on, of a question's answer. */
   static ObjectNode json(Answer answer, Setting setting) {
     ObjectNode json = object();
