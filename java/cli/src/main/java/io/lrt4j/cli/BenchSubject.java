@@ -123,6 +123,11 @@ final class BenchSubject implements AutoCloseable {
     return Reports.lower(options.quantization());
   }
 
+  /** What is asked for some weights; null is as for all. */
+  private String likewise(@Nullable Quantization asked) {
+    return asked == null ? quantize() : Reports.lower(asked);
+  }
+
   String cacheType() {
     return Reports.lower(loaded().cacheType());
   }
@@ -169,6 +174,9 @@ final class BenchSubject implements AutoCloseable {
     json.put("backend_description", backend().describe());
     json.put("threads", threads());
     json.put("quantize", quantize());
+    json.put("quantize_head", likewise(options.headQuantization()));
+    json.put("quantize_network", likewise(options.networkQuantization()));
+    json.put("quantize_embedding", Reports.lower(options.embeddingQuantization()));
     json.put("cache_type", cacheType());
     put(json, LOAD, LOAD);
     if (!sizes.prompts().isEmpty()) {

@@ -137,9 +137,7 @@ final class CommonOptions {
 
   /** What an option says, or null where it is not given. */
   private static @Nullable Quantization quantization(Arguments arguments, String option) {
-    return arguments.text(option) == null
-        ? null
-        : of(arguments.choice(option, QUANTIZATIONS));
+    return arguments.text(option) == null ? null : of(arguments.choice(option, QUANTIZATIONS));
   }
 
   /** Of its name, in small letters. */

@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -164,6 +165,25 @@ class BenchCommandTest {
       assertMeasured(result.get("decode_tokens_per_second"), 2);
     }
     assertEquals(List.of("none scalar 2", "none vector 2", "q8 scalar 2", "q8 vector 2"), found);
+  }
+
+  @Test
+  void headOfItsOwn() throws IOException {
+    String tiny = tiny().toString();
+    String[] rounded = {"--model", tiny, "--backend", "scalar", "--quantize", "q8"};
+    JsonNode all = json(join(rounded, "--repetitions", "1")).at("/results/0");
+    JsonNode layers =
+        json(join(rounded, "--repetitions", "1", "--quantize-head", "none")).at("/results/0");
+    assertEquals("q8", all.get("quantize_head").asText());
+    assertEquals("none", layers.get("quantize_head").asText());
+    assertEquals("q8", layers.get("quantize_network").asText());
+    assertEquals("none", layers.get("quantize_embedding").asText());
+    assertTrue(
+        layers.get("weight_bytes_per_token").asLong() > all.get("weight_bytes_per_token").asLong());
+  }
+
+  private static String[] join(String[] some, String... more) {
+    return Stream.concat(Arrays.stream(some), Arrays.stream(more)).toArray(String[]::new);
   }
 
   @Test

@@ -12,6 +12,7 @@ import io.lrt4j.checkpoint.GenerationDefaults;
 import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.Placement;
+import io.lrt4j.checkpoint.WeightMemories;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.CacheMemory;
@@ -31,7 +32,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -66,8 +66,6 @@ public final class LoadedModel implements AutoCloseable {
   private final Access access;
   private final Checkpoint checkpoint;
   private final Backend backend;
-  private final Map<Quantization, Memory> memories = // of weights
-      new EnumMap<>(Quantization.class);
   private final EngineOptions options;
   private final CacheMemory cacheMemory; // for keys and values
   private final Transformer transformer;
@@ -106,15 +104,12 @@ public final class LoadedModel implements AutoCloseable {
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
       checkpoint = Checkpoint.open(files, access, listener);
       closers.push(checkpoint::close);
-      var placement =
-          new Placement(
-              memory(options.quantization()),
-              memory(options.headQuantization()),
-              memory(options.embeddingQuantization()));
-      Memory ofNetwork = memory(options.networkQuantization()); // refused before anything is read
+      var memories = new WeightMemories(options, backend);
+      closers.push(memories::close);
+      Placement base = memories.base();
+      Memory ofNetwork = memories.network(); // refused before anything is read
       Weights weights =
-          checkpoint.handOver(
-              placement, source -> Weights.of(checkpoint.config(), "model.", source));
+          checkpoint.handOver(base, source -> Weights.of(checkpoint.config(), "model.", source));
       boolean rounded = checkpoint.rounded(options.quantization());
       cacheMemory = CacheMemory.of(options.cacheLimit(), options.cacheType(), rounded, backend);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
@@ -150,20 +145,6 @@ public final class LoadedModel implements AutoCloseable {
       closeAfter(e, text);
       throw e;
     }
-  }
-
-  /** Memory whose projections are rounded so; null as the options say of all. */
-  private Memory memory(@Nullable Quantization asked) {
-    return memories.computeIfAbsent(
-        asked == null ? options.quantization() : asked,
-        quantization -> {
-          Memory memory =
-              quantization == Quantization.NONE
-                  ? backend.newMemory()
-                  : backend.newMemory(quantization);
-          closers.push(memory::close);
-          return memory;
-        });
   }
 
   /** What another thread found, or what it threw. */

@@ -3,10 +3,10 @@ package io.lrt4j.evaluation.speed;
 import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.LoadListener;
-import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.ModelFiles;
+import io.lrt4j.checkpoint.WeightMemories;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.compute.CacheMemory;
@@ -28,7 +28,7 @@ import java.util.stream.Stream;
 public final class BaseModel implements AutoCloseable {
   private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
   private final Checkpoint checkpoint;
-  private final Quantization quantization;
+  private final WeightMemories memories;
   private final Backend backend;
   private final CacheMemory cacheMemory;
   private final Transformer transformer;
@@ -46,19 +46,19 @@ public final class BaseModel implements AutoCloseable {
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
       checkpoint = Checkpoint.open(files, Access.READ, LoadListener.NONE);
       closers.push(checkpoint::close);
-      quantization = options.quantization();
       backend = Backends.open(options.backend(), options.threads());
       closers.push(backend::close);
-      boolean rounded = checkpoint.rounded(quantization);
+      boolean rounded = checkpoint.rounded(options.quantization());
       cacheMemory = CacheMemory.of(Long.MAX_VALUE, options.cacheType(), rounded, backend);
       if (!backend.caches(cacheMemory.type())) {
         String type = cacheMemory.type().name().toLowerCase(Locale.ROOT);
         throw new BackendException("keys and values in " + type + " are not stored");
       }
-      Memory memory = newMemory();
-      closers.push(memory::close);
+      memories = new WeightMemories(options, backend);
+      closers.push(memories::close);
       Weights weights =
-          checkpoint.handOver(memory, source -> Weights.of(checkpoint.config(), "model.", source));
+          checkpoint.handOver(
+              memories.base(), source -> Weights.of(checkpoint.config(), "model.", source));
       bytesPerToken = bytesPerToken(weights);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
@@ -68,11 +68,11 @@ public final class BaseModel implements AutoCloseable {
     }
   }
 
-  /** For weights, rounded as those of this model. */
-  Memory newMemory() {
-    return quantization == Quantization.NONE
-        ? backend.newMemory()
-        : backend.newMemory(quantization);
+  /**
+   * For the network's weights, rounded as the options say; it is this model's, and closed with it.
+   */
+  Memory networkMemory() {
+    return memories.network();
   }
 
   public Backend backend() {

@@ -55,8 +55,7 @@ public final class LatentJob implements AutoCloseable {
     try {
       NetworkCheckpoint checkpoint = NetworkCheckpoint.open(files, Access.READ, LoadListener.NONE);
       closers.push(checkpoint::close);
-      Memory memory = model.newMemory();
-      closers.push(memory::close);
+      Memory memory = model.networkMemory();
       network =
           checkpoint.handOver(
               memory,
