@@ -1,6 +1,6 @@
 /*
- * Products wait for memory. Few rows read a weight in one run or in several at once, and ask for what comes BYTES_AHEAD or
- * RUN_AHEAD. With more rows the next panels are asked for while these are multiplied, by each tile of rows its share, so
+ * Products wait for memory. Few rows read a weight in one run, and ask for what comes BYTES_AHEAD, or in several: without AVX-512
+ * they ask RUN_AHEAD, with it for nothing, as the processor follows two runs by itself, and faster. With more rows the next panels are asked for while these are multiplied, by each tile of rows its share, so
  * that memory is read all the time and evenly. Asking touches nothing, so there need not be any.
  */
 #ifndef AHEAD_H
@@ -21,29 +21,11 @@ INLINE void ask_for(const int lines, const void *from) {
   UNROLL for (int i = 0; i < lines; i++) { __builtin_prefetch((const char *)from + i * LINE, 0, 2); }
 }
 
-/* Of several runs that are read at once, less of each is on its way, and the first cache has room. */
+/* Of one of several runs that are read by turns, less is on its way, and the first cache has room. */
 #define RUN_AHEAD 1536
 
-INLINE void ask_in_runs(const int runs, const int lines, const void *from, int64_t next_run) {
-  UNROLL for (int run = 0; run < runs; run++) {
-    UNROLL for (int i = 0; i < lines; i++) {
-      __builtin_prefetch((const char *)from + run * next_run + RUN_AHEAD + i * LINE);
-    }
-  }
-}
-
-/*
- * Asks for a line, RUN_AHEAD, beside a load of another: of prefetches alone, compilers make heaps, and what stands behind a
- * heap waits for the memory that it asks for.
- */
-INLINE ivec ask_with(ivec loaded, const void *from) {
-  const char *line = (const char *)from + RUN_AHEAD;
-#if defined __x86_64__
-  __asm__ volatile("prefetcht0 %1" : "+v"(loaded) : "m"(*line));
-#else
-  __builtin_prefetch(line);
-#endif
-  return loaded;
+INLINE void ask_in_run(const int lines, const void *from) {
+  UNROLL for (int i = 0; i < lines; i++) { __builtin_prefetch((const char *)from + RUN_AHEAD + i * LINE); }
 }
 
 /*

@@ -96,11 +96,9 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
     UNROLL for (int run = 0; run < runs; run++) {
       __m512i pairs[FOLDED_PANELS];
       unfold(table[run], w + run * next_run, pairs);
-      if (runs > 1) {
-        ask_in_runs(1, STEP_BYTES / LINE, w + run * next_run, 0);
-      } else if (rows <= FEW_ROWS) {
+      if (runs == 1 && rows <= FEW_ROWS) {
         ask_for(STEP_BYTES / LINE, w + 2 * BYTES_AHEAD);
-      } else {
+      } else if (runs == 1) {
         ask_for(STEP_BYTES / LINE, next);
         next += share;
       }

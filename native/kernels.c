@@ -56,9 +56,11 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
           },
 #if LEVEL == 1
       .runs = {[LRT_DTYPE_Q8] = runs_q8, [LRT_DTYPE_Q4] = runs_q4},
+      .most_runs = {[LRT_DTYPE_Q8] = MOST_RUNS, [LRT_DTYPE_Q4] = MOST_RUNS},
 #endif
 #if LEVEL == 2
       .runs = {[LRT_DTYPE_FOLDED] = runs_folded, [LRT_DTYPE_FOLDED_ROUNDED] = runs_folded},
+      .most_runs = {[LRT_DTYPE_FOLDED] = MOST_RUNS, [LRT_DTYPE_FOLDED_ROUNDED] = MOST_RUNS},
       .fold = fold,
 #endif
       .pack = pack,
@@ -78,6 +80,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #if W >= 8
   kernels->runs[LRT_DTYPE_Q8] = runs_q8;
   kernels->runs[LRT_DTYPE_Q4] = runs_q4;
+  kernels->most_runs[LRT_DTYPE_Q8] = MOST_RUNS;
+  kernels->most_runs[LRT_DTYPE_Q4] = MOST_RUNS;
 #endif
 #else
   kernels->splits = 1;

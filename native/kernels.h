@@ -72,15 +72,15 @@ typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *p
                          int panels, float *y, int64_t y_stride, int add);
 
 /*
- * Runs of memory that a product of one row reads at once, or by turns where there are few registers: memory is faster then. A
- * product of RUN_ROWS rows reads half as many.
+ * Runs of memory that products of up to RUN_ROWS rows read at once, as memory is faster then: two; by turns, where there are few
+ * registers, one row reads twice as many.
  */
-#define LRT_RUNS 4
+#define LRT_RUNS 2
 #define RUN_ROWS 3
 
 /*
- * Outputs of the panels that lie side by side from `panel` on, and of as many `apart` panels further on, and so forth: LRT_RUNS
- * such runs, or half of them, of one row; half of them of up to RUN_ROWS.
+ * Outputs of the panels that lie side by side from `panel` on, and of as many `apart` panels further on, and so forth, `runs`
+ * times.
  */
 typedef void lrt_runs(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, float *y,
                       int64_t y_stride, int add);
@@ -98,6 +98,7 @@ typedef struct {
   void (*gate)(const float *g, const float *u, int n, lrt_input *to, int row, int at, float *room);
   lrt_product *product[LRT_DTYPES];
   lrt_runs *runs[LRT_DTYPES]; /* or null */
+  int most_runs[LRT_DTYPES];  /* of those, of one row: LRT_RUNS, or twice as many */
   /* See lrt_pack. */
   int (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
   /* Folds one group of a weight, see lrt_fold; null where there are no products of such. */

@@ -53,7 +53,7 @@ static division divide(const projection *p, const lrt_part *part) {
   int panels = panels_of(part->out);
   division d = {.side = is_quantized(part->dtype) ? LRT_WIDE / LRT_PANEL : LRT_FOLDED / LRT_PANEL};
   if (p->kernels->runs[part->dtype] && p->rows <= RUN_ROWS) {
-    for (d.runs = p->rows == 1 ? LRT_RUNS : LRT_RUNS / 2; d.runs > 1; d.runs /= 2) {
+    for (d.runs = p->rows == 1 ? p->kernels->most_runs[part->dtype] : LRT_RUNS; d.runs > 1; d.runs /= 2) {
       d.far = panels / (d.runs * d.side);
       if (d.far >= TASKS_EACH * p->workers) {
         break;

@@ -209,8 +209,8 @@ INLINE void tile_bf16(const int rows, const int panels, const lrt_input *x, int 
 
 /*
  * Weights of 8 or 4 bits, unsigned, against bytes: whole sums of a block, then scaled. Two panels lie side by side, so that
- * few rows read a weight in one run, or in as many as there are pairs of panels, each `apart` from the last, and ask for
- * what comes. Each tile of many rows asks for its share of the next panel's lines.
+ * few rows read a weight in one run, or in as many as there are pairs of panels, each `apart` from the last. Each tile of many rows
+ * asks for its share of the next panel's lines.
  */
 INLINE void tile_blocks(const int bits, const int rows, const int panels, const int runs, const lrt_input *x, int row,
                         int in, const lrt_part *part, int panel, int apart, float *y, int64_t y_stride, int add,
@@ -248,15 +248,9 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       const uint8_t *from = w + k * 4 * LRT_WIDE + lane * 4;
       ivec weight[SUM_VECTORS];
       UNROLL for (int v = 0; v < vectors; v++) {
-        const uint8_t *here = from + v / side * next_run + v % side * 4 * W;
-        memcpy(&weight[v], here, sizeof(ivec));
-        if (runs > 1 && few) { /* each vector is a line */
-          weight[v] = ask_with(weight[v], here);
-        }
+        memcpy(&weight[v], from + v / side * next_run + v % side * 4 * W, sizeof(ivec));
       }
-      if (runs > 1 && !few) {
-        ask_in_runs(runs, panels, from, next_run);
-      } else if (runs == 1 && few) {
+      if (runs == 1 && few) {
         ask_for(panels, from + BYTES_AHEAD);
       } else if (runs == 1) {
         ask_for_coming(panels, k, &c);
@@ -281,11 +275,9 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       multiply_bytes(bits, rows, vectors, whole, half, a, k * 4 + LRT_BLOCK / 2, stride);
     }
     const uint8_t *scales = w + bytes * LRT_WIDE + lane * 2;
-    if (runs > 1) {
-      ask_in_runs(runs, 1, scales, next_run);
-    } else if (few) {
+    if (runs == 1 && few) {
       ask_for(1, scales + BYTES_AHEAD);
-    } else {
+    } else if (runs == 1) {
       ask_for_coming(1, 0, &c);
     }
     vec w_scale[SUM_VECTORS];
@@ -397,21 +389,23 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
   return from;
 }
 
-/*
- * The function runs_TYPE, of few rows: a tile of TILE's kind for every number of runs, which take all registers together.
- * SIDE panels lie side by side.
- */
-#define RUNS_CASE(TILE, KIND, SIDE, ROWS, AT_ONCE)                                                                            \
-  if (rows == ROWS && runs == AT_ONCE) {                                                                                      \
-    TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, &(turn){0, 1, 0});                        \
+/* The function runs_TYPE, of few rows: a tile of TILE's kind for every number of runs. SIDE panels lie side by side. */
+#define RUNS_CASE(TILE, KIND, SIDE, ROWS, AT_ONCE)                                                                    \
+  if (rows == ROWS && runs == AT_ONCE) {                                                                              \
+    TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, &(turn){0, 1, 0});                \
   }
-#define RUNS(TYPE, TILE, KIND, SIDE)                                                                                          \
-  static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,         \
-                          float *y, int64_t y_stride, int add) {                                                              \
-    RUNS_CASE(TILE, KIND, SIDE, 1, 4)                                                                                         \
-    RUNS_CASE(TILE, KIND, SIDE, 1, 2)                                                                                         \
-    RUNS_CASE(TILE, KIND, SIDE, 2, 2)                                                                                         \
-    RUNS_CASE(TILE, KIND, SIDE, 3, 2)                                                                                         \
+#if W == 16
+#define MORE_RUNS(TILE, KIND, SIDE)
+#else
+#define MORE_RUNS(TILE, KIND, SIDE) RUNS_CASE(TILE, KIND, SIDE, 1, 4)
+#endif
+#define RUNS(TYPE, TILE, KIND, SIDE)                                                                                  \
+  static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, \
+                          float *y, int64_t y_stride, int add) {                                                      \
+    MORE_RUNS(TILE, KIND, SIDE)                                                                                       \
+    RUNS_CASE(TILE, KIND, SIDE, 1, 2)                                                                                 \
+    RUNS_CASE(TILE, KIND, SIDE, 2, 2)                                                                                 \
+    RUNS_CASE(TILE, KIND, SIDE, 3, 2)                                                                                 \
   }
 
 /* The function product_TYPE, of at most FEW rows as of few, and else by such tiles. */

@@ -16,7 +16,7 @@ INLINE void tile_turns(const int bits, const int rows, const int panels, const i
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
   const int block_step = (bytes + 2) * LRT_WIDE;
   int blocks = in / LRT_BLOCK;
-  vec sums[LRT_RUNS][MOST_ROWS][SUM_VECTORS];
+  vec sums[MOST_RUNS][MOST_ROWS][SUM_VECTORS];
   UNROLL for (int run = 0; run < runs; run++) {
     UNROLL for (int r = 0; r < rows; r++) {
       UNROLL for (int v = 0; v < vectors; v++) { sums[run][r][v] = all(0); }
@@ -40,7 +40,7 @@ INLINE void tile_turns(const int bits, const int rows, const int panels, const i
         UNROLL for (int v = 0; v < vectors; v++) { whole[v][r][0] = first; }
       }
       for (int k = 0; k < bytes / 4; k++) {
-        ask_in_runs(1, panels, from, 0);
+        ask_in_run(panels, from);
         UNROLL for (int v = 0; v < vectors; v++) {
           ivec weight;
           memcpy(&weight, from + v * 4 * W, sizeof weight);
@@ -56,7 +56,7 @@ INLINE void tile_turns(const int bits, const int rows, const int panels, const i
         from += 4 * LRT_WIDE;
         at += 4;
       }
-      ask_in_runs(1, 1, from, 0);
+      ask_in_run(1, from);
       UNROLL for (int v = 0; v < vectors; v++) {
         vec w_scale = halves((const uint16_t *)from + v * W);
         UNROLL for (int r = 0; r < rows; r++) {
