@@ -118,7 +118,7 @@ static double attend(lrt_context *c, int dtype, int positions, float *x, float *
   for (int run = 0; run < 2 * RUNS; run++) {
     double start = seconds();
     for (int l = 0; l < KV_LAYERS; l++) {
-      lrt_run one = {0, 1, positions - 1, blocks, spans + l * blocks};
+      lrt_run one = {0, 1, positions - 1, blocks, spans + l * blocks, 1};
       if (lrt_attend(c, x, HEADS, KV_HEADS, DIM, 1 << 30, &one, 1, y)) {
         fprintf(stderr, "no memory\n");
         exit(1);
