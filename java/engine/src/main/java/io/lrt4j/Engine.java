@@ -29,6 +29,7 @@ public interface Engine extends AutoCloseable {
    * @throws CheckpointException if it is damaged or incomplete
    * @throws UnsupportedModelException if it asks for something that is not run
    * @throws BackendException if the backend asked for is not available
+   * @throws java.util.concurrent.CancellationException if the thread is interrupted; it stays so
    */
   static Engine load(Path model, EngineOptions options) {
     return load(model, options, LoadListener.NONE);

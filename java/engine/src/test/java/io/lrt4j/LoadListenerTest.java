@@ -10,9 +10,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A listener hears how a load goes on, to its end, and can end it. */
 class LoadListenerTest {
@@ -67,6 +69,28 @@ class LoadListenerTest {
           assertThrows(
               IllegalStateException.class,
               () -> Engine.load(Fixtures.dir(TestModels.BASE), options().build(), listener)));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void anInterruptEndsTheLoadAndIsNoDamage(boolean mapped) {
+    EngineOptions options = options().mappedWeights(mapped).build();
+    LoadListener interrupts = (_, _) -> Thread.currentThread().interrupt();
+    for (LoadListener listener : List.of(LoadListener.NONE, interrupts)) {
+      if (listener == LoadListener.NONE) {
+        Thread.currentThread().interrupt();
+      }
+      try {
+        CancellationException thrown =
+            assertThrows(
+                CancellationException.class,
+                () -> Engine.load(Fixtures.dir(TestModels.BASE), options, listener));
+        assertTrue(
+            String.valueOf(thrown.getMessage()).endsWith("was interrupted"), thrown.getMessage());
+      } finally {
+        assertTrue(Thread.interrupted());
+      }
     }
   }
 }

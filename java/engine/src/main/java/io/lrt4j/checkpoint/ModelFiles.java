@@ -4,6 +4,7 @@ import io.lrt4j.CheckpointException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -185,8 +187,16 @@ public final class ModelFiles {
     }
   }
 
-  /** The sentence for a file or directory that cannot be read, with the cause. */
-  static CheckpointException unreadable(Path file, IOException e) {
+  /**
+   * The sentence for a file or directory that cannot be read, with the cause; of an interrupt,
+   * which closes what is being read, that it was one: the file is sound.
+   */
+  static RuntimeException unreadable(Path file, IOException e) {
+    if (e instanceof ClosedByInterruptException) {
+      var interrupted = new CancellationException("reading " + file + " was interrupted");
+      interrupted.initCause(e);
+      return interrupted;
+    }
     return new CheckpointException(file + ": cannot be read (" + cause(e) + ")", e);
   }
 

@@ -78,15 +78,11 @@ public final class Safetensors implements AutoCloseable {
       return new Safetensors(file, Arena.ofShared(), channel, header);
     } catch (IOException e) {
       close(channel);
-      throw unreadable(file, e);
+      throw ModelFiles.unreadable(file, e);
     } catch (Throwable e) {
       close(channel);
       throw e;
     }
-  }
-
-  private static CheckpointException unreadable(Path file, IOException e) {
-    return new CheckpointException(file + ": cannot be read (" + e.getMessage() + ")", e);
   }
 
   private static void close(@Nullable FileChannel channel) {
@@ -121,7 +117,7 @@ public final class Safetensors implements AutoCloseable {
       }
       room = from;
     } catch (IOException e) {
-      throw unreadable(file, e);
+      throw ModelFiles.unreadable(file, e);
     } catch (OutOfMemoryError e) {
       throw new CheckpointException(
           file
@@ -167,7 +163,7 @@ public final class Safetensors implements AutoCloseable {
         moved.accept(n);
       }
     } catch (IOException failure) {
-      throw unreadable(file, failure);
+      throw ModelFiles.unreadable(file, failure);
     }
   }
 

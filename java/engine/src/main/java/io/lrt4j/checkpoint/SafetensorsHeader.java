@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -83,6 +84,8 @@ record SafetensorsHeader(Map<String, String> metadata, List<Entry> tensors, long
       var json = new Region(channel, Long.BYTES, length);
       try (JsonParser p = Json.factory().createParser(Json.strictUtf8(json))) {
         root(p);
+      } catch (ClosedByInterruptException e) {
+        throw e;
       } catch (IOException e) {
         throw Json.unreadable(file, "header: ", e);
       }
