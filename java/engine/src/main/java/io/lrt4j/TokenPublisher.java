@@ -28,12 +28,13 @@ final class TokenPublisher implements AnswerStream {
     Objects.requireNonNull(subscriber, "subscriber");
     // Not on the answering thread, which a subscriber must not hold up.
     var tokens = new SubmissionPublisher<Token>(Thread::startVirtualThread, NO_BOUND);
-    tokens.subscribe(new Cancelling(subscriber));
     if (!asked.compareAndSet(false, true)) {
+      tokens.subscribe(subscriber);
       tokens.closeExceptionally(
           new IllegalStateException("an answer's tokens can be subscribed to once"));
       return;
     }
+    tokens.subscribe(new Cancelling(subscriber));
     answer.whenComplete(
         (result, failure) -> {
           if (failure == null) {
@@ -50,7 +51,7 @@ final class TokenPublisher implements AnswerStream {
     return answer;
   }
 
-  /** Ends the answer of a subscriber that cancels, whatever is being computed of it. */
+  /** Ends the answer of a subscriber that cancels or fails, whatever is being computed of it. */
   private final class Cancelling implements Flow.Subscriber<Token> {
     private final Flow.Subscriber<? super Token> to;
 
@@ -82,6 +83,7 @@ final class TokenPublisher implements AnswerStream {
 
     @Override
     public void onError(Throwable failure) {
+      answer.completeExceptionally(failure); // unless it is its own: the subscriber's
       to.onError(failure);
     }
 

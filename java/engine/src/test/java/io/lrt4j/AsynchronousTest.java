@@ -3,6 +3,7 @@ package io.lrt4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -201,5 +202,50 @@ class AsynchronousTest {
     reader.subscription.join().request(1);
     assertEquals(FinishReason.CANCELLED, stream.answer().join().finishReason());
     assertEquals(1, reader.ids.size());
+  }
+
+  @Test
+  void aSubscriberThatFailsEndsTheAnswer() {
+    var mine = new IllegalStateException("mine");
+    List<Reader> readers =
+        List.of(
+            new Reader() {
+              @Override
+              public void onSubscribe(Flow.Subscription subscription) {
+                throw mine;
+              }
+            },
+            new Reader() {
+              @Override
+              public void onSubscribe(Flow.Subscription subscription) {
+                subscription.request(1);
+              }
+
+              @Override
+              public void onNext(Token token) {
+                throw mine;
+              }
+            },
+            new Reader() {
+              @Override
+              public void onSubscribe(Flow.Subscription subscription) {
+                subscription.request(0);
+              }
+            });
+    for (Reader reader : readers) {
+      AnswerStream stream = engine.stream(LONG);
+      stream.subscribe(reader);
+      Throwable told = Objects.requireNonNull(reader.end.join());
+      assertSame(told, assertThrows(CompletionException.class, stream.answer()::join).getCause());
+      assertTrue(told == mine || told instanceof IllegalArgumentException, told.toString());
+    }
+  }
+
+  @Test
+  void aSecondSubscriberDoesNotEndTheAnswer() {
+    AnswerStream stream = engine.stream(LONG.maxTokens(100));
+    stream.subscribe(new Reader());
+    stream.subscribe(new Reader());
+    assertEquals(100, stream.answer().join().ids().size());
   }
 }
