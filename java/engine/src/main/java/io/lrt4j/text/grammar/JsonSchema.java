@@ -8,6 +8,7 @@ import static io.lrt4j.text.grammar.Grammar.sequence;
 import static io.lrt4j.text.grammar.Grammar.text;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -17,6 +18,7 @@ import io.lrt4j.QuestionException;
 import io.lrt4j.json.JsonProblem;
 import io.lrt4j.text.ToolTexts;
 import io.lrt4j.text.grammar.Grammar.Node;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
@@ -50,7 +52,10 @@ final class JsonSchema {
   private static final int MAX_MESSAGE = 300; // characters, of names that are told back
 
   private static final JsonMapper MAPPER =
-      ToolTexts.json(MAX_NESTING).enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS).build();
+      ToolTexts.json(MAX_NESTING)
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+          .build();
 
   private static final Set<String> SAY_NOTHING =
       Set.of(
@@ -344,7 +349,7 @@ final class JsonSchema {
       boolean listed =
           !said.contains("const") || !said.contains("enum") || contains(schema.get("enum"), value);
       if (listed && hasType(value, schema.path("type"))) {
-        texts.add(value.toString());
+        texts.add(unicode(value.toString(), path));
       }
     }
     if (texts.isEmpty()) {
@@ -353,6 +358,14 @@ final class JsonSchema {
     said.removeAll(VALUES);
     said.remove("type");
     return Grammar.oneOf(texts);
+  }
+
+  /** What an answer is to have must be something that can be written. */
+  private static String unicode(String text, String path) {
+    if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+      throw wrong(path, "must be Unicode, found half a surrogate pair");
+    }
+    return text;
   }
 
   private static boolean contains(JsonNode list, JsonNode value) {
@@ -442,7 +455,8 @@ final class JsonSchema {
     for (Map.Entry<String, JsonNode> property : all.reversed()) {
       String name = property.getKey();
       Node value = compile(property.getValue(), path + "/properties/" + name);
-      Node member = sequence(text(TextNode.valueOf(name) + ":"), SPACE, value, behind);
+      Node member =
+          sequence(text(unicode(TextNode.valueOf(name) + ":", path)), SPACE, value, behind);
       boolean must = required.contains(name);
       names = must ? member : choice(member, names);
       moreNames = must || moreNames == Grammar.EMPTY ? member : choice(member, moreNames);

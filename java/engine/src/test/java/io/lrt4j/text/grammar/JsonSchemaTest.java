@@ -106,6 +106,10 @@ class JsonSchemaTest {
         "{\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]} ~ allows no value that has"
             + " an",
         "{\"items\":{\"$ref\":\"#\"},\"minItems\":1} ~ allows no value that has an end",
+        "{\"type\":\"integer\",\"type\":\"string\"} ~ is not JSON: Duplicate field 'type'",
+        "{\"const\":\"\\ud800\"} ~ must be Unicode, found half a surrogate pair",
+        "{\"items\":{\"enum\":[1,[\"\\udc00\"]]}} ~ at /items must be Unicode, found half a"
+            + " surrogate",
       })
   void refused(String schema, String message) {
     var thrown = assertThrows(QuestionException.class, () -> JsonSchema.grammar(schema));
