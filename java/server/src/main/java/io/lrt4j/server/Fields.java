@@ -21,10 +21,13 @@ record Fields(ObjectNode node, String path) {
     return new Fields(request, "");
   }
 
-  /** Refuses fields that are not among {@code known}: they are misspelled, or ask for something. */
+  /**
+   * Refuses fields that are not among {@code known}: they are misspelled, or ask for something.
+   * Null asks for nothing: clients write out with it whatever they know and do not set.
+   */
   void only(Set<String> known) {
     for (var field : node.properties()) {
-      if (!known.contains(field.getKey())) {
+      if (!known.contains(field.getKey()) && !field.getValue().isNull()) {
         throw ApiException.refused(
             400,
             path + field.getKey(),

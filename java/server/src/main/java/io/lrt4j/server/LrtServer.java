@@ -83,7 +83,8 @@ public final class LrtServer implements AutoCloseable {
             .idleConnectionTimeout(options.timeLimit().plusMinutes(2)) // of answers under way too
             .addConnectionSelector(new OtherProtocols())
             .addProtocol(Http1Config.builder().addReceiveListener(connections).build())
-            .directHandlers(errors())
+            .errorHandling(e -> e.includeEntity(true)) // or its reasons are kept from errors()
+            .directHandlers(errors(options))
             .routing(routes);
     ServerOptions.Tls tls = options.tls();
     if (tls != null) {
@@ -173,13 +174,16 @@ public final class LrtServer implements AutoCloseable {
   }
 
   /** Errors of which no handler of ours hears. */
-  private static DirectHandlers errors() {
+  private static DirectHandlers errors(ServerOptions options) {
     var errors = DirectHandlers.builder();
     for (var type : DirectHandler.EventType.values()) {
       errors.addHandler(
           type,
           (request, event, status, headers, message) -> {
-            String text = message == null || message.isEmpty() ? status.reasonPhrase() : message;
+            String text =
+                status.code() == 413
+                    ? "the body must have at most " + options.maxBodyBytes() + " bytes"
+                    : message == null || message.isEmpty() ? status.reasonPhrase() : message;
             ApiException error = ApiException.refused(status.code(), null, null, text);
             return DirectHandler.TransportResponse.builder()
                 .status(status)

@@ -32,6 +32,7 @@ final class Messages {
             "content",
             "name",
             "refusal",
+            "annotations",
             "reasoning_content",
             "audio",
             "tool_calls",

@@ -51,6 +51,21 @@ class ChatCompletionsTest {
     return served.engine.ask(Question.of(Served.QUESTION).mode(mode));
   }
 
+  /** What clients hand back is the whole message, with null for whatever an answer can have. */
+  @Test
+  void anAnswerGoesBackAsItCame() throws IOException, InterruptedException {
+    var response =
+        served.post(
+            "/v1/chat/completions",
+            "{\"prediction\":null,\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
+                + "\"content\":\"10\",\"refusal\":null,\"audio\":null,\"function_call\":null,"
+                + "\"tool_calls\":null,\"annotations\":[],\"reasoning_details\":null},"
+                + "{\"role\":\"user\",\"content\":\""
+                + Served.QUESTION
+                + "\",\"name\":null}]}");
+    assertEquals(200, response.statusCode(), response.body());
+  }
+
   @ParameterizedTest
   @CsvSource({"none, DIRECT", "low, LATENT", "medium, AUTO", "high, EXPLICIT"})
   void effortsAreModes(String effort, Mode mode) {

@@ -10,7 +10,10 @@ import com.openai.errors.BadRequestException;
 import com.openai.errors.NotFoundException;
 import com.openai.errors.UnauthorizedException;
 import java.io.IOException;
+import java.net.Socket;
+import java.net.URI;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -130,7 +133,34 @@ class ErrorsTest {
 
   @Test
   void tooLarge() throws IOException, InterruptedException {
-    assertError(413, "null", "", served.chat(",\"user\":\"" + "x".repeat(3000) + "\""));
+    assertError(
+        413,
+        "null",
+        "the body must have at most 2000 bytes",
+        served.chat(",\"user\":\"" + "x".repeat(3000) + "\""));
+  }
+
+  /** What the web server refuses by itself has a reason, too. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "Host: x~Content-Encoding: gzip~Content-Length: 2~~{} | ontent encoding",
+        "Content-Length: 2~~{} | Host header must be present",
+        "Host: x~Content-Length: 2~Transfer-Encoding: chunked~~0~~ | must not be combined",
+        "Host: x~Content-Length: two~~{} | Content length",
+      })
+  void noSoundRequests(String request, String reason) throws IOException {
+    URI address = served.server.address();
+    try (Socket socket = new Socket(address.getHost(), address.getPort())) {
+      String head = "POST /v1/chat/completions HTTP/1.1~" + request;
+      socket.getOutputStream().write(head.replace("~", "\r\n").getBytes(StandardCharsets.US_ASCII));
+      String answer =
+          new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8); // to its end
+      assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+      String body = answer.substring(answer.indexOf("\r\n\r\n"));
+      assertTrue(Served.MAPPER.readTree(body).at("/error/message").asText().contains(reason), body);
+    }
   }
 
   @Test
