@@ -101,7 +101,7 @@ public final class NativeFiles {
 
   private static Path temporary() throws IOException {
     try {
-      return Files.createTempDirectory("lrt4j");
+      return Files.createTempDirectory("lrt4j").toAbsolutePath(); // as libraries have to be named
     } catch (IOException e) {
       String name = System.getProperty("java.io.tmpdir", "");
       throw new IOException(

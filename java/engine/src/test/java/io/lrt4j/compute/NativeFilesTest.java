@@ -22,6 +22,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Where native libraries go, and what an engine says at load where they cannot go anywhere. */
 class NativeFilesTest {
@@ -67,6 +69,13 @@ class NativeFilesTest {
             + " cannot be written; name another one by -Dlrt4j.natives=DIRECTORY\n",
         load("--enable-native-access=ALL-UNNAMED", "-Djava.io.tmpdir=" + none)
             .replaceFirst("written \\(.*?\\)", "written"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"target", "", "."})
+  void aTemporaryDirectoryThatIsRelative(String relative) throws IOException, InterruptedException {
+    assertEquals(
+        "true\n", load("--enable-native-access=ALL-UNNAMED", "-Djava.io.tmpdir=" + relative));
   }
 
   /**
