@@ -1,11 +1,13 @@
 package io.lrt4j.training;
 
 import io.lrt4j.Question;
+import io.lrt4j.QuestionException;
 import io.lrt4j.reasoning.Prompts;
 import io.lrt4j.training.data.Problem;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * Problems in the tokens of one model, exactly as they come up when it is asked: what is trained is
@@ -27,7 +29,7 @@ record ProblemEncoder(Prompts prompts, int end, int context, int longest, int la
 
   /** The question with an empty thinking block; the answer follows. */
   Example direct(Problem problem) {
-    int[] prompt = prompts.direct(Question.of(problem.question()));
+    int[] prompt = tokens(problem, () -> prompts.direct(Question.of(problem.question())));
     int[] answer = answer(problem);
     fit(problem, prompt.length, 0, answer.length);
     return new Example(prompt, List.of(answer));
@@ -67,12 +69,21 @@ record ProblemEncoder(Prompts prompts, int end, int context, int longest, int la
   }
 
   private int[] thinking(Problem problem) {
-    return prompts.thinking(Question.of(problem.question()));
+    return tokens(problem, () -> prompts.thinking(Question.of(problem.question())));
+  }
+
+  /** What cannot be encoded is told with where it is. */
+  private static int[] tokens(Problem problem, Supplier<int[]> text) {
+    try {
+      return text.get();
+    } catch (QuestionException e) {
+      throw new TrainingException(problem.place() + ": " + e.getMessage(), e);
+    }
   }
 
   /** What a model should say, and the end. */
   int[] answer(Problem problem) {
-    return ended(prompts.encode(problem.answer()));
+    return ended(tokens(problem, () -> prompts.encode(problem.answer())));
   }
 
   /**
@@ -84,7 +95,7 @@ record ProblemEncoder(Prompts prompts, int end, int context, int longest, int la
     int[] answer = answer(problem);
     List<int[]> whole = new ArrayList<>();
     if (explicit) {
-      int[] thought = prompts.encode(problem.reasoning());
+      int[] thought = tokens(problem, () -> prompts.encode(problem.reasoning()));
       int[] closed = concat(thought, concat(prompts.encode(Prompts.CLOSE), answer));
       fit(problem, thinking.length, 0, closed.length);
       whole.add(concat(thinking, closed));

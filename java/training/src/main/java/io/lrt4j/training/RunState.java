@@ -15,6 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Everything that a run needs to go on: one safetensors file of parameters and moments, with the
@@ -65,14 +67,23 @@ record RunState(
   }
 
   /**
+   * Refuses a run to go on with of which there is nothing.
+   *
+   * @throws TrainingException if there is no such file
+   */
+  static void require(Path file) {
+    if (!Files.exists(file)) {
+      throw new TrainingException(file + ": expected a checkpoint to resume from, found none");
+    }
+  }
+
+  /**
    * Reads a state into the parameters.
    *
    * @throws TrainingException if it is not one, or one of another run
    */
   static RunState read(Path file, Parameters parameters, String fingerprint) {
-    if (!Files.exists(file)) {
-      throw new TrainingException(file + ": expected a checkpoint to resume from, found none");
-    }
+    require(file);
     try (Safetensors stored = Safetensors.open(file)) {
       JsonNode json = MAPPER.readTree(stored.metadata().getOrDefault(KEY, "{}"));
       String found = json.path("fingerprint").asText();
@@ -80,9 +91,9 @@ record RunState(
         throw new TrainingException(
             file
                 + ": this is the checkpoint of a run with other settings: expected "
-                + fingerprint
+                + different(fingerprint, found)
                 + ", found "
-                + found);
+                + different(found, fingerprint));
       }
       for (String kind : KINDS) {
         for (String name : parameters.parts().keySet()) {
@@ -104,6 +115,18 @@ record RunState(
     } catch (CheckpointException | JsonProcessingException e) {
       throw new TrainingException(file + ": not a checkpoint of a run", e);
     }
+  }
+
+  /** What one fingerprint says otherwise than another; all of it if they are not of one kind. */
+  private static String different(String fingerprint, String other) {
+    String[] ours = fingerprint.split(", ", -1);
+    String[] others = other.split(", ", -1);
+    return ours.length != others.length
+        ? fingerprint
+        : IntStream.range(0, ours.length)
+            .filter(i -> !ours[i].equals(others[i]))
+            .mapToObj(i -> ours[i].replaceAll("^\\[|]+$", "")) // of lists and records
+            .collect(Collectors.joining(", "));
   }
 
   private static List<Long> shape(Parameters parameters, String name) {

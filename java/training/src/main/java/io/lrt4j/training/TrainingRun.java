@@ -6,6 +6,7 @@ import io.lrt4j.checkpoint.ModelFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,7 +51,7 @@ public final class TrainingRun {
    * @throws TrainingException if it cannot begin or go on
    */
   public SequencedMap<String, Double> run() {
-    int first = prepare();
+    prepare();
     int steps = settings.rate().steps();
     long start = System.nanoTime();
     lineNanos = start;
@@ -61,6 +62,8 @@ public final class TrainingRun {
             StandardOpenOption.CREATE,
             StandardOpenOption.WRITE,
             StandardOpenOption.APPEND)) {
+      lock(metrics);
+      int first = settings.resume() ? resume(metrics) : 0;
       for (int step = first; step < steps; step++) {
         double rate = settings.rate().at(step);
         SequencedMap<String, Double> report = step(step, rate);
@@ -91,32 +94,51 @@ public final class TrainingRun {
     }
   }
 
-  private int prepare() {
+  private void prepare() {
     Path out = settings.out();
+    if (settings.resume()) {
+      RunState.require(checkpoint);
+      return;
+    }
     try {
       Files.createDirectories(out);
-      if (settings.resume()) {
-        RunState state = RunState.read(checkpoint, task.parameters(), settings.fingerprint());
-        task.optimizer().resume(state.updates());
-        best = state.best();
-        restore(out.resolve("best"));
-        secondsBefore = state.seconds();
-        try (FileChannel metrics = FileChannel.open(metricsFile, StandardOpenOption.WRITE)) {
-          metrics.truncate(state.metricsBytes());
-        }
-        return state.step();
-      }
       try (Stream<Path> files = Files.list(out)) {
         if (files.findAny().isPresent()) {
           throw new TrainingException(
               out + ": expected an empty directory for a new run (or --resume), found files in it");
         }
       }
-      return 0;
     } catch (IOException e) {
       throw new TrainingException(
           out + ": expected a directory for the run (" + ModelFiles.cause(e) + ")", e);
     }
+  }
+
+  /** Two runs would write over each other's checkpoints; the lock goes with the channel. */
+  private void lock(FileChannel metrics) {
+    boolean locked;
+    try {
+      locked = metrics.tryLock() != null;
+    } catch (OverlappingFileLockException e) { // by this process
+      locked = false;
+    } catch (IOException e) {
+      return; // a file system without locks
+    }
+    if (!locked) {
+      throw new TrainingException(
+          settings.out() + ": expected a directory of its own, found another run writing to it");
+    }
+  }
+
+  /** Takes up what was left, and says how many steps have been done. */
+  private int resume(FileChannel metrics) throws IOException {
+    RunState state = RunState.read(checkpoint, task.parameters(), settings.fingerprint());
+    task.optimizer().resume(state.updates());
+    best = state.best();
+    restore(settings.out().resolve("best"));
+    secondsBefore = state.seconds();
+    metrics.truncate(state.metricsBytes());
+    return state.step();
   }
 
   private SequencedMap<String, Double> step(int step, double rate) {

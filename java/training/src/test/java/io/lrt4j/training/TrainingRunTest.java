@@ -50,7 +50,13 @@ class TrainingRunTest {
 
   private static RunSettings settings(Path out, boolean resume, int steps, double rate) {
     return new RunSettings(
-        out, resume, new LearningRate(rate, 3, steps, 0.1, 0), 1, 10, 5, "test " + steps);
+        out,
+        resume,
+        new LearningRate(rate, 3, steps, 0.1, 0),
+        1,
+        10,
+        5,
+        "[test, steps " + steps + "]");
   }
 
   private static Training.Plan plan(Backend backend, RunSettings run, Progress progress) {
@@ -209,7 +215,7 @@ class TrainingRunTest {
               Training.base(
                   base, settings, false, plan(backend, settings(out, false, 2, 1e-3), QUIET)));
       assertRefused(
-          "other settings",
+          "other settings: expected steps 3, found steps 2",
           () ->
               Training.base(
                   base, settings, false, plan(backend, settings(out, true, 3, 1e-3), QUIET)));
@@ -221,6 +227,30 @@ class TrainingRunTest {
                   settings,
                   false,
                   plan(backend, settings(directory.resolve("new"), true, 3, 1e-3), QUIET)));
+    }
+  }
+
+  @Test
+  void aDirectoryIsOfOneRunAtATime() {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
+      var settings = new BaseSettings(2, 1, false, false, 1);
+      Path out = directory.resolve("out");
+      Progress resumesToo =
+          (step, steps, metrics, left) -> {
+            if (step == 6) {
+              assertRefused(
+                  "expected a directory of its own, found another run writing to it",
+                  () ->
+                      Training.base(
+                          base,
+                          settings,
+                          false,
+                          plan(backend, settings(out, true, 8, 1e-3), QUIET)));
+            }
+          };
+      Training.base(
+          base, settings, false, plan(backend, settings(out, false, 8, 1e-3), resumesToo));
+      Training.base(base, settings, false, plan(backend, settings(out, true, 8, 1e-3), QUIET));
     }
   }
 
@@ -247,6 +277,15 @@ class TrainingRunTest {
       assertRefused(
           "long.jsonl, line 2: expected a question of at most 40 tokens, which the network takes",
           () -> Training.sft(base, shortSighted, sftSettings, false, longQuestion));
+      assertRefused(
+          "long.jsonl, line 2: the text is not Unicode: half a surrogate pair",
+          () ->
+              Training.sft(
+                  base,
+                  network,
+                  sftSettings,
+                  false,
+                  plan(backend, fits + fits.replace("3*2\"", "\\ud800\""))));
       assertRefused(
           "answer 50)", // which may be sampled
           () ->
