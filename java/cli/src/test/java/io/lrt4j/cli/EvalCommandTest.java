@@ -66,6 +66,11 @@ class EvalCommandTest {
     assertEquals(0, resumed.status(), resumed.err());
     assertTrue(resumed.out().contains("explicit/6"), resumed.out());
 
+    Run graded = eval("a", "--resume", "--grader", "text");
+    assertEquals(1, graded.status(), "answers are kept as they were graded");
+    assertTrue(
+        graded.err().contains("another setting: expected {\"questions_hash\":"), graded.err());
+
     String file = folder.resolve("a/summary.json").toString();
     Run compared = Run.of("eval", "--compare", file, file);
     assertEquals(0, compared.status(), compared.err());

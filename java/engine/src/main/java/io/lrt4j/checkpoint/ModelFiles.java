@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
@@ -198,6 +200,20 @@ public final class ModelFiles {
       return interrupted;
     }
     return new CheckpointException(file + ": cannot be read (" + cause(e) + ")", e);
+  }
+
+  /**
+   * Whether nobody else holds a file that is being written; then nobody else will until the channel
+   * is closed. Where the file system has no locks, nobody is known to.
+   */
+  public static boolean lock(FileChannel channel) {
+    try {
+      return channel.tryLock() != null;
+    } catch (OverlappingFileLockException e) { // held by this process
+      return false;
+    } catch (IOException e) {
+      return true;
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.data.DataSet;
@@ -53,10 +54,14 @@ public final class AnswerFile implements AutoCloseable {
               folder + ": a run is there already; --resume goes on with it");
         }
         var before = MAPPER.readTree(settings.toFile());
-        var now = MAPPER.valueToTree(setting);
+        JsonNode now = MAPPER.valueToTree(setting);
         if (!before.equals(now)) {
           throw new EvaluationException(
-              folder + ": was begun with another setting: expected " + before + ", found " + now);
+              folder
+                  + ": was begun with another setting: expected "
+                  + different(before, now)
+                  + ", found "
+                  + different(now, before));
         }
       } else {
         Path begun = folder.resolve("setting.json.tmp"); // it is there whole, or not at all
@@ -68,6 +73,10 @@ public final class AnswerFile implements AutoCloseable {
               file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
       var answers = new AnswerFile(file, out);
       try {
+        if (!ModelFiles.lock(out)) {
+          throw new EvaluationException(
+              folder + ": expected a folder of its own, found another run writing to it");
+        }
         answers.read();
       } catch (IOException | RuntimeException e) {
         answers.close();
@@ -78,6 +87,17 @@ public final class AnswerFile implements AutoCloseable {
       throw new EvaluationException(
           folder + ": cannot be written or read: " + ModelFiles.cause(e), e);
     }
+  }
+
+  /** What one setting says otherwise than another. */
+  private static JsonNode different(JsonNode setting, JsonNode other) {
+    var different = MAPPER.createObjectNode();
+    for (var entry : setting.properties()) {
+      if (!entry.getValue().equals(other.get(entry.getKey()))) {
+        different.set(entry.getKey(), entry.getValue());
+      }
+    }
+    return different;
   }
 
   /** Reads whole lines, and cuts off what follows the last of them. */

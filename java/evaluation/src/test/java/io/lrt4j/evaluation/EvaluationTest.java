@@ -232,10 +232,27 @@ class EvaluationTest {
     AnswerFile.open(folder, SETTING, false).close();
     var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, false));
     assertTrue(String.valueOf(e.getMessage()).contains("--resume goes on"), e.getMessage());
+    Path other = folder.resolve("other");
+    AnswerFile.open(other, Map.of("a", "1", "same", "x"), false).close();
     e =
         assertThrows(
-            EvaluationException.class, () -> AnswerFile.open(folder, Map.of("model", "b"), true));
-    assertTrue(String.valueOf(e.getMessage()).contains("another setting"), e.getMessage());
+            EvaluationException.class,
+            () -> AnswerFile.open(other, Map.of("a", "2", "same", "x"), true));
+    assertTrue(
+        String.valueOf(e.getMessage())
+            .endsWith("another setting: expected {\"a\":\"1\"}, found {\"a\":\"2\"}"),
+        e.getMessage());
+  }
+
+  @Test
+  void aFolderIsOfOneRunAtATime() {
+    try (var _ = AnswerFile.open(folder, SETTING, false)) {
+      var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, true));
+      assertTrue(
+          String.valueOf(e.getMessage()).endsWith("found another run writing to it"),
+          e.getMessage());
+    }
+    AnswerFile.open(folder, SETTING, true).close();
   }
 
   @Test

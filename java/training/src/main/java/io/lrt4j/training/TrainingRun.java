@@ -6,7 +6,6 @@ import io.lrt4j.checkpoint.ModelFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,15 +115,7 @@ public final class TrainingRun {
 
   /** Two runs would write over each other's checkpoints; the lock goes with the channel. */
   private void lock(FileChannel metrics) {
-    boolean locked;
-    try {
-      locked = metrics.tryLock() != null;
-    } catch (OverlappingFileLockException e) { // by this process
-      locked = false;
-    } catch (IOException e) {
-      return; // a file system without locks
-    }
-    if (!locked) {
+    if (!ModelFiles.lock(metrics)) {
       throw new TrainingException(
           settings.out() + ": expected a directory of its own, found another run writing to it");
     }
