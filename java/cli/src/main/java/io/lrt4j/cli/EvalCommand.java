@@ -224,7 +224,7 @@ final class EvalCommand implements Command {
     setting.put("backend", engine.backend());
     setting.put("data", data.name());
     setting.put("questions", Integer.toString(data.tasks().size()));
-    setting.put("questions_hash", data.fingerprint());
+    setting.put(AnswerFile.QUESTIONS, data.fingerprint());
     setting.put("samples", Integer.toString(samples));
     setting.put("temperature", Float.toString(o.temperature()));
     setting.put("top_k", Integer.toString(o.topK()));

@@ -3,6 +3,7 @@ package io.lrt4j.evaluation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.checkpoint.ModelFiles;
 import io.lrt4j.evaluation.data.DataSet;
 import io.lrt4j.evaluation.data.Task;
@@ -26,6 +27,9 @@ import org.jspecify.annotations.Nullable;
  * unfinished, which is dropped when it is resumed.
  */
 public final class AnswerFile implements AutoCloseable {
+  /** In a setting, what tells one data set from others: {@link DataSet#fingerprint}. */
+  public static final String QUESTIONS = "questions_hash";
+
   private static final JsonMapper MAPPER = new JsonMapper();
 
   private final Path file;
@@ -54,7 +58,10 @@ public final class AnswerFile implements AutoCloseable {
               folder + ": a run is there already; --resume goes on with it");
         }
         var before = MAPPER.readTree(settings.toFile());
-        JsonNode now = MAPPER.valueToTree(setting);
+        ObjectNode now = MAPPER.valueToTree(setting);
+        if (!before.has(QUESTIONS)) { // begun before that was written down: nobody can tell
+          now.remove(QUESTIONS);
+        }
         if (!before.equals(now)) {
           throw new EvaluationException(
               folder

@@ -245,6 +245,20 @@ class EvaluationTest {
   }
 
   @Test
+  void otherQuestionsAreAnotherSetting() {
+    var now = Map.of("a", "1", AnswerFile.QUESTIONS, "x");
+    Path old = folder.resolve("old"); // of a run that did not write them down
+    AnswerFile.open(old, Map.of("a", "1"), false).close();
+    AnswerFile.open(old, now, true).close();
+    AnswerFile.open(folder, now, false).close();
+    var e =
+        assertThrows(
+            EvaluationException.class,
+            () -> AnswerFile.open(folder, Map.of("a", "1", AnswerFile.QUESTIONS, "y"), true));
+    assertTrue(String.valueOf(e.getMessage()).contains("\"x\"}, found {"), e.getMessage());
+  }
+
+  @Test
   void aFolderIsOfOneRunAtATime() {
     try (var _ = AnswerFile.open(folder, SETTING, false)) {
       var e = assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, true));
