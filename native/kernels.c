@@ -81,7 +81,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->runs[LRT_DTYPE_Q8] = runs_q8;
   kernels->runs[LRT_DTYPE_Q4] = runs_q4;
   kernels->most_runs[LRT_DTYPE_Q8] = MOST_RUNS;
-  kernels->most_runs[LRT_DTYPE_Q4] = MOST_RUNS;
+  kernels->most_runs[LRT_DTYPE_Q4] = W == 16 ? 1 : MOST_RUNS; /* as measured on Zen 5 */
 #endif
 #else
   kernels->splits = 1;

@@ -73,7 +73,7 @@ typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *p
 
 /*
  * Runs of memory that products of up to RUN_ROWS rows read at once, as memory is faster then: two; by turns, where there are few
- * registers, one row reads twice as many.
+ * registers, one row reads twice as many. (With AVX-512 one row of q4 reads one, and asks for what comes.)
  */
 #define LRT_RUNS 2
 #define RUN_ROWS 3
@@ -98,7 +98,7 @@ typedef struct {
   void (*gate)(const float *g, const float *u, int n, lrt_input *to, int row, int at, float *room);
   lrt_product *product[LRT_DTYPES];
   lrt_runs *runs[LRT_DTYPES]; /* or null */
-  int most_runs[LRT_DTYPES];  /* of those, of one row: LRT_RUNS, or twice as many */
+  int most_runs[LRT_DTYPES];  /* of those, of one row */
   /* See lrt_pack. */
   int (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
   /* Folds one group of a weight, see lrt_fold; null where there are no products of such. */

@@ -326,15 +326,15 @@ static void gate_task(void *arguments, int task, int worker) {
 }
 
 /*
- * The input of `down` out of gate and up: at once where both are divided alike and into enough tasks, unless those read several
- * runs of memory, which is slower where it changes from one part to the other.
+ * The input of `down` out of gate and up: at once where both are divided alike and into enough tasks, unless rows are so few that
+ * they wait for memory, which is slower where it changes from one part to the other.
  */
 static void multiply_and_gate(lrt_context *c, projection *gate_up, projection *down) {
   const lrt_part *gate = &gate_up->parts[0];
   const lrt_part *up = &gate_up->parts[1];
   if (gate_up->count == 2 && gate->dtype == up->dtype && gate->out == up->out) {
     division d = divide(gate_up, gate);
-    if (!d.far && d.tasks >= TASKS_EACH * gate_up->workers) {
+    if (gate_up->rows > 1 && !d.far && d.tasks >= TASKS_EACH * gate_up->workers) {
       gating both = {gate_up, down};
       run(c, gate_task, &both, d.tasks, work_of(gate_up));
       return;
