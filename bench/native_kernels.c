@@ -3,32 +3,20 @@
  * not count, except where they use up the memory's bandwidth. Best of several runs. With the numbers of two levels (lrt4j.h),
  * products of both by turns, on the same weights. See native_kernels.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "lrt4j.h"
+#include "native.h"
 
 #define IN 1024 /* Qwen3-0.6B's width */
 #define OUT 3072
 #define ROWS 512
-#define LAYERS 64 /* 100 MB of q4: no cache holds them */
+#define WEIGHTS 64 /* 100 MB of q4: no cache holds them */
 #define RUNS 5
 
 static double seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void *memory(int64_t bytes) {
-  void *p = lrt_allocate(bytes);
-  if (!p) {
-    fprintf(stderr, "no memory for %lld bytes\n", (long long)bytes);
-    exit(1);
-  }
-  return p;
 }
 
 #if defined __AVX512F__
@@ -91,47 +79,27 @@ static double read_rate(lrt_context *c) {
   return best;
 }
 
-#define HEADS 16 /* and attention's: 16 query heads of 128 numbers by 8 of keys and values */
-#define KV_HEADS 8
-#define DIM 128
-#define BLOCK 64 /* positions that lie together */
-#define KV_LAYERS 28
-
 /* Seconds for all layers' attention of one row over so many positions, and the bytes that it reads. */
 static double attend(lrt_context *c, int dtype, int positions, float *x, float *y, double *bytes) {
   int blocks = (positions + BLOCK - 1) / BLOCK;
-  int64_t numbers = KV_HEADS * BLOCK * DIM; /* of a block and layer, of keys or of values */
-  int64_t size = dtype == LRT_DTYPE_Q8 ? numbers / LRT_BLOCK * LRT_Q8_BYTES : numbers * (dtype == LRT_DTYPE_F16 ? 2 : 4);
-  char **data = malloc((size_t)blocks * sizeof *data);
-  lrt_span *spans = calloc((size_t)blocks * KV_LAYERS, sizeof *spans);
-  for (int i = 0; i < blocks; i++) {
-    data[i] = memory(size * 2 * KV_LAYERS);
-    memset(data[i], 0x33, (size_t)(size * 2 * KV_LAYERS)); /* small numbers in every type */
-    for (int l = 0; l < KV_LAYERS; l++) {
-      char *keys = data[i] + size * 2 * l;
-      int end = (i + 1) * BLOCK;
-      spans[l * blocks + i] =
-          (lrt_span){keys, keys + size, BLOCK * DIM, dtype, i * BLOCK, end < positions ? end : positions};
-    }
-  }
+  int64_t size = block_bytes(dtype);
+  lrt_span *spans = keys_and_values(dtype, positions, blocks);
   double best = 1e9;
   for (int run = 0; run < 2 * RUNS; run++) {
     double start = seconds();
-    for (int l = 0; l < KV_LAYERS; l++) {
+    for (int l = 0; l < LAYERS; l++) {
       lrt_run one = {0, 1, positions - 1, blocks, spans + l * blocks, 1};
       if (lrt_attend(c, x, HEADS, KV_HEADS, DIM, 1 << 30, &one, 1, y)) {
-        fprintf(stderr, "no memory\n");
-        exit(1);
+        fail("not enough memory");
       }
     }
     double took = seconds() - start;
     best = took < best ? took : best;
   }
-  *bytes = (double)size / BLOCK * positions * 2 * KV_LAYERS;
+  *bytes = (double)size / BLOCK * positions * 2 * LAYERS;
   for (int i = 0; i < blocks; i++) {
-    lrt_free(data[i], size * 2 * KV_LAYERS);
+    lrt_free((void *)spans[i].keys, size * 2 * LAYERS);
   }
-  free(data);
   free(spans);
   return best;
 }
@@ -139,12 +107,7 @@ static double attend(lrt_context *c, int dtype, int positions, float *x, float *
 /* Packs or folds a weight of raw bytes; returns how many bytes it has become. */
 static int64_t pack(lrt_context *c, int dtype, const char *raw, void **packed) {
   if (dtype == LRT_DTYPE_FOLDED || dtype == LRT_DTYPE_FOLDED_ROUNDED) {
-    int64_t whole = lrt_folded_bytes(OUT, IN);
-    int64_t lists[OUT / LRT_FOLDED];
-    int64_t bytes = whole + 8 * lrt_fold(c, OUT, IN, raw, NULL, NULL, lists, 0);
-    *packed = memory(bytes);
-    lrt_fold(c, OUT, IN, raw, *packed, (char *)*packed + whole, lists, 0);
-    return bytes;
+    return fold(c, OUT, IN, raw, packed);
   }
   int64_t bytes = lrt_packed_bytes(dtype, OUT, IN);
   *packed = memory(bytes);
@@ -169,16 +132,10 @@ static double multiply(lrt_context *c, int dtype, void **packed, int layers, int
   for (int l = 0; l < layers; l++) {
     lrt_part part = {packed[l], NULL, dtype, OUT};
     if (lrt_project(c, x, rows, IN, NULL, 0, 0, &part, 1, y, 0)) {
-      fprintf(stderr, "no memory\n");
-      exit(1);
+      fail("not enough memory");
     }
   }
   return seconds() - start;
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
 }
 
 /* A table of two levels' products, medians, with the quartiles of their ratio. The weights are packed alike for both. */
@@ -201,12 +158,12 @@ static void compare(const int levels[2], const char *raw, float *x, float *y) {
       continue;
     }
     int64_t bytes = 0;
-    void *packed[LAYERS];
-    for (int l = 0; l < LAYERS; l++) {
+    void *packed[WEIGHTS];
+    for (int l = 0; l < WEIGHTS; l++) {
       bytes = pack(c[0], dtype, raw, &packed[l]);
     }
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-      int layers = rows[r] > 16 ? 4 : rows[r] > 2 ? LAYERS / 2 : LAYERS;
+      int layers = rows[r] > 16 ? 4 : rows[r] > 2 ? WEIGHTS / 2 : WEIGHTS;
       double took[2][TURNS], ratio[TURNS];
       for (int turn = 0; turn < TURNS; turn++) {
         for (int i = 0; i < 2; i++) {
@@ -225,7 +182,7 @@ static void compare(const int levels[2], const char *raw, float *x, float *y) {
       }
       printf(" %.2f (%.2f to %.2f) |\n", ratio[TURNS / 2], ratio[TURNS / 4], ratio[TURNS - 1 - TURNS / 4]);
     }
-    for (int l = 0; l < LAYERS; l++) {
+    for (int l = 0; l < WEIGHTS; l++) {
       lrt_free(packed[l], bytes);
     }
   }
@@ -251,9 +208,7 @@ int main(int count, char **arguments) {
     for (int n = 0; n < 4; n++) {
       sum += (float)(rand() % 2001 - 1000) / 30000;
     }
-    uint32_t bits;
-    memcpy(&bits, &sum, sizeof bits);
-    memcpy(normal + 2 * i, (char *)&bits + 2, 2);
+    set_bf16(normal, i, sum);
   }
   if (count == 3) {
     compare((int[]){atoi(arguments[1]), atoi(arguments[2])}, raw, x, y);
@@ -271,12 +226,12 @@ int main(int count, char **arguments) {
       continue;
     }
     int64_t bytes = 0;
-    void *packed[LAYERS];
-    for (int l = 0; l < LAYERS; l++) {
+    void *packed[WEIGHTS];
+    for (int l = 0; l < WEIGHTS; l++) {
       bytes = pack(c, types[t].dtype, folded ? normal : raw, &packed[l]);
     }
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-      int layers = rows[r] > 16 ? 8 : LAYERS;
+      int layers = rows[r] > 16 ? 8 : WEIGHTS;
       double best = 1e9;
       for (int run = 0; run < RUNS; run++) {
         double took = multiply(c, types[t].dtype, packed, layers, rows[r], x, y);
@@ -286,7 +241,7 @@ int main(int count, char **arguments) {
       printf("| %s | %d | %.1f | %.0f | %.0f %% |\n", types[t].name, rows[r],
              (double)bytes * layers / best * 1e-9, rate, 100 * rate / flops);
     }
-    for (int l = 0; l < LAYERS; l++) {
+    for (int l = 0; l < WEIGHTS; l++) {
       lrt_free(packed[l], bytes);
     }
   }
@@ -295,7 +250,7 @@ int main(int count, char **arguments) {
     int dtype;
   } caches[] = {{"f32", LRT_DTYPE_F32}, {"f16", LRT_DTYPE_F16}, {"q8", LRT_DTYPE_Q8}};
   static const int positions[] = {256, 2048};
-  printf("\n| one row's attention to keys and values | positions | ms, %d layers | GB/s |\n|---|---|---|---|\n", KV_LAYERS);
+  printf("\n| one row's attention to keys and values | positions | ms, %d layers | GB/s |\n|---|---|---|---|\n", LAYERS);
   for (int i = 0; i < 6; i++) {
     double bytes;
     double took = attend(c, caches[i / 2].dtype, positions[i % 2], x, y, &bytes);

@@ -6,21 +6,13 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "lrt4j.h"
+#include "native.h"
 
 #define HIDDEN 1024
 #define INNER 3072
-#define HEADS 16
-#define KV_HEADS 8
-#define DIM 128
-#define LAYERS 28
 #define VOCABULARY 151936
-#define BLOCK 64 /* positions that lie together */
 #define STEPS 41
 #define MOST_LIBRARIES 4
 #define READ_BYTES (INT64_C(64) << 20)
@@ -56,19 +48,6 @@ static double micros(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
-static void fail(const char *why) {
-  fprintf(stderr, "native_step: %s\n", why);
-  exit(1);
-}
-
-static void *memory(int64_t bytes) {
-  void *p = lrt_allocate(bytes);
-  if (!p) {
-    fail("not enough memory");
-  }
-  return p;
 }
 
 static float *numbers(int64_t n, float scale) {
@@ -112,30 +91,20 @@ static library open_library(const char *path, int threads) {
 static lrt_part weight(lrt_context *c, int dtype, int out, int in, enum part part) {
   char *raw = memory((int64_t)out * in * 2);
   for (int64_t i = 0; i < (int64_t)out * in; i++) {
-    float value = (float)(rand() % 2001 - 1000) * 1e-5f * (float)(1 + rand() % 4);
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    memcpy(raw + 2 * i, (char *)&bits + 2, 2);
+    set_bf16(raw, i, (float)(rand() % 2001 - 1000) * 1e-5f * (float)(1 + rand() % 4));
   }
-  lrt_part made = {.dtype = dtype, .out = out};
+  void *packed;
   int64_t bytes;
   if (dtype == LRT_DTYPE_FOLDED) {
-    int64_t *lists = malloc((size_t)(out / LRT_FOLDED + 1) * sizeof *lists);
-    int64_t whole = lrt_folded_bytes(out, in);
-    bytes = whole + 8 * lrt_fold(c, out, in, raw, NULL, NULL, lists, 0);
-    char *to = memory(bytes);
-    lrt_fold(c, out, in, raw, to, to + whole, lists, 0);
-    made.weight = to;
-    free(lists);
+    bytes = fold(c, out, in, raw, &packed);
   } else {
     bytes = lrt_packed_bytes(dtype, out, in);
-    void *to = memory(bytes);
-    lrt_pack(c, LRT_DTYPE_BF16, dtype, out, in, raw, to);
-    made.weight = to;
+    packed = memory(bytes);
+    lrt_pack(c, LRT_DTYPE_BF16, dtype, out, in, raw, packed);
   }
   lrt_free(raw, (int64_t)out * in * 2);
   model.bytes[part] += bytes;
-  return made;
+  return (lrt_part){.weight = packed, .dtype = dtype, .out = out};
 }
 
 static void make_model(int threads, int dtype, int cache, int positions, int rows) {
@@ -157,19 +126,8 @@ static void make_model(int threads, int dtype, int cache, int positions, int row
   model.position = positions - rows;
   model.rows = rows;
   model.blocks = (positions + BLOCK - 1) / BLOCK;
-  model.spans = calloc((size_t)model.blocks * LAYERS, sizeof *model.spans);
-  int64_t numbers_of_block = KV_HEADS * BLOCK * DIM; /* and layer, of keys or of values */
-  int64_t size = cache == LRT_DTYPE_Q8 ? numbers_of_block / LRT_BLOCK * LRT_Q8_BYTES : numbers_of_block * (cache == LRT_DTYPE_F16 ? 2 : 4);
-  for (int i = 0; i < model.blocks; i++) {
-    char *data = memory(size * 2 * LAYERS);
-    memset(data, 0x23, (size_t)(size * 2 * LAYERS)); /* small numbers in every type */
-    for (int l = 0; l < LAYERS; l++) {
-      char *keys = data + size * 2 * l;
-      int end = (i + 1) * BLOCK < positions ? (i + 1) * BLOCK : positions;
-      model.spans[l * model.blocks + i] = (lrt_span){keys, keys + size, BLOCK * DIM, cache, i * BLOCK, end};
-    }
-  }
-  model.bytes[ATTENTION] = size / BLOCK * positions * 2 * LAYERS;
+  model.spans = keys_and_values(cache, positions, model.blocks);
+  model.bytes[ATTENTION] = block_bytes(cache) / BLOCK * positions * 2 * LAYERS;
   for (int p = 0; p < APART; p++) {
     model.bytes[APART] += model.bytes[p];
   }
@@ -252,11 +210,6 @@ static void step(library *l, int turn) {
   double summary[4];
   l->summarize(l->context, model.logits, 0, 1, VOCABULARY, summary);
   l->took[WHOLE][turn] = micros() - begin;
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
 }
 
 static double median(const double *of) {
