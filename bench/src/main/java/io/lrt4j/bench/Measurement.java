@@ -8,7 +8,6 @@ import io.lrt4j.evaluation.speed.LatentJob;
 import io.lrt4j.evaluation.speed.Samples;
 import io.lrt4j.evaluation.speed.Subject;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 
@@ -53,13 +52,7 @@ final class Measurement implements AutoCloseable {
     double gigabytes = speed * bytesPerStep() * 1e-9;
     samples.add("share", gigabytes / Math.max(gigabytes, limit));
     samples.add("share_of_long", gigabytes / Math.max(gigabytes, longRead));
-    LatentJob.Times times = subject.latentJob();
-    samples.add("encode_ms", times.encode());
-    samples.add("reason_ms", times.reason());
-    samples.add("prefill_ms", times.prefill());
-    samples.add("first_token_ms", times.firstToken());
-    samples.add("decode_ms", times.decode());
-    samples.add("total_ms", times.total());
+    subject.latentJob().addTo(samples);
   }
 
   private double memorySpeed(ReadBandwidth read) {
@@ -113,9 +106,7 @@ final class Measurement implements AutoCloseable {
     latent.put("question_tokens", QUESTION);
     latent.put("latents", Objects.requireNonNull(subject.job()).latents());
     latent.put("answer_tokens", ANSWER);
-    for (String name :
-        List.of(
-            "encode_ms", "reason_ms", "prefill_ms", "first_token_ms", "decode_ms", "total_ms")) {
+    for (String name : LatentJob.Times.NAMES) {
       latent.put(name, samples.median(name));
     }
     return result;

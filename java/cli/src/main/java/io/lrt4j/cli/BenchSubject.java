@@ -20,10 +20,6 @@ final class BenchSubject implements AutoCloseable {
   static final String PREFILL = "prefill_tokens_per_second";
   static final String DECODE = "decode_tokens_per_second";
 
-  /** The parts of a latent job. */
-  static final List<String> JOB =
-      List.of("encode_ms", "reason_ms", "prefill_ms", "first_token_ms", "decode_ms", "total_ms");
-
   private static final long WARM_NANOS = 1_000_000_000;
 
   private final Path model;
@@ -96,13 +92,7 @@ final class BenchSubject implements AutoCloseable {
       steps.addAll(decoding.stepMillis());
     }
     if (loaded.job() != null) {
-      LatentJob.Times times = loaded.latentJob();
-      samples.add("encode_ms", times.encode());
-      samples.add("reason_ms", times.reason());
-      samples.add("prefill_ms", times.prefill());
-      samples.add("first_token_ms", times.firstToken());
-      samples.add("decode_ms", times.decode());
-      samples.add("total_ms", times.total());
+      loaded.latentJob().addTo(samples);
     }
   }
 
@@ -199,7 +189,7 @@ final class BenchSubject implements AutoCloseable {
       job.put("question_tokens", sizes.question());
       job.put("latents", latents());
       job.put("answer_tokens", sizes.answer());
-      JOB.forEach(part -> put(job, part, part));
+      LatentJob.Times.NAMES.forEach(part -> put(job, part, part));
     }
     return json;
   }

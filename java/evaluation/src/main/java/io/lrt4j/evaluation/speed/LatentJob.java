@@ -78,6 +78,10 @@ public final class LatentJob implements AutoCloseable {
 
   /** Times in milliseconds; the first token comes with the end of the prefill. */
   public record Times(double encode, double reason, double prefill, double decode) {
+    /** What {@link #addTo} calls them, in the order of a job. */
+    public static final List<String> NAMES =
+        List.of("encode_ms", "reason_ms", "prefill_ms", "first_token_ms", "decode_ms", "total_ms");
+
     /** From the question to the first token. */
     public double firstToken() {
       return encode + reason + prefill;
@@ -86,6 +90,14 @@ public final class LatentJob implements AutoCloseable {
     /** From the question to the last token. */
     public double total() {
       return firstToken() + decode;
+    }
+
+    /** Adds each under its {@linkplain #NAMES name}. */
+    public void addTo(Samples samples) {
+      double[] all = {encode, reason, prefill, firstToken(), decode, total()};
+      for (int i = 0; i < all.length; i++) {
+        samples.add(NAMES.get(i), all[i]);
+      }
     }
   }
 
