@@ -52,7 +52,15 @@ final class BenchSubject implements AutoCloseable {
     if (options.quantization() != Quantization.NONE) {
       name += " " + quantize();
     }
+    name += but("head", options.headQuantization(), options.quantization());
+    name += but("network", options.networkQuantization(), options.quantization());
+    name += but("embedding", options.embeddingQuantization(), Quantization.NONE);
     return tellThreads ? name + ", " + threads() + (threads() == 1 ? " thread" : " threads") : name;
+  }
+
+  /** What is asked for some weights, if it is not what they are without being named. */
+  private static String but(String weights, @Nullable Quantization asked, Quantization usual) {
+    return asked == null || asked == usual ? "" : ", " + weights + " " + Reports.lower(asked);
   }
 
   /** Loads an engine once more. */

@@ -182,6 +182,33 @@ class BenchCommandTest {
         layers.get("weight_bytes_per_token").asLong() > all.get("weight_bytes_per_token").asLong());
   }
 
+  @Test
+  void weightsOfTheirOwnAreNamed() {
+    String[] sizes = {"--model", tiny().toString(), "--repetitions", "1", "--quantize", "none,q4"};
+    Run run =
+        bench(
+            false,
+            join(
+                join(sizes, "--backend", "scalar", "--threads", "1,2"),
+                "--quantize-head",
+                "q4",
+                "--quantize-network",
+                "bf16",
+                "--quantize-embedding",
+                "q8"));
+    assertEquals(0, run.status(), run.err());
+    for (String name :
+        List.of(
+            "scalar, head q4, network bf16, embedding q8, 1 thread",
+            "scalar, head q4, network bf16, embedding q8, 2 threads",
+            "scalar q4, network bf16, embedding q8, 1 thread",
+            "scalar q4, network bf16, embedding q8, 2 threads")) {
+      assertTrue(
+          run.out().lines().anyMatch(line -> List.of(line.strip().split(" {2,}")).contains(name)),
+          name + " in " + run.out());
+    }
+  }
+
   private static String[] join(String[] some, String... more) {
     return Stream.concat(Arrays.stream(some), Arrays.stream(more)).toArray(String[]::new);
   }
