@@ -158,6 +158,7 @@ static void kernels_of(int level, lrt_kernels *kernels) {
     for (int i = 0; i < 2; i++) {
       kernels->product[bytes[i]] = avx2.product[bytes[i]];
       kernels->runs[bytes[i]] = avx2.runs[bytes[i]];
+      kernels->most_runs[bytes[i]] = avx2.most_runs[bytes[i]];
     }
     if (level >= LRT_VNNI) {
       lrt_kernels_3(kernels);
