@@ -18,8 +18,10 @@ import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -43,24 +45,20 @@ final class LoadedEngine implements Engine {
   private final ThreadPoolExecutor asynchronous;
   private final Cleaner.Cleanable resources;
 
-  private LoadedEngine(LoadedModel model, EngineOptions options, double loadMillis) {
+  private LoadedEngine(
+      LoadedModel model, EngineOptions options, double loadMillis, ThreadFactory threads) {
     this.model = model;
     admission = new Admission(options.concurrency(), options.queue());
-    asynchronous = newPool(options.concurrency());
+    asynchronous = newPool(options.concurrency(), threads);
     this.loadMillis = loadMillis;
     resources = CLEANER.register(this, new Resources(model, idle));
   }
 
   /** Threads for those who do not want to wait on their own; they end when there is none. */
-  private static ThreadPoolExecutor newPool(int threads) {
+  private static ThreadPoolExecutor newPool(int size, ThreadFactory threads) {
     var pool =
         new ThreadPoolExecutor(
-            threads,
-            threads,
-            1,
-            TimeUnit.SECONDS,
-            new LinkedBlockingQueue<>(),
-            Thread.ofPlatform().daemon().name("lrt4j-answer-", 0).factory());
+            size, size, 1, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads);
     pool.allowCoreThreadTimeOut(true);
     return pool;
   }
@@ -79,12 +77,19 @@ final class LoadedEngine implements Engine {
   }
 
   static Engine load(Path model, EngineOptions options, LoadListener listener) {
+    ThreadFactory threads = Thread.ofPlatform().daemon().name("lrt4j-answer-", 0).factory();
+    return load(model, options, listener, threads);
+  }
+
+  /** The same with threads of the caller's for {@link #askAsync}. */
+  static Engine load(
+      Path model, EngineOptions options, LoadListener listener, ThreadFactory threads) {
     Objects.requireNonNull(model, "model");
     Objects.requireNonNull(options, "options");
     Objects.requireNonNull(listener, "listener");
     long start = System.nanoTime();
     LoadedModel loaded = LoadedModel.load(model, options, listener);
-    return new LoadedEngine(loaded, options, (System.nanoTime() - start) / 1e6);
+    return new LoadedEngine(loaded, options, (System.nanoTime() - start) / 1e6, threads);
   }
 
   @Override
@@ -153,11 +158,21 @@ final class LoadedEngine implements Engine {
       answer.completeExceptionally(e);
       return;
     }
+    var begun = new AtomicBoolean(); // or given up
+    Runnable task =
+        () -> {
+          if (begun.compareAndSet(false, true)) {
+            complete(question, listener, asked, answer);
+          }
+        };
     try {
-      asynchronous.execute(() -> complete(question, listener, asked, answer));
-    } catch (RejectedExecutionException e) {
-      admission.leave();
-      answer.completeExceptionally(closed());
+      asynchronous.execute(task);
+    } catch (RejectedExecutionException | OutOfMemoryError e) { // the error: no thread to be had
+      asynchronous.remove(task); // it may wait there all the same
+      if (begun.compareAndSet(false, true)) {
+        admission.leave();
+        answer.completeExceptionally(e instanceof OutOfMemoryError ? e : closed());
+      }
     }
   }
 

@@ -18,6 +18,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Flow;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -119,6 +120,35 @@ class AsynchronousTest {
     assertInstanceOf(
         IllegalStateException.class,
         assertThrows(CompletionException.class, late::join).getCause());
+  }
+
+  /** A system that has no thread to give fails the future, and leaves the place to the next. */
+  @Test
+  void noThreadIsNoPlaceLost() {
+    var none = new AtomicBoolean(true);
+    var error = new OutOfMemoryError("unable to create native thread");
+    EngineOptions options =
+        EngineOptions.builder().backend("scalar").threads(1).concurrency(1).queue(0).build();
+    try (Engine one =
+        LoadedEngine.load(
+            Fixtures.dir(TestModels.BASE),
+            options,
+            LoadListener.NONE,
+            task -> {
+              if (none.get()) {
+                throw error;
+              }
+              return new Thread(task);
+            })) {
+      Question question = QUESTION.mode(Mode.DIRECT);
+      for (int i = 0; i < 3; i++) {
+        CompletableFuture<Answer> answer = one.askAsync(question);
+        assertSame(error, assertThrows(CompletionException.class, answer::join).getCause());
+      }
+      assertEquals(12, one.ask(question).ids().size());
+      none.set(false);
+      assertEquals(one.ask(question).ids(), one.askAsync(question).join().ids());
+    }
   }
 
   private static void await(CountDownLatch latch) {
