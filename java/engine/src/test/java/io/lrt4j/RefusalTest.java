@@ -108,6 +108,40 @@ class RefusalTest {
     }
   }
 
+  /** Of another model, or with tokens that its own was never given: only those are refused. */
+  @Test
+  void aTokenizerWithMoreIdsThanTheModel() {
+    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
+    Path file = model.resolve("tokenizer.json");
+    TestModels.edit(
+        file,
+        json ->
+            json.withArray("added_tokens")
+                .addObject()
+                .put("id", 384)
+                .put("content", "<pad>")
+                .put("special", true));
+    try (Engine engine = TestModels.engine(model, Fixtures.dir(TestModels.APPEND), "scalar")) {
+      String told =
+          "token ids must be 0 to 383, the model's vocabulary, found 384: the 385 ids of "
+              + file
+              + " are more than the model's 384, is it another model's?";
+      for (Mode mode : List.of(Mode.DIRECT, Mode.LATENT)) {
+        assertEquals(4, engine.ask(QUESTION.mode(mode)).ids().size());
+        Question padded =
+            Question.of("What is<pad>?").allowSpecialTokens(true).mode(mode).maxTokens(4);
+        refuses(QuestionException.class, () -> engine.ask(padded), told);
+      }
+      refuses(
+          QuestionException.class, () -> engine.score(engine.encode("<pad>"), false, false), told);
+      int[] beyond = {385};
+      String message =
+          assertThrows(QuestionException.class, () -> engine.score(beyond, false, false))
+              .getMessage();
+      assertEquals("token ids must be 0 to 383, the model's vocabulary, found 385", message);
+    }
+  }
+
   @Test
   void moreThanTheContext() {
     Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));

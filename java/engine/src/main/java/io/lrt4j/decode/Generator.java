@@ -1,7 +1,6 @@
 package io.lrt4j.decode;
 
 import io.lrt4j.BackendException;
-import io.lrt4j.QuestionException;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Batch;
 import io.lrt4j.compute.KvCache;
@@ -27,6 +26,7 @@ public final class Generator implements AutoCloseable {
 
   private final Scheduler scheduler;
   private final boolean ownScheduler;
+  private final Vocabulary vocabulary;
   private final Transformer model;
   private final Backend ops;
   private final Workspace w;
@@ -39,19 +39,26 @@ public final class Generator implements AutoCloseable {
 
   /** A loop that has the model to itself; see the other constructor. */
   public Generator(Transformer model, int width) {
-    this(new Scheduler(model), width, true);
+    this(
+        new Scheduler(model),
+        width,
+        Vocabulary.of(model.config().vocabSize(), null, List.of()),
+        true);
   }
 
   /**
    * A loop that grows up to {@code width} sequences at a time; more take turns. Its steps are
    * shared with all other loops of the scheduler.
+   *
+   * @param vocabulary of the scheduler's model
    */
-  public Generator(Scheduler scheduler, int width) {
-    this(scheduler, width, false);
+  public Generator(Scheduler scheduler, int width, Vocabulary vocabulary) {
+    this(scheduler, width, vocabulary, false);
   }
 
-  private Generator(Scheduler scheduler, int width, boolean ownScheduler) {
+  private Generator(Scheduler scheduler, int width, Vocabulary vocabulary, boolean ownScheduler) {
     this.scheduler = scheduler;
+    this.vocabulary = vocabulary;
     this.ownScheduler = ownScheduler;
     this.width = width;
     model = scheduler.model();
@@ -90,7 +97,7 @@ public final class Generator implements AutoCloseable {
       @Nullable Tensor hidden,
       boolean goesOn,
       @Nullable Cutoff cutoff) {
-    checkIds(tokens);
+    vocabulary.check(tokens);
     return read(cache, tokens.length - from, new Prompt(tokens, from, hidden, goesOn), cutoff);
   }
 
@@ -114,7 +121,7 @@ public final class Generator implements AutoCloseable {
   /** The same, unless {@code cutoff} ends it on the way. */
   public boolean prefill(
       KvCache cache, Tensor embeddings, int n, int[] tokens, @Nullable Cutoff cutoff) {
-    checkIds(tokens);
+    vocabulary.check(tokens);
     return read(cache, n + tokens.length, new Latents(embeddings, n, tokens), cutoff);
   }
 
@@ -202,16 +209,6 @@ public final class Generator implements AutoCloseable {
     } else {
       model.embed(tokens, from, rows, w.hidden);
       ops.copyRows(w.hidden, 0, x, at, rows);
-    }
-  }
-
-  private void checkIds(int[] tokens) {
-    int vocabulary = model.config().vocabSize();
-    for (int id : tokens) {
-      if (id < 0 || id >= vocabulary) {
-        throw new QuestionException(
-            "token ids must be 0 to " + (vocabulary - 1) + ", the model's vocabulary, found " + id);
-      }
     }
   }
 

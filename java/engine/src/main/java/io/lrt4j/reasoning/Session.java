@@ -52,7 +52,7 @@ public final class Session implements AutoCloseable {
     this.model = model;
     requirements = new Requirements(model);
     encoding = new Encoding(model.transformer());
-    generator = new Generator(model.scheduler(), WIDTH);
+    generator = new Generator(model.scheduler(), WIDTH, model.vocabulary());
   }
 
   /** {@code count} answers to one question, which is encoded once for all of them. */

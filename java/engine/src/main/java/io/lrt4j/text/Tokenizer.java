@@ -37,6 +37,7 @@ public final class Tokenizer implements AutoCloseable {
   public static final int MAX_CHARS = 1_000_000;
 
   private final TokenizersLibrary library;
+  private final Path file;
   private final Map<String, Integer> ids;
   private final @Nullable String[] tokens; // by id
   private final BitSet special;
@@ -49,6 +50,7 @@ public final class Tokenizer implements AutoCloseable {
 
   private Tokenizer(TokenizersLibrary library, TokenizerFile.Parts parts, long handle) {
     this.library = library;
+    this.file = parts.file();
     this.ids = parts.ids();
     this.tokens = byId(parts.ids());
     this.special = parts.special();
@@ -233,6 +235,11 @@ public final class Tokenizer implements AutoCloseable {
   public byte[] bytes(int id) {
     String token = token(id, true);
     return token == null ? new byte[0] : detokenizer().bytes(token);
+  }
+
+  /** The file that its vocabulary is from. */
+  public Path file() {
+    return file;
   }
 
   /** One more than the largest id. */

@@ -69,12 +69,14 @@ final class TokenizerFile {
   /**
    * A tokenizer that is known to be sound.
    *
+   * @param file that the vocabulary is from
    * @param source what the native library is given
    * @param ids of all tokens
    * @param special ids of tokens that are no text
    * @param detokenizers make one for every sequence
    */
   record Parts(
+      Path file,
       Source source,
       Map<String, Integer> ids,
       BitSet special,
@@ -174,7 +176,7 @@ final class TokenizerFile {
     number();
     try {
       Components.check(normalizer, preTokenizer);
-      return new Parts(source(), ids, special(), Detokenizer.of(decoder));
+      return new Parts(file, source(), ids, special(), Detokenizer.of(decoder));
     } catch (UnsupportedModelException e) {
       throw new UnsupportedModelException(file + ": lrt4j does not run " + e.getMessage(), e);
     }
@@ -257,11 +259,26 @@ final class TokenizerFile {
       long id = integer ? parser.getLongValue() : -1;
       expect(
           id >= 0 && id < MAX_ID,
-          "the id of \"" + token + "\" is " + parser.getText() + ", expected 0 to " + MAX_ID);
-      expect(!used.get((int) id), "two tokens have the id " + id);
+          "the id of " + quote(token) + " is " + parser.getText() + ", expected 0 to " + MAX_ID);
+      if (used.get((int) id)) {
+        throw damaged(
+            quote(tokenOf((int) id)) + " and " + quote(token) + " have one id, " + id, null);
+      }
       used.set((int) id);
       ids.put(token, (int) id);
     }
+  }
+
+  private static String quote(String token) {
+    return '"' + JsonProblem.brief(token) + '"';
+  }
+
+  private String tokenOf(int id) {
+    return ids.entrySet().stream()
+        .filter(entry -> entry.getValue() == id)
+        .findFirst()
+        .orElseThrow()
+        .getKey();
   }
 
   /** Takes over an added token; one from the config replaces that of the tokenizer itself. */

@@ -63,7 +63,7 @@ class HostileTokenizerTest {
           {"version"            ~ ["version"              ~ it is no JSON object
           "fuse_unk": false,    ~ "fuse_unk": false       ~ not valid JSON
           "b": 1                ~ "a": 1                  ~ Duplicate
-          "b": 1                ~ "b": 0                  ~ two tokens have the id 0
+          "b": 1                ~ "b": 0                  ~ tokenizer.json: "a" and "b" have one id, 0
           "b": 1                ~ "b": -1                 ~ the id of "b" is -1, expected 0 to
           "b": 1                ~ "b": 4294967296         ~ the id of "b" is 4294967296, expected
           "b": 1                ~ "b": 99999999999999999999999 ~ not valid JSON
