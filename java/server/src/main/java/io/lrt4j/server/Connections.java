@@ -50,7 +50,12 @@ final class Connections implements Http1ConnectionListener {
 
   /** Breaks the connection of the request under way off, unless this is closed in time. */
   Limit limit(Duration time) {
-    return new Limit(Objects.requireNonNull(current.get()), time);
+    return limit(Objects.requireNonNull(current.get()), time);
+  }
+
+  /** Breaks a connection off, unless this is closed in time. */
+  static Limit limit(ConnectionContext connection, Duration time) {
+    return new Limit(connection, time);
   }
 
   /** A time limit on a client that is slow to send or to read. */

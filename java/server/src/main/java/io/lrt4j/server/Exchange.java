@@ -3,6 +3,7 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.helidon.http.HeaderNames;
+import io.helidon.http.HeaderValues;
 import io.helidon.http.Method;
 import io.helidon.http.RequestException;
 import io.helidon.http.Status;
@@ -73,11 +74,25 @@ final class Exchange {
         InputStream in = request.content().inputStream()) {
       bytes = in.readAllBytes();
     } catch (RequestException e) {
-      throw e; // it is too large, or no sound HTTP
+      if (e.status().code() == 413) {
+        throw e;
+      }
+      throw noSoundBody();
+    } catch (NumberFormatException e) { // of a chunk's size
+      throw noSoundBody();
     } catch (IOException | RuntimeException e) {
       throw new CloseConnectionException("the request broke off", e);
     }
     return Json.parse(bytes);
+  }
+
+  /** Where the next request would begin is not known, so there is none. */
+  private ApiException noSoundBody() {
+    response.header(HeaderValues.CONNECTION_CLOSE);
+    return ApiException.invalid(
+        null,
+        "the body's chunks cannot be read: expected their sizes in hexadecimal, without extensions,"
+            + " and nothing behind the last");
   }
 
   /** The status of an answer that is sent elsewhere. */

@@ -36,6 +36,9 @@ public final class LrtServer implements AutoCloseable {
   private static final Logger ACCESS = System.getLogger(ACCESS_LOG);
   private static final Logger LOG = System.getLogger(LrtServer.class.getName());
 
+  /** What the web server has said where it keeps the reason, a piece of the URL, for its log. */
+  private static final String UNSAID = "Bad request, see server log for more information";
+
   private static final Duration LAST_WORDS = Duration.ofSeconds(2);
 
   private final ServerOptions options;
@@ -72,6 +75,7 @@ public final class LrtServer implements AutoCloseable {
     get(routes, "/health/ready", e -> ready(e, model));
     get(routes, "/health/live", this::live);
     routes.any(open("other", LrtServer::notFound));
+    Http1Config http1 = Http1Config.builder().addReceiveListener(connections).build();
     var builder =
         WebServer.builder()
             .host(options.host())
@@ -81,8 +85,8 @@ public final class LrtServer implements AutoCloseable {
             .connectionOptions(o -> o.tcpNoDelay(true))
             .maxPayloadSize(options.maxBodyBytes())
             .idleConnectionTimeout(options.timeLimit().plusMinutes(2)) // of answers under way too
-            .addConnectionSelector(new OtherProtocols())
-            .addProtocol(Http1Config.builder().addReceiveListener(connections).build())
+            .addConnectionSelector(new OtherProtocols(http1.maxPrologueLength()))
+            .addProtocol(http1)
             .errorHandling(e -> e.includeEntity(true)) // or its reasons are kept from errors()
             .directHandlers(errors(options))
             .routing(routes);
@@ -180,10 +184,16 @@ public final class LrtServer implements AutoCloseable {
       errors.addHandler(
           type,
           (request, event, status, headers, message) -> {
-            String text =
-                status.code() == 413
-                    ? "the body must have at most " + options.maxBodyBytes() + " bytes"
-                    : message == null || message.isEmpty() ? status.reasonPhrase() : message;
+            String text;
+            if (status.code() == 413) {
+              text = "the body must have at most " + options.maxBodyBytes() + " bytes";
+            } else if (message == null || message.isEmpty()) {
+              text = status.reasonPhrase();
+            } else if (message.equals(UNSAID)) {
+              text = "the request line is no sound HTTP";
+            } else {
+              text = message;
+            }
             ApiException error = ApiException.refused(status.code(), null, null, text);
             return DirectHandler.TransportResponse.builder()
                 .status(status)
@@ -229,7 +239,7 @@ public final class LrtServer implements AutoCloseable {
     exchanges.incrementAndGet();
     try {
       if (closing) {
-        exchange.response().header(HeaderNames.CONNECTION, "close");
+        exchange.response().header(HeaderValues.CONNECTION_CLOSE);
       }
       if (path.startsWith("/v1/") || path.equals("/metrics")) {
         keys.check(exchange.request().headers());
@@ -257,8 +267,9 @@ public final class LrtServer implements AutoCloseable {
       exchange.report(metrics, path);
       exchanges.decrementAndGet();
     }
-    if (exchange.request().headers().contains(HeaderValues.CONNECTION_CLOSE)) {
-      throw new CloseConnectionException("as its client asked"); // else it would be left open
+    if (exchange.request().headers().contains(HeaderValues.CONNECTION_CLOSE)
+        || exchange.response().headers().contains(HeaderValues.CONNECTION_CLOSE)) {
+      throw new CloseConnectionException("as its client asked, or was told"); // else it stays open
     }
     Connections.Watch watch = exchange.watch();
     if (watch != null) {

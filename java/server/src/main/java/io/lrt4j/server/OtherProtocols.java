@@ -12,13 +12,26 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * Connections that begin with something else than a request of HTTP/1.1: the web server hangs up on
- * them without a word. They are told 505 if it is HTTP, and else 400, and are closed.
+ * Connections that begin with something else than a request of HTTP/1.1, or with a first line
+ * without an end: the web server hangs up on them without a word, or waits for a line that never
+ * comes. They are told 505 if it is HTTP, 414 if it goes on, and else 400, and are closed.
  */
 final class OtherProtocols implements ServerConnectionSelector {
   /** A request line of another version; one of 1.1 is here because it does not end in CR LF. */
   private static final Pattern OTHER =
       Pattern.compile("\\S+ \\S+ HTTP/(?!1\\.1)[0-9](\\.[0-9])?\r?");
+
+  /** What may follow such a line that is not taken in before it is refused. */
+  private static final int LONGEST = 1 << 20;
+
+  private static final Duration PATIENCE = Duration.ofSeconds(1);
+
+  private final int longestLine;
+
+  /** The web server takes first lines of up to so many bytes. */
+  OtherProtocols(int longestLine) {
+    this.longestLine = longestLine;
+  }
 
   @Override
   public int bytesToIdentifyConnection() {
@@ -28,9 +41,16 @@ final class OtherProtocols implements ServerConnectionSelector {
   @Override
   public Support supports(BufferData data) {
     int end = data.indexOf((byte) '\n');
-    return end < 0 || data.readString(end).endsWith(" HTTP/1.1\r")
-        ? Support.UNSUPPORTED
-        : Support.SUPPORTED;
+    boolean other =
+        end < 0
+            ? data.available() > longestLine || !beginsAsHttp(data)
+            : !data.readString(end).endsWith(" HTTP/1.1\r");
+    return other ? Support.SUPPORTED : Support.UNSUPPORTED;
+  }
+
+  /** A client of TLS does not. */
+  private static boolean beginsAsHttp(BufferData data) {
+    return data.available() == 0 || data.get(0) >= ' ';
   }
 
   @Override
@@ -48,18 +68,49 @@ final class OtherProtocols implements ServerConnectionSelector {
     public void handle(Limit limit) {
       DataReader reader = context.dataReader();
       BufferData data = reader.readBuffer();
-      boolean http = OTHER.matcher(data.readString(data.indexOf((byte) '\n'))).matches();
+      int end = data.indexOf((byte) '\n');
+      String status;
+      if (end < 0 && beginsAsHttp(data)) {
+        readLine(reader);
+        status = "414 URI Too Long";
+      } else if (end >= 0 && OTHER.matcher(data.readString(end)).matches()) {
+        status = "505 HTTP Version Not Supported";
+      } else {
+        status = "400 Bad Request";
+      }
       ApiException error =
-          ApiException.refused(http ? 505 : 400, null, null, "only HTTP/1.1 is spoken here");
+          ApiException.refused(
+              Integer.parseInt(status, 0, 3, 10),
+              null,
+              null,
+              status.startsWith("414")
+                  ? "the request's first line is too long"
+                  : "only HTTP/1.1 is spoken here");
       byte[] body = Json.bytes(error.json());
       String head =
           "HTTP/1.1 "
-              + (http ? "505 HTTP Version Not Supported" : "400 Bad Request")
+              + status
               + "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
               + body.length
               + "\r\n\r\n";
       byte[] bytes = head.getBytes(StandardCharsets.US_ASCII);
       context.dataWriter().writeNow(BufferData.create(bytes), BufferData.create(body));
+    }
+
+    /** What is not read when the connection is closed may cost the client the answer. */
+    private void readLine(DataReader reader) {
+      try (var _ = Connections.limit(context, PATIENCE)) {
+        int read = 0;
+        boolean ended = false;
+        while (!ended && read < LONGEST) {
+          reader.ensureAvailable();
+          BufferData more = reader.readBuffer();
+          read += more.available();
+          ended = more.indexOf((byte) '\n') >= 0;
+        }
+      } catch (RuntimeException e) {
+        // it ended before
+      }
     }
 
     @Override

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is wrong is said in OpenAI's form, by the field that it is about. */
 class ErrorsTest {
@@ -149,15 +150,43 @@ class ErrorsTest {
         "Content-Length: 2~~{} | Host header must be present",
         "Host: x~Content-Length: 2~Transfer-Encoding: chunked~~0~~ | must not be combined",
         "Host: x~Content-Length: two~~{} | Content length",
+        "Host: x~Transfer-Encoding: chunked~~zz~{}~0~~ | the body's chunks",
+        "Host: x~Transfer-Encoding: chunked~~fffffffff~{}~0~~ | the body's chunks",
+        "Host: x~Transfer-Encoding: chunked~~1~{}~0~~ | the body's chunks",
+        "Host: x~Transfer-Encoding: chunked~~2~{}~0~A: b~~ | the body's chunks",
       })
   void noSoundRequests(String request, String reason) throws IOException {
+    assertClosed(400, reason, "POST /v1/chat/completions HTTP/1.1~" + request);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "400, GET /%zz HTTP/1.1~Host: x~~, the request line is no sound HTTP",
+    "505, GET /health HTTP/1.0~~, only HTTP/1.1 is spoken here",
+    "400, '\u0016\u0003\u0001\u0002', only HTTP/1.1 is spoken here" // how TLS begins
+  })
+  void noSoundBeginnings(int status, String request, String reason) throws IOException {
+    assertClosed(status, reason, request);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {5000, 100_000})
+  void longUrls(int length) throws IOException {
+    String request = "GET /" + "a".repeat(length) + " HTTP/1.1~Host: x~~";
+    assertClosed(414, "too long", request);
+  }
+
+  /** That this is answered, and the connection closed. */
+  private static void assertClosed(int status, String reason, String request) throws IOException {
     URI address = served.server.address();
     try (Socket socket = new Socket(address.getHost(), address.getPort())) {
-      String head = "POST /v1/chat/completions HTTP/1.1~" + request;
-      socket.getOutputStream().write(head.replace("~", "\r\n").getBytes(StandardCharsets.US_ASCII));
+      socket.setSoTimeout(10_000);
+      socket
+          .getOutputStream()
+          .write(request.replace("~", "\r\n").getBytes(StandardCharsets.US_ASCII));
       String answer =
           new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8); // to its end
-      assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+      assertTrue(answer.startsWith("HTTP/1.1 " + status + " "), answer);
       String body = answer.substring(answer.indexOf("\r\n\r\n"));
       assertTrue(Served.MAPPER.readTree(body).at("/error/message").asText().contains(reason), body);
     }
