@@ -188,15 +188,14 @@ public final class TestModels {
     return to;
   }
 
-  /** A directory beside the repository's root, where larger models lie on some machines. */
+  /**
+   * A directory beside the repository's root, where larger models lie on some machines. Elsewhere,
+   * and where tests run without the repository, it is not there.
+   */
   public static Path shared(String name) {
     Path root = Path.of("").toAbsolutePath();
-    while (!Files.isDirectory(root.resolve("java/engine"))) {
-      Path parent = root.getParent();
-      if (parent == null) {
-        throw new IllegalStateException("not run within the repository");
-      }
-      root = parent;
+    while (root.getParent() != null && !Files.isDirectory(root.resolve("java/engine"))) {
+      root = root.getParent();
     }
     return root.resolveSibling("shared").resolve(name);
   }
