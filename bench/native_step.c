@@ -262,15 +262,33 @@ static double there_and_back(void) {
   return took / (THROWS / 2) * 1e3;
 }
 
+typedef struct {
+  const char *name;
+  int dtype;
+} named;
+
+static const named weights[] = {{"bf16", LRT_DTYPE_FOLDED}, {"q8", LRT_DTYPE_Q8}, {"q4", LRT_DTYPE_Q4}, {0}};
+static const named caches[] = {{"f32", LRT_DTYPE_F32}, {"f16", LRT_DTYPE_F16}, {"q8", LRT_DTYPE_Q8}, {0}};
+
+static int one_of(const char *name, const named *types) {
+  while (types->name && strcmp(name, types->name)) {
+    types++;
+  }
+  return types->name ? types->dtype : -1;
+}
+
 int main(int count, char **arguments) {
   if (count < 7 || count > 6 + MOST_LIBRARIES) {
     fail("expected: THREADS WEIGHTS(bf16|q8|q4) CACHE(f32|f16|q8) POSITIONS ROWS LIBRARY …");
   }
   int threads = atoi(arguments[1]);
-  int dtype = !strcmp(arguments[2], "q4") ? LRT_DTYPE_Q4 : !strcmp(arguments[2], "q8") ? LRT_DTYPE_Q8 : LRT_DTYPE_FOLDED;
-  int cache = !strcmp(arguments[3], "q8") ? LRT_DTYPE_Q8 : !strcmp(arguments[3], "f16") ? LRT_DTYPE_F16 : LRT_DTYPE_F32;
+  int dtype = one_of(arguments[2], weights);
+  int cache = one_of(arguments[3], caches);
   int positions = atoi(arguments[4]);
   int rows = atoi(arguments[5]);
+  if (dtype < 0 || cache < 0) {
+    fail("WEIGHTS are bf16, q8 or q4, the CACHE is of f32, f16 or q8");
+  }
   if (threads < 1 || rows < 1 || positions < rows) {
     fail("threads and rows are at least 1, positions as many as rows");
   }
