@@ -182,7 +182,7 @@ final class TrainCommand implements Command {
               data.source,
               data.heldOut,
               optimizer(arguments, rate),
-              run(arguments, what, model, network, batch, rate),
+              run(arguments, what, model, network, batch, rate, data.source.problems()),
               backend,
               bar);
       result =
@@ -292,7 +292,13 @@ final class TrainCommand implements Command {
   }
 
   private static RunSettings run(
-      Arguments arguments, String what, Path model, Path network, int batch, float rate) {
+      Arguments arguments,
+      String what,
+      Path model,
+      Path network,
+      int batch,
+      float rate,
+      List<Problem> problems) {
     required(arguments, "steps");
     int steps = arguments.integer("steps", 1, 1, Integer.MAX_VALUE);
     var schedule =
@@ -317,6 +323,7 @@ final class TrainCommand implements Command {
                 + arguments.text("direct-weight")
                 + (arguments.has("step-loss") ? " steps " + arguments.text("step-loss") : ""),
             "data " + arguments.text("data"),
+            RunSettings.DATA + ProblemFiles.fingerprint(problems),
             "seed " + seed(arguments),
             schedule,
             optimizer(arguments, rate));

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -189,22 +190,36 @@ class TrainCommandTest {
             "--loss",
             "all");
     assertTrue(out.contains("eval_loss"), out);
-    Run again =
-        Run.of(
-            "train",
-            "base",
-            "--model",
-            at("model"),
-            "--data",
-            file.toString(),
-            "--out",
-            at("out"),
-            "--steps",
-            "2",
-            "--batch",
-            "2");
+    Run again = again(file);
     assertEquals(1, again.status());
     assertTrue(again.err().contains("expected an empty directory"), again.err());
+    assertEquals("", again(file, "--resume").err());
+    Files.delete(folder.resolve("out/metrics.jsonl"));
+    Run resumed = again(file, "--resume");
+    assertEquals(0, resumed.status(), resumed.err());
+    assertTrue(
+        resumed.err().startsWith("lrt: " + at("out/metrics.jsonl") + ": metrics of earlier steps"),
+        resumed.err());
+    Files.writeString(file, run("lab", "problems", "--count", "6", "--steps", "1", "--seed", "9"));
+    Run others = again(file, "--resume");
+    assertEquals(1, others.status());
+    assertTrue(
+        others
+            .err()
+            .matches("(?s).*other settings: expected data_hash \\w+, found data_hash \\w+\\R"),
+        others.err());
+  }
+
+  private Run again(Path data, String... more) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("train", "base", "--model", at("model"), "--data", data.toString()));
+    arguments.addAll(
+        List.of(
+            "--out", at("out"), "--steps", "2", "--batch", "2", "--eval", "2", "--dtype", "f32"));
+    arguments.addAll(List.of("--loss", "all"));
+    arguments.addAll(List.of(more));
+    return Run.of(arguments.toArray(String[]::new));
   }
 
   @ParameterizedTest

@@ -6,7 +6,6 @@ import io.lrt4j.checkpoint.TensorLayout;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.decode.CounterRandom;
-import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.model.Transformer;
 import io.lrt4j.model.Weights;
 import io.lrt4j.reasoning.ReasoningNetwork;
@@ -76,12 +75,8 @@ final class GrpoTask implements Task, AutoCloseable {
       // It reads the very parameters that are trained.
       ReasoningNetwork network =
           open(new ReasoningNetwork(model.config(), model.parameters().weights(), backend));
-      Vocabulary vocabulary =
-          Vocabulary.of(
-              checkpoint.config().vocabSize(),
-              model.tokenizer(),
-              checkpoint.generation().eosTokenIds());
-      rollouts = open(new Rollouts(base, network, model.closing(), vocabulary, settings.group()));
+      rollouts =
+          open(new Rollouts(base, network, model.closing(), model.vocabulary(), settings.group()));
     } catch (RuntimeException | Error e) {
       close();
       throw e;

@@ -7,6 +7,7 @@ import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.checkpoint.TensorLayout;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
+import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.reasoning.Prompts;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
@@ -23,7 +24,6 @@ final class LatentModel implements AutoCloseable {
   private final Deque<AutoCloseable> closers = new ArrayDeque<>(); // the last opened first
   private final Backend backend;
   private final Checkpoint checkpoint;
-  private final Tokenizer tokenizer;
   private final ProblemEncoder encoder;
   private final NetworkConfig config;
   private final Parameters parameters;
@@ -51,7 +51,7 @@ final class LatentModel implements AutoCloseable {
     this.backend = backend;
     try {
       checkpoint = open(Checkpoint.open(baseDirectory));
-      tokenizer = open(Tokenizer.load(baseDirectory));
+      Tokenizer tokenizer = open(Tokenizer.load(baseDirectory));
       var prompts = new Prompts(tokenizer, ChatTemplate.load(baseDirectory).orElse(null));
       try (NetworkCheckpoint stored = NetworkCheckpoint.open(networkDirectory)) {
         config = stored.config();
@@ -83,6 +83,7 @@ final class LatentModel implements AutoCloseable {
       encoder =
           new ProblemEncoder(
               prompts,
+              vocabulary(checkpoint, tokenizer),
               end(checkpoint),
               checkpoint.config().maxPositions(),
               config.maxQuestion(),
@@ -93,6 +94,11 @@ final class LatentModel implements AutoCloseable {
       close();
       throw e;
     }
+  }
+
+  static Vocabulary vocabulary(Checkpoint checkpoint, Tokenizer tokenizer) {
+    return Vocabulary.of(
+        checkpoint.config().vocabSize(), tokenizer, checkpoint.generation().eosTokenIds());
   }
 
   /** The token that ends an answer of this model. */
@@ -120,8 +126,8 @@ final class LatentModel implements AutoCloseable {
     return checkpoint;
   }
 
-  Tokenizer tokenizer() {
-    return tokenizer;
+  Vocabulary vocabulary() {
+    return encoder.vocabulary();
   }
 
   ProblemEncoder encoder() {

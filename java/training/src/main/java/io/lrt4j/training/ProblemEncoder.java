@@ -2,6 +2,7 @@ package io.lrt4j.training;
 
 import io.lrt4j.Question;
 import io.lrt4j.QuestionException;
+import io.lrt4j.decode.Vocabulary;
 import io.lrt4j.reasoning.Prompts;
 import io.lrt4j.training.data.Problem;
 import java.util.ArrayList;
@@ -14,12 +15,14 @@ import java.util.function.Supplier;
  * what is run. A problem that the model would not be asked, as it is too long, is refused.
  *
  * @param prompts the model's tokenizer and template
+ * @param vocabulary of the model
  * @param end the token that ends an answer
  * @param context most tokens of question, latents and answer together, as the base takes them
  * @param longest most tokens of a question that the network takes
  * @param latents tokens between question and answer: latents and what closes them
  */
-record ProblemEncoder(Prompts prompts, int end, int context, int longest, int latents) {
+record ProblemEncoder(
+    Prompts prompts, Vocabulary vocabulary, int end, int context, int longest, int latents) {
   /** The question with an open thinking block; the answer follows the latents. */
   Example latent(Problem problem) {
     int[] answer = answer(problem);
@@ -72,10 +75,12 @@ record ProblemEncoder(Prompts prompts, int end, int context, int longest, int la
     return tokens(problem, () -> prompts.thinking(Question.of(problem.question())));
   }
 
-  /** What cannot be encoded is told with where it is. */
-  private static int[] tokens(Problem problem, Supplier<int[]> text) {
+  /** What cannot be encoded, or not for this model, is told with where it is. */
+  private int[] tokens(Problem problem, Supplier<int[]> text) {
     try {
-      return text.get();
+      int[] tokens = text.get();
+      vocabulary.check(tokens);
+      return tokens;
     } catch (QuestionException e) {
       throw new TrainingException(problem.place() + ": " + e.getMessage(), e);
     }

@@ -11,7 +11,8 @@ import java.nio.file.Path;
  * @param logEvery steps between two lines of metrics
  * @param evalEvery steps between two evaluations
  * @param saveEvery steps between two checkpoints
- * @param fingerprint what must not change from start to resumption, in words
+ * @param fingerprint what must not change from start to resumption, in words, as {@code [a, b 1]};
+ *     one of them may be {@value #DATA} with that of the problems
  */
 public record RunSettings(
     Path out,
@@ -20,4 +21,7 @@ public record RunSettings(
     int logEvery,
     int evalEvery,
     int saveEvery,
-    String fingerprint) {}
+    String fingerprint) {
+  /** Begins what tells the problems of a file from others. */
+  public static final String DATA = "data_hash ";
+}

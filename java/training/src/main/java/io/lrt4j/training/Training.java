@@ -59,7 +59,14 @@ public final class Training {
       parameters.load(checkpoint::tensor);
       var prompts = new Prompts(tokenizer, ChatTemplate.load(model).orElse(null));
       int context = checkpoint.config().maxPositions();
-      var encoder = new ProblemEncoder(prompts, LatentModel.end(checkpoint), context, context, 0);
+      var encoder =
+          new ProblemEncoder(
+              prompts,
+              LatentModel.vocabulary(checkpoint, tokenizer),
+              LatentModel.end(checkpoint),
+              context,
+              context,
+              0);
       try (var trainable = new TrainableBase(checkpoint.config(), parameters, backend, recompute)) {
         var task =
             new BaseTask(

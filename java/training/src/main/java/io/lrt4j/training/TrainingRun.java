@@ -23,6 +23,7 @@ import java.util.stream.Stream;
  * there, and a resumed run computes what it would have without the break.
  */
 public final class TrainingRun {
+  private static final System.Logger LOG = System.getLogger(TrainingRun.class.getName());
   private static final JsonMapper MAPPER = new JsonMapper();
 
   private final Task task;
@@ -66,6 +67,7 @@ public final class TrainingRun {
       for (int step = first; step < steps; step++) {
         double rate = settings.rate().at(step);
         SequencedMap<String, Double> report = step(step, rate);
+        requireMetrics();
         int done = step + 1;
         boolean last = done == steps;
         boolean evaluates = last || done % settings.evalEvery() == 0;
@@ -121,6 +123,24 @@ public final class TrainingRun {
     }
   }
 
+  /**
+   * A file that was removed would be written to all the same, and be gone in the end; what is saved
+   * would make its directory anew, without it.
+   */
+  private void requireMetrics() {
+    if (!Files.exists(metricsFile)) {
+      throw new TrainingException(
+          metricsFile
+              + ": expected the file that the run writes to, found it removed; the last good state"
+              + " is "
+              + lastState());
+    }
+  }
+
+  private String lastState() {
+    return Files.exists(checkpoint) ? checkpoint.toString() : "the start: nothing was saved yet";
+  }
+
   /** Takes up what was left, and says how many steps have been done. */
   private int resume(FileChannel metrics) throws IOException {
     RunState state = RunState.read(checkpoint, task.parameters(), settings.fingerprint());
@@ -128,6 +148,15 @@ public final class TrainingRun {
     best = state.best();
     restore(settings.out().resolve("best"));
     secondsBefore = state.seconds();
+    if (metrics.size() < state.metricsBytes()) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "{0}: metrics of earlier steps are missing (expected {1} bytes of them, found {2}); the"
+              + " run goes on without them",
+          metricsFile,
+          Long.toString(state.metricsBytes()),
+          Long.toString(metrics.size()));
+    }
     metrics.truncate(state.metricsBytes());
     return state.step();
   }
@@ -148,7 +177,7 @@ public final class TrainingRun {
               + ": "
               + e.getMessage()
               + "; the last good state is "
-              + (Files.exists(checkpoint) ? checkpoint : "the start: nothing was saved yet"),
+              + lastState(),
           e);
     }
   }

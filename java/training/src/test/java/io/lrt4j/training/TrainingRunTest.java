@@ -2,9 +2,12 @@ package io.lrt4j.training;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Fusion;
 import io.lrt4j.checkpoint.Initializer;
@@ -19,9 +22,11 @@ import io.lrt4j.training.data.ProblemFiles;
 import io.lrt4j.training.data.ProblemSource;
 import io.lrt4j.training.data.Rewards;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.stream.LongStream;
@@ -34,6 +39,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** All three trainings on a miniature model, from nothing to checkpoints that run. */
 class TrainingRunTest {
   private static final LabModel.Size SIZE = new LabModel.Size(330, 32, 64, 2, 2, 16);
+
+  private static final JsonMapper MAPPER = new JsonMapper();
 
   private static Path base = Path.of("");
   private static Path network = Path.of("");
@@ -227,6 +234,126 @@ class TrainingRunTest {
                   settings,
                   false,
                   plan(backend, settings(directory.resolve("new"), true, 3, 1e-3), QUIET)));
+    }
+  }
+
+  /** A run that was begun before the data's hash was written down goes on with any. */
+  @Test
+  void onlyTheSameDataIsResumed() {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
+      var settings = new BaseSettings(2, 1, false, false, 1);
+      for (String before : List.of("[data a, seed 1]", "[data a, data_hash 12, seed 1]")) {
+        Path out = directory.resolve("out" + before.length());
+        assertThrows(
+            Killed.class,
+            () ->
+                Training.base(
+                    base, settings, false, plan(backend, named(out, false, before), killedAt(1))));
+        assertRefused(
+            "other settings: expected seed 2, found seed 1",
+            () ->
+                Training.base(
+                    base,
+                    settings,
+                    false,
+                    plan(backend, named(out, true, before.replace("seed 1", "seed 2")), QUIET)));
+        Training.base(
+            base,
+            settings,
+            false,
+            plan(backend, named(out, true, "[data a, data_hash 12, seed 1]"), QUIET));
+        assertRefused(
+            "other settings: expected data_hash 34, found data_hash 12",
+            () ->
+                Training.base(
+                    base,
+                    settings,
+                    false,
+                    plan(backend, named(out, true, "[data a, data_hash 34, seed 1]"), QUIET)));
+      }
+    }
+  }
+
+  private static RunSettings named(Path out, boolean resume, String fingerprint) {
+    return new RunSettings(out, resume, new LearningRate(1e-3, 1, 2, 0.1, 0), 1, 2, 1, fingerprint);
+  }
+
+  @Test
+  void problemsHaveAFingerprint() {
+    Problem p = new Problem("a", "b", "c", "d");
+    String one = ProblemFiles.fingerprint(List.of(p));
+    assertEquals(one, ProblemFiles.fingerprint(List.of(new Problem("a", "b", "c", "d", "there"))));
+    for (Problem other :
+        List.of(
+            new Problem("x", "b", "c", "d"),
+            new Problem("a", "x", "c", "d"),
+            new Problem("a", "b", "x", "d"),
+            new Problem("a", "b", "c", "x"))) {
+      assertNotEquals(one, ProblemFiles.fingerprint(List.of(other)));
+      assertNotEquals(
+          ProblemFiles.fingerprint(List.of(p, other)), ProblemFiles.fingerprint(List.of(other, p)));
+    }
+  }
+
+  @Test
+  void aRunWhoseDirectoryIsRemovedEnds() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
+      var settings = new BaseSettings(2, 1, false, false, 1);
+      Path out = directory.resolve("out");
+      Path metrics = out.resolve("metrics.jsonl");
+      for (Path removed : List.of(metrics, out)) {
+        Progress removing =
+            (step, steps, figures, left) -> {
+              if (step == 6) {
+                remove(removed);
+              }
+            };
+        assertRefused(
+            metrics + ": expected the file that the run writes to, found it removed",
+            () ->
+                Training.base(
+                    base,
+                    settings,
+                    false,
+                    plan(backend, settings(out, removed.equals(out), 8, 1e-3), removing)));
+      }
+      assertTrue(Files.notExists(out));
+    }
+  }
+
+  private static void remove(Path path) {
+    try (Stream<Path> files = Files.walk(path)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** It has a token that the model does not: another model's would have many. */
+  @Test
+  void aTokenizerWithMoreIdsThanTheModelIsNamed() throws IOException {
+    Path model = limited(base, "more", 1024, 1024);
+    Path file = model.resolve("tokenizer.json");
+    ObjectNode json = (ObjectNode) MAPPER.readTree(file.toFile());
+    int size;
+    try (Checkpoint checkpoint = Checkpoint.open(base)) {
+      size = checkpoint.config().vocabSize();
+    }
+    json.withArray("added_tokens").addObject().put("id", size).put("content", "<pad>");
+    MAPPER.writeValue(file.toFile(), json);
+    String fits = "{\"question\":\"3*2\",\"reasoning\":\"3*2=6\",\"answer\":\"6\"}\n";
+    String told =
+        "long.jsonl, line 2: token ids must be 0 to %d, the model's vocabulary, found %d: the %d ids of %s are"
+            .formatted(size - 1, size, size + 1, file);
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
+      Training.Plan padded = plan(backend, fits + fits.replace("\"6\"", "\"<pad>\""));
+      var baseSettings = new BaseSettings(1, 1, false, false, 1);
+      var sftSettings = new SftSettings(1, 1, false, 0);
+      assertRefused(told, () -> Training.base(model, baseSettings, false, padded));
+      assertRefused(told, () -> Training.sft(model, network, sftSettings, false, padded));
+      Training.sft(model, network, sftSettings, false, plan(backend, fits));
     }
   }
 

@@ -3,6 +3,7 @@ package io.lrt4j.training.data;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lrt4j.evaluation.data.Fingerprint;
 import io.lrt4j.evaluation.data.JsonLines;
 import io.lrt4j.training.TrainingException;
 import java.io.IOException;
@@ -35,6 +36,14 @@ public final class ProblemFiles {
       throw new TrainingException(String.valueOf(e.getMessage()), e);
     }
     return problems;
+  }
+
+  /** Of problems in their order: another one if any of them is, wherever they stand. */
+  public static String fingerprint(List<Problem> problems) {
+    return Fingerprint.of(
+        problems.stream()
+            .map(p -> List.of(p.question(), p.reasoning(), p.answer(), p.truth()))
+            .toList());
   }
 
   private static Problem problem(String where, String line) {
