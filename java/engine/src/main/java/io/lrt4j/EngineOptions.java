@@ -33,8 +33,9 @@ import org.jspecify.annotations.Nullable;
  *     else must not make this process read what lies elsewhere
  * @param quantization of projections, the base model's and the network's; a backend that has no
  *     kernels for it is an error
- * @param headQuantization of the base model's head instead; null as {@code quantization} says
- * @param networkQuantization of the network instead; null as {@code quantization} says
+ * @param headQuantization of the base model's head instead; null as {@code quantization} says, or
+ *     as it is where its files have it in q8 or q4 already
+ * @param networkQuantization of the network instead; null likewise
  * @param embeddingQuantization of the base model's embedding: NONE, Q8 or Q4. Where it is tied to
  *     the head, and both are rounded alike, they are in memory once
  * @param concurrency most answers under way at a time; more callers wait for their turn, first come

@@ -132,6 +132,12 @@ class QuantizerTest {
         try (Engine engine = Engine.load(out, options.build())) { // rounded so already
           Accuracy.assertSameBits(expected, logits(engine), backend);
         }
+        if (types.head() != Quantization.NONE && types.network() != Quantization.NONE) {
+          try (Engine engine = load(out, backend, mapped, types.layers())) { // the rest as it is
+            Accuracy.assertSameBits(expected, logits(engine), backend);
+            assertEquals(described, kinds(engine));
+          }
+        }
       }
     }
   }

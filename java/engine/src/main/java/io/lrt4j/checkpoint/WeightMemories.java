@@ -28,28 +28,46 @@ public final class WeightMemories implements AutoCloseable {
   /**
    * Where the base model's weights belong.
    *
+   * @param storedHead what the head is rounded to in the files
    * @throws io.lrt4j.BackendException if the backend does not round as is asked
    */
-  public Placement base() {
+  public Placement base(Quantization storedHead) {
     return new Placement(
         memory(options.quantization()),
-        memory(options.headQuantization()),
+        memory(of(options, options.headQuantization(), storedHead)),
         memory(options.embeddingQuantization()));
   }
 
   /**
    * Where the network's belong.
    *
+   * @param stored what they are rounded to in the files
    * @throws io.lrt4j.BackendException if the backend does not round as is asked
    */
-  public Memory network() {
-    return memory(options.networkQuantization());
+  public Memory network(Quantization stored) {
+    return memory(of(options, options.networkQuantization(), stored));
   }
 
-  /** Memory whose projections are rounded so; null as the options say of all. */
-  private Memory memory(@Nullable Quantization asked) {
+  /**
+   * How the options have a part of the weights rounded: as they say of it, or else of all, but for
+   * a part that is rounded in the files already, which stays as it is.
+   *
+   * @param asked what they say of it, or null
+   * @param stored what it is rounded to in the files
+   */
+  public static Quantization of(
+      EngineOptions options, @Nullable Quantization asked, Quantization stored) {
+    if (asked != null) {
+      return asked;
+    }
+    Quantization all = options.quantization();
+    boolean rounds = all == Quantization.Q8 || all == Quantization.Q4;
+    return rounds && stored != Quantization.NONE ? stored : all;
+  }
+
+  private Memory memory(Quantization asked) {
     return memories.computeIfAbsent(
-        asked == null ? options.quantization() : asked,
+        asked,
         quantization ->
             quantization == Quantization.NONE
                 ? backend.newMemory()

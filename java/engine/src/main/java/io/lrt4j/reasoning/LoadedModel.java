@@ -106,8 +106,8 @@ public final class LoadedModel implements AutoCloseable {
       closers.push(checkpoint::close);
       var memories = new WeightMemories(options, backend);
       closers.push(memories::close);
-      Placement base = memories.base();
-      Memory ofNetwork = memories.network(); // refused before anything is read
+      Placement base = memories.base(checkpoint.roundedHead());
+      Memory _ = memories.network(Quantization.NONE); // refused before anything is read
       Weights weights =
           checkpoint.handOver(base, source -> Weights.of(checkpoint.config(), "model.", source));
       boolean rounded = checkpoint.rounded(options.quantization());
@@ -123,7 +123,7 @@ public final class LoadedModel implements AutoCloseable {
           networkDirectory == null
               ? null
               : openNetwork(
-                  ModelFiles.of(networkDirectory, options.outsideLinks()), ofNetwork, listener);
+                  ModelFiles.of(networkDirectory, options.outsideLinks()), memories, listener);
       guesses = backend.rowsPerRead() > 1 && options.promptLookup().suits(checkpoint.parameters());
       long kept = options.prefixReuse() ? Math.min(options.cacheLimit() / 4, MOST_PREFIXES) : 0;
       int states = network == null ? 0 : checkpoint.config().hiddenSize();
@@ -220,7 +220,8 @@ public final class LoadedModel implements AutoCloseable {
     }
   }
 
-  private ReasoningNetwork openNetwork(ModelFiles files, Memory memory, LoadListener listener) {
+  private ReasoningNetwork openNetwork(
+      ModelFiles files, WeightMemories memories, LoadListener listener) {
     NetworkCheckpoint stored = NetworkCheckpoint.open(files, access, listener);
     closers.push(stored::close);
     int expected = checkpoint.config().hiddenSize();
@@ -236,7 +237,8 @@ public final class LoadedModel implements AutoCloseable {
     }
     ReasoningNetwork network =
         stored.handOver(
-            memory, source -> new ReasoningNetwork(stored.config(), source, backend, cacheMemory));
+            memories.network(stored.rounded()),
+            source -> new ReasoningNetwork(stored.config(), source, backend, cacheMemory));
     closers.push(network::close);
     networkRounded = stored.rounded();
     return network;
@@ -389,7 +391,7 @@ public final class LoadedModel implements AutoCloseable {
    */
   private String describeWeights() {
     Quantization asked = options.quantization();
-    Quantization layers = rounded(null, checkpoint.rounded());
+    Quantization layers = rounded(asked, checkpoint.rounded());
     String text = "";
     if (layers != Quantization.NONE) {
       String stored = asked == Quantization.NONE ? ", as stored" : "";
@@ -415,7 +417,7 @@ public final class LoadedModel implements AutoCloseable {
 
   /** What was asked for (null: as of all), or else what the files have. */
   private Quantization rounded(@Nullable Quantization asked, Quantization stored) {
-    Quantization quantization = asked == null ? options.quantization() : asked;
+    Quantization quantization = WeightMemories.of(options, asked, stored);
     return quantization == Quantization.NONE ? stored : quantization;
   }
 

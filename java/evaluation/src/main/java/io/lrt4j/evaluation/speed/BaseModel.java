@@ -3,6 +3,7 @@ package io.lrt4j.evaluation.speed;
 import io.lrt4j.BackendException;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.LoadListener;
+import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.ModelFiles;
@@ -58,7 +59,8 @@ public final class BaseModel implements AutoCloseable {
       closers.push(memories::close);
       Weights weights =
           checkpoint.handOver(
-              memories.base(), source -> Weights.of(checkpoint.config(), "model.", source));
+              memories.base(checkpoint.roundedHead()),
+              source -> Weights.of(checkpoint.config(), "model.", source));
       bytesPerToken = bytesPerToken(weights);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
@@ -70,9 +72,11 @@ public final class BaseModel implements AutoCloseable {
 
   /**
    * For the network's weights, rounded as the options say; it is this model's, and closed with it.
+   *
+   * @param stored what they are rounded to in the files
    */
-  Memory networkMemory() {
-    return memories.network();
+  Memory networkMemory(Quantization stored) {
+    return memories.network(stored);
   }
 
   public Backend backend() {

@@ -55,7 +55,7 @@ public final class LatentJob implements AutoCloseable {
     try {
       NetworkCheckpoint checkpoint = NetworkCheckpoint.open(files, Access.READ, LoadListener.NONE);
       closers.push(checkpoint::close);
-      Memory memory = model.networkMemory();
+      Memory memory = model.networkMemory(checkpoint.rounded());
       network =
           checkpoint.handOver(
               memory,
