@@ -238,26 +238,32 @@ final class LoadedEngine implements Engine {
   @Override
   public int[] encode(String text) {
     Objects.requireNonNull(text, "text");
-    try {
-      return model.tokenizer("read text").encode(text);
-    } finally {
-      Reference.reachabilityFence(this); // or it may be freed under the last call's feet
-    }
+    return withTokenizer("read text", tokenizer -> tokenizer.encode(text));
   }
 
   @Override
   public String decode(int[] ids) {
     Objects.requireNonNull(ids, "ids");
-    try {
-      Tokenizer tokenizer = model.tokenizer("write text");
-      int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
-      for (int id : ids) {
-        if (id < 0 || id >= bound) {
-          throw new QuestionException(
-              "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
-        }
+    return withTokenizer("write text", tokenizer -> decode(ids, tokenizer));
+  }
+
+  private String decode(int[] ids, Tokenizer tokenizer) {
+    int bound = Math.max(model.vocabularySize(), tokenizer.vocabularySize());
+    for (int id : ids) {
+      if (id < 0 || id >= bound) {
+        throw new QuestionException(
+            "token ids must be 0 to " + (bound - 1) + ", the model's vocabulary, found " + id);
       }
-      return tokenizer.decode(ids, false);
+    }
+    return tokenizer.decode(ids, false);
+  }
+
+  /** No call that closing waits for: one of a listener goes on while it does. */
+  private <T> T withTokenizer(String what, Function<Tokenizer, T> use) {
+    try {
+      return use.apply(model.tokenizer(what));
+    } catch (IllegalStateException e) { // it is closed, with the engine
+      throw closed();
     } finally {
       Reference.reachabilityFence(this); // or it may be freed under the last call's feet
     }

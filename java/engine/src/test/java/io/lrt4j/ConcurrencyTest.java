@@ -15,6 +15,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -214,7 +215,12 @@ class ConcurrencyTest {
     assertThrows(IllegalStateException.class, () -> engine.ask(question));
     assertThrows(IllegalStateException.class, () -> engine.sample(question, 2));
     assertThrows(IllegalStateException.class, () -> engine.score(new int[1], false, false));
-    assertThrows(IllegalStateException.class, () -> engine.encode("x"));
+    int[] ids = {1};
+    for (Executable call :
+        List.<Executable>of(() -> engine.encode("x"), () -> engine.decode(ids))) {
+      assertEquals(
+          "the engine is closed", assertThrows(IllegalStateException.class, call).getMessage());
+    }
     engine.close(); // a second time does no harm
   }
 
