@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -37,8 +38,16 @@ public final class ChildJvm {
    */
   public static String run(List<String> options, Class<?> main, String... arguments)
       throws IOException, InterruptedException {
-    Process process =
-        new ProcessBuilder(command(options, main, arguments)).redirectErrorStream(true).start();
+    return run(Map.of(), options, main, arguments);
+  }
+
+  /** The same with these variables in its environment. */
+  public static String run(
+      Map<String, String> environment, List<String> options, Class<?> main, String... arguments)
+      throws IOException, InterruptedException {
+    var builder = new ProcessBuilder(command(options, main, arguments)).redirectErrorStream(true);
+    builder.environment().putAll(environment);
+    Process process = builder.start();
     process.getOutputStream().close();
     String printed;
     try (var output = process.getInputStream()) {

@@ -5,10 +5,13 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -57,7 +60,7 @@ public final class NativeFiles {
     String place = System.getProperty(PLACE);
     var gone = new CountDownLatch(1); // nothing is left that is to be deleted
     try (var _ = new AtExit(() -> await(gone))) {
-      Path directory = place == null ? temporary() : Path.of(place).toAbsolutePath();
+      Path directory = place == null ? temporary() : named("-D" + PLACE + "=", place);
       try {
         for (String name : names) {
           write(owner, folder + name, directory, directory.resolve(name));
@@ -100,12 +103,33 @@ public final class NativeFiles {
   }
 
   private static Path temporary() throws IOException {
+    // Java's own class for such directories would fail to initialise.
+    var _ = named("the temporary directory ", System.getProperty("java.io.tmpdir", ""));
     try {
       return Files.createTempDirectory("lrt4j").toAbsolutePath(); // as libraries have to be named
     } catch (IOException e) {
       String name = System.getProperty("java.io.tmpdir", "");
       throw new IOException(
           "the temporary directory %s cannot be written (%s); %s".formatted(name, e, advice()), e);
+    }
+  }
+
+  /**
+   * A directory that a property names: not all can be in all locales.
+   *
+   * @param what it is, for a message
+   */
+  private static Path named(String what, String directory) throws IOException {
+    try {
+      return Path.of(directory).toAbsolutePath();
+    } catch (InvalidPathException e) {
+      String locale = System.getProperty("sun.jnu.encoding", "");
+      throw new IOException(
+          "%s%s is no name for a file where Java writes those in %s, as the locale says; start it in"
+                  .formatted(what, directory, locale)
+              + " one of UTF-8 (LC_ALL=C.UTF-8), or "
+              + advice(),
+          e);
     }
   }
 
@@ -120,10 +144,10 @@ public final class NativeFiles {
         return;
       }
       Files.createDirectories(directory);
-      Path whole = Files.createTempFile(directory, "lrt4j", ".new");
+      Path whole = directory.resolve("lrt4j" + UUID.randomUUID() + ".new");
       try {
         try (InputStream library = open(owner, resource);
-            OutputStream out = Files.newOutputStream(whole)) {
+            OutputStream out = Files.newOutputStream(whole, StandardOpenOption.CREATE_NEW)) {
           library.transferTo(out); // the heap need not hold all of it
         }
         Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE); // another process may do the same

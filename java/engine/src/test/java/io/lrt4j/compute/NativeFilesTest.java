@@ -17,10 +17,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -47,8 +50,13 @@ class NativeFilesTest {
   }
 
   private static String load(String... options) throws IOException, InterruptedException {
+    return load(Map.of(), options);
+  }
+
+  private static String load(Map<String, String> environment, String... options)
+      throws IOException, InterruptedException {
     List<String> all = Stream.concat(QUICK.stream(), Stream.of(options)).toList();
-    return ChildJvm.run(all, Main.class)
+    return ChildJvm.run(environment, all, Main.class)
         .replace("WARNING: java.io.tmpdir directory does not exist\n", ""); // Java's own
   }
 
@@ -69,6 +77,29 @@ class NativeFilesTest {
             + " cannot be written; name another one by -Dlrt4j.natives=DIRECTORY\n",
         load("--enable-native-access=ALL-UNNAMED", "-Djava.io.tmpdir=" + none)
             .replaceFirst("written \\(.*?\\)", "written"));
+  }
+
+  /** Its name is not ASCII, but the locale is. Options in a file come as they are. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aTemporaryDirectoryThatTheLocaleCannotName() throws IOException, InterruptedException {
+    Path options = temporary.resolve("options");
+    Files.writeString(options, "-Djava.io.tmpdir=/tmp/ü");
+    var ascii = Map.of("LC_ALL", "C");
+    String told =
+        " is no name for a file where Java writes those in ANSI_X3.4-1968, as the locale says;"
+            + " start it in one of UTF-8 (LC_ALL=C.UTF-8), or name another one by"
+            + " -Dlrt4j.natives=DIRECTORY\n";
+    assertEquals(
+        "the native tokenizer cannot be loaded: the temporary directory /tmp/??" + told,
+        load(ascii, "--enable-native-access=ALL-UNNAMED", "@" + options));
+    Path place = temporary.resolve("place");
+    String own = "-Dlrt4j.natives=" + place;
+    assertEquals("true\n", load(ascii, "--enable-native-access=ALL-UNNAMED", "@" + options, own));
+    Files.writeString(options, own + "ü");
+    assertEquals(
+        "the native tokenizer cannot be loaded: " + own + "??" + told,
+        load(ascii, "--enable-native-access=ALL-UNNAMED", "@" + options));
   }
 
   @ParameterizedTest
