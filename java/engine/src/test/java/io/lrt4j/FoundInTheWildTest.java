@@ -120,6 +120,17 @@ class FoundInTheWildTest {
     }
   }
 
+  /** As some editors begin a file. */
+  private static void withByteOrderMarks(Path directory) {
+    try (var files = Files.list(directory)) {
+      for (Path file : files.filter(f -> !f.toString().endsWith(".safetensors")).toList()) {
+        Files.writeString(file, "\uFEFF" + Files.readString(file));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   static Stream<Arguments> sound() {
     return Stream.of(
         config("bos beyond the vocabulary", c -> c.put("bos_token_id", 151643)),
@@ -138,6 +149,7 @@ class FoundInTheWildTest {
         sound(
             "NaN in the tokenizer's config",
             d -> withNonFinite(d.resolve("tokenizer_config.json"))),
+        sound("byte order marks", FoundInTheWildTest::withByteOrderMarks),
         config("windows that are off", c -> c.put("max_window_layers", -1)),
         sound("no prefix", d -> rename(d, 1)),
         sound("no prefix here and there", d -> rename(d, 3)),
@@ -443,6 +455,18 @@ class FoundInTheWildTest {
 
   private static LrtException refused(Path model) {
     return assertThrows(LrtException.class, () -> Engine.load(model).close());
+  }
+
+  @Test
+  void byteOrderMarksAreNoText() {
+    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
+    withByteOrderMarks(model);
+    Question question = Question.of("What is 12+30?");
+    try (Engine engine = Engine.load(model);
+        Engine other = Engine.load(Fixtures.dir(TestModels.BASE))) {
+      assertArrayEquals(other.prompt(question), engine.prompt(question));
+      assertEquals(other.defaultOptions(), engine.defaultOptions());
+    }
   }
 
   /** As fine-tunes of Qwen2's time have it. */

@@ -36,6 +36,8 @@ public final class ModelFiles {
   private static final byte[] LFS_POINTER =
       "version https://git-lfs.github.com/spec/".getBytes(StandardCharsets.US_ASCII);
 
+  private static final String BYTE_ORDER_MARK = "\uFEFF";
+
   private final Path directory;
   private final Path real;
   private final boolean outsideLinks;
@@ -172,17 +174,19 @@ public final class ModelFiles {
   }
 
   /**
-   * The text of a file of these.
+   * The text of a file of these, without the byte order mark that some editors begin it with.
    *
    * @param limit most bytes that are read
    * @throws CheckpointException if it is larger, is no UTF-8, or cannot be read
    */
   public static String text(Path file, int limit) {
     try {
-      return StandardCharsets.UTF_8
-          .newDecoder()
-          .decode(ByteBuffer.wrap(bytes(file, limit)))
-          .toString();
+      String text =
+          StandardCharsets.UTF_8
+              .newDecoder()
+              .decode(ByteBuffer.wrap(bytes(file, limit)))
+              .toString();
+      return text.startsWith(BYTE_ORDER_MARK) ? text.substring(1) : text;
     } catch (CharacterCodingException e) {
       throw new CheckpointException(
           file + ": expected UTF-8, it is not UTF-8: found a malformed sequence", e);
