@@ -18,6 +18,18 @@ public final class GenerationOptions {
   /** Most that {@link #topLogprobs} may ask for. */
   public static final int MAX_TOP_LOGPROBS = 20;
 
+  /** Least of a {@link #repetitionPenalty}; less leaves no other token a chance anyway. */
+  public static final float MIN_REPETITION_PENALTY = 0.01f;
+
+  /** Most of a {@link #repetitionPenalty}. */
+  public static final int MAX_REPETITION_PENALTY = 100;
+
+  /**
+   * Most of a {@link #presencePenalty} or {@link #frequencyPenalty}, on either side of 0: as good
+   * as a ban.
+   */
+  public static final int MAX_PENALTY = 100;
+
   private static final GenerationOptions UNSET = new Builder().build();
   private static final GenerationOptions DEFAULTS =
       builder()
@@ -81,12 +93,13 @@ public final class GenerationOptions {
       require(minP == null || (minP >= 0 && minP <= 1), "min-p", "0 to 1", minP);
       require(
           repetitionPenalty == null
-              || (repetitionPenalty > 0 && repetitionPenalty < Float.POSITIVE_INFINITY),
+              || (repetitionPenalty >= MIN_REPETITION_PENALTY
+                  && repetitionPenalty <= MAX_REPETITION_PENALTY),
           "repetition penalty",
-          "above 0",
+          MIN_REPETITION_PENALTY + " to " + MAX_REPETITION_PENALTY,
           repetitionPenalty);
-      requireFinite(presencePenalty, "presence penalty");
-      requireFinite(frequencyPenalty, "frequency penalty");
+      requirePenalty(presencePenalty, "presence penalty");
+      requirePenalty(frequencyPenalty, "frequency penalty");
       require(
           topLogprobs == null || (topLogprobs >= 0 && topLogprobs <= MAX_TOP_LOGPROBS),
           "top log-probabilities",
@@ -117,8 +130,12 @@ public final class GenerationOptions {
     return StandardCharsets.UTF_8.newEncoder().canEncode(text);
   }
 
-  private static void requireFinite(@Nullable Float penalty, String what) {
-    require(penalty == null || Float.isFinite(penalty), what, "a finite number", penalty);
+  private static void requirePenalty(@Nullable Float penalty, String what) {
+    require(
+        penalty == null || Math.abs(penalty) <= MAX_PENALTY,
+        what,
+        -MAX_PENALTY + " to " + MAX_PENALTY,
+        penalty);
   }
 
   private static void require(boolean holds, String what, String expected, @Nullable Object found) {

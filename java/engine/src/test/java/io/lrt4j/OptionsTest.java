@@ -70,8 +70,19 @@ class OptionsTest {
     refuses(
         "temperature must be 0 or more, found NaN", () -> Question.of("a").temperature(Float.NaN));
     refuses(
-        "presence penalty must be a finite number, found NaN",
+        "presence penalty must be -100 to 100, found NaN",
         () -> Question.of("a").presencePenalty(Float.NaN));
+    refuses(
+        "presence penalty must be -100 to 100, found -3.4E38",
+        () -> Question.of("a").presencePenalty(-3.4e38f));
+    refuses(
+        "frequency penalty must be -100 to 100, found 100.5",
+        () -> Question.of("a").frequencyPenalty(100.5f));
+    for (float penalty : new float[] {0, 0.009f, 101, Float.NaN}) {
+      refuses(
+          "repetition penalty must be 0.01 to 100, found " + penalty,
+          () -> Question.of("a").repetitionPenalty(penalty));
+    }
     refuses(
         "top log-probabilities must be 0 (none) to 20, found 21",
         () -> Question.of("a").topLogprobs(21));

@@ -82,14 +82,24 @@ record Decoding(
         arguments.number("top-p", p -> p > 0 && p <= 1, "above 0 and at most 1"),
         arguments.has("top-k") ? arguments.integer("top-k", 0, 0, Integer.MAX_VALUE) : null,
         arguments.number("min-p", p -> p >= 0 && p <= 1, "from 0 to 1"),
-        arguments.number("repetition-penalty", r -> r > 0, "above 0"),
-        arguments.number("presence-penalty", Double::isFinite, "a number"),
-        arguments.number("frequency-penalty", Double::isFinite, "a number"),
+        arguments.number(
+            "repetition-penalty",
+            r ->
+                r >= GenerationOptions.MIN_REPETITION_PENALTY
+                    && r <= GenerationOptions.MAX_REPETITION_PENALTY,
+            "from 0.01 to 100"),
+        penalty(arguments, "presence-penalty"),
+        penalty(arguments, "frequency-penalty"),
         schema(arguments.text("json-schema")),
         arguments.has("seed")
             ? arguments.integer("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE)
             : null,
         stop);
+  }
+
+  private static @Nullable Float penalty(Arguments arguments, String option) {
+    return arguments.number(
+        option, r -> Math.abs(r) <= GenerationOptions.MAX_PENALTY, "from -100 to 100");
   }
 
   private static @Nullable String schema(@Nullable String file) {

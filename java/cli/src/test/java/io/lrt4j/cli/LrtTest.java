@@ -80,11 +80,17 @@ class LrtTest {
             "Infinity"),
         wrong("--min-p must be from 0 to 1, found 2", "ask", "x", "--min-p", "2"),
         wrong(
-            "--repetition-penalty must be above 0, found 0",
+            "--repetition-penalty must be from 0.01 to 100, found 0",
             "ask",
             "x",
             "--repetition-penalty",
             "0"),
+        wrong(
+            "--presence-penalty must be from -100 to 100, found 3.4e38",
+            "ask",
+            "x",
+            "--presence-penalty",
+            "3.4e38"),
         wrong(
             "--top-k must be a whole number of at least 0, found -1", "ask", "x", "--top-k", "-1"),
         wrong(

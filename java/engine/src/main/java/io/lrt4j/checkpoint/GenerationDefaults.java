@@ -1,6 +1,7 @@
 package io.lrt4j.checkpoint;
 
 import io.lrt4j.CheckpointException;
+import io.lrt4j.GenerationOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -111,11 +112,9 @@ public record GenerationDefaults(
   }
 
   private static float penalty(Json own) {
-    float penalty = (float) own.positive("repetition_penalty", 1);
-    if (!(penalty > 0 && penalty < Float.POSITIVE_INFINITY)) {
-      throw own.wrong("repetition_penalty", "above 0 and finite as a 32-bit number");
-    }
-    return penalty;
+    float least = GenerationOptions.MIN_REPETITION_PENALTY;
+    return (float)
+        own.number("repetition_penalty", least, GenerationOptions.MAX_REPETITION_PENALTY, 1);
   }
 
   private static <T> T setting(boolean sample, Supplier<T> read, T absent) {

@@ -54,10 +54,7 @@ final class Common {
 
   /** How answers are wanted. */
   static Reply.Manner manner(Fields fields, boolean logprobs) {
-    Integer count = fields.integer("n", 1);
-    if (count != null && count > MAX_CHOICES) {
-      throw ApiException.invalid("n", "n must be at most " + MAX_CHOICES + ", found " + count);
-    }
+    Integer count = fields.integer("n", 1, MAX_CHOICES);
     boolean stream = fields.flag("stream");
     Fields streamOptions = fields.object("stream_options");
     if (streamOptions != null) {
@@ -97,7 +94,7 @@ final class Common {
     if (minP != null) {
       options = options.withMinP(minP);
     }
-    Float repetitionPenalty = fields.number("repetition_penalty", 0, 100);
+    Float repetitionPenalty = fields.number("repetition_penalty", 0.01, 100);
     if (repetitionPenalty != null) {
       options = options.withRepetitionPenalty(repetitionPenalty);
     }
