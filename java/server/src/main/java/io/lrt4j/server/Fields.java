@@ -165,7 +165,8 @@ record Fields(ObjectNode node, String path) {
   /** What is wrong with a field. */
   ApiException must(String name, String be, JsonNode found) {
     boolean plain = !found.isContainerNode() && !found.isMissingNode();
-    String value = plain ? found.toString() : kind(found);
+    boolean beyond = found.isDouble() && Double.isInfinite(found.doubleValue()); // as 1e400 is
+    String value = beyond ? "one beyond 64 bits" : plain ? found.toString() : kind(found);
     return ApiException.invalid(
         path + name, path + name + " must " + be + ", found " + shown(value));
   }

@@ -35,7 +35,7 @@ record Model(Engine engine, String name, String fingerprint, Instant created) {
           404,
           "model",
           "model_not_found",
-          "the model " + Fields.shown(asked) + " does not exist: this server has " + name);
+          "the model \"" + Fields.shown(asked) + "\" does not exist: this server has " + name);
     }
   }
 

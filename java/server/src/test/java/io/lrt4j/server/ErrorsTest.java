@@ -55,8 +55,11 @@ class ErrorsTest {
         "\"temperature\":-1 | temperature | must be a number from 0.0 to 2.0, found -1",
         "\"temperature\":\"hot\" | temperature | must be a number",
         "\"top_p\":0 | null | top-p must be above 0 and at most 1, found 0.0",
-        "\"n\":0 | n | must be a whole number from 1",
-        "\"n\":129 | n | at most 128, found 129",
+        "\"n\":0 | n | must be a whole number from 1 to 128, found 0",
+        "\"n\":129 | n | must be a whole number from 1 to 128, found 129",
+        "\"temperature\":1e400 | temperature | from 0.0 to 2.0, found one beyond 64 bits",
+        "\"repetition_penalty\":0 | repetition_penalty | must be a number from 0.01 to 100.0,"
+            + " found",
         "\"n\":1.5 | n | must be a whole number",
         "\"seed\":1e3 | seed | must be a whole number",
         "\"max_tokens\":0 | max_tokens | must be a whole number from 1",
@@ -196,7 +199,12 @@ class ErrorsTest {
   void unknown() throws IOException, InterruptedException {
     assertError(404, "null", "unknown request: GET /v1/nothing", served.get("/v1/nothing"));
     assertError(404, "null", "unknown request: DELETE /x", served.send("DELETE", "/x"));
-    assertError(404, "model", "this server has default", served.chat(",\"model\":\"gpt-9\""));
+    assertError(
+        404,
+        "model",
+        "the model \"gpt-9\" does not exist: this server has default",
+        served.chat(",\"model\":\"gpt-9\""));
+    assertError(404, "model", "the model \"\" does not exist", served.chat(",\"model\":\"\""));
   }
 
   @ParameterizedTest
