@@ -107,7 +107,7 @@ std::map<uint64_t, Allocation> allocations;
 std::map<void *, size_t> hostAllocations;
 std::vector<Stream *> streams;
 Stream legacy{true, {}, nullptr};
-std::atomic<uint64_t> launches, graphLaunches;
+std::atomic<uint64_t> graphLaunches;
 std::map<std::string, std::pair<int, int>> failures; // function: calls until it fails, and how
 thread_local bool current;
 
@@ -533,7 +533,6 @@ API cuLaunchKernel(Function *f, unsigned gx, unsigned gy, unsigned gz, unsigned 
     for (auto &v : values) {
       pointers.push_back(v.data());
     }
-    launches++;
     std::string wrong = runLaunch({{gx, gy, gz}, {bx, by, bz}, shared, f->kernel, pointers.data(), f->module}, order == 0 ? 0 : order++);
     return wrong.empty() ? int(SUCCESS) : broken(LAUNCH_FAILED, wrong);
   });
@@ -693,7 +692,6 @@ extern "C" __attribute__((visibility("default"))) long emulator_pinned() {
   std::lock_guard guard(lock);
   return long(pinned);
 }
-extern "C" __attribute__((visibility("default"))) long emulator_launches() { return long(launches.load()); }
 extern "C" __attribute__((visibility("default"))) long emulator_graph_launches() { return long(graphLaunches.load()); }
 // How much memory the device has.
 extern "C" __attribute__((visibility("default"))) void emulator_memory(long bytes) {

@@ -34,11 +34,6 @@ record Setting(String backend, Quantization quantization, CacheType cacheType) {
         CacheType.valueOf(cacheType.toUpperCase(Locale.ROOT)));
   }
 
-  /** With keys and values as the engine has them by itself. */
-  static Setting of(String backend, String quantization) {
-    return of(backend, quantization, "auto");
-  }
-
   /** For an engine that runs it so. */
   EngineOptions engine(int threads) {
     return EngineOptions.builder()

@@ -65,10 +65,6 @@ final class Emulator {
     return number("emulator_pinned");
   }
 
-  static long launches() {
-    return number("emulator_launches");
-  }
-
   static long graphLaunches() {
     return number("emulator_graph_launches");
   }

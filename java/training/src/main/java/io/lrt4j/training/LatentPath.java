@@ -70,11 +70,6 @@ final class LatentPath implements AutoCloseable {
     return encoded.hidden();
   }
 
-  /** Which rows belong to which question. */
-  PackedBatch questions() {
-    return questions;
-  }
-
   /** The answers under way. */
   PackedAnswers answers() {
     return answers;

@@ -159,10 +159,6 @@ final class PackedAnswers {
     return at >= 0 ? at : -at - 2;
   }
 
-  int contexts() {
-    return contexts;
-  }
-
   /** First row of a context. */
   int firstRow(int context) {
     return firstRow[context];

@@ -205,11 +205,6 @@ public final class Parameters implements AutoCloseable {
     return part;
   }
 
-  /** Copies a part in; {@link #masterChanged} is to follow. */
-  public void set(String name, float[] values) {
-    backend.write(values, view(master, name), 0, part(name).rows());
-  }
-
   /** Takes all parts from a checkpoint, by name; what it answers null for stays as it is. */
   public void load(Function<String, @Nullable StoredTensor> source) {
     for (String name : parts.keySet()) {

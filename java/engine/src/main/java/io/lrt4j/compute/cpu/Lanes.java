@@ -127,15 +127,8 @@ final class Lanes {
   }
 
   /**
-   * Sum of the N numbers of an array from {@code at} on, in the order of {@link #sum(FloatVector)}.
-   */
-  static float sum(float[] lanes, int at) {
-    return sum(FloatVector.fromArray(F, lanes, at));
-  }
-
-  /**
    * Sums of four times N numbers from {@code at} on into {@code sums}, from {@code to} on, {@code
-   * step} apart: the additions of {@link #sum(float[], int)}, done for all four at once from the
+   * step} apart: the additions of {@link #sum(FloatVector)}, done for all four at once from the
    * point on where one sum needs half a vector only.
    *
    * <p>Written out at a length (over 325 bytes of code) that the compiler does not inline into its

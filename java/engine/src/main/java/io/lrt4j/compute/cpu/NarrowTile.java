@@ -249,8 +249,8 @@ final class NarrowTile {
   }
 
   /**
-   * Adds up the lanes of a tile, with the additions of {@link Lanes#sum(float[], int)} in its
-   * order. Two vectors become one three times: half of the additions, and of the moves.
+   * Adds up the lanes of a tile, with the additions of {@link Lanes#sum(FloatVector)} in its order.
+   * Two vectors become one three times: half of the additions, and of the moves.
    *
    * @param sums receives output j of row i at to + i * row + j * step
    */
