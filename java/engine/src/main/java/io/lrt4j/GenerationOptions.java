@@ -209,26 +209,33 @@ public final class GenerationOptions {
     return set(values.topK, DEFAULTS.values.topK);
   }
 
-  /** Only the smallest set of most probable tokens with at least this mass; 1 keeps all. */
+  /**
+   * Only the smallest set of most probable tokens with at least this mass (nucleus sampling,
+   * Holtzman et al. 2020); 1 keeps all.
+   */
   public float topP() {
     return set(values.topP, DEFAULTS.values.topP);
   }
 
-  /** Only tokens with at least this fraction of the largest probability; 0 keeps all. */
+  /**
+   * Only tokens with at least this fraction of the largest probability (Nguyen et al. 2024); 0
+   * keeps all.
+   */
   public float minP() {
     return set(values.minP, DEFAULTS.values.minP);
   }
 
   /**
-   * Divides positive and multiplies negative logits of tokens already in the sequence; 1 is none.
+   * Divides positive and multiplies negative logits of tokens already in the sequence (CTRL, Keskar
+   * et al. 2019); 1 is none.
    */
   public float repetitionPenalty() {
     return set(values.repetitionPenalty, DEFAULTS.values.repetitionPenalty);
   }
 
   /**
-   * Subtracted from the logits of tokens that the answer (thinking included) has already; 0 is
-   * none, less than 0 favours them.
+   * Subtracted from the logits of tokens that the answer (thinking included) has already, as in
+   * OpenAI's API; 0 is none, less than 0 favours them.
    */
   public float presencePenalty() {
     return set(values.presencePenalty, DEFAULTS.values.presencePenalty);
@@ -249,9 +256,12 @@ public final class GenerationOptions {
 
   /**
    * A JSON Schema that the answer (not the thinking) is held to: only what goes on with a value of
-   * its form can be written, and once that is whole the answer ends. Null is none. A {@link
-   * QuestionException} refuses what is not understood of JSON Schema; the README says what is. An
-   * answer that reaches its limit of tokens may be no whole value.
+   * its form can be written, and once that is whole the answer ends. Null is none. Understood of
+   * JSON Schema (2020-12) are {@code type}, {@code properties}, {@code required}, {@code
+   * additionalProperties}, {@code items}, {@code minItems}, {@code maxItems}, {@code minLength},
+   * {@code maxLength}, {@code enum}, {@code const}, {@code anyOf}, {@code $ref} within the schema,
+   * and what only describes; a {@link QuestionException} refuses other keywords by name. An answer
+   * that reaches its limit of tokens may be no whole value.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;
