@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lrt4j.schedule.Admission;
+import io.lrt4j.schedule.Cutoff;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -12,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -99,6 +102,33 @@ class AdmissionTest {
       assertTrue(waiting.stream().noneMatch(CompletableFuture::isDone));
       Answer answer = held.letGo();
       waiting.forEach(w -> assertEquals(answer.ids(), w.join().ids()));
+    }
+  }
+
+  /** Whoever comes when a place is free waits behind those who came before. */
+  @Test
+  void firstComeFirstServed() throws InterruptedException {
+    Admission admission = new Admission(1, 9);
+    Cutoff never = Cutoff.interrupt();
+    for (int i = 0; i < 100; i++) {
+      Admission.Place place = admission.place(never);
+      AtomicBoolean served = new AtomicBoolean();
+      Thread first =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    try (Admission.Place _ = admission.place(never)) {
+                      served.set(true);
+                    }
+                  });
+      while (first.getState() != Thread.State.TIMED_WAITING) { // in the line
+        Thread.onSpinWait();
+      }
+      place.close();
+      try (Admission.Place _ = admission.place(never)) {
+        assertTrue(served.get(), "in round " + i);
+      }
+      first.join();
     }
   }
 

@@ -145,4 +145,13 @@ class PrefixCacheTest {
     prefixes.evict();
     assertEquals(BLOCK, known(tokens(3 * BLOCK)));
   }
+
+  /** What needs more than one block gets as many as it takes, and no more are forgotten. */
+  @Test
+  void asManyGoAsAreInTheWay() {
+    read(tokens(3 * BLOCK)).close();
+    memory.take(2 * BLOCK_BYTES);
+    assertEquals(1, prefixes.size());
+    memory.give(2 * BLOCK_BYTES);
+  }
 }
