@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -90,5 +92,16 @@ class ServeCommandTest {
     Files.write(keys, new byte[] {(byte) 0xff});
     run = Run.of("serve", "--key-file", keys.toString());
     assertEquals("lrt: --key-file " + keys + " cannot be read: it is not UTF-8\n", run.err());
+  }
+
+  @Test
+  void takenPortIsOneLine() throws IOException {
+    try (var taken = new ServerSocket(0, 0, InetAddress.getLoopbackAddress())) {
+      String port = String.valueOf(taken.getLocalPort());
+      Run run = Run.of("serve", "--port", port, "--model", "../../models/default");
+      assertEquals(1, run.status());
+      assertEquals(
+          "lrt: cannot listen on 127.0.0.1:" + port + ": Address already in use\n", run.err());
+    }
   }
 }

@@ -19,11 +19,14 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Serves an engine by OpenAI's HTTP interface. Close it before the engine: closing gives the
@@ -105,17 +108,12 @@ public final class LrtServer implements AutoCloseable {
    * @throws UncheckedIOException if the port cannot be listened on, or TLS's files be used
    */
   public static LrtServer start(Engine engine, ServerOptions options) {
+    checkPort(options);
     LrtServer server = new LrtServer(engine, options);
     server.web.start();
     if (!server.web.isRunning()) { // why is in its log
       server.desk.close();
-      throw new UncheckedIOException(
-          new IOException(
-              "cannot listen on "
-                  + options.host()
-                  + ":"
-                  + options.port()
-                  + ": the port is taken, or may not be used"));
+      throw cannotListen(options, "the port is taken, or may not be used", null);
     }
     try {
       if (options.warmUp()) {
@@ -127,6 +125,22 @@ public final class LrtServer implements AutoCloseable {
     }
     server.warm = true;
     return server;
+  }
+
+  /** The web server would write the reason into its log, with a stack trace, and say nothing. */
+  private static void checkPort(ServerOptions options) {
+    try (var _ = new ServerSocket(options.port(), 0, InetAddress.getByName(options.host()))) {
+      // it is free
+    } catch (IOException e) {
+      throw cannotListen(options, String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private static UncheckedIOException cannotListen(
+      ServerOptions options, String reason, @Nullable IOException cause) {
+    return new UncheckedIOException(
+        new IOException(
+            "cannot listen on " + options.host() + ":" + options.port() + ": " + reason, cause));
   }
 
   private static Keys pem(ServerOptions.Tls tls) {

@@ -146,7 +146,7 @@ class TlsTest {
           assertThrows(UncheckedIOException.class, () -> LrtServer.start(served.engine, options));
       assertTrue(
           String.valueOf(thrown.getMessage())
-              .contains("cannot listen on 127.0.0.1:" + port + ": the port is taken"),
+              .contains("cannot listen on 127.0.0.1:" + port + ": Address already in use"),
           thrown.getMessage());
     }
   }
