@@ -25,6 +25,8 @@ module io.lrt4j.engine {
       io.lrt4j.cuda,
       io.lrt4j.evaluation,
       io.lrt4j.training;
+  exports io.lrt4j.compute.cpu.nativ to
+      io.lrt4j.evaluation;
   exports io.lrt4j.decode to
       io.lrt4j.evaluation,
       io.lrt4j.training;

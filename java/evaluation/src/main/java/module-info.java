@@ -7,6 +7,7 @@ module io.lrt4j.evaluation {
   requires transitive io.lrt4j.engine;
   requires static transitive org.jspecify;
   requires com.fasterxml.jackson.databind;
+  requires static jdk.incubator.vector;
 
   opens io.lrt4j.evaluation to
       com.fasterxml.jackson.databind; // records as JSON

@@ -9,6 +9,7 @@ import io.lrt4j.Engine;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkShape;
+import io.lrt4j.evaluation.speed.ReadBandwidth;
 import io.lrt4j.evaluation.speed.Samples;
 import io.lrt4j.evaluation.speed.Table;
 import java.io.IOException;

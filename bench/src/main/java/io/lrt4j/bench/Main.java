@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.evaluation.speed.ReadBandwidth;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

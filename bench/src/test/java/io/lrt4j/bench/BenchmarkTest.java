@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import io.lrt4j.checkpoint.Initializer;
+import io.lrt4j.evaluation.speed.ReadBandwidth;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,16 +27,6 @@ class BenchmarkTest {
     Jmh.Limits limits = new Jmh.Limits(1, 0).withFlops(peak);
     assertTrue(limits.gigaflops() > 0);
     assertTrue(peak.getFirst().json(limits).has("share_of_peak_flops"));
-  }
-
-  @Test
-  void everyWayToReadReadsAll() {
-    try (ReadBandwidth read = new ReadBandwidth(2, 16)) {
-      for (long sum : read.sums()) {
-        assertEquals(read.expectedSum(), sum);
-      }
-      assertTrue(read.measure(0).gigabytes() > 0);
-    }
   }
 
   @Test

@@ -23,6 +23,8 @@ final class BenchCommand implements Command {
   private static final int TOKENS = 64;
   private static final int AFTER = 256;
   private static final int REPETITIONS = 5;
+  private static final long CACHES = 64L << 20; // hardly any hold so much
+  private static final int MEMORY_MEBIBYTES = 512;
   private static final int MOST = 1_000_000; // of anything that is counted here
 
   @Override
@@ -88,6 +90,8 @@ final class BenchCommand implements Command {
     measured with every other. They take turns within each repetition, so that what slows the machine
     down for a while slows them all, and are in memory together.
     Token ids are random, decoding is greedy and ends at no token. load: weights are read, not mapped.
+    Where a decode step reads more than caches hold, memory is read for as long right before and behind
+    (in the way that is the fastest here), and what decoding reads a second is a share of that.
     latent: a question of 128 tokens (or what fits) is encoded, the network reasons, its latents and
     the closing text are prefilled (then the first token is there), the answer is decoded.
     """;
@@ -112,15 +116,15 @@ final class BenchCommand implements Command {
     BenchSizes sizes =
         BenchSizes.fitting(prompts, after, tokens, model, network, links, console::note);
     boolean tellThreads = settings.stream().map(EngineOptions::threads).distinct().count() > 1;
-    List<BenchSubject> subjects = new ArrayList<>();
-    for (EngineOptions setting : settings) {
-      EngineOptions options = setting.withNetwork(network);
-      subjects.add(new BenchSubject(model, options, sizes, seed, tellThreads));
-    }
     var asked = new Asked(model, network, tokens, repetitions, seed, sizes);
     Machine machine = Machine.here();
     double load = Machine.loadAverage(); // before it is ours
-    try {
+    List<BenchSubject> subjects = new ArrayList<>();
+    try (var memory = new BenchMemory(CACHES, MEMORY_MEBIBYTES)) {
+      for (EngineOptions setting : settings) {
+        EngineOptions options = setting.withNetwork(network);
+        subjects.add(new BenchSubject(model, options, sizes, seed, memory, tellThreads));
+      }
       measure(subjects, repetitions, console);
       ObjectNode json = json(asked, machine, load, subjects);
       if (out != null) {

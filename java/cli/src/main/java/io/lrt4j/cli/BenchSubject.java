@@ -19,6 +19,8 @@ final class BenchSubject implements AutoCloseable {
   static final String LOAD = "load_ms";
   static final String PREFILL = "prefill_tokens_per_second";
   static final String DECODE = "decode_tokens_per_second";
+  static final String MEMORY = "memory_gigabytes_per_second";
+  static final String SHARE = "share_of_memory";
 
   private static final long WARM_NANOS = 1_000_000_000;
 
@@ -26,6 +28,7 @@ final class BenchSubject implements AutoCloseable {
   private final EngineOptions options;
   private final BenchSizes sizes;
   private final long seed;
+  private final BenchMemory memory;
   private final boolean tellThreads;
   private final List<Double> steps = new ArrayList<>(); // ms
   private Samples samples = new Samples();
@@ -35,14 +38,21 @@ final class BenchSubject implements AutoCloseable {
    * One that is not loaded yet.
    *
    * @param seed of token ids
+   * @param memory that is read beside it
    * @param tellThreads whether its name has the threads in it
    */
   BenchSubject(
-      Path model, EngineOptions options, BenchSizes sizes, long seed, boolean tellThreads) {
+      Path model,
+      EngineOptions options,
+      BenchSizes sizes,
+      long seed,
+      BenchMemory memory,
+      boolean tellThreads) {
     this.model = model;
     this.options = options;
     this.sizes = sizes;
     this.seed = seed;
+    this.memory = memory;
     this.tellThreads = tellThreads;
   }
 
@@ -95,13 +105,34 @@ final class BenchSubject implements AutoCloseable {
       samples.add(PREFILL + n, loaded.prefill(n));
     }
     if (sizes.tokens() > 0) {
-      Subject.Decoding decoding = loaded.decode(sizes.after(), sizes.tokens());
-      samples.add(DECODE, decoding.tokensPerSecond());
-      steps.addAll(decoding.stepMillis());
+      decode(loaded);
     }
     if (loaded.job() != null) {
       loaded.latentJob().addTo(samples);
     }
+  }
+
+  /** Decodes, and reads memory right before and behind it. */
+  private void decode(Subject loaded) {
+    double before = waitsForMemory() ? memorySpeed() : 0;
+    Subject.Decoding decoding = loaded.decode(sizes.after(), sizes.tokens());
+    samples.add(DECODE, decoding.tokensPerSecond());
+    steps.addAll(decoding.stepMillis());
+    if (waitsForMemory()) {
+      double read = decoding.tokensPerSecond() * stepBytes() * 1e-9; // memory can do that, too
+      double limit = Math.max(read, Math.max(before, memorySpeed()));
+      samples.add(MEMORY, limit);
+      samples.add(SHARE, read / limit);
+    }
+  }
+
+  private double memorySpeed() {
+    return memory.gigabytesPerSecond(backend(), threads(), stepBytes());
+  }
+
+  /** Whether a step reads more than caches hold. */
+  boolean waitsForMemory() {
+    return memory.isWaitedFor(stepBytes());
   }
 
   Backend backend() {
@@ -146,9 +177,13 @@ final class BenchSubject implements AutoCloseable {
     return loaded().cacheBytesPerToken(sizes.after(), sizes.tokens());
   }
 
+  private long stepBytes() {
+    return weightBytes() + cacheBytes();
+  }
+
   /** Bytes that decoding reads a second, / 1e9. */
   double gigabytesPerSecond() {
-    return samples.median(DECODE) * (weightBytes() + cacheBytes()) * 1e-9;
+    return samples.median(DECODE) * stepBytes() * 1e-9;
   }
 
   /** What was measured under a name, without what was to warm up. */
@@ -191,6 +226,10 @@ final class BenchSubject implements AutoCloseable {
       json.put("weight_bytes_per_token", weightBytes());
       json.put("cache_bytes_per_token", cacheBytes());
       json.put("decode_gigabytes_per_second", gigabytesPerSecond());
+      if (waitsForMemory()) {
+        put(json, MEMORY, MEMORY);
+        put(json, SHARE, SHARE);
+      }
     }
     if (latents() > 0) {
       ObjectNode job = json.putObject("latent_job");

@@ -53,6 +53,10 @@ final class BenchTable {
               columns,
               s -> s.cacheType() + " " + number(s.cacheBytes() * 1e-6)));
       table.add(cells("  read, GB/s", columns, s -> number(s.gigabytesPerSecond())));
+      if (columns.stream().anyMatch(BenchSubject::waitsForMemory)) {
+        beside(table, "  memory beside it, GB/s", columns, BenchSubject.MEMORY);
+        beside(table, "  of what memory gives", columns, BenchSubject.SHARE);
+      }
     }
     int latents = columns.getFirst().latents();
     if (latents > 0) {
@@ -68,6 +72,12 @@ final class BenchTable {
 
   private static void row(Table table, String label, List<BenchSubject> columns, String name) {
     table.add(cells(label, columns, subject -> spread(subject.counted(name))));
+  }
+
+  /** A row of what is measured where a step waits for memory. */
+  private static void beside(Table table, String label, List<BenchSubject> columns, String name) {
+    table.add(
+        cells(label, columns, s -> s.waitsForMemory() ? spread(s.counted(name)) : "in caches"));
   }
 
   private static String[] cells(

@@ -1,16 +1,17 @@
 package io.lrt4j.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lrt4j.EngineOptions;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,15 +38,14 @@ class BenchCommandTest {
     var console =
         new Console(
             InputStream.nullInputStream(),
-            new PrintStream(out, false, StandardCharsets.UTF_8),
-            new PrintStream(err, false, StandardCharsets.UTF_8),
+            new PrintStream(out, false, UTF_8),
+            new PrintStream(err, false, UTF_8),
             false,
             false,
             terminal,
             Path.of("../.."));
     int status = Lrt.run(args.toArray(String[]::new), console);
-    return new Run(
-        status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    return new Run(status, out.toString(UTF_8), err.toString(UTF_8));
   }
 
   private static JsonNode json(String... more) throws IOException {
@@ -132,6 +132,33 @@ class BenchCommandTest {
     assertEquals(8, job.get("latents").asInt());
     assertEquals(4, job.get("answer_tokens").asInt());
     JOB.forEach(part -> assertMeasured(job.get(part), 3));
+  }
+
+  /** As with a model that no cache holds: what decoding reads is a share of what memory gives. */
+  @Test
+  void memoryBesideDecoding() {
+    Path tiny = tiny();
+    var options = EngineOptions.defaults().withBackend("vector").withThreads(1);
+    var sizes = new BenchSizes(List.of(), 8, 4, 0, 4);
+    try (var memory = new BenchMemory(1, 16);
+        var subject = new BenchSubject(tiny, options, sizes, 1, memory, false)) {
+      subject.load();
+      subject.load();
+      subject.open();
+      for (int i = 0; i < 3; i++) { // the first does not count
+        subject.run();
+      }
+      JsonNode json = subject.json();
+      assertMeasured(json.get("memory_gigabytes_per_second"), 2);
+      assertMeasured(json.get("share_of_memory"), 2);
+      assertTrue(json.at("/share_of_memory/largest").asDouble() <= 1, json.toString());
+      var out = new ByteArrayOutputStream();
+      new BenchTable(sizes, List.of(subject)).print(new PrintStream(out, true, UTF_8));
+      String table = out.toString(UTF_8);
+      assertTrue(table.contains("\n  memory beside it, GB/s "), table);
+      assertTrue(table.contains("\n  of what memory gives "), table);
+    }
+    assertFalse(bench(false, "--repetitions", "1").out().contains("memory beside it"));
   }
 
   @Test

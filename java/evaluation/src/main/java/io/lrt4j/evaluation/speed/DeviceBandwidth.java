@@ -1,11 +1,11 @@
-package io.lrt4j.bench;
+package io.lrt4j.evaluation.speed;
 
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
 
 /** How fast a device copies its own memory: what its decoding is measured against. */
-final class DeviceBandwidth {
+public final class DeviceBandwidth {
   private static final int ROWS = 1 << 14; // of 16 KiB
   private static final int COLS = 1 << 12;
   private static final int COPIES = 20;
@@ -13,7 +13,7 @@ final class DeviceBandwidth {
   private DeviceBandwidth() {}
 
   /** Gigabytes (10⁹) per second, bytes read and bytes written. */
-  static double gigabytes(Backend backend) {
+  public static double gigabytes(Backend backend) {
     try (Memory memory = backend.newMemory()) {
       Tensor from = memory.allocate(ROWS, COLS);
       Tensor to = memory.allocate(ROWS, COLS);

@@ -1,8 +1,7 @@
-package io.lrt4j.bench;
+package io.lrt4j.evaluation.speed;
 
 import io.lrt4j.compute.SystemMemory;
 import io.lrt4j.compute.cpu.nativ.NativeBackend;
-import io.lrt4j.evaluation.speed.Samples;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * pages. It is read in several ways, a few milliseconds at a time, and the fastest of all counts:
  * what disturbs one of them does not lower the limit.
  */
-final class ReadBandwidth implements AutoCloseable {
+public final class ReadBandwidth implements AutoCloseable {
   private static final VectorSpecies<Long> L = LongVector.SPECIES_PREFERRED;
   private static final int STEP = 8 * L.vectorByteSize();
   private static final int[] STREAMS = {1, 2, 4, 8};
@@ -37,7 +36,7 @@ final class ReadBandwidth implements AutoCloseable {
    * @param gigabytes per second
    * @param how it was read
    */
-  record Best(double gigabytes, String how) {}
+  public record Best(double gigabytes, String how) {}
 
   /** One way to read. */
   private record Way(String name, Reader reader) {}
@@ -60,7 +59,7 @@ final class ReadBandwidth implements AutoCloseable {
   private double most;
 
   /** A reader of so many mebibytes, of which it reads a sixteenth at a time. */
-  ReadBandwidth(int threads, int mebibytes) {
+  public ReadBandwidth(int threads, int mebibytes) {
     long bytes = (long) mebibytes << 20;
     window = bytes / 16;
     data = SystemMemory.allocate(bytes, 64, arena).fill((byte) 1);
@@ -81,7 +80,7 @@ final class ReadBandwidth implements AutoCloseable {
   }
 
   /** Reads for a while, at least once in every way. */
-  Best measure(long millis) {
+  public Best measure(long millis) {
     Best best = new Best(0, "");
     long end = System.nanoTime() + millis * 1_000_000;
     for (int i = 0; i < ways.size() || System.nanoTime() < end; i++) {
@@ -101,7 +100,7 @@ final class ReadBandwidth implements AutoCloseable {
    * How fast memory is for as long as a decode step takes: GB/s of reads of so many bytes each
    * (whole windows), in the way that has been the fastest; the median of some.
    */
-  double sustained(long bytes) {
+  public double sustained(long bytes) {
     int windows = Math.toIntExact((bytes + window - 1) / window);
     List<Double> rates = new ArrayList<>();
     for (int i = 0; i < LONG_READS; i++) {
@@ -174,12 +173,12 @@ final class ReadBandwidth implements AutoCloseable {
   }
 
   /** What every way finds in one window, for tests. */
-  List<Long> sums() {
+  public List<Long> sums() {
     return ways.stream().map(way -> way.reader.sum(data.asSlice(0, window))).toList();
   }
 
   /** What they should find: the sum of all 64-bit words. */
-  long expectedSum() {
+  public long expectedSum() {
     return window / 8 * data.get(ValueLayout.JAVA_LONG, 0);
   }
 
