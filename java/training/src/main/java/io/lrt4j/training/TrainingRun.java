@@ -131,9 +131,10 @@ public final class TrainingRun {
     if (!Files.exists(metricsFile)) {
       throw new TrainingException(
           metricsFile
-              + ": expected the file that the run writes to, found it removed; the last good state"
-              + " is "
-              + lastState());
+              + ": expected the file that the run writes to, found it removed; "
+              + (Files.exists(checkpoint)
+                  ? "--resume goes on from " + checkpoint
+                  : "there is no checkpoint to go on from"));
     }
   }
 

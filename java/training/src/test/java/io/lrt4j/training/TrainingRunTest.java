@@ -309,7 +309,11 @@ class TrainingRunTest {
               }
             };
         assertRefused(
-            metrics + ": expected the file that the run writes to, found it removed",
+            metrics
+                + ": expected the file that the run writes to, found it removed; "
+                + (removed.equals(out)
+                    ? "there is no checkpoint to go on from"
+                    : "--resume goes on from " + out.resolve("checkpoint.safetensors")),
             () ->
                 Training.base(
                     base,
