@@ -38,6 +38,9 @@ modules=java.base,java.logging,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.u
 "$jdk/bin/jlink" --add-modules "$modules" --strip-java-debug-attributes --no-header-files --no-man-pages \
   --compress zip-9 --output "$out" 2>&1 | { grep -v '^WARNING: Using incubator' >&2 || true; }
 [[ -x $out/bin/java ]]
+# What is left of an image that fails from here on could be taken for a whole one.
+work= whole=
+trap '[[ -n $whole ]] || { rm -rf "$out"; say "no image was made"; }; rm -rf "$work"' EXIT
 rm -f "$out"/bin/{jfr,keytool} "$out"/lib/{classlist,jrt-fs.jar} # other programs', and what other archives and other Javas are for
 
 # stripped FOLDER: without what only debuggers read of the libraries in it.
@@ -62,7 +65,6 @@ cp -R "$home/models/default" "$out/models"
 
 # The libraries of this platform lie among Java's, where a start finds them without unpacking anything, or in the jars again.
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 # library JAR FOLDER: what a jar has in a folder, if it has that.
 library() {
   local jar
@@ -118,4 +120,5 @@ if [[ -z $small ]]; then
   mv "$work/lrt.jsa" "$out/lib/lrt.jsa"
   note+=" and a cache of $(megabytes "$out/lib/lrt.jsa") MB"
 fi
+whole=1
 echo "$out/bin/lrt: $note"

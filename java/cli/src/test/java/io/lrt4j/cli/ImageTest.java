@@ -107,7 +107,24 @@ class ImageTest {
     assertFalse(Files.exists(other));
   }
 
+  @Test
+  void whatFailsLeavesNothing() throws IOException, InterruptedException {
+    Path other = folder.resolve("other");
+    List<String> command =
+        new ArrayList<>(
+            List.of("env", "TMPDIR=" + folder.resolve("nowhere"))); // as if it were full
+    command.addAll(command(other.toString(), "--small"));
+    Ended failed = run(command);
+    assertEquals(1, failed.status, failed.err);
+    assertTrue(failed.err.endsWith("lrt: no image was made\n"), failed.err);
+    assertFalse(Files.exists(other));
+  }
+
   private static Ended image(String... args) throws IOException, InterruptedException {
+    return run(command(args));
+  }
+
+  private static List<String> command(String... args) throws IOException {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -116,7 +133,7 @@ class ImageTest {
                 System.getProperty("java.home"),
                 Path.of("../..").toRealPath().toString()));
     command.addAll(List.of(args));
-    return run(command);
+    return command;
   }
 
   private static Ended run(List<String> command) throws IOException, InterruptedException {
