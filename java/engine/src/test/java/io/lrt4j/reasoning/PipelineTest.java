@@ -21,6 +21,7 @@ import io.lrt4j.reasoning.SpyBackend.Run;
 import io.lrt4j.reasoning.SpyBackend.Step;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -170,6 +171,40 @@ class PipelineTest {
       assertEquals(Mode.EXPLICIT, answer.mode());
       assertEquals(new TokenCounts(n + forced, 0, 9, 3), answer.tokens());
       assertEquals(m.ask(QUESTION.mode(Mode.EXPLICIT)).ids(), answer.ids());
+    }
+  }
+
+  /** A latent answer that is called off is what there is, and no doubt about it begins another. */
+  @Test
+  void autoThatIsCalledOff() {
+    Path network = TestModels.calibrated(temporary.resolve("net"), 1e9, "mean_logprob");
+    try (var m = new SpiedModel(Fixtures.dir(TestModels.BASE), network)) {
+      Cancellation cancellation = new Cancellation();
+      m.spy.beforeStep(
+          step -> {
+            if (step == 5) { // after question, network, latents and two tokens
+              cancellation.cancel();
+            }
+          });
+      Answer cancelled = m.ask(QUESTION.mode(Mode.AUTO).cancelledBy(cancellation));
+      assertEquals(Mode.LATENT, cancelled.mode());
+      assertEquals(FinishReason.CANCELLED, cancelled.finishReason());
+      assertTrue(cancelled.ids().size() >= 2, cancelled.ids().toString());
+      m.spy.takeSteps();
+
+      Duration timeout = Duration.ofMillis(300);
+      m.spy.beforeStep(
+          step -> {
+            if (step == 5) {
+              long from = System.nanoTime();
+              while (System.nanoTime() - from <= timeout.toNanos()) {
+                Thread.onSpinWait();
+              }
+            }
+          });
+      Answer late = m.ask(QUESTION.mode(Mode.AUTO).timeout(timeout));
+      assertEquals(Mode.LATENT, late.mode());
+      assertEquals(FinishReason.TIMEOUT, late.finishReason());
     }
   }
 
