@@ -1,0 +1,169 @@
+/* Scores of few queries: squares of keys go from registers into sums, without being stored as columns. */
+#ifndef SCORES_H
+#define SCORES_H
+
+#include "squares.h"
+
+#define MOST_SQUARES (W == 16 ? 2 : 4) /* below */
+#define VALUES_ASKED 4 /* lines of values for one that is asked for while few queries' scores are added up */
+
+/*
+ * Asks for what is read next: f32 into the second cache, as products do; of f16 and q8, which take longer to
+ * widen, less is on its way at a time, and the first has room.
+ */
+INLINE void ask_soon(const int dtype, const char *line) {
+  if (dtype == LRT_DTYPE_F32) {
+    __builtin_prefetch(line, 0, 2);
+  } else {
+    __builtin_prefetch(line);
+  }
+}
+
+#if SQUARES
+/*
+ * Numbers of queries. With AVX-512 every square reads them for itself, as an operand: kept for the next one, they would take
+ * registers from columns.
+ */
+INLINE const float *numbers(const float *a) {
+#if W == 16
+  __asm__("" : "+r"(a));
+#endif
+  return a;
+}
+
+#if W == 16
+/* Asks for what a square of f32 has beside its columns, into the first cache: from the second, it takes longer than to add. */
+INLINE void ask_beside(const char *square, int64_t step) {
+  UNROLL for (int i = 0; i < W; i += 4) {
+    const char *four = counted_from(square + i * step + LINE);
+    UNROLL for (int j = 0; j < 4; j++) { __builtin_prefetch(four + j * step); }
+  }
+}
+#endif
+
+/* Adds the products of queries and a square's columns, which are elements c, c + 1, … of W rows `from` on. */
+INLINE void add_square(const int dtype, const int squares, int queries, const float *const *x, const char *from,
+                       int c, int dim, vec sums[TILE_ROWS]) {
+#if W == 8
+  (void)squares;
+  const int64_t step = lrt_bytes(dtype, dim);
+  const char *square = from + lrt_bytes(dtype, c);
+  const vec scales = dtype == LRT_DTYPE_Q8 ? scales_of(square, step) : all(0);
+  const int in_four = dtype == LRT_DTYPE_Q8 ? 4 : dtype == LRT_DTYPE_F16 ? 2 : 1; /* columns */
+  UNROLL for (int half = 0; half < 2; half++) { /* 16 registers hold no whole square and sums */
+    ivec fours[4];
+    transpose_half(square + (dtype == LRT_DTYPE_Q8 ? 2 : 0) + half * 16, step, fours);
+    UNROLL for (int i = 0; i < 4; i++) {
+      vec column[4];
+      if (dtype == LRT_DTYPE_F16) {
+        widen_two(fours[i], &column[0], &column[1]);
+      }
+      UNROLL for (int j = 0; j < in_four; j++) {
+        if (dtype == LRT_DTYPE_F32) {
+          column[j] = (vec)fours[i];
+        } else if (dtype == LRT_DTYPE_Q8) {
+          column[j] = widen_byte(fours[i], j, scales);
+        }
+        int at = c + (half * 4 + i) * in_four + j;
+        UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(x[q][at]), column[j]); }
+      }
+    }
+  }
+#else
+  square of;
+  begin_square(dtype, from, c, dim, &of);
+  UNROLL for (int part = 0; part < square_width(dtype) / 16; part++) {
+    vec column[16];
+    widen_columns(dtype, &of, part, from, c, dim, column);
+    int at = c + part * 16;
+    if (dtype != LRT_DTYPE_F32 && squares > 1) { /* one or two queries: columns are used up as they come */
+      const float *a[TILE_ROWS];
+      UNROLL_TWO for (int q = 0; q < queries; q++) { a[q] = numbers(x[q] + at); }
+      UNROLL for (int i = 0; i < 16; i++) {
+        UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(a[q][i]), column[i]); }
+      }
+    } else {
+      UNROLL_TWO for (int q = 0; q < queries; q++) {
+        const float *a = numbers(x[q] + at);
+        UNROLL for (int i = 0; i < 16; i++) { add_product(&sums[q], all(a[i]), column[i]); }
+      }
+    }
+  }
+#endif
+}
+
+/*
+ * Scores of few queries with `squares` times W positions, rows [n, dim]: columns go from registers
+ * into sums, which add in the same order as those of many queries. A sum waits for itself, so that
+ * several squares take hardly longer than one. `next` is what is read then. Sums take longer than memory, which can
+ * bring `values` meanwhile: all of them where one square at a time is for more queries, else a line of some, whose
+ * neighbours come faster then.
+ */
+INLINE void score_squares(const int dtype, const int squares, int queries, const float *const *x,
+                          const char *rows, const char *next, const char *values, int dim, int some,
+                          float *scores) {
+  const int width = square_width(dtype);
+  const int bytes = (int)lrt_bytes(dtype, W * width); /* of a square */
+  vec sums[MOST_SQUARES][TILE_ROWS];
+  UNROLL for (int s = 0; s < squares; s++) {
+    UNROLL_TWO for (int q = 0; q < queries; q++) { sums[s][q] = all(0); }
+  }
+  for (int c = 0; c < dim; c += width) {
+    UNROLL for (int s = 0; s < squares; s++) {
+      UNROLL for (int i = 0; i < bytes; i += LINE) { /* as they lie, and behind what is read now */
+        int64_t line = (c / width * squares + s) * bytes + i;
+        ask_soon(dtype, next + line);
+        if (squares == 1 || i % (VALUES_ASKED * LINE) == 0) {
+          __builtin_prefetch(values + line, 0, 2);
+        }
+      }
+      const char *square = rows + lrt_bytes(dtype, s * W * (int64_t)dim);
+#if W == 16
+      if (dtype == LRT_DTYPE_F32) {
+        ask_beside(square + lrt_bytes(dtype, c), lrt_bytes(dtype, dim));
+      }
+#endif
+      add_square(dtype, squares, queries, x, square, c, dim, sums[s]);
+    }
+  }
+  UNROLL for (int s = 0; s < squares; s++) {
+    UNROLL_TWO for (int q = 0; q < queries; q++) { store_some(scores + q * CHUNK + s * W, sums[s][q], some); }
+  }
+}
+
+/* Likewise with n positions. `room` holds W rows; `after` is what is read when all n have been. */
+INLINE void score_rows(const int dtype, const int squares, int queries, const float *const *x,
+                       const char *rows, const char *after, const char *values, int n, int dim,
+                       float *scores, char *room) {
+  int p = 0;
+  for (int more = W * squares; p + more <= n; p += more) {
+    const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
+    const char *next = p + more < n ? from + lrt_bytes(dtype, more * (int64_t)dim) : after;
+    score_squares(dtype, squares, queries, x, from, next, values + (from - rows), dim, W, scores + p);
+  }
+  for (; p < n; p += W) {
+    int some = n - p < W ? n - p : W;
+    const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
+    const char *next = p + W < n ? from + lrt_bytes(dtype, W * (int64_t)dim) : after;
+    const char *value = values + (from - rows);
+    if (some < W) { /* what is behind them need not be readable */
+      memcpy(room, from, (size_t)lrt_bytes(dtype, (int64_t)some * dim));
+      from = room;
+    }
+    score_squares(dtype, 1, queries, x, from, next, value, dim, some, scores + p);
+  }
+}
+
+INLINE void score_few(const int dtype, int queries, const float *const *x, const char *rows,
+                      const char *after, const char *values, int n, int dim, float *scores, char *room) {
+  if (queries == 1) {
+    score_rows(dtype, MOST_SQUARES, 1, x, rows, after, values, n, dim, scores, room);
+  } else if (queries == 2) {
+    score_rows(dtype, 2, 2, x, rows, after, values, n, dim, scores, room);
+  } else { /* that many sums do not wait */
+    score_rows(dtype, 1, queries, x, rows, after, values, n, dim, scores, room);
+  }
+}
+#endif
+
+#endif
