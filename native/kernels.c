@@ -55,12 +55,10 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #endif
           },
 #if LEVEL == 1
-      .runs = {[LRT_DTYPE_Q8] = runs_q8, [LRT_DTYPE_Q4] = runs_q4},
-      .most_runs = {[LRT_DTYPE_Q8] = MOST_RUNS, [LRT_DTYPE_Q4] = MOST_RUNS},
+      .few_rows = {[LRT_DTYPE_Q8] = {runs_q8, MOST_RUNS}, [LRT_DTYPE_Q4] = {runs_q4, MOST_RUNS}},
 #endif
 #if LEVEL == 2
-      .runs = {[LRT_DTYPE_FOLDED] = runs_folded, [LRT_DTYPE_FOLDED_ROUNDED] = runs_folded},
-      .most_runs = {[LRT_DTYPE_FOLDED] = MOST_RUNS, [LRT_DTYPE_FOLDED_ROUNDED] = MOST_RUNS},
+      .few_rows = {[LRT_DTYPE_FOLDED] = {runs_folded, MOST_RUNS}, [LRT_DTYPE_FOLDED_ROUNDED] = {runs_folded, MOST_RUNS}},
       .fold = fold,
 #endif
       .pack = pack,
@@ -78,10 +76,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->product[LRT_DTYPE_Q8] = product_q8;
   kernels->product[LRT_DTYPE_Q4] = product_q4;
 #if W >= 8
-  kernels->runs[LRT_DTYPE_Q8] = runs_q8;
-  kernels->runs[LRT_DTYPE_Q4] = runs_q4;
-  kernels->most_runs[LRT_DTYPE_Q8] = MOST_RUNS;
-  kernels->most_runs[LRT_DTYPE_Q4] = W == 16 ? 1 : MOST_RUNS; /* as measured on Zen 5 */
+  kernels->few_rows[LRT_DTYPE_Q8] = (lrt_few_rows){runs_q8, MOST_RUNS};
+  kernels->few_rows[LRT_DTYPE_Q4] = (lrt_few_rows){runs_q4, W == 16 ? 1 : MOST_RUNS}; /* as measured on Zen 5 */
 #endif
 #else
   kernels->splits = 1;
@@ -93,8 +89,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->product[LRT_DTYPE_BF16_ROUNDED] = product_rounded;
   kernels->product[LRT_DTYPE_FOLDED] = product_folded;
   kernels->product[LRT_DTYPE_FOLDED_ROUNDED] = product_folded_rounded;
-  kernels->runs[LRT_DTYPE_FOLDED] = runs_folded;
-  kernels->runs[LRT_DTYPE_FOLDED_ROUNDED] = runs_folded_rounded;
+  kernels->few_rows[LRT_DTYPE_FOLDED] = (lrt_few_rows){runs_folded, MOST_RUNS};
+  kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){runs_folded_rounded, MOST_RUNS};
 #else
   kernels->fold = NULL; /* tiles take panels */
   kernels->product[LRT_DTYPE_BF16] = amx_bf16;

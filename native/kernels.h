@@ -86,6 +86,11 @@ typedef void lrt_runs(const lrt_input *x, int rows, int in, const lrt_part *part
                       int64_t y_stride, int add);
 
 typedef struct {
+  lrt_runs *product; /* or null */
+  int of_one_row;    /* runs that one row reads; more rows read LRT_RUNS */
+} lrt_few_rows;
+
+typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
   /* One row of the input, after a norm (if not null). `room` has a row, where the input has no f32 rows. */
@@ -97,8 +102,7 @@ typedef struct {
   void (*put)(const float *x, int n, lrt_input *to, int row, int at);
   void (*gate)(const float *g, const float *u, int n, lrt_input *to, int row, int at, float *room);
   lrt_product *product[LRT_DTYPES];
-  lrt_runs *runs[LRT_DTYPES]; /* or null */
-  int most_runs[LRT_DTYPES];  /* of those, of one row */
+  lrt_few_rows few_rows[LRT_DTYPES]; /* up to RUN_ROWS */
   /* See lrt_pack. */
   int (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
   /* Folds one group of a weight, see lrt_fold; null where there are no products of such. */

@@ -52,8 +52,9 @@ typedef struct {
 static division divide(const projection *p, const lrt_part *part) {
   int panels = panels_of(part->out);
   division d = {.side = is_quantized(part->dtype) ? LRT_WIDE / LRT_PANEL : LRT_FOLDED / LRT_PANEL};
-  if (p->kernels->runs[part->dtype] && p->rows <= RUN_ROWS) {
-    for (d.runs = p->rows == 1 ? p->kernels->most_runs[part->dtype] : LRT_RUNS; d.runs > 1; d.runs /= 2) {
+  const lrt_few_rows *few = &p->kernels->few_rows[part->dtype];
+  if (few->product && p->rows <= RUN_ROWS) {
+    for (d.runs = p->rows == 1 ? few->of_one_row : LRT_RUNS; d.runs > 1; d.runs /= 2) {
       d.far = panels / (d.runs * d.side);
       if (d.far >= TASKS_EACH * p->workers) {
         break;
@@ -68,8 +69,8 @@ static division divide(const projection *p, const lrt_part *part) {
 /* Outputs of task `task` of a part; y is the part's first. */
 static void multiply_part(projection *p, const lrt_part *part, const division *d, int task, float *y) {
   if (task < d->far) {
-    p->kernels->runs[part->dtype](&p->input, p->rows, p->in, part, task * d->side, d->runs, d->far * d->side, y, p->y_stride,
-                                  p->add);
+    p->kernels->few_rows[part->dtype].product(&p->input, p->rows, p->in, part, task * d->side, d->runs, d->far * d->side, y,
+                                              p->y_stride, p->add);
     return;
   }
   int panel = d->far * d->runs * d->side + (task - d->far) * TASK_PANELS;

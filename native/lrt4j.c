@@ -157,8 +157,7 @@ static void kernels_of(int level, lrt_kernels *kernels) {
     const int bytes[] = {LRT_DTYPE_Q8, LRT_DTYPE_Q4};
     for (int i = 0; i < 2; i++) {
       kernels->product[bytes[i]] = avx2.product[bytes[i]];
-      kernels->runs[bytes[i]] = avx2.runs[bytes[i]];
-      kernels->most_runs[bytes[i]] = avx2.most_runs[bytes[i]];
+      kernels->few_rows[bytes[i]] = avx2.few_rows[bytes[i]];
     }
     if (level >= LRT_VNNI) {
       lrt_kernels_3(kernels);
