@@ -26,6 +26,8 @@ import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -245,6 +247,31 @@ class QuantizerTest {
         CheckpointException.class,
         () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8)));
     assertFalse(Files.exists(out));
+  }
+
+  /** The network is written before the base: a base alone would look whole. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void whatFailsOnTheWayIsRemoved() throws IOException {
+    Path out = folder.resolve("out");
+    Path network = model.resolve("network");
+    Path unreadable = Path.of("/proc/self/mem"); // a file to be copied whose bytes cannot be read
+    for (Path directory : List.of(model, network)) {
+      Path link = Files.createSymbolicLink(directory.resolve("notes"), unreadable);
+      var e =
+          assertThrows(
+              CheckpointException.class,
+              () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8)));
+      Path fails = directory.equals(model) ? out : out.resolve("network");
+      assertEquals(fails + ": cannot be written (Input/output error)", e.getMessage());
+      assertFalse(Files.exists(out));
+      Files.delete(link);
+    }
+    assertTrue(Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8)) > 0);
+    assertTrue(
+        Files.getLastModifiedTime(out.resolve("network/config.json"))
+                .compareTo(Files.getLastModifiedTime(out.resolve("model.safetensors")))
+            <= 0);
   }
 
   /** By tensor and place, and without anything being written. */

@@ -7,6 +7,7 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Fusion;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkShape;
+import io.lrt4j.checkpoint.NewDirectory;
 import io.lrt4j.checkpoint.Presets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -93,26 +94,29 @@ final class InitCommand implements Command {
     Path out = Path.of(outName);
     String backbone = arguments.text("backbone");
     Path from = backbone == null ? null : CommonOptions.directory("--backbone", backbone);
-    List<Path> made = new ArrayList<>();
     Path baseModel = base == null ? out : CommonOptions.directory("--model", base);
-    if (preset != null) {
-      Initializer.model(preset, out, seed);
-      made.add(out);
-    }
-    if (network) {
-      Path to = base == null ? out.resolve("network") : out;
-      NetworkShape shape;
-      try (var checkpoint = Checkpoint.open(baseModel)) {
-        shape = NetworkShape.suiting(checkpoint.config()).withFusion(fusion);
+    List<Path> made = new ArrayList<>();
+    try (var directory = NewDirectory.at(out)) { // both or neither
+      if (preset != null) {
+        Initializer.model(preset, out, seed);
+        made.add(out);
       }
-      shape = latents > 0 ? shape.withLatents(latents) : shape;
-      shape = layers > 0 ? shape.withLayers(layers) : shape;
-      if (from == null) {
-        Initializer.network(baseModel, to, shape, seed);
-      } else {
-        Initializer.network(baseModel, from, layers, shape.latents(), fusion, to, seed);
+      if (network) {
+        Path to = base == null ? out.resolve("network") : out;
+        NetworkShape shape;
+        try (var checkpoint = Checkpoint.open(baseModel)) {
+          shape = NetworkShape.suiting(checkpoint.config()).withFusion(fusion);
+        }
+        shape = latents > 0 ? shape.withLatents(latents) : shape;
+        shape = layers > 0 ? shape.withLayers(layers) : shape;
+        if (from == null) {
+          Initializer.network(baseModel, to, shape, seed);
+        } else {
+          Initializer.network(baseModel, from, layers, shape.latents(), fusion, to, seed);
+        }
+        made.add(to);
       }
-      made.add(to);
+      directory.complete();
     }
     report(made, seed, preset, arguments.has("json"), console);
   }

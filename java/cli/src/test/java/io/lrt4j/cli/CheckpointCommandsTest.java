@@ -137,6 +137,33 @@ class CheckpointCommandsTest {
     assertTrue(Run.of("inspect", later.toString()).out().contains("reasoning network"));
   }
 
+  /** The base, which is whole already, goes with the network that it is to have. */
+  @Test
+  void aPairThatFailsIsRemoved() throws IOException {
+    Path tiny = init("tiny", "--preset", "tiny");
+    Files.writeString(tiny.resolve("config.json"), "{}"); // no backbone
+    Path out = folder.resolve("pair");
+    for (boolean there : new boolean[] {false, true}) {
+      if (there) {
+        Files.createDirectory(out);
+      }
+      Run failed =
+          Run.of(
+              "init",
+              "--preset",
+              "tiny",
+              "--network",
+              "--backbone",
+              tiny.toString(),
+              "--out",
+              out.toString());
+      assertEquals(1, failed.status(), failed.err());
+      assertTrue(failed.err().startsWith("lrt: " + tiny), failed.err());
+      assertEquals(there, Files.exists(out));
+    }
+    assertEquals(out, init("pair", "--preset", "tiny", "--network")); // which is empty again
+  }
+
   @Test
   void initAsJson() throws IOException {
     Path out = folder.resolve("x");

@@ -4,8 +4,6 @@ import io.lrt4j.CheckpointException;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.compute.DType;
 import io.lrt4j.model.ModelConfig;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -18,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Makes randomly initialised checkpoints: of published shapes, to benchmark without downloads, and
  * of reasoning networks, to train. Weights are bf16, and follow from the seed alone. What ends up
- * in the directory is complete or has no {@code config.json}, which is written last.
+ * in the directory is complete or has no {@code config.json}, which is written last; what fails or
+ * is stopped on the way is removed.
  */
 public final class Initializer {
   /** Largest shard; transformers splits there as well. */
@@ -43,16 +42,18 @@ public final class Initializer {
   }
 
   static void model(Presets.Preset preset, Path out, long seed, long shardBytes) {
-    emptyDirectory(out);
     List<SafetensorsWriter.Entry> entries = new ArrayList<>();
     TensorLayout.of(preset.config(), "model.")
         .shapes()
         .forEach((name, shape) -> entries.add(entry(name, shape, BASE_STD, seed)));
-    writeTensors(out, entries, shardBytes);
-    ConfigWriter.write(
-        out.resolve("generation_config.json"), ConfigWriter.generation(preset.generation()));
-    ConfigWriter.write(
-        out.resolve("config.json"), ConfigWriter.model(preset.config(), preset.generation()));
+    try (var made = NewDirectory.at(out)) {
+      writeTensors(out, entries, shardBytes);
+      ConfigWriter.write(
+          out.resolve("generation_config.json"), ConfigWriter.generation(preset.generation()));
+      ConfigWriter.write(
+          out.resolve("config.json"), ConfigWriter.model(preset.config(), preset.generation()));
+      made.complete();
+    }
   }
 
   /**
@@ -110,7 +111,6 @@ public final class Initializer {
   private static void network(
       Checkpoint base, Path out, NetworkConfig config, long seed, @Nullable Backbone backbone) {
     double latentStd = rootMeanSquare(base.tensor("model.embed_tokens.weight"));
-    emptyDirectory(out);
     double residual = 1 / Math.sqrt(2.0 * config.backbone().layers());
     boolean identity =
         backbone != null && config.baseHiddenSize() == config.backbone().hiddenSize();
@@ -139,8 +139,11 @@ public final class Initializer {
                 entries.add(entry(name, dimensions, std, seed));
               }
             });
-    writeTensors(out, entries, SHARD_BYTES);
-    ConfigWriter.write(out.resolve("config.json"), ConfigWriter.network(config));
+    try (var made = NewDirectory.at(out)) {
+      writeTensors(out, entries, SHARD_BYTES);
+      ConfigWriter.write(out.resolve("config.json"), ConfigWriter.network(config));
+      made.complete();
+    }
   }
 
   private static SafetensorsWriter.Entry diagonal(String name, List<Long> shape, float value) {
@@ -202,18 +205,6 @@ public final class Initializer {
     }
     ConfigWriter.write(
         out.resolve("model.safetensors.index.json"), ConfigWriter.index(total, shardOf));
-  }
-
-  static void emptyDirectory(Path out) {
-    NewFile.directory(out);
-    try (var files = Files.list(out)) {
-      if (files.findAny().isPresent()) {
-        throw new CheckpointException(
-            out + ": expected an empty directory to write to, found files in it");
-      }
-    } catch (IOException e) {
-      throw ModelFiles.unreadable(out, e);
-    }
   }
 
   /** Root mean square of a tensor, from up to 2^16 of its elements. */

@@ -104,7 +104,8 @@ public final class Quantizer {
   }
 
   /**
-   * Rounds a base model and, if it has one of its own, its network.
+   * Rounds a base model and, if it has one of its own, its network. What fails or is stopped on the
+   * way is removed.
    *
    * @param out a directory that does not exist or is empty
    * @return how many weights were rounded
@@ -140,18 +141,20 @@ public final class Quantizer {
             .keySet()
             .forEach(name -> ofNetwork.put(name, own.tensor(name)));
       }
-      if (Files.exists(out)) {
-        Initializer.emptyDirectory(out); // what is there is refused before minutes of rounding
+      try (var made = NewDirectory.at(out)) { // refused before minutes of rounding
+        // Both are rounded before anything is written.
+        var entries = rounded(tensors, types, arena);
+        var entriesOfNetwork = rounded(ofNetwork, types.ofNetwork(), arena);
+        if (own != null) {
+          Path to = out.resolve("network");
+          NewFile.directory(to);
+          write(network, to, entriesOfNetwork, metadata(ofNetwork, types.ofNetwork()), false);
+        }
+        // After its network: it must not look complete before.
+        write(model, out, entries, metadata(tensors, types), tied);
+        made.complete();
+        return count(entries) + count(entriesOfNetwork);
       }
-      // Both are rounded before anything is written.
-      var entries = rounded(tensors, types, arena);
-      var entriesOfNetwork = rounded(ofNetwork, types.ofNetwork(), arena);
-      write(model, out, entries, metadata(tensors, types), tied);
-      if (own != null) {
-        var metadata = metadata(ofNetwork, types.ofNetwork());
-        write(network, out.resolve("network"), entriesOfNetwork, metadata, false);
-      }
-      return count(entries) + count(entriesOfNetwork);
     }
   }
 
@@ -238,7 +241,6 @@ public final class Quantizer {
       List<SafetensorsWriter.Entry> entries,
       Map<String, String> metadata,
       boolean tied) {
-    Initializer.emptyDirectory(out);
     try {
       SafetensorsWriter.write(out.resolve(WEIGHTS), metadata, entries);
       copyOthers(from, out);
