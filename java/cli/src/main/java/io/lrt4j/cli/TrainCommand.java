@@ -182,7 +182,7 @@ final class TrainCommand implements Command {
               data.source,
               data.heldOut,
               optimizer(arguments, rate),
-              run(arguments, what, model, network, batch, rate, data.source.problems()),
+              run(arguments, what, model, network, batch, rate, data),
               backend,
               bar);
       result =
@@ -298,7 +298,7 @@ final class TrainCommand implements Command {
       Path network,
       int batch,
       float rate,
-      List<Problem> problems) {
+      Data data) {
     required(arguments, "steps");
     int steps = arguments.integer("steps", 1, 1, Integer.MAX_VALUE);
     var schedule =
@@ -323,7 +323,8 @@ final class TrainCommand implements Command {
                 + arguments.text("direct-weight")
                 + (arguments.has("step-loss") ? " steps " + arguments.text("step-loss") : ""),
             "data " + arguments.text("data"),
-            RunSettings.DATA + ProblemFiles.fingerprint(problems),
+            RunSettings.DATA + ProblemFiles.fingerprint(data.source.problems()),
+            RunSettings.EVAL_DATA + ProblemFiles.fingerprint(data.heldOut),
             "seed " + seed(arguments),
             schedule,
             optimizer(arguments, rate));

@@ -206,7 +206,32 @@ class TrainCommandTest {
     assertTrue(
         others
             .err()
-            .matches("(?s).*other settings: expected data_hash \\w+, found data_hash \\w+\\R"),
+            .matches(
+                "(?s).*other settings: expected data_hash \\w+, eval_data_hash \\w+,"
+                    + " found data_hash \\w+, eval_data_hash \\w+\\R"),
+        others.err());
+  }
+
+  /** They decide which checkpoint is the best. */
+  @Test
+  void onlyTheSameHeldOutProblemsAreResumed() throws IOException {
+    Path file = folder.resolve("train.jsonl");
+    Path heldOut = folder.resolve("test.jsonl");
+    Files.writeString(file, run("lab", "problems", "--count", "4", "--steps", "1"));
+    Files.writeString(heldOut, run("lab", "problems", "--count", "3", "--steps", "1"));
+    model();
+    String[] resumed = {"--resume", "--eval-data", heldOut.toString()};
+    assertEquals(0, again(file, "--eval-data", heldOut.toString()).status());
+    assertEquals("", again(file, resumed).err());
+    Files.writeString(
+        heldOut, run("lab", "problems", "--count", "3", "--steps", "1", "--seed", "9"));
+    Run others = again(file, resumed);
+    assertEquals(1, others.status());
+    assertTrue(
+        others
+            .err()
+            .matches(
+                "(?s).*other settings: expected eval_data_hash \\w+, found eval_data_hash \\w+\\R"),
         others.err());
   }
 

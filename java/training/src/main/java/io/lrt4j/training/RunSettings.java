@@ -12,7 +12,7 @@ import java.nio.file.Path;
  * @param evalEvery steps between two evaluations
  * @param saveEvery steps between two checkpoints
  * @param fingerprint what must not change from start to resumption, in words, as {@code [a, b 1]};
- *     one of them may be {@value #DATA} with that of the problems
+ *     among them may be {@value #DATA} and {@value #EVAL_DATA} with those of the problems
  */
 public record RunSettings(
     Path out,
@@ -24,4 +24,7 @@ public record RunSettings(
     String fingerprint) {
   /** Begins what tells the problems of a file from others. */
   public static final String DATA = "data_hash ";
+
+  /** The same of those that are held out: they decide which checkpoint is the best. */
+  public static final String EVAL_DATA = "eval_data_hash ";
 }

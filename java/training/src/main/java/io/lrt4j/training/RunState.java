@@ -33,8 +33,6 @@ record RunState(
     int step, int updates, double best, long metricsBytes, double seconds, String fingerprint) {
   private static final JsonMapper MAPPER = new JsonMapper();
   private static final String KEY = "lrt_training_state";
-  private static final String DATA = ", " + RunSettings.DATA;
-  private static final String ITEM = DATA + "[^],]*";
   private static final List<String> KINDS = List.of("parameter", "first_moment", "second_moment");
 
   void write(Path file, Parameters parameters) {
@@ -89,8 +87,11 @@ record RunState(
     try (Safetensors stored = Safetensors.open(file)) {
       JsonNode json = MAPPER.readTree(stored.metadata().getOrDefault(KEY, "{}"));
       String found = json.path("fingerprint").asText();
-      // Begun before the data's was written down: nobody can tell.
-      String expected = found.contains(DATA) ? fingerprint : fingerprint.replaceFirst(ITEM, "");
+      String expected = fingerprint;
+      for (String item : List.of(", " + RunSettings.DATA, ", " + RunSettings.EVAL_DATA)) {
+        // Begun before the data's was written down: nobody can tell.
+        expected = found.contains(item) ? expected : expected.replaceFirst(item + "[^],]*", "");
+      }
       if (!found.equals(expected)) {
         throw new TrainingException(
             file

@@ -242,7 +242,8 @@ class TrainingRunTest {
   void onlyTheSameDataIsResumed() {
     try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
       var settings = new BaseSettings(2, 1, false, false, 1);
-      for (String before : List.of("[data a, seed 1]", "[data a, data_hash 12, seed 1]")) {
+      String whole = "[data a, data_hash 12, eval_data_hash 56, seed 1]";
+      for (String before : List.of("[data a, seed 1]", "[data a, data_hash 12, seed 1]", whole)) {
         Path out = directory.resolve("out" + before.length());
         assertThrows(
             Killed.class,
@@ -257,19 +258,18 @@ class TrainingRunTest {
                     settings,
                     false,
                     plan(backend, named(out, true, before.replace("seed 1", "seed 2")), QUIET)));
-        Training.base(
-            base,
-            settings,
-            false,
-            plan(backend, named(out, true, "[data a, data_hash 12, seed 1]"), QUIET));
-        assertRefused(
-            "other settings: expected data_hash 34, found data_hash 12",
-            () ->
-                Training.base(
-                    base,
-                    settings,
-                    false,
-                    plan(backend, named(out, true, "[data a, data_hash 34, seed 1]"), QUIET)));
+        Training.base(base, settings, false, plan(backend, named(out, true, whole), QUIET));
+        for (String item : List.of("data_hash 12", "eval_data_hash 56")) {
+          String other = item.replaceFirst("\\d+", "34");
+          assertRefused(
+              "other settings: expected " + other + ", found " + item,
+              () ->
+                  Training.base(
+                      base,
+                      settings,
+                      false,
+                      plan(backend, named(out, true, whole.replace(item, other)), QUIET)));
+        }
       }
     }
   }
