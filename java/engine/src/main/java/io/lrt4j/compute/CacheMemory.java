@@ -50,7 +50,7 @@ public final class CacheMemory {
   }
 
   /** Bytes in use, or kept for the next sequences. */
-  public synchronized long used() {
+  synchronized long used() {
     return used;
   }
 

@@ -173,12 +173,12 @@ public final class ReadBandwidth implements AutoCloseable {
   }
 
   /** What every way finds in one window, for tests. */
-  public List<Long> sums() {
+  List<Long> sums() {
     return ways.stream().map(way -> way.reader.sum(data.asSlice(0, window))).toList();
   }
 
   /** What they should find: the sum of all 64-bit words. */
-  public long expectedSum() {
+  long expectedSum() {
     return window / 8 * data.get(ValueLayout.JAVA_LONG, 0);
   }
 
