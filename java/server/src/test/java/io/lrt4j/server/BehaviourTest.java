@@ -5,8 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lrt4j.CacheMemoryException;
 import io.lrt4j.FinishReason;
+import io.lrt4j.GenerationOptions;
 import io.lrt4j.OverloadedException;
+import io.lrt4j.Question.Message;
+import io.lrt4j.Role;
+import io.lrt4j.TemplateException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -22,6 +27,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a server does that is busy, left, hurried, closed, or whose engine fails. */
@@ -162,7 +168,9 @@ class BehaviourTest {
     engine.begun.await();
     var closing = Thread.ofVirtual().start(served.server::close);
     await(() -> !served.server.isReady());
-    assertEquals(503, ask(false).get().statusCode());
+    var refused = ask(false).get();
+    assertEquals(503, refused.statusCode());
+    assertEquals("1", refused.headers().firstValue("retry-after").orElse(""));
     engine.permits.release(100);
     assertTrue(answer.get().body().contains("[DONE]"));
     closing.join();
@@ -206,12 +214,66 @@ class BehaviourTest {
   }
 
   @Test
-  void penaltiesReachTheEngine() throws Exception {
+  void whatIsAskedForReachesTheEngine() throws Exception {
     engine.permits.release(100);
-    var fields = "\"presence_penalty\":1.5,\"frequency_penalty\":-2,";
+    String fields =
+        "\"temperature\":1.25,\"top_k\":7,\"top_p\":0.75,\"min_p\":0.125,"
+            + "\"repetition_penalty\":1.5,\"presence_penalty\":1.5,\"frequency_penalty\":-2,"
+            + "\"stop\":[\"a\",\"b\"],\"seed\":5,\"max_tokens\":9,";
     assertEquals(200, served.ask(body(false).replaceFirst("\\{", "{" + fields)).get().statusCode());
-    assertEquals(1.5f, engine.asked().options().presencePenalty());
-    assertEquals(-2, engine.asked().options().frequencyPenalty());
+    GenerationOptions options = engine.asked().options();
+    assertEquals(1.25f, options.temperature());
+    assertEquals(7, options.topK());
+    assertEquals(0.75f, options.topP());
+    assertEquals(0.125f, options.minP());
+    assertEquals(1.5f, options.repetitionPenalty());
+    assertEquals(1.5f, options.presencePenalty());
+    assertEquals(-2, options.frequencyPenalty());
+    assertEquals(List.of("a", "b"), options.stop());
+    assertEquals(5, options.seed());
+    assertEquals(9, options.maxTokens());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "`` | 16",
+        ",\"max_tokens\":5 | 5",
+        ",\"max_completion_tokens\":7,\"max_tokens\":5 | 7",
+      })
+  void textsGoOnForSixteenTokens(String fields, int tokens) throws Exception {
+    assertEquals(
+        200, served.post("/v1/completions", "{\"prompt\":\"a\"" + fields + "}").statusCode());
+    assertEquals(tokens, engine.generated().maxTokens());
+  }
+
+  @Test
+  void developersSpeakAsTheSystem() throws Exception {
+    engine.permits.release(100);
+    for (String role : List.of("system", "developer")) {
+      String developer = "[{\"role\":\"" + role + "\",\"content\":\"be brief\"},";
+      assertEquals(200, served.ask(body(false).replace("[", developer)).get().statusCode());
+      assertEquals(
+          List.of(new Message(Role.SYSTEM, "be brief"), new Message(Role.USER, "x")),
+          engine.asked().messages());
+    }
+  }
+
+  @Test
+  void severalAnswersReadThePromptOnce() throws Exception {
+    engine.permits.release(100);
+    var usage = Served.json(served.ask(body(false).replaceFirst("\\{", "{\"n\":3,")).get());
+    assertEquals(1, usage.at("/usage/prompt_tokens").asInt());
+    assertEquals(3 * engine.length, usage.at("/usage/completion_tokens").asInt());
+    assertEquals(1 + 3 * engine.length, usage.at("/usage/total_tokens").asInt());
+  }
+
+  @Test
+  void moreAnswersThanThereArePlacesAreRefused() throws Exception {
+    var response = served.ask(body(false).replaceFirst("\\{", "{\"n\":4,")).get();
+    ErrorsTest.assertError(400, "n", "n must be at most 3", response); // coming again is no use
   }
 
   @Test
@@ -221,6 +283,20 @@ class BehaviourTest {
     assertEquals(429, refused.statusCode());
     assertEquals("1", refused.headers().firstValue("retry-after").orElse(""));
     assertEquals("the engine is busy", Served.json(refused).at("/error/message").asText());
+  }
+
+  @Test
+  void noMemoryForNowIsToldToComeAgain() throws Exception {
+    engine.failure = new CacheMemoryException("no room for its keys and values");
+    var refused = ask(false).get();
+    ErrorsTest.assertError(503, "null", "no room for its keys and values", refused);
+    assertEquals("1", refused.headers().firstValue("retry-after").orElse(""));
+  }
+
+  @Test
+  void conversationThatTheTemplateRefuses() throws Exception {
+    engine.failure = new TemplateException("roles must alternate");
+    ErrorsTest.assertError(400, "messages", "roles must alternate", ask(false).get());
   }
 
   /** What there is of an answer whose time was over is none. */
@@ -243,6 +319,8 @@ class BehaviourTest {
       var response = hurried.ask(body(false)).get();
       assertEquals(504, response.statusCode());
       assertEquals("timeout", Served.json(response).at("/error/code").asText());
+      String metrics = hurried.get("/metrics").body();
+      assertTrue(metrics.contains("outcome=\"timeout\""), metrics);
       await(() -> hurried.server.busy() == 0);
       assertEquals(List.of(FinishReason.CANCELLED), slow.ended);
     }

@@ -152,6 +152,21 @@ class ChatCompletionsTest {
   }
 
   @Test
+  void seedsAreTold() throws IOException, InterruptedException {
+    JsonNode json = Served.json(served.chat(",\"temperature\":1,\"seed\":7,\"n\":2"));
+    assertEquals(7, json.at("/choices/0/lrt/seed").asLong());
+    assertEquals(8, json.at("/choices/1/lrt/seed").asLong());
+    JsonNode drawn = Served.json(served.chat(",\"temperature\":1"));
+    assertTrue(drawn.at("/choices/0/lrt/seed").isIntegralNumber(), drawn.toString());
+  }
+
+  @Test
+  void usageComesWithAStreamThatAsksForIt() throws IOException, InterruptedException {
+    String body = served.chat(",\"stream\":true").body();
+    assertTrue(body.contains("[DONE]") && !body.contains("usage"), body);
+  }
+
+  @Test
   void limitsAndStops() {
     var two =
         client

@@ -273,4 +273,43 @@ class ErrorsTest {
     }
     assertFalse(options.toString().contains("second"), options.toString());
   }
+
+  @Test
+  void keysAreShownAsBearers() throws IOException, InterruptedException {
+    try (var locked = new Served(ServerOptions.builder().keys(List.of("right")).build())) {
+      for (String shown : List.of("Bearer right", "bearer  right")) { // its case says nothing
+        assertEquals(200, status(locked, shown), shown);
+      }
+      for (String shown :
+          List.of(
+              "Bearer Right",
+              "Bearer righ",
+              "Bearer rightright",
+              "Bearer ",
+              "Basic right",
+              "right")) {
+        assertEquals(401, status(locked, shown), shown);
+      }
+    }
+  }
+
+  private static int status(Served locked, String shown) throws IOException, InterruptedException {
+    var request = locked.request("/v1/models").header("Authorization", shown).build();
+    return locked.http.send(request, HttpResponse.BodyHandlers.ofString()).statusCode();
+  }
+
+  @Test
+  void withoutKeysOnlyThisMachineIsLetIn() {
+    for (String host : List.of("0.0.0.0", "::", "192.0.2.1")) {
+      var open = ServerOptions.builder().host(host);
+      var thrown = assertThrows(ServerOptions.KeysMissingException.class, open::build);
+      assertTrue(String.valueOf(thrown.getMessage()).contains("found host " + host));
+      assertEquals(host, open.keys(List.of("k")).build().host());
+    }
+    for (String host : List.of("127.0.0.1", "127.1.2.3", "::1", "localhost")) {
+      assertEquals(host, ServerOptions.builder().host(host).build().host());
+    }
+    var blank = ServerOptions.builder().keys(List.of("k", " "));
+    assertThrows(IllegalArgumentException.class, blank::build);
+  }
 }

@@ -4,6 +4,7 @@ import io.lrt4j.Answer;
 import io.lrt4j.Cancellation;
 import io.lrt4j.Engine;
 import io.lrt4j.FinishReason;
+import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.Token;
@@ -41,13 +42,20 @@ final class Scripted {
   /** Text of each token. */
   volatile String text = "x";
 
-  /** What is called, with the last token. */
+  /** What is called, one with each of the last tokens. */
   volatile List<ToolCall> toolCalls = List.of();
 
   /** Thrown in place of an answer. */
   volatile @org.jspecify.annotations.Nullable Throwable failure;
 
   private volatile @org.jspecify.annotations.Nullable Question asked;
+
+  private volatile @org.jspecify.annotations.Nullable GenerationOptions generated;
+
+  /** How the last text is gone on with. */
+  GenerationOptions generated() {
+    return Objects.requireNonNull(generated);
+  }
 
   /** The last question. */
   Question asked() {
@@ -66,12 +74,20 @@ final class Scripted {
                   && args[0] instanceof Question q) {
                 return answer(q, (TokenListener) args[1]);
               }
+              if (method.getName().equals("generate")) {
+                generated = (GenerationOptions) args[1];
+              }
               try {
                 return method.invoke(real, args);
               } catch (InvocationTargetException e) {
                 throw e.getCause();
               }
             });
+  }
+
+  private List<ToolCall> calls(int written) {
+    int call = written - 1 - (length - toolCalls.size());
+    return call < 0 ? List.of() : List.of(toolCalls.get(call));
   }
 
   private Answer answer(Question question, TokenListener listener) throws Throwable {
@@ -90,14 +106,7 @@ final class Scripted {
         reason = FinishReason.CANCELLED;
       } else if (permits.tryAcquire()) {
         written++;
-        listener.onToken(
-            new Token(
-                1,
-                text,
-                -1,
-                Token.Phase.ANSWER,
-                List.of(),
-                written == length ? toolCalls : List.of()));
+        listener.onToken(new Token(1, text, -1, Token.Phase.ANSWER, List.of(), calls(written)));
       } else {
         Thread.sleep(1);
       }

@@ -1,6 +1,8 @@
 package io.lrt4j.server;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.openai.models.chat.completions.ChatCompletionCreateParams;
@@ -11,9 +13,11 @@ import com.openai.services.blocking.chat.ChatCompletionService;
 import io.lrt4j.Answer;
 import io.lrt4j.Question;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -153,10 +157,39 @@ class TextCompletionsTest {
             .map(Float::doubleValue)
             .toList(),
         logprobs.tokenLogprobs().orElseThrow().stream().map(d -> (double) d.floatValue()).toList());
-    assertEquals(0, logprobs.textOffset().orElseThrow().getFirst());
+    assertEquals(offsets(logprobs.tokens().orElseThrow()), logprobs.textOffset().orElseThrow());
     var top = logprobs.topLogprobs().orElseThrow();
     assertEquals(logprobs.tokens().orElseThrow().size(), top.size());
     assertTrue(
         top.getFirst()._additionalProperties().containsKey(logprobs.tokens().get().getFirst()));
+    try (var stream =
+        served.client("none").completions().createStreaming(params().logprobs(2).build())) {
+      assertEquals(
+          logprobs.textOffset(),
+          Optional.of(
+              stream.stream()
+                  .flatMap(c -> c.choices().getFirst().logprobs().stream())
+                  .flatMap(l -> l.textOffset().orElseThrow().stream())
+                  .toList()));
+    }
+  }
+
+  /** Where each token begins. */
+  private static List<Long> offsets(List<String> tokens) {
+    List<Long> offsets = new ArrayList<>();
+    long at = 0;
+    for (String token : tokens) {
+      offsets.add(at);
+      at += token.length();
+    }
+    return offsets;
+  }
+
+  /** Its text is not what it says, so its bytes are not known by it. */
+  @Test
+  void aPartOfACharacterHasNoBytes() {
+    assertNull(new Logprobs.Entry("a\uFFFD", -1, List.of()).bytes());
+    assertArrayEquals(
+        new byte[] {(byte) 0xC3, (byte) 0xA9}, new Logprobs.Entry("é", -1, List.of()).bytes());
   }
 }

@@ -17,6 +17,7 @@ import io.lrt4j.Role;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 /** OpenAI's own client calls tools: what it sends reaches the engine, and what that calls, it. */
@@ -47,6 +48,7 @@ class ToolsTest {
       var chat = served.client("none").chat().completions();
       var whole = chat.create(question().build());
       var message = called(whole);
+      assertEquals(Optional.empty(), message.content()); // null, as OpenAI says nothing
       assertEquals(
           List.of(new Tool("add", "adds", "{\"type\":\"object\"}")), engine.asked().tools());
       var accumulated = ChatCompletionAccumulator.create();
