@@ -104,8 +104,7 @@ class ConformanceTest {
           size += want * want;
         }
         double error = Math.sqrt(difference / size);
-        if (error > 2e-6)
-          assertTrue(error <= tolerance, prefix + name + ": relative error " + error);
+        assertTrue(error <= tolerance, prefix + name + ": relative error " + error);
       }
     }
 

@@ -6,20 +6,27 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.Engine;
+import io.lrt4j.EngineOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Fusion;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.checkpoint.Safetensors;
 import io.lrt4j.checkpoint.StoredTensor;
+import io.lrt4j.checkpoint.TensorLayout;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.training.data.Lab;
 import io.lrt4j.training.data.Problem;
 import io.lrt4j.training.data.ProblemFiles;
 import io.lrt4j.training.data.ProblemSource;
+import io.lrt4j.training.data.Reward;
 import io.lrt4j.training.data.Rewards;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -27,7 +34,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -197,17 +206,183 @@ class TrainingRunTest {
     }
   }
 
+  /** The reference stays what it was, samples of a question differ, and too long ones are cut. */
+  @Test
+  void rewardTrainingLeavesItsReferenceBehind() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      var settings = new GrpoSettings(3, 4, 1, 1, 0.2, 2e-3, 1, 1, 4, 7);
+      grpo(backend, settings, settings(directory.resolve("run"), false, 4, 1e-3), QUIET);
+      List<JsonNode> metrics = metrics(directory.resolve("run"));
+      assertEquals(0, metrics.getFirst().path("kl").asDouble(1), 1e-6);
+      assertTrue(metrics.getLast().path("kl").asDouble() > 1e-5, metrics.toString());
+      assertTrue(
+          metrics.stream().anyMatch(line -> line.path("reward_std").asDouble() > 0),
+          metrics.toString());
+      for (JsonNode line : metrics) { // of an untrained model, which seldom ends
+        assertTrue(line.path("completions/mean_length").asDouble() > 2, line.toString());
+        assertTrue(line.path("completions/clipped_ratio").asDouble() > 0.5, line.toString());
+      }
+    }
+  }
+
+  /** From the second epoch on, samples are no longer the policy's own. */
+  @Test
+  void ratiosOutOfRangeAreClipped() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      for (int epochs : new int[] {1, 3}) {
+        var settings = new GrpoSettings(3, 4, 1, epochs, 0.01, 2e-3, 1, 1, 4, 7);
+        Path out = directory.resolve("epochs" + epochs);
+        grpo(backend, settings, settings(out, false, 3, 1e-2), QUIET);
+        double clipped = 0;
+        for (JsonNode line : metrics(out)) {
+          clipped += line.path("clip_ratio/region_mean").asDouble();
+        }
+        assertEquals(epochs > 1, clipped > 0, "clipped: " + clipped);
+      }
+    }
+  }
+
+  @Test
+  void groupsThatAreAllAlikeSayNothing() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      var settings = new GrpoSettings(3, 4, 1, 1, 0.2, 2e-3, 1, 1, 4, 7);
+      Path out = directory.resolve("run");
+      grpo(backend, settings, (_, _) -> 1, settings(out, false, 3, 1e-3), QUIET);
+      for (JsonNode line : metrics(out)) {
+        assertEquals(0, line.path("grad_norm").asDouble(1), line.toString());
+        assertEquals(1, line.path("frac_reward_zero_std").asDouble(), line.toString());
+        assertEquals(1, line.path("reward").asDouble(), line.toString());
+      }
+    }
+  }
+
+  /** What the evaluation rewards is what the engine answers with the network that was saved. */
+  @Test
+  void rewardTrainingIsEvaluatedGreedily() {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      var settings = new GrpoSettings(1, 2, 1, 1, 0.2, 2e-3, 1, 1, 4, 7);
+      Path out = directory.resolve("run");
+      List<String> answers = new ArrayList<>();
+      Reward listening =
+          (answer, _) -> {
+            answers.add(answer);
+            return answers.size() % 2;
+          };
+      grpo(backend, settings, listening, settings(out, false, 1, 1e-3), QUIET);
+      var options =
+          EngineOptions.defaults().withNetwork(out.resolve("last")).withBackend(backend.name());
+      try (Engine engine = Engine.load(base, options)) {
+        Lab test = lab(Lab.Split.HELDOUT);
+        assertEquals(
+            LongStream.range(0, 8)
+                .mapToObj(test::problem)
+                .map(p -> Question.of(p.question()).mode(Mode.LATENT).maxTokens(4))
+                .map(q -> engine.ask(q).text())
+                .toList(),
+            answers.subList(answers.size() - 8, answers.size()));
+      }
+    }
+  }
+
+  private static List<JsonNode> metrics(Path out) throws IOException {
+    List<JsonNode> metrics = new ArrayList<>();
+    for (String line : Files.readAllLines(out.resolve("metrics.jsonl"))) {
+      metrics.add(MAPPER.readTree(line));
+    }
+    return metrics;
+  }
+
   /** Rewards every answer that has an even number of characters, so that groups differ. */
   private void grpo(Backend backend, GrpoSettings settings, RunSettings run, Progress progress) {
+    grpo(backend, settings, (answer, truth) -> answer.length() % 2 == 0 ? 1 : 0, run, progress);
+  }
+
+  private static void grpo(
+      Backend backend, GrpoSettings settings, Reward reward, RunSettings run, Progress progress) {
     Training.grpo(
-        base,
-        network,
-        network,
-        settings,
-        (answer, truth) -> answer.length() % 2 == 0 ? 1 : 0,
-        true,
-        false,
-        plan(backend, run, progress));
+        base, network, network, settings, reward, true, false, plan(backend, run, progress));
+  }
+
+  /** A task of which nothing matters but its figures, one a step; what it saves is the step. */
+  private static final class Figures implements Task {
+    private final Parameters parameters;
+    private final Optimizer optimizer;
+    private final String name;
+    private final double[] figures;
+    private int step;
+
+    Figures(Parameters parameters, Backend backend, String name, double... figures) {
+      this.parameters = parameters;
+      this.name = name;
+      this.figures = figures;
+      optimizer = new Optimizer(parameters, OptimizerSettings.defaults(), backend);
+    }
+
+    @Override
+    public Parameters parameters() {
+      return parameters;
+    }
+
+    @Override
+    public Optimizer optimizer() {
+      return optimizer;
+    }
+
+    @Override
+    public SequencedMap<String, Double> step(int step, double learningRate) {
+      this.step = step;
+      return new LinkedHashMap<>(Map.of("loss", 1.0, "num_tokens", 1.0));
+    }
+
+    @Override
+    public SequencedMap<String, Double> evaluate() {
+      return new LinkedHashMap<>(Map.of(name, figures[step]));
+    }
+
+    @Override
+    public String bestBy() {
+      return name;
+    }
+
+    @Override
+    public void save(Path to) {
+      try {
+        Files.writeString(Files.createDirectory(to).resolve("step"), "" + step);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+
+  /**
+   * A loss should be small, a reward large; of equals the first is kept, also over a resumption.
+   */
+  @Test
+  void theBestIsKept() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1);
+        var parameters =
+            new Parameters(new TensorLayout("", Map.of("a.weight", List.of(8L))), backend, false)) {
+      for (boolean broken : new boolean[] {false, true}) {
+        for (double sign : new double[] {1, -1}) {
+          String name = sign > 0 ? "eval_loss" : "eval_reward";
+          Path out = directory.resolve(name + broken);
+          var task = new Figures(parameters, backend, name, 3 * sign, sign, 2 * sign, sign);
+          RunSettings run = everyStep(out, false);
+          if (broken) {
+            var killed = new TrainingRun(task, run, killedAt(2));
+            assertThrows(Killed.class, killed::run);
+            run = everyStep(out, true);
+          }
+          new TrainingRun(task, run, QUIET).run();
+          assertEquals("1", Files.readString(out.resolve("best/step")), out.toString());
+          assertEquals("3", Files.readString(out.resolve("last/step")), out.toString());
+        }
+      }
+    }
+  }
+
+  private static RunSettings everyStep(Path out, boolean resume) {
+    return new RunSettings(out, resume, new LearningRate(1, 1, 4, 0.1, 0), 1, 1, 1, "[figures]");
   }
 
   @Test
