@@ -22,9 +22,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -317,6 +319,69 @@ class EvaluationTest {
     // by sample: 1, 1/2, 0, 0
     assertEquals(0.4787, Objects.requireNonNull(r.deviation()), 1e-4);
     assertTrue(r.low() < r.passAt1() && r.passAt1() < r.high());
+  }
+
+  private static Trial trial(String text) {
+    return Trial.of(new Task("q", "?", "1", Grader.NUMBER, ""), text);
+  }
+
+  /** Of as many votes the first answer counts; what has no answer does not vote. */
+  @Test
+  void theMajorityOfATieIsItsFirst() {
+    for (List<String> texts :
+        List.of(
+            List.of("it is 2", "it is 3"),
+            List.of("none", "none", "it is 2", "it is 3"),
+            List.of("it is 3", "it is 2", "so 2"))) {
+      List<Trial> trials = texts.stream().map(EvaluationTest::trial).toList();
+      assertEquals("2", Summary.majority(Grader.NUMBER, trials).found(), texts.toString());
+    }
+    List<Trial> none = List.of(trial("none"), trial("no"));
+    assertEquals("none", Summary.majority(Grader.NUMBER, none).text());
+  }
+
+  @Test
+  void figuresOfWhatAnswersCost() {
+    Task task = new Task("q", "?", "1", Grader.NUMBER, "");
+    List<Trial> trials =
+        List.of(
+            new Trial("1", "", "1", true, "latent", "stop", 10, 8, 0, 4, null, null, 1.5, 2, 3.5),
+            new Trial(
+                "1", "x", "1", true, "explicit", "length", 30, 0, 16, 6, null, null, 2.5, 5, 8.5),
+            new Trial("1", "", "1", true, "direct", "length", 20, 0, 0, 2, null, null, 0.5, 1, 1.5),
+            new Trial(
+                "1", "", "1", true, "direct", "length", 20, 0, 0, 4, null, null, 1.5, 2, 2.5));
+    var answered = List.of(new Answered("x/1", "q", "", "1", trials));
+    Summary.Result r =
+        Summary.of(new DataSet("d", List.of(task)), SETTING, answered).cells().getFirst();
+    assertEquals(0.25, r.explicitShare());
+    assertEquals(0.75, r.cutShare());
+    assertEquals(20, r.promptTokens());
+    assertEquals(2, r.latentTokens());
+    assertEquals(4, r.reasoningTokens());
+    assertEquals(4, r.answerTokens());
+    assertEquals(8, r.generated());
+    assertEquals(1.5, r.firstTokenMs());
+    assertEquals(4, r.totalMs());
+  }
+
+  /** The engine draws sample i with seed + i. */
+  @Test
+  void samplesOfTwoQuestionsShareNoSeed() {
+    DataSet data = data(50);
+    var evaluation = new Evaluation(data, 64, sampled(), 1);
+    Set<Long> seeds = new HashSet<>();
+    for (Task task : data.tasks()) {
+      var options = evaluation.question(CELLS.getFirst(), task).options();
+      for (int i = 0; i < 64; i++) {
+        assertTrue(seeds.add(Objects.requireNonNull(options.seed()) + i), task.id());
+      }
+    }
+    var other = new Evaluation(data, 64, sampled().withSeed(6), 1);
+    for (Task task : data.tasks()) {
+      var options = other.question(CELLS.getFirst(), task).options();
+      assertFalse(seeds.contains(options.seed()), task.id());
+    }
   }
 
   @Test

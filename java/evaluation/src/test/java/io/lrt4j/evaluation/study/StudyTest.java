@@ -71,6 +71,42 @@ class StudyTest {
     assertThrows(EvaluationException.class, () -> new Hybrid(List.of(), List.of()));
   }
 
+  /** Nothing of the half that it is tested on has a say: here it is wrong wherever it is sure. */
+  @Test
+  void theChoiceKnowsNothingOfTheTest() {
+    List<Answered> latent = new ArrayList<>();
+    List<Answered> explicit = new ArrayList<>();
+    for (int i = 0; i < 20; i++) {
+      latent.add(answered("latent", i, i % 2 == 0, 2, -0.5, 5 + i));
+      explicit.add(answered("explicit", i, i > 1, 30, 0, 0));
+    }
+    var c = new Hybrid(latent, explicit).calibrate(0);
+    assertEquals(1, c.chosen().accuracy());
+    assertEquals(1, c.chosen().kept());
+    assertEquals(0, c.tested().accuracy());
+    assertEquals(1, c.tested().kept());
+    assertEquals(0.9, c.explicit());
+  }
+
+  /** As those of models that gave no logits: nothing says that they are to be kept. */
+  @Test
+  void answersOfUnknownConfidenceAreGivenUpFirst() {
+    List<Answered> latent = new ArrayList<>();
+    List<Answered> explicit = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      var known = answered("latent", i, true, 2, -0.5, 5);
+      Trial unknown = Trial.of(new Task("q", "?", "1", Grader.NUMBER, ""), "2");
+      latent.add(i > 0 ? known : new Answered("latent/9", "q0", "", "1", List.of(unknown)));
+      explicit.add(answered("explicit", i, true, 30, 0, 0));
+    }
+    for (Measure measure : List.of(Measure.MEAN_LOGPROB, Measure.SMALLEST_MARGIN)) {
+      var curve = new Hybrid(latent, explicit).curve(measure);
+      assertEquals(0.75, curve.getFirst().accuracy());
+      assertEquals(1, curve.get(1).accuracy());
+      assertEquals(0.75, curve.get(1).kept());
+    }
+  }
+
   /** Of two samples as good as the answers: what they cost counts, and what they agree on. */
   @Test
   void agreementIsAMeasureThatIsPaidFor() {
