@@ -95,6 +95,60 @@ class GraphTest {
     }
   }
 
+  /** A few, as many as are sent at once, and more, which need a larger place. */
+  @Test
+  void rowsAreThoseOfTheIdsFromAnOffset() {
+    try (Backend backend = new CudaProvider().open(1);
+        Memory memory = backend.newMemory()) {
+      Tensor table = memory.allocate(50, 16);
+      float[] values = new float[50 * 16];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = i / 16;
+      }
+      backend.write(values, table, 0, 50);
+      Tensor x = memory.allocate(5000, 16);
+      int[] ids = new int[8000];
+      for (int i = 0; i < ids.length; i++) {
+        ids[i] = i * 31 % 50;
+      }
+      for (int rows : new int[] {3, 1024, 1025, 5000, 3}) {
+        backend.embed(table, ids, 1001, rows, x);
+        float[] got = new float[rows * 16];
+        backend.read(x, 0, got, rows);
+        for (int i = 0; i < rows; i++) {
+          assertEquals(ids[1001 + i], got[i * 16 + 5], "row " + i + " of " + rows);
+        }
+      }
+    }
+    Emulator.check("after all");
+  }
+
+  /** More than are under way at a time; nobody waits in between. */
+  @Test
+  void whatIsSentIsNotWrittenOver() {
+    try (Backend backend = new CudaProvider().open(1);
+        Memory memory = backend.newMemory()) {
+      Tensor table = memory.allocate(200, 16);
+      float[] values = new float[200 * 16];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = i / 16;
+      }
+      backend.write(values, table, 0, 200);
+      Tensor x = memory.allocate(1, 16);
+      Tensor all = memory.allocate(200, 16);
+      for (int i = 0; i < 200; i++) {
+        backend.embed(table, new int[] {i}, 0, 1, x);
+        backend.copyRows(x, 0, all, i, 1);
+      }
+      float[] got = new float[200 * 16];
+      backend.read(all, 0, got, 200);
+      for (int i = 0; i < 200; i++) {
+        assertEquals(i, got[i * 16]);
+      }
+    }
+    Emulator.check("after all");
+  }
+
   /** Whoever takes the time gets that of what was asked for, not of the asking. */
   @Test
   void awaited() {
