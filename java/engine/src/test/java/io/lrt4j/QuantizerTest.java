@@ -146,7 +146,7 @@ class QuantizerTest {
 
   /** A head of its own stays one. */
   @Test
-  void anUntiedEmbedding() {
+  void anUntiedEmbedding() throws IOException {
     Path untied = Fixtures.dir("conformance/qwen3-untied-f32-sharded");
     Path out = folder.resolve("untied");
     Quantization q4 = Quantization.Q4;
@@ -155,6 +155,11 @@ class QuantizerTest {
       assertFalse(written.config().tiedEmbeddings());
       assertEquals(q4, written.roundedHead());
       assertEquals(Quantization.Q8, written.roundedEmbedding());
+    }
+    try (Stream<Path> files = Files.list(out)) { // none of the shards
+      assertEquals(
+          List.of("model.safetensors"),
+          files.map(f -> f.getFileName().toString()).filter(f -> f.contains("safetens")).toList());
     }
     var options =
         EngineOptions.builder().quantization(q4).embeddingQuantization(Quantization.Q8).threads(2);
@@ -237,6 +242,28 @@ class QuantizerTest {
         out + ": expected a model whose weights are not rounded yet, found q8", twice.getMessage());
     refused(out, "\"q8\"", "\"q7\"", "is rounded to \"q7\"; lrt4j runs q8 and q4");
     refused(out, "\"q7\"", "\"q4\"", "as q4 panels, found");
+  }
+
+  @Test
+  void whatIsRoundedInPartIsRoundedAlready() {
+    Quantization none = Quantization.NONE;
+    Quantization q8 = Quantization.Q8;
+    for (var types :
+        List.of(
+            new Quantizer.Types(none, q8, none, none),
+            new Quantizer.Types(none, none, q8, none),
+            new Quantizer.Types(q8, none, none, none))) {
+      Path out = folder.resolve("part" + types.hashCode());
+      Quantizer.model(model, out, types);
+      var e =
+          assertThrows(
+              CheckpointException.class,
+              () ->
+                  Quantizer.model(
+                      out, folder.resolve("twice"), Quantizer.Types.projections(Quantization.Q4)));
+      assertEquals(
+          out + ": expected a model whose weights are not rounded yet, found q8", e.getMessage());
+    }
   }
 
   @Test
