@@ -57,7 +57,7 @@ class ChatCompletionsTest {
     var response =
         served.post(
             "/v1/chat/completions",
-            "{\"prediction\":null,\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
+            "{\"prediction\":null,\"tool_choice\":\"none\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
                 + "\"content\":\"10\",\"refusal\":null,\"audio\":null,\"function_call\":null,"
                 + "\"tool_calls\":null,\"annotations\":[],\"reasoning_details\":null},"
                 + "{\"role\":\"user\",\"content\":\""

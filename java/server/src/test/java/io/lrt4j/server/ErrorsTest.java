@@ -14,7 +14,9 @@ import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -64,6 +66,8 @@ class ErrorsTest {
         "\"seed\":1e3 | seed | must be a whole number",
         "\"max_tokens\":0 | max_tokens | must be a whole number from 1",
         "\"stop\":\"\" | null | stop text must be not empty",
+        "\"stop\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+            + "\"a\",\"a\",\"a\",\"a\",\"a\"] | stop | must have at most 16 items, found 17",
         "\"stop\":[1] | stop | must be a string or a list of strings",
         "\"stream\":1 | stream | must be true or false",
         "\"stream_options\":{} | stream_options | only allowed when stream is true",
@@ -311,5 +315,28 @@ class ErrorsTest {
     }
     var blank = ServerOptions.builder().keys(List.of("k", " "));
     assertThrows(IllegalArgumentException.class, blank::build);
+  }
+
+  @Test
+  void optionsOutOfRangeAreSaid() {
+    assertOutOfRange("port must be", o -> o.port(-1), o -> o.port(65_536));
+    assertOutOfRange("the limit of a request's body must be", o -> o.maxBodyBytes(0));
+    assertOutOfRange("the limit of messages must be", o -> o.maxMessages(0));
+    assertOutOfRange("answers at a time must be", o -> o.answers(0), o -> o.answers(1025));
+    assertOutOfRange("the queue's length must be", o -> o.queue(-1), o -> o.queue((1 << 20) + 1));
+    assertOutOfRange("the time limit must be", o -> o.timeLimit(Duration.ZERO));
+    assertOutOfRange("the grace time must be", o -> o.grace(Duration.ofMillis(-1)));
+    var least = ServerOptions.builder().port(0).maxBodyBytes(1).maxMessages(1).answers(1);
+    assertEquals(0, least.queue(0).grace(Duration.ZERO).build().queue());
+  }
+
+  @SafeVarargs
+  private static void assertOutOfRange(
+      String message, UnaryOperator<ServerOptions.Builder>... changes) {
+    for (var change : changes) {
+      var changed = change.apply(ServerOptions.builder());
+      var thrown = assertThrows(IllegalArgumentException.class, changed::build, message);
+      assertTrue(String.valueOf(thrown.getMessage()).startsWith(message), thrown.getMessage());
+    }
   }
 }

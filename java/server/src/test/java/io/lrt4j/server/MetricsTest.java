@@ -113,7 +113,8 @@ class MetricsTest {
       assertEquals(200, page.statusCode());
       assertEquals(
           "text/html; charset=utf-8", page.headers().firstValue("content-type").orElse(""));
-      assertTrue(page.headers().firstValue("content-security-policy").isPresent());
+      String policy = page.headers().firstValue("content-security-policy").orElse("");
+      assertTrue(policy.startsWith("default-src 'none'; connect-src 'self'; "), policy);
       assertTrue(page.body().startsWith("<!DOCTYPE html>"), page.body());
       assertFalse(Pattern.compile("https?://|src=|@import").matcher(page.body()).find());
     }

@@ -2,15 +2,18 @@ package io.lrt4j.server;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.openai.models.ReasoningEffort;
 import com.openai.models.chat.completions.ChatCompletionCreateParams;
 import com.openai.models.chat.completions.ChatCompletionTokenLogprob;
 import com.openai.models.completions.Completion;
 import com.openai.models.completions.CompletionCreateParams;
 import com.openai.services.blocking.chat.ChatCompletionService;
 import io.lrt4j.Answer;
+import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -122,6 +125,27 @@ class TextCompletionsTest {
       assertTrue(top.getLast().logprob() < top.getFirst().logprob());
     }
     assertEquals(alone.ids().size() - 1, tokens.size()); // without the one that ends it
+  }
+
+  @ParameterizedTest
+  @CsvSource({"false", "true"})
+  void thinkingHasNoLogprobs(boolean stream) {
+    Answer alone = served.engine.ask(Question.of(Served.QUESTION).mode(Mode.EXPLICIT));
+    var chat = served.client("none").chat().completions();
+    var params = Served.question().logprobs(true).reasoningEffort(ReasoningEffort.HIGH).build();
+    var tokens =
+        stream
+            ? streamed(chat, params)
+            : chat.create(params)
+                .choices()
+                .getFirst()
+                .logprobs()
+                .orElseThrow()
+                .content()
+                .orElseThrow();
+    assertFalse(alone.reasoning().isEmpty());
+    String said = tokens.stream().map(t -> t.token()).collect(Collectors.joining());
+    assertEquals(alone.text(), said.strip()); // without the blank lines behind the thinking
   }
 
   private static List<ChatCompletionTokenLogprob> streamed(
