@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -106,6 +107,18 @@ class RefusalTest {
       refuses(QuestionException.class, () -> engine.sample(QUESTION, 1_000_000_000), "65536");
       assertEquals(2, engine.generate(new int[] {1, 383}, options).ids().size());
     }
+  }
+
+  /** It is read on a thread of its own, of which the caller knows nothing. */
+  @Test
+  void theStackTraceOfADamagedTokenizerLeadsToWhoLoads() {
+    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
+    TestModels.edit(model.resolve("tokenizer.json"), json -> json.remove("model"));
+    var e = assertThrows(TokenizerException.class, () -> Engine.load(model));
+    List<String> classes =
+        Arrays.stream(e.getStackTrace()).map(StackTraceElement::getClassName).toList();
+    assertTrue(classes.contains("io.lrt4j.text.Tokenizer"), classes.toString());
+    assertTrue(classes.contains(RefusalTest.class.getName()), classes.toString());
   }
 
   /** Of another model, or with tokens that its own was never given: only those are refused. */

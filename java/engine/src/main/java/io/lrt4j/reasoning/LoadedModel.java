@@ -31,6 +31,7 @@ import io.lrt4j.text.grammar.TokenTable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,6 +41,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -147,19 +149,28 @@ public final class LoadedModel implements AutoCloseable {
     }
   }
 
-  /** What another thread found, or what it threw. */
+  /** What another thread found, or what it threw, with the caller below its own frames. */
   private static <T> T get(CompletableFuture<T> result) {
     try {
       return result.join();
     } catch (CompletionException e) {
       if (e.getCause() instanceof RuntimeException failure) {
-        throw failure;
+        throw calledHere(failure);
       }
       if (e.getCause() instanceof Error failure) {
-        throw failure;
+        throw calledHere(failure);
       }
       throw e;
     }
+  }
+
+  /** So that a stack trace leads to who loads, too. */
+  private static <E extends Throwable> E calledHere(E failure) {
+    Stream<StackTraceElement> caller = Arrays.stream(new Throwable().getStackTrace()).skip(1);
+    failure.setStackTrace(
+        Stream.concat(Arrays.stream(failure.getStackTrace()), caller)
+            .toArray(StackTraceElement[]::new));
+    return failure;
   }
 
   /**
