@@ -7,7 +7,9 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How to load an engine; immutable. {@link #builder} changes the defaults.
+ * How to load an engine; immutable. {@link #builder} changes the defaults, and every {@code with…}
+ * gives a changed copy; a value that is out of range is refused at once with a {@link
+ * BackendException}.
  *
  * @param network directory of the reasoning network; null looks for {@code network/} in the model's
  *     directory

@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Order of operations, as in transformers: repetition penalty, presence and frequency penalty,
  * temperature, top-k, top-p, min-p.
+ *
+ * <p>Every {@code with…} gives a changed copy; a value that is out of range is refused at once with
+ * a {@link QuestionException}.
  */
 public final class GenerationOptions {
   /** Most that {@link #topLogprobs} may ask for. */

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What to ask and how to answer it; immutable, every method that changes something returns a
  * changed copy. Options that a question does not set are the checkpoint's, {@link
- * Engine#defaultOptions()}: many ask to be sampled from.
+ * Engine#defaultOptions()}: many ask to be sampled from. A value that is out of range is refused at
+ * once with a {@link QuestionException}.
  */
 public final class Question {
   private final List<Message> messages;
@@ -118,6 +119,7 @@ public final class Question {
     return new Question(all, mode, options, specialTokens, tools);
   }
 
+  /** How to answer; null lets the engine choose, see {@link Engine#defaultMode()}. */
   public Question mode(@Nullable Mode mode) {
     return new Question(messages, mode, options, specialTokens, tools);
   }
@@ -147,68 +149,92 @@ public final class Question {
     return new Question(messages, mode, options, specialTokens, tools);
   }
 
+  /** Most tokens to generate, see {@link GenerationOptions#maxTokens()}. */
   public Question maxTokens(int maxTokens) {
     return options(options.withMaxTokens(maxTokens));
   }
 
+  /** Explicit mode: tokens for thinking and answer, see {@link GenerationOptions#budget()}. */
   public Question budget(int budget) {
     return options(options.withBudget(budget));
   }
 
+  /** Explicit mode: most tokens of thinking, see {@link GenerationOptions#thinkingBudget()}. */
   public Question thinkingBudget(int thinkingBudget) {
     return options(options.withThinkingBudget(thinkingBudget));
   }
 
+  /** Of sampling; 0 is greedy. */
   public Question temperature(float temperature) {
     return options(options.withTemperature(temperature));
   }
 
+  /** Samples from the k most probable tokens only; 0 keeps all. */
   public Question topK(int topK) {
     return options(options.withTopK(topK));
   }
 
+  /** Samples from a nucleus of this mass, see {@link GenerationOptions#topP()}; 1 keeps all. */
   public Question topP(float topP) {
     return options(options.withTopP(topP));
   }
 
+  /**
+   * Samples from tokens not much less probable than the first, see {@link
+   * GenerationOptions#minP()}; 0 keeps all.
+   */
   public Question minP(float minP) {
     return options(options.withMinP(minP));
   }
 
+  /** See {@link GenerationOptions#repetitionPenalty()}; 1 is none. */
   public Question repetitionPenalty(float repetitionPenalty) {
     return options(options.withRepetitionPenalty(repetitionPenalty));
   }
 
+  /** See {@link GenerationOptions#presencePenalty()}; 0 is none. */
   public Question presencePenalty(float presencePenalty) {
     return options(options.withPresencePenalty(presencePenalty));
   }
 
+  /** See {@link GenerationOptions#frequencyPenalty()}; 0 is none. */
   public Question frequencyPenalty(float frequencyPenalty) {
     return options(options.withFrequencyPenalty(frequencyPenalty));
   }
 
+  /** How many {@link Token#alternatives} a listener is told of; 0 is none. */
   public Question topLogprobs(int topLogprobs) {
     return options(options.withTopLogprobs(topLogprobs));
   }
 
+  /**
+   * Holds the answer to a JSON Schema, see {@link GenerationOptions#jsonSchema()}; null is none.
+   */
   public Question jsonSchema(@Nullable String jsonSchema) {
     return options(options.withJsonSchema(jsonSchema));
   }
 
+  /** Of sampling: same seed, same backend, same tokens. */
   public Question seed(long seed) {
     return options(options.withSeed(seed));
   }
 
+  /** Texts that end the answer and are no part of it, see {@link GenerationOptions#stop()}. */
   public Question stop(String... stop) {
     Objects.requireNonNull(stop, "stop");
     List<String> texts = Arrays.asList(stop.clone());
     return options(options.withStop(texts));
   }
 
+  /**
+   * How long the answer may take, waiting included, see {@link GenerationOptions#timeout()}; null
+   * is as long as it takes.
+   */
   public Question timeout(@Nullable Duration timeout) {
     return options(options.withTimeout(timeout));
   }
 
+  /** A switch that ends the answer; null is none. */
   public Question cancelledBy(@Nullable Cancellation cancellation) {
     return options(options.withCancellation(cancellation));
   }
