@@ -40,11 +40,25 @@ final class Events {
         }
       };
 
+  private static int models; // that are open
+
   private Events() {}
 
-  /** Makes recordings know the events: those under way, and those to come. */
-  static void announce() {
-    FlightRecorder.addListener(REGISTER);
+  /**
+   * Makes recordings know the events, those under way and those to come, until {@link #withdraw} is
+   * called as often.
+   */
+  static synchronized void announce() {
+    if (models++ == 0) {
+      FlightRecorder.addListener(REGISTER);
+    }
+  }
+
+  /** JFR never lets go of a listener by itself, nor of the class loader that it came from. */
+  static synchronized void withdraw() {
+    if (--models == 0) {
+      FlightRecorder.removeListener(REGISTER);
+    }
   }
 
   @Category("lrt4j")

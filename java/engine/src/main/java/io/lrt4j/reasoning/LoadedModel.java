@@ -60,10 +60,6 @@ public final class LoadedModel implements AutoCloseable {
 
   private static final System.Logger LOG = System.getLogger(LoadedModel.class.getName());
 
-  static {
-    Events.announce();
-  }
-
   private final Deque<Runnable> closers = new ArrayDeque<>(); // the last opened first
   private final Access access;
   private final Checkpoint checkpoint;
@@ -101,6 +97,7 @@ public final class LoadedModel implements AutoCloseable {
             () -> Tokenizer.find(ModelFiles.of(directory, options.outsideLinks())),
             Thread.ofPlatform().daemon().name("lrt4j-tokenizer")::start);
     try {
+      closers.push(Events::withdraw);
       backend = opener.get();
       closers.push(backend::close);
       ModelFiles files = ModelFiles.of(directory, options.outsideLinks());
@@ -212,6 +209,7 @@ public final class LoadedModel implements AutoCloseable {
 
   private static LoadedModel load(
       Path directory, EngineOptions options, Supplier<Backend> backend, LoadListener listener) {
+    Events.announce(); // until the model is closed, or cannot be loaded
     var event = new Events.Load();
     event.directory = directory.toString();
     event.backend = options.backend();
