@@ -347,6 +347,10 @@ final class Json {
       case ARRAY -> node.isEmpty() ? "an empty list" : "a list";
       case STRING -> quote(node.textValue());
       case MISSING -> "nothing";
+      case NUMBER ->
+          Double.isInfinite(node.doubleValue())
+              ? node.asText() + " or one beyond 64 bits" // as 1e400 is
+              : brief(node.asText());
       default -> brief(node.asText());
     };
   }

@@ -107,6 +107,16 @@ class HostileCheckpointTest {
         notFinite("rope_theta", "Infinity"),
         notFinite("hidden_size", "-Infinity"),
         damaged(
+            "a number beyond 64 bits",
+            m ->
+                m.text(
+                    file,
+                    m.baseConfig()
+                        .toString()
+                        .replaceFirst("\"rope_theta\":[^,}]*", "\"rope_theta\":1e400")),
+            "\"rope_theta\"",
+            "found Infinity or one beyond 64 bits"),
+        damaged(
             "number of 1,000 digits",
             m -> m.text(file, "{\"vocab_size\": " + "9".repeat(1000) + "}"),
             file,
