@@ -1,5 +1,7 @@
 package io.lrt4j.cli;
 
+import static io.lrt4j.cli.Arguments.valued;
+
 import io.lrt4j.LoadListener;
 import io.lrt4j.Quantization;
 import io.lrt4j.checkpoint.Access;
@@ -36,7 +38,7 @@ final class InspectCommand implements Command {
 
   @Override
   public String usage() {
-    return "DIR";
+    return "[DIR | --model DIR]";
   }
 
   @Override
@@ -46,16 +48,26 @@ final class InspectCommand implements Command {
 
   @Override
   public Options options() {
-    return CommonOptions.general().addOption(CommonOptions.outsideLinks());
+    return CommonOptions.general()
+        .addOption(
+            valued(
+                "model",
+                "DIR",
+                "base model or reasoning network, as DIR (default: models/default)"))
+        .addOption(CommonOptions.outsideLinks());
   }
 
   @Override
   public void run(Arguments arguments, Console console) throws IOException {
-    String name = arguments.operand();
-    if (name == null) {
-      throw new UsageException("inspect needs a checkpoint directory");
+    String operand = arguments.operand();
+    if (operand != null && arguments.has("model")) {
+      throw new UsageException("inspect takes either DIR or --model DIR, found both");
     }
-    Path directory = CommonOptions.directory("directory", name);
+    Path directory =
+        operand == null
+            ? CommonOptions.model(arguments, console)
+            : CommonOptions.directory("directory", operand);
+    String name = directory.toString();
     Content content;
     ModelFiles files = ModelFiles.of(directory, arguments.has(CommonOptions.OUTSIDE_LINKS));
     if (isNetwork(directory)) {

@@ -106,6 +106,10 @@ class CheckpointCommandsTest {
     assertTrue(text.out().startsWith(tiny + ": base model, "), text.out());
     assertTrue(text.out().contains("architecture             Qwen3ForCausalLM"), text.out());
     assertTrue(text.out().contains("model.embed_tokens.weight"), text.out());
+    assertEquals(text, Run.of("inspect", "--model", tiny.toString()));
+    Run byDefault = Run.of("inspect");
+    assertEquals(1, byDefault.status());
+    assertTrue(byDefault.err().startsWith("lrt: the default model is not here"), byDefault.err());
 
     JsonNode json = new ObjectMapper().readTree(Run.of("inspect", tiny.toString(), "--json").out());
     assertEquals("model", json.get("kind").asText());

@@ -220,7 +220,8 @@ class LrtTest {
             "score",
             "--ids",
             ""),
-        wrong("inspect needs a checkpoint directory", "inspect"),
+        wrong(
+            "inspect takes either DIR or --model DIR, found both", "inspect", "a", "--model", "b"),
         wrong(
             "--prompt must be whole numbers from 1 to 1000000, separated by commas, found 0",
             "bench",
@@ -508,7 +509,7 @@ class LrtTest {
         Arguments.of("chat", "mode system allow-special-tokens " + decoding + loading),
         Arguments.of("generate", "prompt ids " + decoding + loading),
         Arguments.of("score", "prompt ids dump " + loading),
-        Arguments.of("inspect", "outside-links " + common),
+        Arguments.of("inspect", "model outside-links " + common),
         Arguments.of(
             "init", "preset out seed network model backbone latents layers fusion " + common),
         Arguments.of("quantize", "model out to head network embedding " + common),
