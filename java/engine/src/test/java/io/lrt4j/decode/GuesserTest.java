@@ -27,6 +27,16 @@ class GuesserTest {
     assertArrayEquals(new int[0], guess(of(1), 9));
   }
 
+  /** With a few places, many pairs of tokens have the same: what another pair left is no guess. */
+  @Test
+  void onlyWhatFollowedTheSameTwoTokens() {
+    for (int a = 0; a < 50; a++) {
+      var guesser = new Guesser(8);
+      Arrays.stream(new int[] {1, 2, 3, 4, a + 5, a + 6}).forEach(guesser::add);
+      assertArrayEquals(new int[0], guess(guesser, 9), "after " + (a + 5));
+    }
+  }
+
   @Test
   void whatGoesRoundGoesOn() {
     Guesser guesser = of(5, 5, 5);

@@ -13,6 +13,7 @@ import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.TestModels;
 import io.lrt4j.TokenListener;
+import io.lrt4j.model.Transformer;
 import io.lrt4j.schedule.Scheduler;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -343,11 +344,18 @@ class SchedulingTest {
   /** The same, with something to be done in every step once all others wait. */
   private List<Answer> askInStep(List<Question> questions, ObjIntConsumer<List<Thread>> inStep)
       throws InterruptedException {
+    return askInStep(questions, 1, inStep).stream().map(List::getFirst).toList();
+  }
+
+  private List<List<Answer>> askInStep(
+      List<Question> questions, int samples, ObjIntConsumer<List<Thread>> inStep)
+      throws InterruptedException {
     List<Thread> threads = new ArrayList<>();
-    Answer[] answers = new Answer[questions.size()];
+    List<List<Answer>> answers = new ArrayList<>();
     // Who has not been started yet is not waited for.
-    var started = new CountDownLatch(answers.length);
-    for (int i = 0; i < answers.length; i++) {
+    var started = new CountDownLatch(questions.size());
+    for (int i = 0; i < questions.size(); i++) {
+      answers.add(List.of());
       int caller = i;
       threads.add(
           new Thread(
@@ -355,7 +363,7 @@ class SchedulingTest {
                 started.countDown();
                 try (Session session = new Session(m.model)) {
                   started.await();
-                  answers[caller] = session.ask(questions.get(caller), 1, null).getFirst();
+                  answers.set(caller, session.ask(questions.get(caller), samples, null));
                 } catch (InterruptedException e) {
                   throw new AssertionError(e);
                 }
@@ -377,7 +385,7 @@ class SchedulingTest {
       thread.join();
     }
     m.spy.beforeStep(step -> {});
-    return List.of(answers);
+    return answers;
   }
 
   /** A long question is read beside those who decode, a little at a time. */
@@ -460,6 +468,36 @@ class SchedulingTest {
     for (int i = 0; i < 5; i++) {
       assertEquals(expected.get(i).ids(), answers.get(i).ids());
       assertEquals(expected.get(i).logprobs(), answers.get(i).logprobs());
+    }
+  }
+
+  /** Thoughts that are closed take several rows each: more than a step has for all of them. */
+  @Test
+  void whatDoesNotFitComesInTheNextStep() throws InterruptedException {
+    int samples = 16;
+    Question question = question(1).mode(Mode.EXPLICIT).thinkingBudget(5).maxTokens(12);
+    List<Question> questions = List.of(question, question.seed(8), question.seed(9));
+    List<List<Answer>> expected = new ArrayList<>();
+    for (Question one : questions) {
+      try (Session session = new Session(m.model)) {
+        expected.add(session.ask(one, samples, null));
+      }
+    }
+    m.spy.takeSteps();
+    List<List<Answer>> answers = askInStep(questions, samples, (threads, step) -> {});
+    int closing = 0;
+    for (SpyBackend.Step step : m.spy.takeSteps()) {
+      int rows = step.runs().stream().mapToInt(SpyBackend.Run::rows).sum();
+      assertTrue(rows <= Transformer.CHUNK, () -> "found " + step);
+      closing += step.runs().size() >= samples && rows > Transformer.CHUNK / 2 ? 1 : 0;
+    }
+    assertEquals(questions.size(), closing); // two of them would not have fitted into one
+    for (int i = 0; i < questions.size(); i++) {
+      for (int k = 0; k < samples; k++) {
+        Answer answer = answers.get(i).get(k);
+        assertEquals(expected.get(i).get(k).ids(), answer.ids());
+        assertEquals(expected.get(i).get(k).logprobs(), answer.logprobs());
+      }
     }
   }
 
