@@ -58,7 +58,7 @@ class GraderTest {
         "NUMBER; .5; 1/2; true",
         "NUMBER; none; 1; false",
         "NUMBER; it is 7.00; 7; true",
-        "NUMBER; #### 5 apples. No, #### 6 apples of 9; 9; true",
+        "MATH; #### 5, no: #### 6; 6; true",
         "NUMBER; 3 and 4 #### 5; 5; true",
         "TEXT; The  Cat; the cat; true",
         "TEXT; so \\boxed{The cat}; the cat; true",

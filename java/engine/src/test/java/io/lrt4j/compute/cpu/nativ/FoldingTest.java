@@ -3,12 +3,14 @@ package io.lrt4j.compute.cpu.nativ;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lrt4j.Quantization;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.Tensor;
 import io.lrt4j.compute.Weight;
 import io.lrt4j.compute.cpu.CpuTensor;
 import java.io.IOException;
@@ -19,6 +21,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -83,6 +86,36 @@ class FoldingTest {
                     var table = assertInstanceOf(FoldedRows.class, memory.table(linear));
                     assertTrue(memory.bytes() < data.byteSize(), "bytes " + memory.bytes());
                     holds(backend, memory, table, weight);
+                  }
+                }
+              }
+            });
+  }
+
+  /** A list names steps of two inputs with 16 bits, of which the last number ends it. */
+  @Test
+  void asWideAsAListCanName() {
+    folding()
+        .forEach(
+            backend -> {
+              try (backend;
+                  Arena arena = Arena.ofShared();
+                  Memory memory = backend.newMemory(Quantization.NONE)) {
+                for (int cols : new int[] {2 * 65_535 - 1, 2 * 65_535, 2 * 65_535 + 1}) {
+                  Weight weight = normal(64, cols, arena.allocate(2L * 64 * cols));
+                  long last = 2L * (7 * cols + cols - 1);
+                  weight.data().set(SHORT, last, (short) 0x4780); // far from all others
+                  var linear = memory.linear(List.of(new Memory.Part(weight, null)));
+                  Tensor table = Objects.requireNonNull(memory.table(linear));
+                  assertEquals(cols <= 2 * 65_535, table instanceof FoldedRows, cols + " wide");
+                  CpuTensor row = CpuTensor.of(memory.allocate(1, cols));
+                  backend.embed(table, new int[] {7}, 0, 1, row);
+                  for (int k = 0; k < cols; k++) {
+                    int expected = weight.data().get(SHORT, 2 * (7L * cols + k)) << 16;
+                    float found = row.data().get(CpuTensor.FLOAT, 4L * k);
+                    if (expected != Float.floatToRawIntBits(found)) {
+                      fail(cols + " wide: column " + k + " is " + found);
+                    }
                   }
                 }
               }
