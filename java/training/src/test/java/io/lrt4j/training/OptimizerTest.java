@@ -79,6 +79,24 @@ class OptimizerTest {
     }
   }
 
+  /** A first step is one of the rate, whatever the gradient: nearly, with a small epsilon. */
+  @ParameterizedTest
+  @ValueSource(strings = {"scalar", "vector"})
+  void aParameterMayHaveARateOfItsOwn(String name) {
+    try (Backend backend = Backends.open(name, 2);
+        Parameters parameters = parameters(backend)) {
+      var settings = new OptimizerSettings(0.9f, 0.95f, 1e-8f, 0, CLIP, 0);
+      var optimizer =
+          new Optimizer(parameters, settings, backend, part -> part.equals(VECTOR) ? 3 : 1);
+      fill(backend, parameters, 1, -1);
+      optimizer.step(RATE);
+      for (int i = 0; i < 32; i++) {
+        assertEquals(-RATE, parameters.get(parameters.master(), MATRIX)[i], 1e-5);
+        assertEquals(3 * RATE, parameters.get(parameters.master(), VECTOR)[i], 1e-5);
+      }
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"scalar", "vector"})
   void aGradientThatIsNoNumberChangesNothing(String name) {

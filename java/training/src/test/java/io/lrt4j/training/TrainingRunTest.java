@@ -242,12 +242,109 @@ class TrainingRunTest {
     }
   }
 
+  /** Where nothing is left to chance, all samples of a question are the same. */
+  @Test
+  void samplesAreDrawnAsTheSettingsSay() {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      for (float[] sampling : new float[][] {{1, 1}, {1e-3f, 1}, {1, 1e-6f}}) {
+        var settings = new GrpoSettings(4, 4, 1, 1, 0.2, 2e-3, sampling[0], sampling[1], 4, 7);
+        Path out = directory.resolve("run" + sampling[0] + sampling[1]);
+        List<String> answers = new ArrayList<>();
+        Reward listening =
+            (answer, _) -> {
+              answers.add(answer);
+              return 1; // nothing is learnt
+            };
+        grpo(backend, settings, listening, settings(out, false, 2, 1e-3), QUIET);
+        int differ = 0;
+        for (int group = 0; group < 2 * 4; group++) { // then come those of the evaluation
+          List<String> samples = answers.subList(4 * group, 4 * group + 4);
+          differ += samples.stream().distinct().count() > 1 ? 1 : 0;
+        }
+        boolean sure = sampling[0] < 1 || sampling[1] < 1;
+        assertEquals(sure ? 0 : 8, differ, answers.toString());
+      }
+    }
+  }
+
+  /** Step s takes the s-th batch of problems, in all trainings. */
+  @Test
+  void everyStepTakesTheNextProblems() {
+    List<Long> taken = new ArrayList<>();
+    Lab lab = lab(Lab.Split.TRAIN);
+    ProblemSource source =
+        index -> {
+          taken.add(index);
+          return lab.problem(index);
+        };
+    List<Long> expected = LongStream.range(0, 9).boxed().toList();
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      Training.base(
+          base,
+          new BaseSettings(3, 1, false, true, 1),
+          false,
+          plan(backend, settings(directory.resolve("base"), false, 3, 1e-3), QUIET, source));
+      assertEquals(expected, taken);
+      taken.clear();
+      Training.sft(
+          base,
+          network,
+          new SftSettings(3, 1, true, 0),
+          false,
+          plan(backend, settings(directory.resolve("sft"), false, 3, 1e-3), QUIET, source));
+      assertEquals(expected, taken);
+      taken.clear();
+      Training.grpo(
+          base,
+          network,
+          network,
+          new GrpoSettings(3, 2, 1, 1, 0.2, 2e-3, 1, 1, 4, 7),
+          Rewards.AUTO,
+          true,
+          false,
+          plan(backend, settings(directory.resolve("grpo"), false, 3, 1e-3), QUIET, source));
+      assertEquals(expected, taken);
+    }
+  }
+
+  /**
+   * The loss is a mean in which a token of a direct answer has its weight, and one of a chain 1:
+   * three losses of the same model say what the fourth must be.
+   */
+  @Test
+  void directAnswersWeighWhatTheyShould() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
+      for (boolean allText : new boolean[] {false, true}) {
+        double chains = firstLoss(backend, allText, 0);
+        double direct = firstLoss(backend, allText, 1e9);
+        double both = firstLoss(backend, allText, 1);
+        double part = (both - chains) / (direct - both); // direct tokens for one of a chain
+        assertTrue(part > 0.05 && part < 1, chains + ", " + direct + ", " + both);
+        double expected = (chains + 3 * part * direct) / (1 + 3 * part);
+        assertEquals(expected, firstLoss(backend, allText, 3), 1e-4);
+      }
+    }
+  }
+
+  private double firstLoss(Backend backend, boolean allText, double directWeight)
+      throws IOException {
+    Path out = directory.resolve("weight" + allText + directWeight);
+    var settings = new BaseSettings(4, 2, allText, false, directWeight);
+    Training.base(base, settings, false, plan(backend, settings(out, false, 1, 1e-3), QUIET));
+    return metrics(out).getFirst().path("loss").asDouble();
+  }
+
+  /** Not even that the reference is elsewhere. */
   @Test
   void groupsThatAreAllAlikeSayNothing() throws IOException {
+    Path other = directory.resolve("other");
+    Initializer.network(base, base, 2, 4, Fusion.APPEND, other, 2);
     try (Backend backend = Backends.openForTraining(Backends.AUTO, 2)) {
       var settings = new GrpoSettings(3, 4, 1, 1, 0.2, 2e-3, 1, 1, 4, 7);
       Path out = directory.resolve("run");
-      grpo(backend, settings, (_, _) -> 1, settings(out, false, 3, 1e-3), QUIET);
+      RunSettings run = settings(out, false, 3, 1e-3);
+      Reward always = (_, _) -> 1;
+      Training.grpo(base, network, other, settings, always, true, false, plan(backend, run, QUIET));
       for (JsonNode line : metrics(out)) {
         assertEquals(0, line.path("grad_norm").asDouble(1), line.toString());
         assertEquals(1, line.path("frac_reward_zero_std").asDouble(), line.toString());
@@ -371,6 +468,7 @@ class TrainingRunTest {
           if (broken) {
             var killed = new TrainingRun(task, run, killedAt(2));
             assertThrows(Killed.class, killed::run);
+            Files.move(out.resolve("best"), out.resolve("best.old")); // killed while saving another
             run = everyStep(out, true);
           }
           new TrainingRun(task, run, QUIET).run();
