@@ -318,6 +318,9 @@ class TrainingRunTest {
         double chains = firstLoss(backend, allText, 0);
         double direct = firstLoss(backend, allText, 1e9);
         double both = firstLoss(backend, allText, 1);
+        for (double loss : new double[] {chains, direct, both}) { // of a model that knows nothing
+          assertEquals(Math.log(SIZE.vocabulary()), loss, 0.5);
+        }
         double part = (both - chains) / (direct - both); // direct tokens for one of a chain
         assertTrue(part > 0.05 && part < 1, chains + ", " + direct + ", " + both);
         double expected = (chains + 3 * part * direct) / (1 + 3 * part);
