@@ -58,22 +58,18 @@ final class Measurement implements AutoCloseable {
   }
 
   private double memorySpeed(ReadBandwidth read) {
-    Backend backend = subject.base().backend();
-    return backend.name().equals("cuda")
-        ? DeviceBandwidth.gigabytes(backend)
-        : read.measure(READ_MILLIS).gigabytes();
+    return DeviceBandwidth.gigabytesOr(
+        subject.base().backend(), () -> read.measure(READ_MILLIS).gigabytes());
   }
 
   /** The same for as long as a step takes. */
   private double sustained(ReadBandwidth read) {
-    Backend backend = subject.base().backend();
-    return backend.name().equals("cuda")
-        ? DeviceBandwidth.gigabytes(backend)
-        : read.sustained(bytesPerStep());
+    return DeviceBandwidth.gigabytesOr(
+        subject.base().backend(), () -> read.sustained(bytesPerStep()));
   }
 
   private long bytesPerStep() {
-    return subject.base().bytesPerToken() + subject.cacheBytesPerToken(CONTEXT, STEPS);
+    return subject.bytesPerStep(CONTEXT, STEPS);
   }
 
   /** Medians. */

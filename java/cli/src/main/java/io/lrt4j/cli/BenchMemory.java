@@ -35,9 +35,10 @@ final class BenchMemory implements AutoCloseable {
    * @param bytes that a step reads
    */
   double gigabytesPerSecond(Backend backend, int threads, long bytes) {
-    if (backend.name().equals("cuda")) {
-      return DeviceBandwidth.gigabytes(backend);
-    }
+    return DeviceBandwidth.gigabytesOr(backend, () -> sustained(threads, bytes));
+  }
+
+  private double sustained(int threads, long bytes) {
     ReadBandwidth reader = readers.computeIfAbsent(threads, n -> new ReadBandwidth(n, mebibytes));
     var _ = reader.measure(0); // once in every way, of which the fastest counts
     return reader.sustained(bytes);

@@ -178,7 +178,7 @@ final class BenchSubject implements AutoCloseable {
   }
 
   private long stepBytes() {
-    return weightBytes() + cacheBytes();
+    return loaded().bytesPerStep(sizes.after(), sizes.tokens());
   }
 
   /** Bytes that decoding reads a second, / 1e9. */

@@ -3,6 +3,7 @@ package io.lrt4j.evaluation.speed;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.Tensor;
+import java.util.function.DoubleSupplier;
 
 /** How fast a device copies its own memory: what its decoding is measured against. */
 public final class DeviceBandwidth {
@@ -12,8 +13,13 @@ public final class DeviceBandwidth {
 
   private DeviceBandwidth() {}
 
+  /** That of a backend with memory of its own, or else the system's, in GB/s as well. */
+  public static double gigabytesOr(Backend backend, DoubleSupplier system) {
+    return backend.name().equals("cuda") ? gigabytes(backend) : system.getAsDouble();
+  }
+
   /** Gigabytes (10⁹) per second, bytes read and bytes written. */
-  public static double gigabytes(Backend backend) {
+  private static double gigabytes(Backend backend) {
     try (Memory memory = backend.newMemory()) {
       Tensor from = memory.allocate(ROWS, COLS);
       Tensor to = memory.allocate(ROWS, COLS);

@@ -127,6 +127,11 @@ public final class Subject implements AutoCloseable {
     return Objects.requireNonNull(job).run();
   }
 
+  /** Bytes of weights, keys and values that a step of {@link #decode} reads, on average. */
+  public long bytesPerStep(int after, int steps) {
+    return base.bytesPerToken() + cacheBytesPerToken(after, steps);
+  }
+
   /** Bytes of keys and values that a step of {@link #decode} reads, on average. */
   public long cacheBytesPerToken(int after, int steps) {
     ModelConfig config = base.config();
