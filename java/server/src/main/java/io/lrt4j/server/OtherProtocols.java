@@ -3,6 +3,7 @@ package io.lrt4j.server;
 import io.helidon.common.buffers.BufferData;
 import io.helidon.common.buffers.DataReader;
 import io.helidon.common.concurrency.limits.Limit;
+import io.helidon.http.Status;
 import io.helidon.webserver.ConnectionContext;
 import io.helidon.webserver.spi.ServerConnection;
 import io.helidon.webserver.spi.ServerConnectionSelector;
@@ -20,6 +21,8 @@ final class OtherProtocols implements ServerConnectionSelector {
   /** A request line of another version; one of 1.1 is here because it does not end in CR LF. */
   private static final Pattern OTHER =
       Pattern.compile("\\S+ \\S+ HTTP/(?!1\\.1)[0-9](\\.[0-9])?\r?");
+
+  private static final Status URI_TOO_LONG = Status.create(414, "URI Too Long"); // as RFC 9110
 
   /** What may follow such a line that is not taken in before it is refused. */
   private static final int LONGEST = 1 << 20;
@@ -69,27 +72,19 @@ final class OtherProtocols implements ServerConnectionSelector {
       DataReader reader = context.dataReader();
       BufferData data = reader.readBuffer();
       int end = data.indexOf((byte) '\n');
-      String status;
+      Status status = Status.BAD_REQUEST_400;
+      String text = "only HTTP/1.1 is spoken here";
       if (end < 0 && beginsAsHttp(data)) {
         readLine(reader);
-        status = "414 URI Too Long";
+        status = URI_TOO_LONG;
+        text = "the request's first line is too long";
       } else if (end >= 0 && OTHER.matcher(data.readString(end)).matches()) {
-        status = "505 HTTP Version Not Supported";
-      } else {
-        status = "400 Bad Request";
+        status = Status.HTTP_VERSION_NOT_SUPPORTED_505;
       }
-      ApiException error =
-          ApiException.refused(
-              Integer.parseInt(status, 0, 3, 10),
-              null,
-              null,
-              status.startsWith("414")
-                  ? "the request's first line is too long"
-                  : "only HTTP/1.1 is spoken here");
-      byte[] body = Json.bytes(error.json());
+      byte[] body = Json.bytes(ApiException.refused(status.code(), null, null, text).json());
       String head =
           "HTTP/1.1 "
-              + status
+              + status.text()
               + "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
               + body.length
               + "\r\n\r\n";
