@@ -87,7 +87,10 @@ record Decoding(
             r ->
                 r >= GenerationOptions.MIN_REPETITION_PENALTY
                     && r <= GenerationOptions.MAX_REPETITION_PENALTY,
-            "from 0.01 to 100"),
+            "from "
+                + GenerationOptions.MIN_REPETITION_PENALTY
+                + " to "
+                + GenerationOptions.MAX_REPETITION_PENALTY),
         penalty(arguments, "presence-penalty"),
         penalty(arguments, "frequency-penalty"),
         schema(arguments.text("json-schema")),
@@ -98,8 +101,8 @@ record Decoding(
   }
 
   private static @Nullable Float penalty(Arguments arguments, String option) {
-    return arguments.number(
-        option, r -> Math.abs(r) <= GenerationOptions.MAX_PENALTY, "from -100 to 100");
+    int most = GenerationOptions.MAX_PENALTY;
+    return arguments.number(option, r -> Math.abs(r) <= most, "from " + -most + " to " + most);
   }
 
   private static @Nullable String schema(@Nullable String file) {

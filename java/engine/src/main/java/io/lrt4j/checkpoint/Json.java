@@ -134,7 +134,7 @@ final class Json {
   }
 
   static String quote(String text) {
-    return '"' + brief(text) + '"';
+    return JsonProblem.quote(text);
   }
 
   Path file() {

@@ -53,4 +53,9 @@ public final class JsonProblem {
     }
     return out.toString();
   }
+
+  /** The same between quotes. */
+  public static String quote(String text) {
+    return '"' + brief(text) + '"';
+  }
 }

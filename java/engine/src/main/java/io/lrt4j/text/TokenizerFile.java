@@ -259,18 +259,24 @@ final class TokenizerFile {
       long id = integer ? parser.getLongValue() : -1;
       expect(
           id >= 0 && id < MAX_ID,
-          "the id of " + quote(token) + " is " + parser.getText() + ", expected 0 to " + MAX_ID);
+          "the id of "
+              + JsonProblem.quote(token)
+              + " is "
+              + parser.getText()
+              + ", expected 0 to "
+              + MAX_ID);
       if (used.get((int) id)) {
         throw damaged(
-            quote(tokenOf((int) id)) + " and " + quote(token) + " have one id, " + id, null);
+            JsonProblem.quote(tokenOf((int) id))
+                + " and "
+                + JsonProblem.quote(token)
+                + " have one id, "
+                + id,
+            null);
       }
       used.set((int) id);
       ids.put(token, (int) id);
     }
-  }
-
-  private static String quote(String token) {
-    return '"' + JsonProblem.brief(token) + '"';
   }
 
   private String tokenOf(int id) {
