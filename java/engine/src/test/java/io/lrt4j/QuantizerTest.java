@@ -232,16 +232,18 @@ class QuantizerTest {
         CheckpointException.class,
         () -> Quantizer.model(model, out, Quantizer.Types.projections(Quantization.Q8)),
         "not empty");
-    var twice =
-        assertThrows(
-            CheckpointException.class,
-            () ->
-                Quantizer.model(
-                    out, folder.resolve("twice"), Quantizer.Types.projections(Quantization.Q4)));
-    assertEquals(
-        out + ": expected a model whose weights are not rounded yet, found q8", twice.getMessage());
+    assertRoundedAlready(out);
     refused(out, "\"q8\"", "\"q7\"", "is rounded to \"q7\"; lrt4j runs q8 and q4");
     refused(out, "\"q7\"", "\"q4\"", "as q4 panels, found");
+  }
+
+  /** It has weights in q8, and is not rounded once more. */
+  private void assertRoundedAlready(Path rounded) {
+    Path twice = folder.resolve("twice");
+    var types = Quantizer.Types.projections(Quantization.Q4);
+    var e = assertThrows(CheckpointException.class, () -> Quantizer.model(rounded, twice, types));
+    assertEquals(
+        rounded + ": expected a model whose weights are not rounded yet, found q8", e.getMessage());
   }
 
   @Test
@@ -255,14 +257,7 @@ class QuantizerTest {
             new Quantizer.Types(q8, none, none, none))) {
       Path out = folder.resolve("part" + types.hashCode());
       Quantizer.model(model, out, types);
-      var e =
-          assertThrows(
-              CheckpointException.class,
-              () ->
-                  Quantizer.model(
-                      out, folder.resolve("twice"), Quantizer.Types.projections(Quantization.Q4)));
-      assertEquals(
-          out + ": expected a model whose weights are not rounded yet, found q8", e.getMessage());
+      assertRoundedAlready(out);
     }
   }
 

@@ -104,16 +104,7 @@ class TextCompletionsTest {
     Answer alone = served.engine.ask(Question.of(Served.QUESTION));
     var chat = served.client("none").chat().completions();
     var params = Served.question().logprobs(true).topLogprobs(2).build();
-    var tokens =
-        stream
-            ? streamed(chat, params)
-            : chat.create(params)
-                .choices()
-                .getFirst()
-                .logprobs()
-                .orElseThrow()
-                .content()
-                .orElseThrow();
+    var tokens = stream ? streamed(chat, params) : whole(chat, params);
     assertEquals(alone.text(), tokens.stream().map(t -> t.token()).collect(Collectors.joining()));
     for (int i = 0; i < tokens.size(); i++) {
       assertEquals(alone.logprobs().get(i), tokens.get(i).logprob(), 1e-6);
@@ -133,19 +124,21 @@ class TextCompletionsTest {
     Answer alone = served.engine.ask(Question.of(Served.QUESTION).mode(Mode.EXPLICIT));
     var chat = served.client("none").chat().completions();
     var params = Served.question().logprobs(true).reasoningEffort(ReasoningEffort.HIGH).build();
-    var tokens =
-        stream
-            ? streamed(chat, params)
-            : chat.create(params)
-                .choices()
-                .getFirst()
-                .logprobs()
-                .orElseThrow()
-                .content()
-                .orElseThrow();
+    var tokens = stream ? streamed(chat, params) : whole(chat, params);
     assertFalse(alone.reasoning().isEmpty());
     String said = tokens.stream().map(t -> t.token()).collect(Collectors.joining());
     assertEquals(alone.text(), said.strip()); // without the blank lines behind the thinking
+  }
+
+  private static List<ChatCompletionTokenLogprob> whole(
+      ChatCompletionService chat, ChatCompletionCreateParams params) {
+    return chat.create(params)
+        .choices()
+        .getFirst()
+        .logprobs()
+        .orElseThrow()
+        .content()
+        .orElseThrow();
   }
 
   private static List<ChatCompletionTokenLogprob> streamed(
