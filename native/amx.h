@@ -10,10 +10,20 @@
 #if EMULATED_AMX
 #include "test/amx.h"
 #else
-#define tile_configure(SHAPES) _tile_loadconfig(SHAPES)
+/* gcc's own do not tell that they read memory: no store that they need is kept for later, or left out. */
+INLINE void written(void) { __asm__ volatile("" ::: "memory"); }
+#define tile_configure(SHAPES)  \
+  do {                          \
+    written();                  \
+    _tile_loadconfig(SHAPES);   \
+  } while (0)
 #define tile_release() _tile_release()
 #define tile_zero(T) _tile_zero(T)
-#define tile_load(T, FROM, STEP) _tile_loadd(T, FROM, STEP)
+#define tile_load(T, FROM, STEP) \
+  do {                           \
+    written();                   \
+    _tile_loadd(T, FROM, STEP);  \
+  } while (0)
 #define tile_store(T, TO, STEP) _tile_stored(T, TO, STEP)
 #define tile_bf16_pairs(SUMS, A, B) _tile_dpbf16ps(SUMS, A, B)
 #define tile_fours(SUMS, A, B) _tile_dpbsud(SUMS, A, B) /* signed bytes by unsigned ones */
