@@ -36,6 +36,11 @@ final class Crews implements AutoCloseable {
     }
   }
 
+  /** Whether a backend has instructions for pairs of bf16, which take subnormal numbers for 0. */
+  static boolean multipliesPairs(Backend backend) {
+    return backend.describe().contains("BF16") || backend.describe().contains("AMX");
+  }
+
   List<List<Backend>> families() {
     return families;
   }
