@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.logging.Level;
@@ -48,6 +49,11 @@ final class ServeCommand implements Command {
   }
 
   @Override
+  public Set<String> repeatable() {
+    return Set.of("allowed-host");
+  }
+
+  @Override
   public Options options() {
     ServerOptions by = ServerOptions.defaults();
     return Arguments.together(
@@ -61,6 +67,12 @@ final class ServeCommand implements Command {
                     "key-file",
                     "FILE",
                     "API keys, one a line; without any only this machine is let in"))
+            .addOption(
+                valued(
+                    "allowed-host",
+                    "NAME",
+                    "without API keys: what clients and web pages may call the server besides"
+                        + " localhost; * is any; may be repeated"))
             .addOption(valued("answers", "N", "answers at a time (default: " + by.answers() + ")"))
             .addOption(
                 valued(
@@ -156,6 +168,7 @@ final class ServeCommand implements Command {
       return ServerOptions.builder()
           .host(host)
           .keys(keys)
+          .allowedHosts(arguments.texts("allowed-host"))
           .port(arguments.integer("port", by.port(), 0, 0xffff))
           .name(arguments.text("name"))
           .answers(arguments.integer("answers", by.answers(), 1, 1024))

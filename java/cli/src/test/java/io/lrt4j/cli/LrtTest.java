@@ -37,6 +37,14 @@ class LrtTest {
             "serve",
             "--host",
             "0.0.0.0"),
+        wrong(
+            "an allowed host must be a name or an address without scheme and port, or *, found"
+                + " http://lrt.example",
+            "serve",
+            "--allowed-host",
+            "lrt.example",
+            "--allowed-host",
+            "http://lrt.example"),
         wrong("unknown command \"\"", ""),
         wrong("unknown command \"aks\" (did you mean ask?); the commands are ask,", "aks"),
         wrong("unknown command \"gen\" (did you mean generate?)", "gen"),
@@ -539,8 +547,8 @@ class LrtTest {
                 + loading),
         Arguments.of(
             "serve",
-            "host port name key-file tls-certificates tls-key answers queue time-limit grace"
-                + " no-warm-up quiet "
+            "host port name key-file allowed-host tls-certificates tls-key answers queue time-limit"
+                + " grace no-warm-up quiet "
                 + loading),
         Arguments.of("info", common),
         Arguments.of("completion", common));

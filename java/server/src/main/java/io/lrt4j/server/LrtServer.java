@@ -24,6 +24,8 @@ import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +48,7 @@ public final class LrtServer implements AutoCloseable {
 
   private final ServerOptions options;
   private final ApiKeys keys;
+  private final AllowedHosts hosts;
   private final Desk desk;
   private final Connections connections = new Connections();
   private final AtomicInteger exchanges = new AtomicInteger();
@@ -62,6 +65,7 @@ public final class LrtServer implements AutoCloseable {
   private LrtServer(Engine engine, ServerOptions options) {
     this.options = options;
     keys = new ApiKeys(options.keys());
+    hosts = hosts(options);
     desk = new Desk(options.answers(), options.queue(), options.timeLimit(), metrics::waited);
     metrics.watch(desk);
     Model model = Model.of(engine, options.name());
@@ -164,6 +168,16 @@ public final class LrtServer implements AutoCloseable {
     }
   }
 
+  /** A page does not know a key: where one is needed, every name of the server is as good. */
+  private static AllowedHosts hosts(ServerOptions options) {
+    if (!options.keys().isEmpty()) {
+      return new AllowedHosts(List.of(AllowedHosts.ANY));
+    }
+    List<String> allowed = new ArrayList<>(options.allowedHosts());
+    allowed.add(options.host());
+    return new AllowedHosts(allowed);
+  }
+
   /** Where it is reached. */
   public URI address() {
     String scheme = options.tls() == null ? "http://" : "https://";
@@ -255,6 +269,7 @@ public final class LrtServer implements AutoCloseable {
       if (closing) {
         exchange.response().header(HeaderValues.CONNECTION_CLOSE);
       }
+      hosts.check(exchange.request().headers());
       if (path.startsWith("/v1/") || path.equals("/metrics")) {
         keys.check(exchange.request().headers());
       }

@@ -16,6 +16,10 @@ import org.jspecify.annotations.Nullable;
  * @param port to listen on; 0 takes a free one
  * @param name of the model in requests and answers; null takes that of its directory
  * @param keys that a client may show as {@code Authorization: Bearer KEY}; none lets everybody in
+ * @param allowedHosts names and addresses, without scheme and port, that a client's {@code Host}
+ *     and {@code Origin} may have besides {@code host}, localhost and loopback addresses; {@code *}
+ *     is every one. They matter without keys: web pages that a browser on this machine shows could
+ *     ask otherwise
  * @param maxBodyBytes most bytes of a request's body
  * @param maxMessages most messages of a conversation
  * @param answers most answers at a time
@@ -31,6 +35,7 @@ public record ServerOptions(
     int port,
     @Nullable String name,
     List<String> keys,
+    List<String> allowedHosts,
     int maxBodyBytes,
     int maxMessages,
     int answers,
@@ -44,6 +49,7 @@ public record ServerOptions(
           "127.0.0.1",
           8080,
           null,
+          List.of(),
           List.of(),
           4 << 20,
           1024,
@@ -76,6 +82,7 @@ public record ServerOptions(
 
   public ServerOptions {
     keys = List.copyOf(keys);
+    allowedHosts = List.copyOf(allowedHosts);
     require(port >= 0 && port <= 0xffff, "port", "0 (any) to 65535", port);
     require(maxBodyBytes >= 1, "the limit of a request's body", "at least 1 byte", maxBodyBytes);
     require(maxMessages >= 1, "the limit of messages", "at least 1", maxMessages);
@@ -85,6 +92,13 @@ public record ServerOptions(
     require(!grace.isNegative(), "the grace time", "0 or more", grace);
     require(
         keys.stream().noneMatch(String::isBlank), "an API key", "at least one character", "none");
+    for (String allowed : allowedHosts) {
+      require(
+          AllowedHosts.isHost(allowed),
+          "an allowed host",
+          "a name or an address without scheme and port, or *",
+          allowed.isEmpty() ? "nothing" : allowed);
+    }
     if (keys.isEmpty() && !isLoopback(host)) {
       throw new KeysMissingException(host);
     }
@@ -130,6 +144,7 @@ public record ServerOptions(
     private int port;
     private @Nullable String name;
     private List<String> keys;
+    private List<String> allowedHosts;
     private int maxBodyBytes;
     private int maxMessages;
     private int answers;
@@ -144,6 +159,7 @@ public record ServerOptions(
       port = o.port;
       name = o.name;
       keys = o.keys;
+      allowedHosts = o.allowedHosts;
       maxBodyBytes = o.maxBodyBytes;
       maxMessages = o.maxMessages;
       answers = o.answers;
@@ -175,6 +191,12 @@ public record ServerOptions(
     /** See {@link ServerOptions#keys}. */
     public Builder keys(List<String> keys) {
       this.keys = keys;
+      return this;
+    }
+
+    /** See {@link ServerOptions#allowedHosts}. */
+    public Builder allowedHosts(List<String> allowedHosts) {
+      this.allowedHosts = allowedHosts;
       return this;
     }
 
@@ -233,6 +255,7 @@ public record ServerOptions(
           port,
           name,
           keys,
+          allowedHosts,
           maxBodyBytes,
           maxMessages,
           answers,

@@ -84,7 +84,7 @@ class BehaviourTest {
     String request =
         (body.isEmpty() ? "GET " : "POST ")
             + path
-            + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+            + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: "
             + body.length()
             + "\r\n\r\n"
             + body;
@@ -348,7 +348,7 @@ class BehaviourTest {
   private static void send(Socket socket, boolean stream) throws IOException {
     String body = body(stream);
     String head =
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: "
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
             + body.length()
             + "\r\n\r\n";
     socket.getOutputStream().write((head + body).getBytes(StandardCharsets.US_ASCII));

@@ -153,14 +153,14 @@ class ErrorsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "Host: x~Content-Encoding: gzip~Content-Length: 2~~{} | ontent encoding",
+        "Host: localhost~Content-Encoding: gzip~Content-Length: 2~~{} | ontent encoding",
         "Content-Length: 2~~{} | Host header must be present",
-        "Host: x~Content-Length: 2~Transfer-Encoding: chunked~~0~~ | must not be combined",
-        "Host: x~Content-Length: two~~{} | Content length",
-        "Host: x~Transfer-Encoding: chunked~~zz~{}~0~~ | the body's chunks",
-        "Host: x~Transfer-Encoding: chunked~~fffffffff~{}~0~~ | the body's chunks",
-        "Host: x~Transfer-Encoding: chunked~~1~{}~0~~ | the body's chunks",
-        "Host: x~Transfer-Encoding: chunked~~2~{}~0~A: b~~ | the body's chunks",
+        "Host: localhost~Content-Length: 2~Transfer-Encoding: chunked~~0~~ | must not be combined",
+        "Host: localhost~Content-Length: two~~{} | Content length",
+        "Host: localhost~Transfer-Encoding: chunked~~zz~{}~0~~ | the body's chunks",
+        "Host: localhost~Transfer-Encoding: chunked~~fffffffff~{}~0~~ | the body's chunks",
+        "Host: localhost~Transfer-Encoding: chunked~~1~{}~0~~ | the body's chunks",
+        "Host: localhost~Transfer-Encoding: chunked~~2~{}~0~A: b~~ | the body's chunks",
       })
   void noSoundRequests(String request, String reason) throws IOException {
     assertClosed(400, reason, "POST /v1/chat/completions HTTP/1.1~" + request);
