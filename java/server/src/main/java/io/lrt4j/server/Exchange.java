@@ -192,7 +192,7 @@ final class Exchange {
         + " "
         + method().text()
         + " "
-        + Fields.shown(path).replaceAll("\\p{C}", "?")
+        + Fields.shown(path).replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]", "?")
         + " "
         + status
         + " "

@@ -38,7 +38,7 @@ class AccessLogTest {
       log.setUseParentHandlers(false);
       log.setLevel(Level.INFO);
       log.addHandler(logged);
-      served.get("/a%0Ab%1B%5B31m"); // a line end, and what terminals obey
+      served.get("/a%0Ab%1B%5B31m%E2%80%A8c%E2%80%A9d%C2%85e"); // line ends, what terminals obey
       served.key = "a-key";
       assertEquals(200, served.chat("").statusCode());
       served.get("/" + "x".repeat(500));
@@ -53,10 +53,11 @@ class AccessLogTest {
     assertEquals(3, logged.lines.size(), logged.lines.toString());
     for (String line : logged.lines) {
       assertTrue(line.codePoints().noneMatch(Character::isISOControl), line);
+      assertTrue(line.matches(".*"), line); // nor an end of a line that Unicode has
       assertTrue(!line.contains("apples") && !line.contains("a-key"), line);
       assertTrue(line.length() < 300, line);
     }
-    assertTrue(logged.lines.get(0).contains(" GET /a?b?[31m"), logged.lines.toString());
+    assertTrue(logged.lines.get(0).contains(" GET /a?b?[31m?c?d?e "), logged.lines.toString());
     assertTrue(logged.lines.get(1).contains(" POST /v1/chat/completions 200 "));
   }
 }
