@@ -10,8 +10,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The log-probabilities of one answer's tokens, collected as they come. Those of the thinking and
- * of the token that ends the answer are not asked for.
+ * The log-probabilities of one answer's tokens, collected as they come. Those of the thinking, of
+ * the blank lines behind it, which are not in the answer's text, and of the token that ends the
+ * answer are not asked for.
  */
 final class Logprobs {
   /** What a token is when it is a part of a character. */
@@ -33,6 +34,7 @@ final class Logprobs {
 
   private final Engine engine;
   private final List<Entry> pending = new ArrayList<>();
+  private boolean afterThinking; // and before the answer's text
   private int length; // characters of what was taken
 
   Logprobs(Engine engine) {
@@ -40,13 +42,20 @@ final class Logprobs {
   }
 
   void add(Token token) {
-    if (token.phase() == Token.Phase.ANSWER) {
-      List<Entry> top =
-          token.alternatives().stream()
-              .map(t -> new Entry(text(t.id()), t.logprob(), List.of()))
-              .toList();
-      pending.add(new Entry(text(token.id()), token.logprob(), top));
+    if (token.phase() == Token.Phase.REASONING) {
+      afterThinking = true;
+      return;
     }
+    String text = text(token.id());
+    if (afterThinking && text.isBlank()) {
+      return;
+    }
+    afterThinking = false;
+    List<Entry> top =
+        token.alternatives().stream()
+            .map(t -> new Entry(text(t.id()), t.logprob(), List.of()))
+            .toList();
+    pending.add(new Entry(text, token.logprob(), top));
   }
 
   private String text(int id) {

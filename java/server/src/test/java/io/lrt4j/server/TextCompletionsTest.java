@@ -127,7 +127,11 @@ class TextCompletionsTest {
     var tokens = stream ? streamed(chat, params) : whole(chat, params);
     assertFalse(alone.reasoning().isEmpty());
     String said = tokens.stream().map(t -> t.token()).collect(Collectors.joining());
-    assertEquals(alone.text(), said.strip()); // without the blank lines behind the thinking
+    assertEquals(alone.text(), said); // without the blank lines behind the thinking
+    int first = alone.logprobs().size() - 1 - tokens.size(); // and without the one that ends it
+    for (int i = 0; i < tokens.size(); i++) {
+      assertEquals(alone.logprobs().get(first + i), tokens.get(i).logprob(), 1e-6);
+    }
   }
 
   private static List<ChatCompletionTokenLogprob> whole(
