@@ -94,7 +94,11 @@ final class Common {
     if (minP != null) {
       options = options.withMinP(minP);
     }
-    Float repetitionPenalty = fields.number("repetition_penalty", 0.01, 100);
+    Float repetitionPenalty =
+        fields.number(
+            "repetition_penalty",
+            GenerationOptions.MIN_REPETITION_PENALTY,
+            GenerationOptions.MAX_REPETITION_PENALTY);
     if (repetitionPenalty != null) {
       options = options.withRepetitionPenalty(repetitionPenalty);
     }

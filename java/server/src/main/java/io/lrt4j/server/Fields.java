@@ -84,7 +84,7 @@ record Fields(ObjectNode node, String path) {
   }
 
   /** A number between {@code least} and {@code most}. */
-  @Nullable Float number(String name, double least, double most) {
+  @Nullable Float number(String name, float least, float most) {
     if (!has(name)) {
       return null;
     }
