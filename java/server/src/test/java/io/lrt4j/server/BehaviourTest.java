@@ -177,6 +177,29 @@ class BehaviourTest {
     assertEquals(List.of(FinishReason.STOP), engine.ended);
   }
 
+  /** Whoever asks while answers end is told to ask elsewhere, and does not hold a connection. */
+  @Test
+  void closingEndsConnections() throws Exception {
+    var answer = ask(true);
+    engine.begun.await();
+    var closing = Thread.ofVirtual().start(served.server::close);
+    await(() -> !served.server.isReady());
+    try (Socket socket = connect()) {
+      socket.setSoTimeout(10_000);
+      String request = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+      String told =
+          new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8); // to its end
+      assertTrue(told.startsWith("HTTP/1.1 503 "), told);
+      assertTrue(told.contains("\r\nConnection: close\r\n"), told);
+      assertTrue(told.contains("\"closing\""), told);
+    }
+    assertFalse(answer.isDone());
+    engine.permits.release(100);
+    assertTrue(answer.get().body().contains("[DONE]"));
+    closing.join();
+  }
+
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void closingEndsWhatTakesTooLong(boolean stream) throws Exception {
