@@ -1,15 +1,18 @@
 /*
- * Products by AMX: sums of 16 rows by 16 outputs, which a step takes further by 64 bytes of each row. A packed panel
+ * Products by AMX: tiles of 16 rows by 16 outputs, which a step takes further by 64 bytes of each row. A packed panel of bf16
  * is what a tile of weights has to be. Each row of a tile is by itself, so that it is the same in any company.
  */
 #ifndef AMX_H
 #define AMX_H
 
-#include "products.h"
-
 #if EMULATED_AMX
 #include "test/amx.h"
-#else
+#endif
+
+#include "inputs.h"
+#include "products.h"
+
+#if !EMULATED_AMX
 /* gcc's own do not tell that they read memory: no store that they need is kept for later, or left out. */
 INLINE void written(void) { __asm__ volatile("" ::: "memory"); }
 #define tile_configure(SHAPES)  \
@@ -26,10 +29,10 @@ INLINE void written(void) { __asm__ volatile("" ::: "memory"); }
   } while (0)
 #define tile_store(T, TO, STEP) _tile_stored(T, TO, STEP)
 #define tile_bf16_pairs(SUMS, A, B) _tile_dpbf16ps(SUMS, A, B)
-#define tile_fours(SUMS, A, B) _tile_dpbsud(SUMS, A, B) /* signed bytes by unsigned ones */
+#define tile_fours(SUMS, A, B) _tile_dpbssd(SUMS, A, B) /* signed bytes */
 #endif
 
-#define SIDE 16 /* rows, and outputs, of a tile of sums */
+#define SIDE LRT_SIDE
 #define GROUP (2 * SIDE)
 #define STEP (LINE / 4) /* pairs of bf16 in a tile's row */
 
@@ -40,10 +43,7 @@ typedef struct {
   uint8_t rows[16];
 } tile_shapes;
 
-/*
- * Sums: tiles 0 and 1 for the rows `above`, 2 and 3 for those `below`, each by two panels. Rows of those inputs: 4 and 5,
- * so many bytes of each; the panels' weights: 6 and 7.
- */
+/* So many rows of sums in tiles 0 and 1, of inputs, `bytes` each, in 4; others in 2, 3 and 5; weights in 6 and 7. */
 static void shape_tiles(int above, int below, int bytes) {
   tile_shapes shapes = {.palette = 1};
   const int rows[] = {above, above, below, below, above, below, bytes / 4, bytes / 4};
@@ -54,192 +54,413 @@ static void shape_tiles(int above, int below, int bytes) {
   tile_configure(&shapes);
 }
 
-INLINE void zero_sums(const int two, const int panels) {
+/* Writes rows of sums [rows, GROUP], of two panels, to outputs that there are. */
+static void finish_rows(int rows, const float *sums, const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  int first = panel * LRT_PANEL;
+  finish_some(rows, GROUP, sums, part->bias ? part->bias + first : NULL, smaller(part->out - first, GROUP), y + first,
+              y_stride, add);
+}
+
+/*
+ * What is left of a weight's steps, with zeros behind: in memory there are other outputs' numbers, or there is nothing.
+ * `width` bytes of each pair are side by side.
+ */
+static const char *last_step(const char *w, int pairs, int width, char *room) {
+  memset(room, 0, (size_t)(STEP * width));
+  memcpy(room, w, (size_t)(pairs * width));
+  return room;
+}
+
+#define PAIR_OF_PANELS (WIDE_PANELS * LINE) /* bytes of two panels' pair of elements */
+
+/*
+ * Between two products of tiles a processor wants something else to do: without it they fill the queue that loads of the next ones
+ * wait in. There it asks for half of what the input has two steps on.
+ */
+#define STEPS_AHEAD 2
+INLINE void ask_between(const char *input) {
+  UNROLL for (int i = 0; i < 4; i++) { __builtin_prefetch(input + i * LINE); }
+}
+
+/*
+ * Two tiles of rows by two panels, weights in bf16; the input's `parts` as on the level before. It asks for its outputs, which
+ * may lie so that caches keep few of them, and for `lines` lines a step of what comes, from `next` on.
+ */
+INLINE void pairs_tile(const int parts, const lrt_input *x, int row, int rows, int in, const lrt_part *part, int panel,
+                       int lines, const char *next, float *y, int64_t y_stride, int add) {
+  const int pairs = (in + 1) / 2;
+  const int64_t tile = STEP * LINE; /* bytes of one of the input */
+  const int64_t second = (int64_t)x->stride * SIDE * 2; /* bytes from a row's first part to its second */
+  const int64_t below = 2 * second;
+  const char *a = (const char *)in_tiles(x, row, 0);
+  const char *w = (const char *)part->weight + (int64_t)(panel / WIDE_PANELS) * pairs * PAIR_OF_PANELS;
+  const int rows_a_step = (rows * STEP + pairs - 1) / pairs;
+  const float *output = y + panel * LRT_PANEL;
+  const float *output_end = output + rows * y_stride;
   tile_zero(0);
-  if (panels > 1) {
-    tile_zero(1);
+  tile_zero(1);
+  tile_zero(2);
+  tile_zero(3);
+  for (int k = 0; k < pairs; k += STEP) {
+    _Alignas(64) char room[STEP * PAIR_OF_PANELS];
+    if (pairs - k < STEP) {
+      w = last_step(w, pairs - k, PAIR_OF_PANELS, room);
+    }
+    tile_load(6, w, PAIR_OF_PANELS);
+    tile_load(7, w + LINE, PAIR_OF_PANELS);
+    for (int i = 0; i < lines; i++) {
+      __builtin_prefetch(next + i * LINE, 0, 2);
+    }
+    for (int i = 0; i < rows_a_step && output < output_end; i++) {
+      __builtin_prefetch(output, 1);
+      __builtin_prefetch(output + SIDE, 1);
+      output += y_stride;
+    }
+    UNROLL for (int p = parts - 1; p >= 0; p--) {
+      const char *from = a + p * second;
+      const char *ahead = from + STEPS_AHEAD * tile;
+      tile_load(4, from, LINE);
+      ask_between(ahead);
+      tile_bf16_pairs(0, 4, 6);
+      ask_between(ahead + 4 * LINE);
+      tile_bf16_pairs(1, 4, 7);
+      tile_load(5, from + below, LINE);
+      ask_between(ahead + 8 * LINE);
+      tile_bf16_pairs(2, 5, 6);
+      ask_between(ahead + 12 * LINE);
+      tile_bf16_pairs(3, 5, 7);
+    }
+    a += tile;
+    w += STEP * PAIR_OF_PANELS;
+    next += STEP * PAIR_OF_PANELS;
   }
-  if (two) {
+  _Alignas(64) float sums[GROUP * GROUP];
+  const int64_t step = GROUP * sizeof(float);
+  tile_store(0, sums, step);
+  tile_store(1, sums + SIDE, step);
+  tile_store(2, sums + SIDE * GROUP, step);
+  tile_store(3, sums + SIDE * GROUP + SIDE, step);
+  finish_rows(rows, sums, part, panel, y, y_stride, add);
+}
+
+/* One tile of rows by four panels, which wait for memory: they ask for what is BYTES_AHEAD. */
+INLINE void few_pairs_tile(const int parts, const int panels, const lrt_input *x, int row, int rows, int in,
+                           const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  const int pairs = (in + 1) / 2;
+  const int64_t size = (int64_t)pairs * PAIR_OF_PANELS;
+  const int64_t second = (int64_t)x->stride * x->tile * 2;
+  const char *a = (const char *)in_tiles(x, row, 0);
+  const char *w[2];
+  UNROLL for (int p = 0; p < panels; p += 2) {
+    w[p / 2] = (const char *)part->weight + (panel + p) / WIDE_PANELS * size;
+  }
+  tile_zero(0);
+  tile_zero(1);
+  if (panels > 2) {
     tile_zero(2);
-  }
-  if (two && panels > 1) {
     tile_zero(3);
   }
-}
-
-/* sums[p] [GROUP, SIDE], of numbers of four bytes. */
-INLINE void store_sums(const int two, const int panels, void *sums) {
-  char (*to)[GROUP * LINE] = sums;
-  tile_store(0, to[0], LINE);
-  if (panels > 1) {
-    tile_store(1, to[1], LINE);
-  }
-  if (two) {
-    tile_store(2, to[0] + SIDE * LINE, LINE);
-  }
-  if (two && panels > 1) {
-    tile_store(3, to[1] + SIDE * LINE, LINE);
-  }
-}
-
-/* Input rows, one or `two` tiles of them, by weights of one panel or two; FROM is where the first of them lies. */
-#define MULTIPLY(NAME, FROM, BYTES)                     \
-  do {                                                  \
-    tile_load(4, FROM, BYTES);                          \
-    NAME(0, 4, 6);                                      \
-    if (panels > 1) {                                   \
-      NAME(1, 4, 7);                                    \
-    }                                                   \
-    if (two) {                                          \
-      tile_load(5, (FROM) + SIDE * (BYTES), BYTES);     \
-      NAME(2, 5, 6);                                    \
-    }                                                   \
-    if (two && panels > 1) {                            \
-      NAME(3, 5, 7);                                    \
-    }                                                   \
-  } while (0)
-
-static void finish_rows(int rows, int panels, float sums[2][GROUP * SIDE], const lrt_part *part, int panel, float *y,
-                        int64_t y_stride, int add) {
-  for (int p = 0; p < panels; p++) {
-    int first = (panel + p) * LRT_PANEL;
-    finish_some(rows, SIDE, sums[p], part->bias ? part->bias + first : NULL,
-                part->out - first < SIDE ? part->out - first : SIDE, y + first, y_stride, add);
-  }
-}
-
-/* Weights in bf16; the input's `parts` as on the level before. */
-INLINE void pairs_tile(const int parts, const int two, const int panels, const lrt_input *x, int row, int rows, int in,
-                       const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
-  const int pairs = (in + 1) / 2;
-  const tile_place place = place_of_tile(part, panels, panel, LINE, pairs, &(turn){0, 1, 0});
-  const char *first = (const char *)(x->split + (int64_t)row * 2 * x->stride);
-  const int64_t bytes = (int64_t)x->stride * 2; /* from an input's first part to its second */
-  zero_sums(two, panels);
   for (int k = 0; k < pairs; k += STEP) {
-    const char *w = place.first + (int64_t)k * place.step;
-    _Alignas(64) char last[STEP * WIDE_PANELS * LINE]; /* what is behind the last pairs is other outputs', or nothing */
-    if (pairs - k < STEP) {
-      memset(last, 0, sizeof last);
-      for (int i = 0; i < pairs - k; i++) {
-        memcpy(last + i * place.step, w + i * place.step, (size_t)panels * LINE);
+    _Alignas(64) char room[2][STEP * PAIR_OF_PANELS];
+    UNROLL for (int p = 0; p < panels; p += 2) {
+      if (pairs - k < STEP) {
+        w[p / 2] = last_step(w[p / 2], pairs - k, PAIR_OF_PANELS, room[p / 2]);
       }
-      w = last;
     }
-    tile_load(6, w, place.step);
-    if (panels > 1) {
-      tile_load(7, w + LINE, place.step);
-    }
+    tile_load(4, a, LINE);
     if (parts > 1) {
-      MULTIPLY(tile_bf16_pairs, first + bytes + k * 4, 2 * bytes);
+      tile_load(5, a + second, LINE);
     }
-    MULTIPLY(tile_bf16_pairs, first + k * 4, 2 * bytes);
+#define TWO_PANELS(W, FIRST, SECOND)                       \
+  tile_load(6, W, PAIR_OF_PANELS);                         \
+  ask_for(16, (W) + BYTES_AHEAD);                          \
+  if (parts > 1) {                                         \
+    tile_bf16_pairs(FIRST, 5, 6);                          \
+  }                                                        \
+  tile_bf16_pairs(FIRST, 4, 6);                            \
+  tile_load(7, (W) + LINE, PAIR_OF_PANELS);                \
+  ask_for(16, (W) + BYTES_AHEAD + 16 * LINE);              \
+  if (parts > 1) {                                         \
+    tile_bf16_pairs(SECOND, 5, 7);                         \
+  }                                                        \
+  tile_bf16_pairs(SECOND, 4, 7);
+    TWO_PANELS(w[0], 0, 1)
+    w[0] += STEP * PAIR_OF_PANELS;
+    if (panels > 2) {
+      TWO_PANELS(w[1], 2, 3)
+      w[1] += STEP * PAIR_OF_PANELS;
+    }
+    a += x->tile * LINE;
   }
-  _Alignas(64) float sums[2][GROUP * SIDE];
-  store_sums(two, panels, sums);
-  finish_rows(rows, panels, sums, part, panel, y, y_stride, add);
+  _Alignas(64) float sums[2][SIDE * GROUP];
+  const int64_t step = GROUP * sizeof(float);
+  tile_store(0, sums[0], step);
+  tile_store(1, sums[0] + SIDE, step);
+  finish_rows(rows, sums[0], part, panel, y, y_stride, add);
+  if (panels > 2) {
+    tile_store(2, sums[1], step);
+    tile_store(3, sums[1] + SIDE, step);
+    finish_rows(rows, sums[1], part, panel + 2, y, y_stride, add);
+  }
 }
 
-/* A block of q4's 16 outputs, one number a byte. */
-INLINE void unpack_fours(const uint8_t *from, uint8_t to[LRT_BLOCK * SIDE]) {
-  const int half = LRT_BLOCK / 2 * SIDE;
-  UNROLL for (int i = 0; i < half; i += 4 * W) {
-    ivec both;
-    memcpy(&both, from + i / LINE * 4 * LRT_WIDE + i % LINE, sizeof both);
-    ivec low = both & 0x0F0F0F0F;
-    ivec high = high_halves(both);
-    memcpy(to + i, &low, sizeof low);
-    memcpy(to + half + i, &high, sizeof high);
-  }
-}
+/* Of an input's rows, so many bytes meet all panels of a task before the next ones do, while the second cache holds them. */
+#define INPUT_TOGETHER (384 << 10)
 
-/* Weights of 8 or 4 bits, as in tile_blocks: the same whole sums, scaled the same. */
-INLINE void blocks_tile(const int bits, const int two, const int panels, const lrt_input *x, int row, int rows, int in,
-                        const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
-  const int blocks = in / LRT_BLOCK;
-  const int bytes = LRT_BLOCK * bits / 8 * LRT_WIDE; /* of a block, without scales */
-  const int block_step = bytes + 2 * LRT_WIDE;
-  const int lane = panel * LRT_PANEL % LRT_WIDE;
-  const uint8_t *weight = (const uint8_t *)part->weight + (int64_t)(panel * LRT_PANEL / LRT_WIDE) * blocks * block_step;
-  const int row_blocks = x->stride / LRT_BLOCK;
-  const int8_t *a = x->bytes + (int64_t)row * x->stride;
-  const float *scale = x->scales + (int64_t)row * row_blocks;
-  const int32_t *begin = x->begin + (int64_t)row * row_blocks;
-  _Alignas(64) float sums[2][GROUP * SIDE] = {{0}};
-  for (int block = 0; block < blocks; block++) {
-    const uint8_t *w[2];
-    _Alignas(64) uint8_t unpacked[2][LRT_BLOCK * SIDE];
-    UNROLL for (int p = 0; p < panels; p++) {
-      w[p] = weight + (int64_t)block * block_step + (lane + p * SIDE) * 4;
-      if (bits == 4) {
-        unpack_fours(w[p], unpacked[p]);
-        w[p] = unpacked[p];
+INLINE void pairs_product(const int parts, const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
+                          float *y, int64_t y_stride, int add) {
+  const int last = panel + panels;
+  const int64_t size = (int64_t)((in + 1) / 2) * PAIR_OF_PANELS;
+  const int together = smaller(rows, (INPUT_TOGETHER / (2 * parts * x->stride * GROUP) + 1) * GROUP);
+  int shaped = 0;
+  for (int from = 0; from < rows; from += together) {
+    const int to = smaller(rows, from + together);
+    const int whole = from + (to - from + SIDE - 1) / GROUP * GROUP; /* what is left behind it fits one tile */
+    const int tiles = (to - from + GROUP - 1) / GROUP;
+    const int lines = from ? 0 : (STEP * PAIR_OF_PANELS / LINE + tiles - 1) / tiles;
+    for (int p = panel; p < last && whole > from; p += 2) {
+      const char *next = (const char *)part->weight + (p / WIDE_PANELS + 1) * size;
+      for (int row = from; row < smaller(whole, to); row += GROUP, next += lines * LINE) {
+        const int some = smaller(to - row, GROUP);
+        if (some != shaped) {
+          shape_tiles(SIDE, some - SIDE, LINE);
+          shaped = some;
+        }
+        pairs_tile(parts, x, row, some, in, part, p, lines, next, y + row * y_stride, y_stride, add);
       }
     }
-    const int w_step = bits == 4 ? LINE : 4 * LRT_WIDE;
-    zero_sums(two, panels);
-    tile_load(6, w[0], w_step);
-    if (panels > 1) {
-      tile_load(7, w[1], w_step);
-    }
-    const int8_t *from = a + block * LRT_BLOCK;
-    const int64_t stride = x->stride;
-    MULTIPLY(tile_fours, from, stride);
-    _Alignas(64) int32_t whole[2][GROUP * SIDE];
-    store_sums(two, panels, whole);
-    for (int p = 0; p < panels; p++) {
-      const uint16_t *scales = (const uint16_t *)(weight + (int64_t)block * block_step + bytes) + lane + p * SIDE;
-      vec w_scale[PARTS];
-      UNROLL for (int v = 0; v < PARTS; v++) { w_scale[v] = halves(scales + v * W); }
-      for (int r = 0; r < rows; r++) {
-        vec s = all(scale[(int64_t)r * row_blocks + block]);
-        int32_t first = begin[(int64_t)r * row_blocks + block];
-        first = bits == 8 ? first : first >> 4;
-        UNROLL for (int v = 0; v < PARTS; v++) {
-          ivec sum;
-          memcpy(&sum, &whole[p][r * SIDE + v * W], sizeof sum);
-          float *to = &sums[p][r * SIDE + v * W];
-          store(to, fused(__builtin_convertvector(sum + first, vec) * s, w_scale[v], load(to)));
+    if (whole < to) {
+      const int some = to - whole;
+      float *rest = y + whole * y_stride;
+      shape_tiles(some, some, LINE);
+      shaped = 0;
+      for (int p = panel; p < last; p += 4) {
+        if (p + 2 < last) {
+          few_pairs_tile(parts, 4, x, whole, some, in, part, p, rest, y_stride, add);
+        } else {
+          few_pairs_tile(parts, 2, x, whole, some, in, part, p, rest, y_stride, add);
         }
       }
     }
   }
-  finish_rows(rows, panels, sums, part, panel, y, y_stride, add);
+  tile_release(); /* who is interrupted need not keep them */
 }
 
-/* The function NAME: two panels at a time, and two tiles of rows, with what is left over. */
-#define AMX_PRODUCT(NAME, TILE, KIND, BYTES)                                                                            \
-  static void NAME(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,         \
-                   int64_t y_stride, int add) {                                                                         \
-    for (int row = 0; row < rows; row += GROUP) {                                                                       \
-      int some = rows - row < GROUP ? rows - row : GROUP;                                                               \
-      float *to = y + row * y_stride;                                                                                   \
-      shape_tiles(some < SIDE ? some : SIDE, some < SIDE ? 0 : some - SIDE, BYTES);                                     \
-      for (int p = panel; p < panel + panels; p += 2) {                                                                 \
-        if (some > SIDE && p + 1 < panel + panels) {                                                                    \
-          TILE(KIND, 1, 2, x, row, some, in, part, p, to, y_stride, add);                                               \
-        } else if (some > SIDE) {                                                                                       \
-          TILE(KIND, 1, 1, x, row, some, in, part, p, to, y_stride, add);                                               \
-        } else if (p + 1 < panel + panels) {                                                                            \
-          TILE(KIND, 0, 2, x, row, some, in, part, p, to, y_stride, add);                                               \
-        } else {                                                                                                        \
-          TILE(KIND, 0, 1, x, row, some, in, part, p, to, y_stride, add);                                               \
-        }                                                                                                               \
-      }                                                                                                                 \
-    }                                                                                                                   \
-    tile_release(); /* who is interrupted need not keep them */                                                         \
+static void amx_bf16(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
+                     int64_t y_stride, int add) {
+  pairs_product(2, x, rows, in, part, panel, panels, y, y_stride, add);
+}
+
+static void amx_rounded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
+                        int64_t y_stride, int add) {
+  pairs_product(1, x, rows, in, part, panel, panels, y, y_stride, add);
+}
+
+/* --- q8 and q4 --------------------------------------------------------------------------------- */
+
+/*
+ * Some blocks of two panels, as tiles of signed bytes, and their scales: unpacked once for many rows. They fit the first cache,
+ * or nearly.
+ */
+#define BLOCKS_TOGETHER 32
+#define BLOCK_ROWS (LRT_BLOCK / 4) /* of a tile */
+
+typedef struct {
+  _Alignas(64) uint8_t bytes[BLOCKS_TOGETHER][2][BLOCK_ROWS][LINE];
+  float scales[BLOCKS_TOGETHER][2][SIDE];
+} unpacked;
+
+INLINE ivec less_eight(ivec bytes) {
+  typedef int8_t byte_vec __attribute__((vector_size(4 * W)));
+  return (ivec)((byte_vec)bytes - 8);
+}
+
+INLINE void unpack(const int bits, const uint8_t *from, int blocks, unpacked *to) {
+  for (int b = 0; b < blocks; b++) {
+    UNROLL for (int i = 0; i < BLOCK_ROWS * 2 * bits / 8; i++) {
+      UNROLL for (int v = 0; v < PARTS; v++) {
+        ivec w;
+        memcpy(&w, from + i * LINE + v * 4 * W, sizeof w);
+        uint8_t *line = to->bytes[b][i % 2][i / 2] + v * 4 * W;
+        if (bits == 8) {
+          w ^= (int32_t)0x80808080;
+          memcpy(line, &w, sizeof w);
+        } else {
+          ivec low = less_eight(w & 0x0F0F0F0F);
+          ivec high = less_eight(high_halves(w));
+          memcpy(line, &low, sizeof low);
+          memcpy(line + BLOCK_ROWS / 2 * LINE, &high, sizeof high);
+        }
+      }
+    }
+    from += bits * 4 * LRT_WIDE;
+    UNROLL for (int v = 0; v < 2 * PARTS; v++) { store(to->scales[b][0] + v * W, halves((const uint16_t *)from + v * W)); }
+    from += 2 * LRT_WIDE;
+  }
+}
+
+#define HEIGHT MOST_ROWS /* rows of sums by two panels that registers hold; in one tile each */
+#define ROWS_UNPACKED_FOR 192
+
+/* Rows `from` to `to` of a block's whole sums, scaled as in tile_blocks of products.h. */
+INLINE void scale_rows(const int from, const int to, const int32_t whole[2][HEIGHT * SIDE], const float *const *scale,
+                       int64_t row_blocks, const float w_scale[2][SIDE], vec sums[HEIGHT][2 * PARTS]) {
+  UNROLL for (int r = from; r < to; r++) {
+    vec s = all(scale[r / 3][r % 3 * row_blocks]);
+    UNROLL for (int v = 0; v < 2 * PARTS; v++) {
+      ivec sum;
+      memcpy(&sum, whole[v / PARTS] + r * SIDE + v % PARTS * W, sizeof sum);
+      sums[r][v] = fused(__builtin_convertvector(sum, vec) * s, load(w_scale[0] + v * W), sums[r][v]);
+    }
+  }
+}
+
+/*
+ * Blocks take turns: what tiles multiply in one is kept in the next, and scaled LAG turns later, when memory has it. What is kept
+ * fits 4 KB, as a load would wait for the store of what lies 4 KB from it.
+ */
+#define LAG 2
+#define KEPT 2
+
+/* One panel of block b into tile SUMS, by the input in tile A and the weights in tile W. */
+#define MULTIPLY_BLOCK(SUMS, A, W, PANEL)             \
+  if (b < blocks) {                                   \
+    tile_zero(SUMS);                                  \
+    tile_load(W, u->bytes[b][PANEL][0], LINE);        \
+    if (PANEL == 0) {                                 \
+      tile_load(A, a + b * LRT_BLOCK, x->stride);     \
+    }                                                 \
+    tile_fours(SUMS, A, W);                           \
   }
 
-AMX_PRODUCT(amx_bf16, pairs_tile, 2, LINE)
-AMX_PRODUCT(amx_rounded, pairs_tile, 1, LINE)
-AMX_PRODUCT(amx_many_q8, blocks_tile, 8, LRT_BLOCK)
-AMX_PRODUCT(amx_many_q4, blocks_tile, 4, LRT_BLOCK)
+#define SCALE_BLOCK(FROM, TO)                                                                                  \
+  if (b >= LAG) {                                                                                              \
+    scale_rows(FROM, TO, whole[(b - LAG) % KEPT], scale, row_blocks, u->scales[b - LAG], sums);                \
+  }
 
-/* Few rows wait for memory, and have the same sums without tiles. */
-#define WHERE_MANY(NAME, MANY, FEW)                                                                                     \
+#define TURN(A, SUMS0, SUMS1, BEFORE0, BEFORE1)                    \
+  MULTIPLY_BLOCK(SUMS0, A, 6, 0)                                   \
+  if (b < lines) {                                                 \
+    __builtin_prefetch(next + b * LINE, 0, 2);                     \
+  }                                                                \
+  if (b < rows && output) {                                        \
+    __builtin_prefetch(output + b * y_stride, 1);                  \
+    __builtin_prefetch(output + b * y_stride + SIDE, 1);           \
+  }                                                                \
+  SCALE_BLOCK(0, rows / 2)                                         \
+  MULTIPLY_BLOCK(SUMS1, A, 7, 1)                                   \
+  if (b > 0 && b <= blocks) {                                      \
+    tile_store(BEFORE0, whole[(b - 1) % KEPT][0], LINE);           \
+    tile_store(BEFORE1, whole[(b - 1) % KEPT][1], LINE);           \
+  }                                                                \
+  SCALE_BLOCK(rows / 2, rows)                                      \
+  if (b >= LAG) {                                                  \
+    UNROLL for (int r = 0; r < rows; r += 3) { scale[r / 3]++; }   \
+  }                                                                \
+  b++;
+
+/*
+ * Goes on with sums [rows, GROUP] by so many blocks. It asks for `lines` lines of what comes, and for its outputs, if they are next.
+ */
+INLINE void blocks_tile(const int rows, const lrt_input *x, int row, int block, int blocks, const unpacked *u, float *to,
+                        const char *next, int lines, const float *output, int64_t y_stride) {
+  const int64_t row_blocks = x->stride / LRT_BLOCK;
+  const int8_t *a = x->bytes + (int64_t)row * x->stride + block * LRT_BLOCK;
+  FIND_EVERY_THIRD(float, scale, x->scales + row * row_blocks + block, row_blocks)
+  vec sums[HEIGHT][2 * PARTS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < 2 * PARTS; v++) { sums[r][v] = load(to + r * GROUP + v * W); }
+  }
+  _Alignas(64) int32_t whole[KEPT][2][HEIGHT * SIDE];
+  for (int b = 0; b < blocks + LAG;) {
+    TURN(4, 0, 1, 2, 3)
+    if (b == blocks + LAG) {
+      break;
+    }
+    TURN(5, 2, 3, 0, 1)
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int v = 0; v < 2 * PARTS; v++) { store(to + r * GROUP + v * W, sums[r][v]); }
+  }
+}
+
+#define BLOCKS_CASE(R)                                                                \
+  case R:                                                                             \
+    blocks_tile(R, x, row, block, blocks, u, to, next, lines, output, y_stride);      \
+    break;
+
+static void some_blocks(int rows, const lrt_input *x, int row, int block, int blocks, const unpacked *u, float *to,
+                        const char *next, int lines, const float *output, int64_t y_stride) {
+  switch (rows) {
+    BLOCKS_CASE(1)
+    BLOCKS_CASE(2)
+    BLOCKS_CASE(3)
+    BLOCKS_CASE(4)
+    BLOCKS_CASE(5)
+    BLOCKS_CASE(6)
+#if HEIGHT > 6
+    BLOCKS_CASE(7)
+    BLOCKS_CASE(8)
+    BLOCKS_CASE(9)
+    BLOCKS_CASE(10)
+    BLOCKS_CASE(11)
+    BLOCKS_CASE(12)
+#endif
+  }
+}
+
+INLINE void blocks_product(const int bits, const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
+                           float *y, int64_t y_stride, int add) {
+  const int all_blocks = in / LRT_BLOCK;
+  const int block_bytes = (bits * 4 + 2) * LRT_WIDE;
+  const int64_t size = (int64_t)all_blocks * block_bytes;
+  for (int from = 0; from < rows; from += ROWS_UNPACKED_FOR) {
+    const int some = smaller(rows - from, ROWS_UNPACKED_FOR);
+    const int tiles = (some + HEIGHT - 1) / HEIGHT;
+    const int height = (some + tiles - 1) / tiles;
+    for (int p = panel; p < panel + panels; p += 2) {
+      const uint8_t *weight = (const uint8_t *)part->weight + p / WIDE_PANELS * size;
+      _Alignas(64) float sums[ROWS_UNPACKED_FOR * GROUP];
+      memset(sums, 0, (size_t)some * GROUP * sizeof(float));
+      for (int block = 0; block < all_blocks; block += BLOCKS_TOGETHER) {
+        const int blocks = smaller(all_blocks - block, BLOCKS_TOGETHER);
+        unpacked u;
+        unpack(bits, weight + block * block_bytes, blocks, &u);
+        const char *next = (const char *)weight + (block + blocks) * block_bytes;
+        const int lines = (blocks * block_bytes / LINE + tiles - 1) / tiles;
+        int last = 0;
+        for (int row = 0; row < some; row += height, next += lines * LINE) {
+          int here = smaller(some - row, height);
+          if (here != last) {
+            shape_tiles(here, here, LRT_BLOCK);
+          }
+          last = here;
+          const float *output = block + blocks < all_blocks ? NULL : y + (from + row) * y_stride + p * LRT_PANEL;
+          some_blocks(here, x, from + row, block, blocks, &u, sums + row * GROUP, next, lines, output, y_stride);
+        }
+      }
+      finish_rows(some, sums, part, p, y + from * y_stride, y_stride, add);
+    }
+  }
+  tile_release();
+}
+
+static void amx_many_q8(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
+                        int64_t y_stride, int add) {
+  blocks_product(8, x, rows, in, part, panel, panels, y, y_stride, add);
+}
+
+static void amx_many_q4(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
+                        int64_t y_stride, int add) {
+  blocks_product(4, x, rows, in, part, panel, panels, y, y_stride, add);
+}
+
+/* Fewer rows are faster without tiles, and have the same sums. */
+#define MANY 96 /* rows; while the processor is at its best 48 would do */
+#define WHERE_MANY(NAME, TILES, FEW)                                                                                    \
   static void NAME(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,         \
                    int64_t y_stride, int add) {                                                                         \
-    (rows > FEW_ROWS ? MANY : FEW)(x, rows, in, part, panel, panels, y, y_stride, add);                                 \
+    (rows > MANY ? TILES : FEW)(x, rows, in, part, panel, panels, y, y_stride, add);                                 \
   }
 
 WHERE_MANY(amx_q8, amx_many_q8, product_q8)
@@ -251,15 +472,16 @@ WHERE_MANY(amx_q4, amx_many_q4, product_q4)
  * Small whole numbers, whose sums are exact in any order, against what they are: a virtual machine, or a processor that
  * this was not tried on, shall not answer wrongly.
  */
-#define TRY_ROWS (GROUP + 3)
+#define TRY_ROWS (MANY + 3)
 #define TRY_IN (2 * LRT_BLOCK)
+#define TRY_TILES ((TRY_ROWS + SIDE - 1) / SIDE)
 #define TRY_OUT (3 * LRT_PANEL)
 #define TRY_PANELS ((TRY_OUT + LRT_WIDE - 1) / LRT_WIDE) /* of q8 and q4 */
 #define TRY_BLOCKS (TRY_ROWS * TRY_IN / LRT_BLOCK)
 
 typedef struct {
   float plain[TRY_ROWS][TRY_IN];
-  uint16_t split[TRY_ROWS][2][TRY_IN];
+  uint16_t split[TRY_TILES * SIDE * 2 * TRY_IN];
   int8_t bytes[TRY_ROWS][TRY_IN];
   float scales[TRY_BLOCKS];
   int32_t begin[TRY_BLOCKS];
@@ -276,10 +498,14 @@ static uint16_t try_bf16(float x) {
   return (uint16_t)(bits >> 16);
 }
 
+static lrt_input trial_input(trial *t) {
+  return (lrt_input){.plain = t->plain[0], .split = t->split, .stride = TRY_IN, .bytes = t->bytes[0], .scales = t->scales,
+                     .begin = t->begin, .in = TRY_IN, .tile = SIDE};
+}
+
 /* Whether outputs of the product are sums of `twice` the input by the weights, which lie as lrt4j.h says. */
 static int try_product(lrt_product *product, int dtype, const void *weight, int twice, trial *t) {
-  lrt_input x = {.plain = t->plain[0], .split = t->split[0][0], .stride = TRY_IN, .bytes = t->bytes[0], .scales = t->scales,
-                 .begin = t->begin, .in = TRY_IN};
+  lrt_input x = trial_input(t);
   lrt_part part = {weight, NULL, dtype, TRY_OUT};
   memset(t->y, 0, sizeof t->y);
   product(&x, TRY_ROWS, TRY_IN, &part, 0, TRY_OUT / LRT_PANEL, t->y[0], TRY_OUT, 0);
@@ -299,10 +525,12 @@ static int try_product(lrt_product *product, int dtype, const void *weight, int 
 int lrt_amx_works(void) {
   trial t;
   memset(&t, 0, sizeof t);
+  lrt_input x = trial_input(&t);
   for (int r = 0; r < TRY_ROWS; r++) {
     for (int k = 0; k < TRY_IN; k++) {
       int block = (r * TRY_IN + k) / LRT_BLOCK;
-      t.split[r][0][k] = t.split[r][1][k] = try_bf16((float)try_input(r, k));
+      uint16_t *pair = in_tiles(&x, r, k / GROUP * GROUP) + k % GROUP;
+      pair[0] = pair[SIDE * TRY_IN] = try_bf16((float)try_input(r, k));
       t.bytes[r][k] = (int8_t)try_input(r, k);
       t.scales[block] = 1;
       t.begin[block] -= 128 * try_input(r, k);

@@ -27,8 +27,6 @@ void *lrt_ensure(scratch *s, int64_t bytes);
 
 static inline int64_t up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-static inline int smaller(int a, int b) { return a < b ? a : b; }
-
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static inline int is_quantized(int dtype) { return dtype == LRT_DTYPE_Q8 || dtype == LRT_DTYPE_Q4; }

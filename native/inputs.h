@@ -25,6 +25,20 @@ static void norm(const float *x, int n, const float *weight, float eps, float *o
   }
 }
 
+#if LEVEL == 5
+#define TILE_NUMBERS (LINE / 2) /* of bf16, in a tile's row */
+
+/*
+ * Where so many numbers of a row's first part are, from element `at` on. The split form lies as tiles are loaded: of the first
+ * `tile` rows TILE_NUMBERS of each, then the next ones, and so on; likewise their second part, `stride` times `tile` behind;
+ * then the next rows.
+ */
+INLINE uint16_t *in_tiles(const lrt_input *x, int row, int at) {
+  const int64_t steps = x->stride / TILE_NUMBERS;
+  return x->split + ((row / LRT_SIDE * 2 * steps + at / TILE_NUMBERS) * x->tile + row % LRT_SIDE) * TILE_NUMBERS;
+}
+#endif
+
 #if LEVEL >= 4
 /* x = first + second to 16 bits of mantissa, both bf16. */
 INLINE void split(const float *x, int n, uint16_t *first, uint16_t *second) {
@@ -93,8 +107,15 @@ INLINE void put_forms(const float *x, int n, lrt_input *to, int row, int at) {
   }
 #if LEVEL >= 4
   if (to->split) {
+#if LEVEL == 5
+    for (int i = 0; i < n; i += TILE_NUMBERS) {
+      uint16_t *first = in_tiles(to, row, at + i);
+      split(x + i, TILE_NUMBERS, first, first + (int64_t)to->tile * to->stride);
+    }
+#else
     uint16_t *first = to->split + (int64_t)row * 2 * to->stride + at;
     split(x, n, first, first + to->stride);
+#endif
   }
 #endif
 }

@@ -92,6 +92,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->few_rows[LRT_DTYPE_FOLDED] = (lrt_few_rows){runs_folded, MOST_RUNS};
   kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){runs_folded_rounded, MOST_RUNS};
 #else
+  kernels->large_tasks = 1;
   kernels->fold = NULL; /* tiles take panels */
   kernels->product[LRT_DTYPE_BF16] = amx_bf16;
   kernels->product[LRT_DTYPE_BF16_ROUNDED] = amx_rounded;

@@ -14,9 +14,11 @@
  * bf16 weights where there are instructions for them, each row as the sum of two bf16 rows (16 bits
  * of mantissa), the second `stride` behind the first. A form that no weight needs is null.
  */
+#define LRT_SIDE 16
+
 typedef struct {
   float *plain;
-  uint16_t *split; /* 2 * stride a row */
+  uint16_t *split; /* 2 * stride a row; on level 5 in tiles, see in_tiles */
   int stride;
   /*
    * For q8 weights, each row in blocks of LRT_BLOCK: bytes, their scales, and what their sums begin
@@ -26,7 +28,10 @@ typedef struct {
   float *scales;    /* stride / LRT_BLOCK a row */
   int32_t *begin;   /* likewise */
   int in;           /* numbers of a row */
+  int tile;         /* rows of a tile: LRT_SIDE, or all, if there are fewer */
 } lrt_input;
+
+static inline int smaller(int a, int b) { return a < b ? a : b; }
 
 /* Bytes of n numbers, of whole blocks if they come in such. */
 static inline int64_t lrt_bytes(int dtype, int64_t n) {
@@ -93,6 +98,8 @@ typedef struct {
 typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
+  /* Whether products of many rows are so fast that a task has to be large. */
+  int large_tasks;
   /* One row of the input, after a norm (if not null). `room` has a row, where the input has no f32 rows. */
   void (*prepare)(const float *x, const float *norm, float eps, lrt_input *to, int row, float *room);
   /*

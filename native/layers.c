@@ -6,6 +6,8 @@
 #include "context.h"
 
 #define TASK_PANELS 4 /* of a product: two that lie side by side, and the next two; all of a folded group */
+#define MOST_TASK_PANELS 16
+#define TASK_BYTES (1 << 20) /* of weights, that the second cache keeps */
 #define TASKS_EACH 2 /* that a worker has at least, where tasks read several runs of memory */
 #define LINE_BYTES 64
 
@@ -44,10 +46,28 @@ static void prepare_row(void *arguments, int task, int worker) {
   }
 }
 
-/* How a part is divided: `far` tasks of `runs` runs of memory, `side` panels of each, then tasks of what is left. */
+/*
+ * How a part is divided: `far` tasks of `runs` runs of memory, `side` panels of each, then tasks of what is left, `each` panels.
+ */
 typedef struct {
-  int side, runs, far, tasks;
+  int side, runs, far, each, tasks;
 } division;
+
+/*
+ * Panels of a task: where tiles multiply many rows, so many that the rows seldom come from afar, if the weights stay in the
+ * second cache and workers have enough tasks.
+ */
+static int panels_each(const projection *p, const lrt_part *part) {
+  int each = TASK_PANELS;
+  if (p->kernels->large_tasks && p->rows > LRT_SIDE) {
+    int64_t bytes = lrt_packed_bytes(part->dtype, LRT_PANEL, p->in) / 2; /* of one panel; two lie side by side */
+    while (each < MOST_TASK_PANELS && 2 * each * bytes <= TASK_BYTES &&
+           panels_of(part->out) >= 2 * each * TASKS_EACH * p->workers) {
+      each *= 2;
+    }
+  }
+  return each;
+}
 
 static division divide(const projection *p, const lrt_part *part) {
   int panels = panels_of(part->out);
@@ -62,7 +82,8 @@ static division divide(const projection *p, const lrt_part *part) {
       d.far = 0;
     }
   }
-  d.tasks = d.far + (panels - d.far * d.runs * d.side + TASK_PANELS - 1) / TASK_PANELS;
+  d.each = panels_each(p, part);
+  d.tasks = d.far + (panels - d.far * d.runs * d.side + d.each - 1) / d.each;
   return d;
 }
 
@@ -73,8 +94,8 @@ static void multiply_part(projection *p, const lrt_part *part, const division *d
                                               p->y_stride, p->add);
     return;
   }
-  int panel = d->far * d->runs * d->side + (task - d->far) * TASK_PANELS;
-  int panels = smaller(TASK_PANELS, panels_of(part->out) - panel);
+  int panel = d->far * d->runs * d->side + (task - d->far) * d->each;
+  int panels = smaller(d->each, panels_of(part->out) - panel);
   p->kernels->product[part->dtype](&p->input, p->rows, p->in, part, panel, panels, y, p->y_stride,
                                    p->add);
 }
@@ -123,7 +144,8 @@ static int64_t plan(const lrt_context *c, projection *p) {
   p->input.stride = stride;
   int64_t numbers = (int64_t)p->rows * stride;
   p->plain_bytes = plain ? numbers * (int64_t)sizeof(float) : 0;
-  p->split_bytes = split ? numbers * 2 * (int64_t)sizeof(uint16_t) : 0;
+  p->input.tile = smaller(p->rows, LRT_SIDE);
+  p->split_bytes = split ? up(p->rows, p->input.tile) * stride * 2 * (int64_t)sizeof(uint16_t) : 0;
   p->blocks = quantized ? numbers / LRT_BLOCK : 0;
   return p->plain_bytes + p->split_bytes + p->blocks * (LRT_BLOCK + 8);
 }
@@ -318,8 +340,8 @@ static void gate_task(void *arguments, int task, int worker) {
   division d = divide(p, gate);
   multiply_part(p, gate, &d, task, p->y);
   multiply_part(p, &p->parts[1], &d, task, p->y + gate->out);
-  int at = task * TASK_PANELS * LRT_PANEL;
-  int n = smaller(TASK_PANELS * LRT_PANEL, gate->out - at);
+  int at = task * d.each * LRT_PANEL;
+  int n = smaller(d.each * LRT_PANEL, gate->out - at);
   for (int row = 0; row < p->rows; row++) {
     const float *made = p->y + row * p->y_stride + at;
     p->kernels->gate(made, made + gate->out, n, &g->down->input, row, at, room_of(g->down, worker));

@@ -124,7 +124,7 @@ typedef struct lrt_context lrt_context;
 
 /* The levels that this processor and its system run, as bits: 1 << LRT_AVX2 and so on. */
 LRT_EXPORT int lrt_levels(void);
-/* The fastest of them. */
+/* The fastest of them, on this processor. */
 LRT_EXPORT int lrt_best_level(void);
 
 /*
@@ -225,7 +225,8 @@ enum lrt_function {
   LRT_FOLDS = 13,
   LRT_FOLDED_BYTES = 14,
   LRT_FOLD = 15,
-  LRT_LAYERS = 16
+  LRT_LAYERS = 16,
+  LRT_BEST_LEVEL = 17
 };
 LRT_EXPORT int64_t lrt_call(int function, void *p0, void *p1, void *p2, void *p3, void *p4, void *p5,
                             int64_t n0, int64_t n1, int64_t n2, int64_t n3, int64_t n4, float eps);

@@ -102,7 +102,7 @@ static void tile_bf16_pairs(int sums, int a, int b) {
   }
 }
 
-/* TDPBSUD: signed bytes of a, unsigned ones of b. */
+/* TDPBSSD */
 static void tile_fours(int sums, int a, int b) {
   tile *s = &tiles[sums];
   tile_check_product(s, &tiles[a], &tiles[b]);
@@ -112,7 +112,7 @@ static void tile_fours(int sums, int a, int b) {
       memcpy(&sum, s->data[m] + 4 * n, 4);
       for (int k = 0; k < tiles[b].rows; k++) {
         for (int i = 0; i < 4; i++) {
-          sum += (int8_t)tiles[a].data[m][4 * k + i] * (uint8_t)tiles[b].data[k][4 * n + i];
+          sum += (int8_t)tiles[a].data[m][4 * k + i] * (int8_t)tiles[b].data[k][4 * n + i];
         }
       }
       memcpy(s->data[m] + 4 * n, &sum, 4);

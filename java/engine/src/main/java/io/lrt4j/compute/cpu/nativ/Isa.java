@@ -4,9 +4,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Instruction sets that the kernels are compiled for, from the slowest to the fastest, each with
- * all before it that its architecture has: save that AVX-512 does without {@link #AVX_VNNI}
- * (lrt4j.h).
+ * Instruction sets that the kernels are compiled for, each with all before it that its architecture
+ * has: save that AVX-512 does without {@link #AVX_VNNI} (lrt4j.h). On most processors each is
+ * faster than those before it.
  */
 public enum Isa {
   BASELINE(0, "baseline", false),
@@ -30,7 +30,7 @@ public enum Isa {
   }
 
   /**
-   * Those that this processor and its system run, the best one last.
+   * Those that this processor and its system run, in order.
    *
    * @throws io.lrt4j.BackendException if there is no native library here
    */
@@ -48,12 +48,14 @@ public enum Isa {
   }
 
   /**
-   * The best one that this processor and its system run.
+   * The fastest one that this processor and its system run.
    *
    * @throws io.lrt4j.BackendException if there is no native library here
    */
   public static Isa best() {
-    return available().getLast();
+    List<Isa> available = available();
+    int level = NativeCalls.bestLevel();
+    return available.stream().filter(isa -> isa.level == level).findFirst().orElseThrow();
   }
 
   int level() {

@@ -34,6 +34,7 @@ final class NativeCalls {
   private static final int FOLDED_BYTES = 14;
   private static final int FOLD = 15;
   private static final int LAYERS = 16;
+  private static final int BEST_LEVEL = 17;
 
   private static final MemorySegment NONE = MemorySegment.NULL;
 
@@ -95,6 +96,11 @@ final class NativeCalls {
   /** Those that this processor and its system run, as bits. */
   static int levels() {
     return (int) call(LEVELS, 0, 0, 0);
+  }
+
+  /** The fastest of them, on this processor. */
+  static int bestLevel() {
+    return (int) call(BEST_LEVEL, 0, 0, 0);
   }
 
   static MemorySegment open(int threads, int level) {
