@@ -16,6 +16,7 @@
 
 static int level;
 static int most_rows;
+#define MANY_ROWS 40
 static int fused;
 static int pairs; /* of bf16 are multiplied: near the reference, not the same */
 static int64_t checks;
@@ -175,7 +176,8 @@ static void check_products(int dtype, int in, int out, int extreme) {
   }
   lrt_part parts[2] = {{packed, bias, dtype, out}, {packed, NULL, dtype, out}};
   float *all = room(4 * (int64_t)most_rows * 2 * out);
-  for (int n = most_rows; n > 0; n--) {
+  const int step = most_rows > MANY_ROWS ? 27 : 1;
+  for (int n = most_rows; n > (step > 1 ? MANY_ROWS : 0); n -= step) {
     int add = n % 2;
     float *y = room(4 * (int64_t)n * 2 * out);
     memcpy(y, before, 4 * (size_t)n * 2 * (size_t)out);
@@ -474,6 +476,14 @@ static void check_level(void) {
       check_products(dtype, sizes[s][0], sizes[s][1], 0);
     }
     check_products(dtype, 64, 37, 1);
+    if (level == LRT_AMX && dtype >= LRT_DTYPE_BF16) {
+      check_products(dtype, 64, 300, 0); /* so many outputs that a task is larger */
+      int few = most_rows;
+      most_rows = 205; /* more rows, and wider ones, than are together in the caches */
+      check_products(dtype, 1056, 33, 0);
+      check_products(dtype, 64, 37, 1);
+      most_rows = few;
+    }
     if (blocks) { /* so many outputs that one row reads two or four runs of memory at once */
       check_products(dtype, 64, 200, 0);
       check_products(dtype, 64, 700, 0);
