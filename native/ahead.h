@@ -1,8 +1,8 @@
 /*
  * Products wait for memory. Few rows read a weight in one run, and ask for what comes BYTES_AHEAD, or in several: without AVX-512
- * they ask RUN_AHEAD, with it for nothing, as the processor follows two runs by itself, and faster. With more rows the next panels
- * are asked for while these are multiplied, by each tile of rows its share, so that memory is read all the time and evenly. Asking
- * touches nothing, so there need not be any.
+ * they ask RUN_AHEAD, with it in each of four runs, and in two for nothing, as the processor follows them by itself, and faster.
+ * With more rows the next panels are asked for while these are multiplied, by each tile of rows its share, so that memory is read
+ * all the time and evenly. Asking touches nothing, so there need not be any.
  */
 #ifndef AHEAD_H
 #define AHEAD_H

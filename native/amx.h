@@ -11,6 +11,9 @@
 
 #include "inputs.h"
 #include "products.h"
+#if W == 16
+#include "folded.h"
+#endif
 
 #if !EMULATED_AMX
 /* gcc's own do not tell that they read memory: no store that they need is kept for later, or left out. */
@@ -61,54 +64,70 @@ static void finish_rows(int rows, const float *sums, const lrt_part *part, int p
               y_stride, add);
 }
 
-/*
- * What is left of a weight's steps, with zeros behind: in memory there are other outputs' numbers, or there is nothing.
- * `width` bytes of each pair are side by side.
- */
-static const char *last_step(const char *w, int pairs, int width, char *room) {
-  memset(room, 0, (size_t)(STEP * width));
-  memcpy(room, w, (size_t)(pairs * width));
+#define PAIR_OF_PANELS (WIDE_PANELS * LINE) /* bytes of two panels' pair of elements */
+
+/* What is left of a weight's steps, with zeros behind: in memory there are other outputs' numbers, or there is nothing. */
+static const char *last_step(const char *w, int pairs, char room[STEP * PAIR_OF_PANELS]) {
+  memset(room, 0, STEP * PAIR_OF_PANELS);
+  memcpy(room, w, (size_t)(pairs * PAIR_OF_PANELS));
   return room;
 }
 
-#define PAIR_OF_PANELS (WIDE_PANELS * LINE) /* bytes of two panels' pair of elements */
-
 /*
- * Between two products of tiles a processor wants something else to do: without it they fill the queue that loads of the next ones
- * wait in. There it asks for half of what the input has two steps on.
+ * Between two products of tiles a processor wants something else to do: without it they fill the queue that the next loads wait
+ * in. There it asks for half of what the input has two steps on.
  */
 #define STEPS_AHEAD 2
 INLINE void ask_between(const char *input) {
   UNROLL for (int i = 0; i < 4; i++) { __builtin_prefetch(input + i * LINE); }
 }
 
+/* Pairs of two panels that lie side by side, a part of a weight's or all of it. */
+typedef struct {
+  const char *weights;
+  int from, pairs; /* which of the weight's pairs they are */
+  int all;
+  const char *next; /* what comes: `lines` lines a step of it are asked for, every `next_step` bytes */
+  int lines, next_step;
+} some_pairs;
+
 /*
- * Two tiles of rows by two panels, weights in bf16; the input's `parts` as on the level before. It asks for its outputs, which
- * may lie so that caches keep few of them, and for `lines` lines a step of what comes, from `next` on.
+ * Two tiles of rows by two panels, weights in bf16; the input's `parts` as on the level before. Sums that the pairs before have
+ * begun are in `sums` [GROUP, GROUP], where those that the next ones go on with are left. It asks for its outputs, which may lie
+ * so that caches keep few of them.
  */
-INLINE void pairs_tile(const int parts, const lrt_input *x, int row, int rows, int in, const lrt_part *part, int panel,
-                       int lines, const char *next, float *y, int64_t y_stride, int add) {
-  const int pairs = (in + 1) / 2;
+INLINE void pairs_tile(const int parts, const lrt_input *x, int row, int rows, const some_pairs *s, const lrt_part *part,
+                       int panel, float *sums, float *y, int64_t y_stride, int add) {
   const int64_t tile = STEP * LINE; /* bytes of one of the input */
   const int64_t second = (int64_t)x->stride * SIDE * 2; /* bytes from a row's first part to its second */
   const int64_t below = 2 * second;
-  const char *a = (const char *)in_tiles(x, row, 0);
-  const char *w = (const char *)part->weight + (int64_t)(panel / WIDE_PANELS) * pairs * PAIR_OF_PANELS;
-  const int rows_a_step = (rows * STEP + pairs - 1) / pairs;
+  const int64_t line = GROUP * sizeof(float);
+  const char *a = (const char *)in_tiles(x, row, 2 * s->from);
+  const char *w = s->weights;
+  const char *next = s->next;
+  const int ends = s->from + s->pairs == s->all;
+  const int rows_a_step = ends ? (rows * STEP + s->pairs - 1) / s->pairs : 0;
   const float *output = y + panel * LRT_PANEL;
   const float *output_end = output + rows * y_stride;
-  tile_zero(0);
-  tile_zero(1);
-  tile_zero(2);
-  tile_zero(3);
-  for (int k = 0; k < pairs; k += STEP) {
+  if (s->from) {
+    tile_load(0, sums, line);
+    tile_load(1, sums + SIDE, line);
+    tile_load(2, sums + SIDE * GROUP, line);
+    tile_load(3, sums + SIDE * GROUP + SIDE, line);
+  } else {
+    tile_zero(0);
+    tile_zero(1);
+    tile_zero(2);
+    tile_zero(3);
+  }
+  for (int k = 0; k < s->pairs; k += STEP) {
     _Alignas(64) char room[STEP * PAIR_OF_PANELS];
-    if (pairs - k < STEP) {
-      w = last_step(w, pairs - k, PAIR_OF_PANELS, room);
+    if (s->pairs - k < STEP) {
+      w = last_step(w, s->pairs - k, room);
     }
     tile_load(6, w, PAIR_OF_PANELS);
     tile_load(7, w + LINE, PAIR_OF_PANELS);
-    for (int i = 0; i < lines; i++) {
+    for (int i = 0; i < s->lines; i++) {
       __builtin_prefetch(next + i * LINE, 0, 2);
     }
     for (int i = 0; i < rows_a_step && output < output_end; i++) {
@@ -132,114 +151,148 @@ INLINE void pairs_tile(const int parts, const lrt_input *x, int row, int rows, i
     }
     a += tile;
     w += STEP * PAIR_OF_PANELS;
-    next += STEP * PAIR_OF_PANELS;
+    next += s->next_step;
   }
-  _Alignas(64) float sums[GROUP * GROUP];
-  const int64_t step = GROUP * sizeof(float);
-  tile_store(0, sums, step);
-  tile_store(1, sums + SIDE, step);
-  tile_store(2, sums + SIDE * GROUP, step);
-  tile_store(3, sums + SIDE * GROUP + SIDE, step);
-  finish_rows(rows, sums, part, panel, y, y_stride, add);
+  tile_store(0, sums, line);
+  tile_store(1, sums + SIDE, line);
+  tile_store(2, sums + SIDE * GROUP, line);
+  tile_store(3, sums + SIDE * GROUP + SIDE, line);
+  if (ends) {
+    finish_rows(rows, sums, part, panel, y, y_stride, add);
+  }
 }
 
-/* One tile of rows by four panels, which wait for memory: they ask for what is BYTES_AHEAD. */
-INLINE void few_pairs_tile(const int parts, const int panels, const lrt_input *x, int row, int rows, int in,
-                           const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
-  const int pairs = (in + 1) / 2;
-  const int64_t size = (int64_t)pairs * PAIR_OF_PANELS;
-  const int64_t second = (int64_t)x->stride * x->tile * 2;
-  const char *a = (const char *)in_tiles(x, row, 0);
-  const char *w[2];
-  UNROLL for (int p = 0; p < panels; p += 2) {
-    w[p / 2] = (const char *)part->weight + (panel + p) / WIDE_PANELS * size;
+/* Rows `from` to `to`, all that are not fewer than fit one tile, by some pairs, each two tiles with `sums` of their own. */
+INLINE void pairs_of_rows(const int parts, const lrt_input *x, int from, int to, const some_pairs *s, const lrt_part *part,
+                          int panel, float sums[][GROUP * GROUP], float *y, int64_t y_stride, int add) {
+  some_pairs own = *s;
+  for (int row = from; to - row > SIDE; row += GROUP, own.next += s->lines * LINE) {
+    const int some = smaller(to - row, GROUP);
+    if (some < GROUP) {
+      shape_tiles(SIDE, some - SIDE, LINE);
+    }
+    pairs_tile(parts, x, row, some, &own, part, panel, sums[s->pairs < s->all ? (row - from) / GROUP : 0],
+               y + row * y_stride, y_stride, add);
+    if (some < GROUP) {
+      shape_tiles(SIDE, SIDE, LINE);
+    }
   }
+}
+
+/* Sums in tiles FIRST and SECOND go on with what a step has of two panels at W, and inputs in tiles 4 and 5. */
+#define TWO_PANELS(W, FIRST, SECOND, ASK)                  \
+  tile_load(6, W, PAIR_OF_PANELS);                         \
+  ASK((W) + BYTES_AHEAD)                                   \
+  if (parts > 1) {                                         \
+    tile_bf16_pairs(FIRST, 5, 6);                          \
+  }                                                        \
+  tile_bf16_pairs(FIRST, 4, 6);                            \
+  tile_load(7, (W) + LINE, PAIR_OF_PANELS);                \
+  ASK((W) + BYTES_AHEAD + STEP * LINE)                     \
+  if (parts > 1) {                                         \
+    tile_bf16_pairs(SECOND, 5, 7);                         \
+  }                                                        \
+  tile_bf16_pairs(SECOND, 4, 7);
+
+#define ASK_A_TILE(FROM) ask_for(STEP, FROM);
+#define ASK_NOTHING(FROM)
+
+/* Begins one tile of rows by two panels or four. */
+INLINE void begin_few(const int panels, int rows) {
+  shape_tiles(rows, rows, LINE);
   tile_zero(0);
   tile_zero(1);
   if (panels > 2) {
     tile_zero(2);
     tile_zero(3);
   }
-  for (int k = 0; k < pairs; k += STEP) {
-    _Alignas(64) char room[2][STEP * PAIR_OF_PANELS];
-    UNROLL for (int p = 0; p < panels; p += 2) {
-      if (pairs - k < STEP) {
-        w[p / 2] = last_step(w[p / 2], pairs - k, PAIR_OF_PANELS, room[p / 2]);
-      }
-    }
-    tile_load(4, a, LINE);
-    if (parts > 1) {
-      tile_load(5, a + second, LINE);
-    }
-#define TWO_PANELS(W, FIRST, SECOND)                       \
-  tile_load(6, W, PAIR_OF_PANELS);                         \
-  ask_for(16, (W) + BYTES_AHEAD);                          \
-  if (parts > 1) {                                         \
-    tile_bf16_pairs(FIRST, 5, 6);                          \
-  }                                                        \
-  tile_bf16_pairs(FIRST, 4, 6);                            \
-  tile_load(7, (W) + LINE, PAIR_OF_PANELS);                \
-  ask_for(16, (W) + BYTES_AHEAD + 16 * LINE);              \
-  if (parts > 1) {                                         \
-    tile_bf16_pairs(SECOND, 5, 7);                         \
-  }                                                        \
-  tile_bf16_pairs(SECOND, 4, 7);
-    TWO_PANELS(w[0], 0, 1)
-    w[0] += STEP * PAIR_OF_PANELS;
-    if (panels > 2) {
-      TWO_PANELS(w[1], 2, 3)
-      w[1] += STEP * PAIR_OF_PANELS;
-    }
-    a += x->tile * LINE;
-  }
-  _Alignas(64) float sums[2][SIDE * GROUP];
-  const int64_t step = GROUP * sizeof(float);
-  tile_store(0, sums[0], step);
-  tile_store(1, sums[0] + SIDE, step);
-  finish_rows(rows, sums[0], part, panel, y, y_stride, add);
-  if (panels > 2) {
-    tile_store(2, sums[1], step);
-    tile_store(3, sums[1] + SIDE, step);
-    finish_rows(rows, sums[1], part, panel + 2, y, y_stride, add);
+}
+
+INLINE void load_few(const int parts, const lrt_input *x, int row, int pair) {
+  const char *a = (const char *)in_tiles(x, row, 2 * pair);
+  tile_load(4, a, LINE);
+  if (parts > 1) {
+    tile_load(5, a + (int64_t)x->stride * x->tile * 2, LINE);
   }
 }
 
-/* Of an input's rows, so many bytes meet all panels of a task before the next ones do, while the second cache holds them. */
+INLINE void finish_few(const int panels, int rows, const lrt_part *part, int panel, float *y, int64_t y_stride, int add) {
+  _Alignas(64) float sums[SIDE * GROUP];
+  const int64_t line = GROUP * sizeof(float);
+  tile_store(0, sums, line);
+  tile_store(1, sums + SIDE, line);
+  finish_rows(rows, sums, part, panel, y, y_stride, add);
+  if (panels > 2) {
+    tile_store(2, sums, line);
+    tile_store(3, sums + SIDE, line);
+    finish_rows(rows, sums, part, panel + 2, y, y_stride, add);
+  }
+}
+
+/* Rows of one tile, which wait for memory: they ask for what is BYTES_AHEAD. */
+INLINE void few_pairs(const int parts, const int panels, const lrt_input *x, int row, int rows, int in, const lrt_part *part,
+                      int panel, float *y, int64_t y_stride, int add) {
+  const int pairs = (in + 1) / 2;
+  const char *w = (const char *)part->weight + (int64_t)(panel / WIDE_PANELS) * pairs * PAIR_OF_PANELS;
+  const char *v = w + (int64_t)pairs * PAIR_OF_PANELS; /* of the third and fourth panel */
+  begin_few(panels, rows);
+  for (int k = 0; k < pairs; k += STEP) {
+    _Alignas(64) char room[2][STEP * PAIR_OF_PANELS];
+    if (pairs - k < STEP) {
+      w = last_step(w, pairs - k, room[0]);
+      v = panels > 2 ? last_step(v, pairs - k, room[1]) : v;
+    }
+    load_few(parts, x, row, k);
+    TWO_PANELS(w, 0, 1, ASK_A_TILE)
+    w += STEP * PAIR_OF_PANELS;
+    if (panels > 2) {
+      TWO_PANELS(v, 2, 3, ASK_A_TILE)
+      v += STEP * PAIR_OF_PANELS;
+    }
+  }
+  finish_few(panels, rows, part, panel, y, y_stride, add);
+}
+
+/*
+ * So many of the input's rows meet all panels of a task before the next ones do: the second cache holds them, and the stack
+ * their sums.
+ */
 #define INPUT_TOGETHER (384 << 10)
+#define TILES_TOGETHER 4
+
+INLINE int rows_together(const int parts, const lrt_input *x) {
+  return smaller(INPUT_TOGETHER / (2 * parts * x->stride * GROUP) + 1, TILES_TOGETHER) * GROUP;
+}
+
+/* So that a share of `lines` each is all of them. */
+INLINE int share_of(int lines, int rows) { return (lines * GROUP + rows - 1) / rows; }
 
 INLINE void pairs_product(const int parts, const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels,
                           float *y, int64_t y_stride, int add) {
   const int last = panel + panels;
-  const int64_t size = (int64_t)((in + 1) / 2) * PAIR_OF_PANELS;
-  const int together = smaller(rows, (INPUT_TOGETHER / (2 * parts * x->stride * GROUP) + 1) * GROUP);
-  int shaped = 0;
+  const int pairs = (in + 1) / 2;
+  const int64_t size = (int64_t)pairs * PAIR_OF_PANELS;
+  const int together = rows_together(parts, x);
   for (int from = 0; from < rows; from += together) {
     const int to = smaller(rows, from + together);
-    const int whole = from + (to - from + SIDE - 1) / GROUP * GROUP; /* what is left behind it fits one tile */
-    const int tiles = (to - from + GROUP - 1) / GROUP;
-    const int lines = from ? 0 : (STEP * PAIR_OF_PANELS / LINE + tiles - 1) / tiles;
-    for (int p = panel; p < last && whole > from; p += 2) {
-      const char *next = (const char *)part->weight + (p / WIDE_PANELS + 1) * size;
-      for (int row = from; row < smaller(whole, to); row += GROUP, next += lines * LINE) {
-        const int some = smaller(to - row, GROUP);
-        if (some != shaped) {
-          shape_tiles(SIDE, some - SIDE, LINE);
-          shaped = some;
-        }
-        pairs_tile(parts, x, row, some, in, part, p, lines, next, y + row * y_stride, y_stride, add);
+    const int rest = (to - from) % GROUP <= SIDE ? (to - from) % GROUP : 0; /* at the end, what fits one tile */
+    if (to - from > SIDE) {
+      shape_tiles(SIDE, SIDE, LINE);
+      for (int p = panel; p < last; p += 2) {
+        const char *w = (const char *)part->weight + p / WIDE_PANELS * size;
+        const some_pairs all = {.weights = w, .pairs = pairs, .all = pairs, .next = w + size,
+                                .lines = from ? 0 : share_of(STEP * PAIR_OF_PANELS / LINE, to - from),
+                                .next_step = STEP * PAIR_OF_PANELS};
+        _Alignas(64) float sums[1][GROUP * GROUP];
+        pairs_of_rows(parts, x, from, to, &all, part, p, sums, y, y_stride, add);
       }
     }
-    if (whole < to) {
-      const int some = to - whole;
-      float *rest = y + whole * y_stride;
-      shape_tiles(some, some, LINE);
-      shaped = 0;
-      for (int p = panel; p < last; p += 4) {
-        if (p + 2 < last) {
-          few_pairs_tile(parts, 4, x, whole, some, in, part, p, rest, y_stride, add);
-        } else {
-          few_pairs_tile(parts, 2, x, whole, some, in, part, p, rest, y_stride, add);
-        }
+    for (int p = panel; rest && p < last; p += 4) {
+      float *end = y + (to - rest) * y_stride;
+      if (p + 2 < last) {
+        few_pairs(parts, 4, x, to - rest, rest, in, part, p, end, y_stride, add);
+      } else {
+        few_pairs(parts, 2, x, to - rest, rest, in, part, p, end, y_stride, add);
       }
     }
   }
@@ -255,6 +308,108 @@ static void amx_rounded(const lrt_input *x, int rows, int in, const lrt_part *pa
                         int64_t y_stride, int add) {
   pairs_product(1, x, rows, in, part, panel, panels, y, y_stride, add);
 }
+
+/* --- bf16 in 12 bits --------------------------------------------------------------------------- */
+
+#if W == 16
+/* A group as it is unfolded, in turns: which step is next, and where. */
+typedef struct {
+  __m512i table;
+  const char *step;
+  const folded_other *other;
+  int k;
+} unfolding;
+
+static unfolding begin_group(const lrt_part *part, int panel, int in) {
+  const char *w = (const char *)part->weight + panel / FOLDED_PANELS * lrt_group_bytes(in);
+  const folded_group *head = (const folded_group *)w;
+  return (unfolding){_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)head->table)), w + sizeof *head,
+                     (const folded_other *)(w + head->list), 0};
+}
+
+/* The next pairs, as packed panels have them: of the first two panels, and of the others. */
+INLINE void unfold_pairs(unfolding *u, int pairs, const int ask, char *first, char *others) {
+  for (int i = 0; i < pairs; i++) {
+    __m512i pair[FOLDED_PANELS];
+    unfold(u->table, u->step, pair);
+    if (ask) {
+      ask_for(STEP_BYTES / LINE, u->step + 2 * BYTES_AHEAD);
+    }
+    if (__builtin_expect(u->other->step == u->k, 0)) {
+      u->other = put_others(u->other, u->k, pair);
+    }
+    _mm512_store_si512(first + i * PAIR_OF_PANELS, pair[0]);
+    _mm512_store_si512(first + i * PAIR_OF_PANELS + LINE, pair[1]);
+    _mm512_store_si512(others + i * PAIR_OF_PANELS, pair[2]);
+    _mm512_store_si512(others + i * PAIR_OF_PANELS + LINE, pair[3]);
+    u->step += STEP_BYTES;
+    u->k++;
+  }
+}
+
+INLINE void few_folded(const int parts, const lrt_input *x, int row, int rows, int in, const lrt_part *part, int panel, float *y,
+                       int64_t y_stride, int add) {
+  const int pairs = (in + 1) / 2;
+  unfolding u = begin_group(part, panel, in);
+  _Alignas(64) char room[2][STEP * PAIR_OF_PANELS];
+  begin_few(FOLDED_PANELS, rows);
+  for (int k = 0; k < pairs; k += STEP) {
+    if (pairs - k < STEP) {
+      memset(room, 0, sizeof room);
+    }
+    unfold_pairs(&u, smaller(pairs - k, STEP), 1, room[0], room[1]);
+    load_few(parts, x, row, k);
+    TWO_PANELS(room[0], 0, 1, ASK_NOTHING)
+    TWO_PANELS(room[1], 2, 3, ASK_NOTHING)
+  }
+  finish_few(FOLDED_PANELS, rows, part, panel, y, y_stride, add);
+}
+
+#define PAIRS_TOGETHER 256 /* that are unfolded for many rows */
+
+INLINE void folded_product(const int parts, const lrt_input *x, int rows, int in, const lrt_part *part, int panel, float *y,
+                           int64_t y_stride, int add) {
+  const int pairs = (in + 1) / 2;
+  const int together = rows_together(parts, x);
+  for (int from = 0; from < rows; from += together) {
+    const int to = smaller(rows, from + together);
+    const int rest = (to - from) % GROUP <= SIDE ? (to - from) % GROUP : 0;
+    if (to - from > SIDE) {
+      unfolding u = begin_group(part, panel, in);
+      _Alignas(64) char room[2][PAIRS_TOGETHER * PAIR_OF_PANELS];
+      _Alignas(64) float sums[2][TILES_TOGETHER][GROUP * GROUP];
+      shape_tiles(SIDE, SIDE, LINE);
+      for (int k = 0; k < pairs; k += PAIRS_TOGETHER) {
+        some_pairs some = {.from = k, .pairs = smaller(pairs - k, PAIRS_TOGETHER), .all = pairs, .next_step = STEP * STEP_BYTES,
+                           .lines = from ? 0 : share_of(STEP * STEP_BYTES / LINE / 2, to - from)};
+        unfold_pairs(&u, some.pairs, 0, room[0], room[1]);
+        const int64_t coming = (pairs - k < 2 * PAIRS_TOGETHER ? (int64_t)sizeof(folded_group) : 0);
+        for (int p = 0; p < 2; p++) {
+          some.weights = room[p];
+          some.next = u.step + coming + p * STEP * STEP_BYTES / 2;
+          pairs_of_rows(parts, x, from, to, &some, part, panel + 2 * p, sums[p], y, y_stride, add);
+        }
+      }
+    }
+    if (rest) {
+      few_folded(parts, x, to - rest, rest, in, part, panel, y + (to - rest) * y_stride, y_stride, add);
+    }
+  }
+  tile_release();
+}
+
+static void amx_folded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
+                       int64_t y_stride, int add) {
+  (void)panels;
+  folded_product(2, x, rows, in, part, panel, y, y_stride, add);
+}
+
+static void amx_folded_rounded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
+                               int64_t y_stride, int add) {
+  (void)panels;
+  folded_product(1, x, rows, in, part, panel, y, y_stride, add);
+}
+#endif
 
 /* --- q8 and q4 --------------------------------------------------------------------------------- */
 
@@ -359,9 +514,7 @@ INLINE void scale_rows(const int from, const int to, const int32_t whole[2][HEIG
   }                                                                \
   b++;
 
-/*
- * Goes on with sums [rows, GROUP] by so many blocks. It asks for `lines` lines of what comes, and for its outputs, if they are next.
- */
+/* Goes on with sums [rows, GROUP] by so many blocks; asks for `lines` lines of what comes, and for its outputs, if given. */
 INLINE void blocks_tile(const int rows, const lrt_input *x, int row, int block, int blocks, const unpacked *u, float *to,
                         const char *next, int lines, const float *output, int64_t y_stride) {
   const int64_t row_blocks = x->stride / LRT_BLOCK;

@@ -5,7 +5,6 @@
 #include "ahead.h"
 
 #define MOST_ROWS (W == 16 ? 12 : TILE_ROWS) /* of a product's tile */
-#define MOST_RUNS (W == 16 ? LRT_RUNS : 2 * LRT_RUNS) /* of one row */
 #define SUM_VECTORS (W == 16 ? LRT_RUNS * LRT_FOLDED / W : FEW_PANELS * PARTS)
 
 /*

@@ -56,6 +56,7 @@ INLINE void unfold(__m512i table, const char *step, __m512i pairs[FOLDED_PANELS]
   }
 }
 
+#if LEVEL != 5
 /*
  * A group, or one of each run, which are `apart` panels from each other, and some rows; adds as tile_pairs does or, without
  * instructions for bf16, tile_bf16.
@@ -179,10 +180,11 @@ INLINE void tile_folded_rounded(const int rows, const int panels, const lrt_inpu
   }
 
 FOLDED_PRODUCT(folded)
-RUNS(folded, tile_unfolded, 2, FOLDED_PANELS)
+TWO_RUNS(folded, tile_unfolded, 2, FOLDED_PANELS)
 #if LEVEL == 4
 FOLDED_PRODUCT(folded_rounded)
-RUNS(folded_rounded, tile_unfolded, 1, FOLDED_PANELS)
+TWO_RUNS(folded_rounded, tile_unfolded, 1, FOLDED_PANELS)
+#endif
 #endif
 
 #endif

@@ -147,8 +147,10 @@ int lrt_best_level(void) {
 }
 
 /* Those of a level: what each adds to the ones before it. */
-static void kernels_of(int level, lrt_kernels *kernels) {
+static void kernels_of(int level, int others_way, lrt_kernels *kernels) {
+  (void)others_way;
 #if defined __x86_64__
+  const int intel = __builtin_cpu_is("intel") != 0;
   if (level == LRT_AVX2 || level == LRT_AVX_VNNI) {
     lrt_kernels_1(kernels);
 #if WITH_AVX_VNNI
@@ -169,6 +171,9 @@ static void kernels_of(int level, lrt_kernels *kernels) {
     }
     if (level >= LRT_VNNI) {
       lrt_kernels_3(kernels);
+      if (intel != others_way) {
+        kernels->few_rows[LRT_DTYPE_Q8].of_one_row = kernels->few_rows[LRT_DTYPE_Q4].of_one_row = LRT_MOST_RUNS;
+      }
     }
     if (level >= LRT_BF16) {
       lrt_kernels_4(kernels);
@@ -194,7 +199,8 @@ lrt_context *lrt_open(int threads, int level) {
   if (!c) {
     return NULL;
   }
-  kernels_of(best_of(lrt_levels(), level), &c->kernels);
+  int others_way = level & LRT_OTHERS_WAY;
+  kernels_of(best_of(lrt_levels(), level - others_way), others_way != 0, &c->kernels);
   c->pool = pool_open(threads);
   if (!c->pool) {
     free(c);

@@ -24,6 +24,9 @@ enum lrt_level {
   LRT_AVX_VNNI = 6  /* AVX2 and AVX-VNNI: products of bytes */
 };
 
+/* Added to a level, by tests: one row reads memory as on processors of another make. */
+#define LRT_OTHERS_WAY 64
+
 /* What weights are, and what they are multiplied by. */
 enum lrt_dtype {
   LRT_DTYPE_F32 = 0,

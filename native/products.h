@@ -234,6 +234,8 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
   const uint8_t *w = (const uint8_t *)part->weight + panel * LRT_PANEL / LRT_WIDE * size;
   const int64_t next_run = apart / WIDE_PANELS * size;
   const int few = rows <= FEW_ROWS && row == 0;
+  const int asks = runs != LRT_RUNS;
+  const int ahead = runs == 1 ? BYTES_AHEAD : BYTES_AHEAD / 4 * bits; /* as many blocks of either */
   coming c = what_comes((const char *)w + size + (lane ? size / 2 : 0), size / 2 * panels, t);
   for (int block = 0; block < blocks; block++) {
     block_sum whole[MOST_ROWS][SUM_VECTORS];
@@ -250,8 +252,8 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       UNROLL for (int v = 0; v < vectors; v++) {
         memcpy(&weight[v], from + v / side * next_run + v % side * 4 * W, sizeof(ivec));
       }
-      if (runs == 1 && few) {
-        ask_for(panels, from + BYTES_AHEAD);
+      if (asks && few) {
+        UNROLL for (int run = 0; run < runs; run++) { ask_for(panels, from + run * next_run + ahead); }
       } else if (runs == 1) {
         ask_for_coming(panels, k, &c);
       }
@@ -275,8 +277,8 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       multiply_bytes(bits, rows, vectors, whole, half, a, k * 4 + LRT_BLOCK / 2, stride);
     }
     const uint8_t *scales = w + bytes * LRT_WIDE + lane * 2;
-    if (runs == 1 && few) {
-      ask_for(1, scales + BYTES_AHEAD);
+    if (asks && few) {
+      UNROLL for (int run = 0; run < runs; run++) { ask_for(1, scales + run * next_run + ahead); }
     } else if (runs == 1) {
       ask_for_coming(1, 0, &c);
     }
@@ -394,19 +396,16 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
   if (rows == ROWS && runs == AT_ONCE) {                                                                              \
     TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, &(turn){0, 1, 0});                \
   }
-#if W == 16
-#define MORE_RUNS(TILE, KIND, SIDE)
-#else
-#define MORE_RUNS(TILE, KIND, SIDE) RUNS_CASE(TILE, KIND, SIDE, 1, 4)
-#endif
-#define RUNS(TYPE, TILE, KIND, SIDE)                                                                                  \
+#define RUNS_OR(TYPE, TILE, KIND, SIDE, MORE)                                                                         \
   static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, \
                           float *y, int64_t y_stride, int add) {                                                      \
-    MORE_RUNS(TILE, KIND, SIDE)                                                                                       \
+    MORE                                                                                                              \
     RUNS_CASE(TILE, KIND, SIDE, 1, 2)                                                                                 \
     RUNS_CASE(TILE, KIND, SIDE, 2, 2)                                                                                 \
     RUNS_CASE(TILE, KIND, SIDE, 3, 2)                                                                                 \
   }
+#define TWO_RUNS(TYPE, TILE, KIND, SIDE) RUNS_OR(TYPE, TILE, KIND, SIDE, )
+#define RUNS(TYPE, TILE, KIND, SIDE) RUNS_OR(TYPE, TILE, KIND, SIDE, RUNS_CASE(TILE, KIND, SIDE, 1, 4))
 
 /* The function product_TYPE, of at most FEW rows as of few, and else by such tiles. */
 #define PRODUCT(TYPE, FEW, TILES) PRODUCT_BY(TYPE, FEW, TILES)

@@ -16,7 +16,7 @@ INLINE void tile_turns(const int bits, const int rows, const int panels, const i
   const int bytes = LRT_BLOCK * bits / 8; /* of a lane's block */
   const int block_step = (bytes + 2) * LRT_WIDE;
   int blocks = in / LRT_BLOCK;
-  vec sums[MOST_RUNS][MOST_ROWS][SUM_VECTORS];
+  vec sums[LRT_MOST_RUNS][MOST_ROWS][SUM_VECTORS];
   UNROLL for (int run = 0; run < runs; run++) {
     UNROLL for (int r = 0; r < rows; r++) {
       UNROLL for (int v = 0; v < vectors; v++) { sums[run][r][v] = all(0); }

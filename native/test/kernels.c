@@ -246,7 +246,7 @@ static void check_folded(int in, int out, int wild) {
   check(wild || in < 64 || listed < (int64_t)out * in / 40 + out, "folded, %d to %d: %d listed", in, out, (int)listed);
   for (int rounded = 0; rounded < 2; rounded++) {
     int types[2] = {rounded ? LRT_DTYPE_BF16_ROUNDED : LRT_DTYPE_BF16, rounded ? LRT_DTYPE_FOLDED_ROUNDED : LRT_DTYPE_FOLDED};
-    for (int n = most_rows; n > 0; n--) {
+    for (int n = most_rows; n > 0; n -= most_rows > MANY_ROWS ? 27 : 1) {
       float *y[2];
       for (int i = 0; i < 2; i++) {
         lrt_part part = {i ? folded : packed, n % 3 ? bias : NULL, types[i], out};
@@ -467,6 +467,14 @@ static void check_attention(int dtype, int heads, int kv_heads, int dim, int win
 
 /* --- all ------------------------------------------------------------------------------------- */
 
+/* So many outputs that one row reads two or four runs of memory at once. */
+static void check_few_rows(void) {
+  for (int dtype = LRT_DTYPE_Q8; dtype <= LRT_DTYPE_Q4; dtype += LRT_DTYPE_Q4 - LRT_DTYPE_Q8) {
+    check_products(dtype, 64, 200, 0);
+    check_products(dtype, 64, 700, 0);
+  }
+}
+
 static void check_level(void) {
   seed = 1;
   const int sizes[][2] = {{1, 1}, {33, 17}, {64, 100}, {96, 33}, {224, 16}};
@@ -484,14 +492,17 @@ static void check_level(void) {
       check_products(dtype, 64, 37, 1);
       most_rows = few;
     }
-    if (blocks) { /* so many outputs that one row reads two or four runs of memory at once */
-      check_products(dtype, 64, 200, 0);
-      check_products(dtype, 64, 700, 0);
-    }
   }
   for (int s = 0; s < COUNT(sizes); s++) {
     check_folded(sizes[s][0], sizes[s][1], 0);
     check_folded(sizes[s][0], sizes[s][1], 1);
+  }
+  if (level == LRT_AMX) {
+    int few = most_rows;
+    most_rows = 205;
+    check_folded(1056, 100, 0);
+    check_folded(1051, 33, 1);
+    most_rows = few;
   }
   check_folded(512, 130, 0);
   const int large[] = {300, 800, 1600}; /* so many outputs that few rows read two runs of memory at once, or one row four */
@@ -529,6 +540,20 @@ static void check_level(void) {
   }
 }
 
+static void open_crews(int way) {
+  crews[0] = lrt_open(1, way);
+  crews[1] = lrt_open(3, way);
+  if (!crews[0] || !crews[1]) {
+    printf("no crew\n");
+    exit(1);
+  }
+}
+
+static void close_crews(void) {
+  lrt_close(crews[0]);
+  lrt_close(crews[1]);
+}
+
 int main(void) {
   for (level = 0; lrt_levels() >> level; level++) {
     if (!(lrt_levels() >> level & 1)) {
@@ -546,18 +571,16 @@ int main(void) {
     pairs = level == LRT_BF16 || level == LRT_AMX;
 #endif
     most_rows = level == LRT_AMX ? 37 : 13; /* more than two tiles of AMX */
-    crews[0] = lrt_open(1, level);
-    crews[1] = lrt_open(3, level);
-    if (!crews[0] || !crews[1]) {
-      printf("no crew\n");
-      return 1;
-    }
     checks = 0;
     int before = failures;
+    open_crews(level);
     check_level();
+    check_few_rows();
+    close_crews();
+    open_crews(level + LRT_OTHERS_WAY);
+    check_few_rows();
+    close_crews();
     printf("level %d: %lld checks, %d failed\n", level, (long long)checks, failures - before);
-    lrt_close(crews[0]);
-    lrt_close(crews[1]);
   }
   return failures > 0;
 }
