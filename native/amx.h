@@ -327,23 +327,26 @@ static unfolding begin_group(const lrt_part *part, int panel, int in) {
                      (const folded_other *)(w + head->list), 0};
 }
 
+/* The next pair of all panels, asking for what comes. */
+INLINE void next_pair(unfolding *u, __m512i pair[FOLDED_PANELS]) {
+  unfold(u->table, u->step, pair);
+  ask_for(STEP_BYTES / LINE, u->step + 2 * BYTES_AHEAD);
+  if (__builtin_expect(u->other->step == u->k, 0)) {
+    u->other = put_others(u->other, u->k, pair);
+  }
+  u->step += STEP_BYTES;
+  u->k++;
+}
+
 /* The next pairs, as packed panels have them: of the first two panels, and of the others. */
-INLINE void unfold_pairs(unfolding *u, int pairs, const int ask, char *first, char *others) {
+INLINE void unfold_pairs(unfolding *u, int pairs, char *first, char *others) {
   for (int i = 0; i < pairs; i++) {
     __m512i pair[FOLDED_PANELS];
-    unfold(u->table, u->step, pair);
-    if (ask) {
-      ask_for(STEP_BYTES / LINE, u->step + 2 * BYTES_AHEAD);
-    }
-    if (__builtin_expect(u->other->step == u->k, 0)) {
-      u->other = put_others(u->other, u->k, pair);
-    }
+    next_pair(u, pair);
     _mm512_store_si512(first + i * PAIR_OF_PANELS, pair[0]);
     _mm512_store_si512(first + i * PAIR_OF_PANELS + LINE, pair[1]);
     _mm512_store_si512(others + i * PAIR_OF_PANELS, pair[2]);
     _mm512_store_si512(others + i * PAIR_OF_PANELS + LINE, pair[3]);
-    u->step += STEP_BYTES;
-    u->k++;
   }
 }
 
@@ -357,12 +360,81 @@ INLINE void few_folded(const int parts, const lrt_input *x, int row, int rows, i
     if (pairs - k < STEP) {
       memset(room, 0, sizeof room);
     }
-    unfold_pairs(&u, smaller(pairs - k, STEP), 1, room[0], room[1]);
+    unfold_pairs(&u, smaller(pairs - k, STEP), room[0], room[1]);
     load_few(parts, x, row, k);
     TWO_PANELS(room[0], 0, 1, ASK_NOTHING)
     TWO_PANELS(room[1], 2, 3, ASK_NOTHING)
   }
   finish_few(FOLDED_PANELS, rows, part, panel, y, y_stride, add);
+}
+
+/*
+ * One row without tiles, to the same bits, as TDPBF16PS is told in Intel's manual: of a step's pairs, first and second elements
+ * are summed up apart, fused, and then together; subnormal numbers are zeros. Where another process has the other half of the
+ * core, tiles become slow, and waiting for memory takes none. Groups are read by turns, a step of each.
+ */
+INLINE void expand_step(const uint16_t *split, float plain[2][STEP]) {
+  __m512i pairs = _mm512_loadu_si512(split);
+  _mm512_store_si512(plain[0], _mm512_slli_epi32(pairs, 16));
+  _mm512_store_si512(plain[1], _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xFFFF0000)));
+}
+
+INLINE void one_folded(const int parts, const int runs, const lrt_input *x, int in, const lrt_part *part, int panel, int apart,
+                       float *y, int64_t y_stride, int add) {
+  const int pairs = (in + 1) / 2;
+  const unsigned kept = _mm_getcsr();
+  _mm_setcsr(kept | _MM_FLUSH_ZERO_ON | 0x40 /* denormals are zeros */);
+  unfolding u[LRT_RUNS];
+  vec sums[MOST_ROWS][SUM_VECTORS];
+  UNROLL for (int run = 0; run < runs; run++) {
+    u[run] = begin_group(part, panel + run * apart, in);
+    UNROLL for (int p = 0; p < FOLDED_PANELS; p++) { sums[0][run * FOLDED_PANELS + p] = all(0); }
+  }
+  for (int k = 0; k < pairs; k += STEP) {
+    _Alignas(64) float plain[2][2][STEP]; /* of both parts */
+    UNROLL for (int i = 0; i < parts; i++) { expand_step(x->split + i * x->stride + 2 * k, plain[i]); }
+    const int some = smaller(pairs - k, STEP);
+    UNROLL for (int run = 0; run < runs; run++) {
+      vec apart_sums[2][2][FOLDED_PANELS];
+      UNROLL for (int p = 0; p < FOLDED_PANELS; p++) {
+        apart_sums[0][0][p] = apart_sums[0][1][p] = apart_sums[1][0][p] = apart_sums[1][1][p] = all(0);
+      }
+      for (int j = 0; j < some; j++) {
+        __m512i pair[FOLDED_PANELS];
+        next_pair(&u[run], pair);
+        UNROLL for (int i = 0; i < parts; i++) {
+          vec first = all(plain[i][0][j]);
+          vec second = all(plain[i][1][j]);
+          UNROLL for (int p = 0; p < FOLDED_PANELS; p++) {
+            vec w = (vec)_mm512_slli_epi32(pair[p], 16);
+            apart_sums[i][0][p] = fused(first, w, apart_sums[i][0][p]);
+            w = (vec)_mm512_and_si512(pair[p], _mm512_set1_epi32((int)0xFFFF0000));
+            apart_sums[i][1][p] = fused(second, w, apart_sums[i][1][p]);
+          }
+        }
+      }
+      UNROLL for (int i = parts - 1; i >= 0; i--) {
+        UNROLL for (int p = 0; p < FOLDED_PANELS; p++) {
+          sums[0][run * FOLDED_PANELS + p] += apart_sums[i][0][p] + apart_sums[i][1][p];
+        }
+      }
+    }
+  }
+  _mm_setcsr(kept);
+  finish_runs(1, runs, FOLDED_PANELS, sums, part, panel, apart, y, y_stride, add);
+}
+
+/* Of two groups at once. */
+static void runs_folded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, float *y,
+                        int64_t y_stride, int add) {
+  (void)rows, (void)runs;
+  one_folded(2, LRT_RUNS, x, in, part, panel, apart, y, y_stride, add);
+}
+
+static void runs_folded_rounded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,
+                                float *y, int64_t y_stride, int add) {
+  (void)rows, (void)runs;
+  one_folded(1, LRT_RUNS, x, in, part, panel, apart, y, y_stride, add);
 }
 
 #define PAIRS_TOGETHER 256 /* that are unfolded for many rows */
@@ -382,7 +454,7 @@ INLINE void folded_product(const int parts, const lrt_input *x, int rows, int in
       for (int k = 0; k < pairs; k += PAIRS_TOGETHER) {
         some_pairs some = {.from = k, .pairs = smaller(pairs - k, PAIRS_TOGETHER), .all = pairs, .next_step = STEP * STEP_BYTES,
                            .lines = from ? 0 : share_of(STEP * STEP_BYTES / LINE / 2, to - from)};
-        unfold_pairs(&u, some.pairs, 0, room[0], room[1]);
+        unfold_pairs(&u, some.pairs, room[0], room[1]);
         const int64_t coming = (pairs - k < 2 * PAIRS_TOGETHER ? (int64_t)sizeof(folded_group) : 0);
         for (int p = 0; p < 2; p++) {
           some.weights = room[p];
@@ -401,12 +473,20 @@ INLINE void folded_product(const int parts, const lrt_input *x, int rows, int in
 static void amx_folded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
                        int64_t y_stride, int add) {
   (void)panels;
+  if (rows == 1) {
+    one_folded(2, 1, x, in, part, panel, 0, y, y_stride, add);
+    return;
+  }
   folded_product(2, x, rows, in, part, panel, y, y_stride, add);
 }
 
 static void amx_folded_rounded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
                                int64_t y_stride, int add) {
   (void)panels;
+  if (rows == 1) {
+    one_folded(1, 1, x, in, part, panel, 0, y, y_stride, add);
+    return;
+  }
   folded_product(1, x, rows, in, part, panel, y, y_stride, add);
 }
 #endif

@@ -55,10 +55,11 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #endif
           },
 #if LEVEL == 1
-      .few_rows = {[LRT_DTYPE_Q8] = {runs_q8, LRT_MOST_RUNS}, [LRT_DTYPE_Q4] = {runs_q4, LRT_MOST_RUNS}},
+      .few_rows = {[LRT_DTYPE_Q8] = {runs_q8, LRT_MOST_RUNS, RUN_ROWS}, [LRT_DTYPE_Q4] = {runs_q4, LRT_MOST_RUNS, RUN_ROWS}},
 #endif
 #if LEVEL == 2
-      .few_rows = {[LRT_DTYPE_FOLDED] = {runs_folded, LRT_RUNS}, [LRT_DTYPE_FOLDED_ROUNDED] = {runs_folded, LRT_RUNS}},
+      .few_rows = {[LRT_DTYPE_FOLDED] = {runs_folded, LRT_RUNS, RUN_ROWS},
+                   [LRT_DTYPE_FOLDED_ROUNDED] = {runs_folded, LRT_RUNS, RUN_ROWS}},
       .fold = fold,
 #endif
       .pack = pack,
@@ -76,8 +77,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->product[LRT_DTYPE_Q8] = product_q8;
   kernels->product[LRT_DTYPE_Q4] = product_q4;
 #if W >= 8
-  kernels->few_rows[LRT_DTYPE_Q8] = (lrt_few_rows){runs_q8, W == 16 ? LRT_RUNS : LRT_MOST_RUNS};
-  kernels->few_rows[LRT_DTYPE_Q4] = (lrt_few_rows){runs_q4, W == 16 ? 1 : LRT_MOST_RUNS};
+  kernels->few_rows[LRT_DTYPE_Q8] = (lrt_few_rows){runs_q8, W == 16 ? LRT_RUNS : LRT_MOST_RUNS, RUN_ROWS};
+  kernels->few_rows[LRT_DTYPE_Q4] = (lrt_few_rows){runs_q4, W == 16 ? 1 : LRT_MOST_RUNS, RUN_ROWS};
 #endif
 #else
   kernels->splits = 1;
@@ -89,8 +90,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
   kernels->product[LRT_DTYPE_BF16_ROUNDED] = product_rounded;
   kernels->product[LRT_DTYPE_FOLDED] = product_folded;
   kernels->product[LRT_DTYPE_FOLDED_ROUNDED] = product_folded_rounded;
-  kernels->few_rows[LRT_DTYPE_FOLDED] = (lrt_few_rows){runs_folded, LRT_RUNS};
-  kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){runs_folded_rounded, LRT_RUNS};
+  kernels->few_rows[LRT_DTYPE_FOLDED] = (lrt_few_rows){runs_folded, LRT_RUNS, RUN_ROWS};
+  kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){runs_folded_rounded, LRT_RUNS, RUN_ROWS};
 #else
   kernels->large_tasks = 1;
   kernels->product[LRT_DTYPE_BF16] = amx_bf16;
@@ -98,7 +99,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #if W == 16
   kernels->product[LRT_DTYPE_FOLDED] = amx_folded;
   kernels->product[LRT_DTYPE_FOLDED_ROUNDED] = amx_folded_rounded;
-  kernels->few_rows[LRT_DTYPE_FOLDED] = kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){NULL, 0};
+  kernels->few_rows[LRT_DTYPE_FOLDED] = (lrt_few_rows){runs_folded, LRT_RUNS, 1};
+  kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){runs_folded_rounded, LRT_RUNS, 1};
 #endif
   kernels->product[LRT_DTYPE_Q8] = amx_q8;
   kernels->product[LRT_DTYPE_Q4] = amx_q4;

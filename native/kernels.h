@@ -94,6 +94,7 @@ typedef void lrt_runs(const lrt_input *x, int rows, int in, const lrt_part *part
 typedef struct {
   lrt_runs *product; /* or null */
   int of_one_row;    /* runs that one row reads; more rows read LRT_RUNS */
+  int rows;          /* that it multiplies, at most */
 } lrt_few_rows;
 
 typedef struct {
@@ -110,7 +111,7 @@ typedef struct {
   void (*put)(const float *x, int n, lrt_input *to, int row, int at);
   void (*gate)(const float *g, const float *u, int n, lrt_input *to, int row, int at, float *room);
   lrt_product *product[LRT_DTYPES];
-  lrt_few_rows few_rows[LRT_DTYPES]; /* up to RUN_ROWS */
+  lrt_few_rows few_rows[LRT_DTYPES];
   /* See lrt_pack. */
   int (*pack)(int stored, int dtype, int out, int in, const void *from, void *to, int panel);
   /* Folds one group of a weight, see lrt_fold; null where there are no products of such. */

@@ -74,7 +74,7 @@ static division divide(const projection *p, const lrt_part *part) {
   int panels = panels_of(part->out);
   division d = {.side = is_quantized(part->dtype) ? LRT_WIDE / LRT_PANEL : LRT_FOLDED / LRT_PANEL};
   const lrt_few_rows *few = &p->kernels->few_rows[part->dtype];
-  if (few->product && p->rows <= RUN_ROWS) {
+  if (few->product && p->rows <= few->rows) {
     for (d.runs = p->rows == 1 ? few->of_one_row : LRT_RUNS; d.runs > 1; d.runs /= 2) {
       d.far = panels / (d.runs * d.side);
       if (d.far >= TASKS_EACH * p->workers) {
