@@ -1,6 +1,7 @@
 package io.lrt4j.training.data;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -80,5 +81,22 @@ class ProblemFilesTest {
     }
     assertTrue(orders.size() > 3);
     assertEquals(source.get(3), ProblemSource.shuffled(problems, 1).get(3));
+  }
+
+  @Test
+  void problemsHaveAFingerprint() {
+    Problem p = new Problem("a", "b", "c", "d");
+    String one = ProblemFiles.fingerprint(List.of(p));
+    assertEquals(one, ProblemFiles.fingerprint(List.of(new Problem("a", "b", "c", "d", "there"))));
+    for (Problem other :
+        List.of(
+            new Problem("x", "b", "c", "d"),
+            new Problem("a", "x", "c", "d"),
+            new Problem("a", "b", "x", "d"),
+            new Problem("a", "b", "c", "x"))) {
+      assertNotEquals(one, ProblemFiles.fingerprint(List.of(other)));
+      assertNotEquals(
+          ProblemFiles.fingerprint(List.of(p, other)), ProblemFiles.fingerprint(List.of(other, p)));
+    }
   }
 }
