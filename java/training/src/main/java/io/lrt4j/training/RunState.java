@@ -9,7 +9,6 @@ import io.lrt4j.checkpoint.Safetensors;
 import io.lrt4j.checkpoint.SafetensorsWriter;
 import io.lrt4j.checkpoint.StoredTensor;
 import io.lrt4j.compute.Tensor;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -67,23 +66,11 @@ record RunState(
   }
 
   /**
-   * Refuses a run to go on with of which there is nothing.
-   *
-   * @throws TrainingException if there is no such file
-   */
-  static void require(Path file) {
-    if (!Files.exists(file)) {
-      throw new TrainingException(file + ": expected a checkpoint to resume from, found none");
-    }
-  }
-
-  /**
    * Reads a state into the parameters.
    *
    * @throws TrainingException if it is not one, or one of another run
    */
   static RunState read(Path file, Parameters parameters, String fingerprint) {
-    require(file);
     try (Safetensors stored = Safetensors.open(file)) {
       JsonNode json = MAPPER.readTree(stored.metadata().getOrDefault(KEY, "{}"));
       String found = json.path("fingerprint").asText();

@@ -98,7 +98,10 @@ public final class TrainingRun {
   private void prepare() {
     Path out = settings.out();
     if (settings.resume()) {
-      RunState.require(checkpoint);
+      if (!Files.exists(checkpoint)) {
+        throw new TrainingException(
+            checkpoint + ": expected a checkpoint to resume from, found none");
+      }
       return;
     }
     try {
@@ -138,10 +141,6 @@ public final class TrainingRun {
     }
   }
 
-  private String lastState() {
-    return Files.exists(checkpoint) ? checkpoint.toString() : "the start: nothing was saved yet";
-  }
-
   /** Takes up what was left, and says how many steps have been done. */
   private int resume(FileChannel metrics) throws IOException {
     RunState state = RunState.read(checkpoint, task.parameters(), settings.fingerprint());
@@ -178,7 +177,7 @@ public final class TrainingRun {
               + ": "
               + e.getMessage()
               + "; the last good state is "
-              + lastState(),
+              + (Files.exists(checkpoint) ? checkpoint : "the start: nothing was saved yet"),
           e);
     }
   }
