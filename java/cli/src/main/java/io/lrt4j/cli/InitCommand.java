@@ -7,14 +7,13 @@ import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.Fusion;
 import io.lrt4j.checkpoint.Initializer;
 import io.lrt4j.checkpoint.NetworkShape;
-import io.lrt4j.checkpoint.NewDirectory;
 import io.lrt4j.checkpoint.Presets;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
@@ -94,30 +93,27 @@ final class InitCommand implements Command {
     Path out = Path.of(outName);
     String backbone = arguments.text("backbone");
     Path from = backbone == null ? null : CommonOptions.directory("--backbone", backbone);
-    Path baseModel = base == null ? out : CommonOptions.directory("--model", base);
-    List<Path> made = new ArrayList<>();
-    try (var directory = NewDirectory.at(out)) { // both or neither
-      if (preset != null) {
-        Initializer.model(preset, out, seed);
-        made.add(out);
-      }
-      if (network) {
-        Path to = base == null ? out.resolve("network") : out;
-        NetworkShape shape;
-        try (var checkpoint = Checkpoint.open(baseModel)) {
-          shape = NetworkShape.suiting(checkpoint.config()).withFusion(fusion);
-        }
-        shape = latents > 0 ? shape.withLatents(latents) : shape;
-        shape = layers > 0 ? shape.withLayers(layers) : shape;
-        if (from == null) {
-          Initializer.network(baseModel, to, shape, seed);
-        } else {
-          Initializer.network(baseModel, from, layers, shape.latents(), fusion, to, seed);
-        }
-        made.add(to);
-      }
-      directory.complete();
+    Path to = preset == null ? out : out.resolve("network");
+    Consumer<Checkpoint> makeNetwork =
+        checkpoint -> {
+          NetworkShape shape = NetworkShape.suiting(checkpoint.config()).withFusion(fusion);
+          shape = latents > 0 ? shape.withLatents(latents) : shape;
+          shape = layers > 0 ? shape.withLayers(layers) : shape;
+          if (from == null) {
+            Initializer.network(checkpoint, to, shape, seed);
+          } else {
+            Initializer.network(checkpoint, from, layers, shape.latents(), fusion, to, seed);
+          }
+        };
+    if (preset != null) {
+      Initializer.model(preset, out, seed, network ? makeNetwork : _ -> {});
     }
+    if (base != null) {
+      try (var checkpoint = Checkpoint.open(CommonOptions.directory("--model", base))) {
+        makeNetwork.accept(checkpoint);
+      }
+    }
+    List<Path> made = preset == null ? List.of(to) : network ? List.of(out, to) : List.of(out);
     report(made, seed, preset, arguments.has("json"), console);
   }
 

@@ -141,7 +141,7 @@ class CheckpointCommandsTest {
     assertTrue(Run.of("inspect", later.toString()).out().contains("reasoning network"));
   }
 
-  /** The base, which is whole already, goes with the network that it is to have. */
+  /** The base goes with the network that it is to have, and is whole after it. */
   @Test
   void aPairThatFailsIsRemoved() throws IOException {
     Path tiny = init("tiny", "--preset", "tiny");
@@ -166,6 +166,10 @@ class CheckpointCommandsTest {
       assertEquals(there, Files.exists(out));
     }
     assertEquals(out, init("pair", "--preset", "tiny", "--network")); // which is empty again
+    assertTrue(
+        Files.getLastModifiedTime(out.resolve("network/config.json"))
+                .compareTo(Files.getLastModifiedTime(out.resolve("config.json")))
+            <= 0);
   }
 
   @Test

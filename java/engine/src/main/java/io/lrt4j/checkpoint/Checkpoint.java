@@ -63,10 +63,29 @@ public final class Checkpoint extends OpenCheckpoint {
           directory,
           ADAPTER);
     }
+    return open(files, declared, generation, access, listener);
+  }
+
+  /** Opens a directory whose config is yet to be written. */
+  static Checkpoint open(Path directory, Presets.Preset preset) {
+    return open(
+        ModelFiles.of(directory),
+        preset.config(),
+        preset.generation(),
+        Access.MAP,
+        LoadListener.NONE);
+  }
+
+  private static Checkpoint open(
+      ModelFiles files,
+      ModelConfig declared,
+      GenerationDefaults generation,
+      Access access,
+      LoadListener listener) {
     TensorFiles tensors = TensorFiles.open(files, listener);
     try {
-      ModelConfig config = place(declared, tensors, access, directory);
-      return new Checkpoint(directory, config, generation, tensors);
+      ModelConfig config = place(declared, tensors, access, files.directory());
+      return new Checkpoint(files.directory(), config, generation, tensors);
     } catch (Throwable e) {
       tensors.close();
       throw e;

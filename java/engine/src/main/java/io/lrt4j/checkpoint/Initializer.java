@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,10 +39,22 @@ public final class Initializer {
    * @throws CheckpointException if it cannot be written
    */
   public static void model(String preset, Path out, long seed) {
-    model(Presets.named(preset), out, seed, SHARD_BYTES);
+    model(preset, out, seed, _ -> {});
   }
 
-  static void model(Presets.Preset preset, Path out, long seed, long shardBytes) {
+  /**
+   * The same, and what belongs to the model, before it is one: a process that is killed on the way
+   * leaves no base alone.
+   *
+   * @param belonging is given the base and writes that, a network say; then comes {@code
+   *     config.json}
+   */
+  public static void model(String preset, Path out, long seed, Consumer<Checkpoint> belonging) {
+    model(Presets.named(preset), out, seed, SHARD_BYTES, belonging);
+  }
+
+  static void model(
+      Presets.Preset preset, Path out, long seed, long shardBytes, Consumer<Checkpoint> belonging) {
     List<SafetensorsWriter.Entry> entries = new ArrayList<>();
     TensorLayout.of(preset.config(), "model.")
         .shapes()
@@ -50,6 +63,9 @@ public final class Initializer {
       writeTensors(out, entries, shardBytes);
       ConfigWriter.write(
           out.resolve("generation_config.json"), ConfigWriter.generation(preset.generation()));
+      try (var base = Checkpoint.open(out, preset)) {
+        belonging.accept(base);
+      }
       ConfigWriter.write(
           out.resolve("config.json"), ConfigWriter.model(preset.config(), preset.generation()));
       made.complete();
@@ -68,9 +84,13 @@ public final class Initializer {
    */
   public static void network(Path base, Path out, NetworkShape shape, long seed) {
     try (Checkpoint checkpoint = Checkpoint.open(base)) {
-      NetworkConfig config = config(checkpoint, shape, shape.backbone(checkpoint.config()));
-      network(checkpoint, out, config, seed, null);
+      network(checkpoint, out, shape, seed);
     }
+  }
+
+  /** The same for a base that is open. */
+  public static void network(Checkpoint base, Path out, NetworkShape shape, long seed) {
+    network(base, out, config(base, shape, shape.backbone(base.config())), seed, null);
   }
 
   /**
@@ -91,9 +111,16 @@ public final class Initializer {
    */
   public static void network(
       Path base, Path backbone, int layers, int latents, Fusion fusion, Path out, long seed) {
-    try (Checkpoint checkpoint = Checkpoint.open(base);
-        Backbone stored = Backbone.open(backbone)) {
-      ModelConfig decoder = stored.config(layers, checkpoint.config().maxPositions() + latents);
+    try (Checkpoint checkpoint = Checkpoint.open(base)) {
+      network(checkpoint, backbone, layers, latents, fusion, out, seed);
+    }
+  }
+
+  /** The same for a base that is open. */
+  public static void network(
+      Checkpoint base, Path backbone, int layers, int latents, Fusion fusion, Path out, long seed) {
+    try (Backbone stored = Backbone.open(backbone)) {
+      ModelConfig decoder = stored.config(layers, base.config().maxPositions() + latents);
       var shape =
           new NetworkShape(
               latents,
@@ -104,7 +131,7 @@ public final class Initializer {
               decoder.heads(),
               decoder.kvHeads(),
               decoder.headDim());
-      network(checkpoint, out, config(checkpoint, shape, decoder), seed, stored);
+      network(base, out, config(base, shape, decoder), seed, stored);
     }
   }
 

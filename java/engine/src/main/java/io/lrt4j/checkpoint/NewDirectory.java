@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * it is removed when it is closed, or when the process is told to end (Ctrl-C, SIGTERM), and so is
  * the directory with those above it if they were not there before.
  */
-public final class NewDirectory implements AutoCloseable {
+final class NewDirectory implements AutoCloseable {
   private final Path directory;
   private final List<Path> made; // the innermost first
   private final AtExit atExit;
@@ -35,7 +35,7 @@ public final class NewDirectory implements AutoCloseable {
    * @param directory does not exist or is empty
    * @throws CheckpointException if it cannot be made or has something in it
    */
-  public static NewDirectory at(Path directory) {
+  static NewDirectory at(Path directory) {
     List<Path> made = new ArrayList<>();
     for (Path p = directory.toAbsolutePath(); p != null && !Files.exists(p); p = p.getParent()) {
       made.add(p);
@@ -53,7 +53,7 @@ public final class NewDirectory implements AutoCloseable {
   }
 
   /** What is in it is to stay. */
-  public void complete() {
+  void complete() {
     complete = true;
   }
 

@@ -124,7 +124,7 @@ class InitializerTest {
     Path whole = temporary.resolve("whole");
     Path sharded = temporary.resolve("sharded");
     Initializer.model("tiny", whole, 3);
-    Initializer.model(Presets.named("tiny"), sharded, 3, 200_000);
+    Initializer.model(Presets.named("tiny"), sharded, 3, 200_000, _ -> {});
     assertTrue(Files.exists(sharded.resolve("model-00001-of-00003.safetensors")));
     assertFalse(Files.exists(sharded.resolve("model.safetensors")));
     try (var a = Checkpoint.open(whole);
@@ -161,6 +161,28 @@ class InitializerTest {
         squares += Math.pow(outProjection.element(i), 2);
       }
       assertEquals(0.02, Math.sqrt(squares / 64), 0.002);
+    }
+  }
+
+  /** A process that is killed leaves no base without what belongs to it. */
+  @Test
+  void aBaseIsNoneBeforeWhatBelongsToItIsWritten() throws IOException {
+    NetworkShape shape = NetworkShape.suiting(Presets.named("tiny").config());
+    Path network = temporary.resolve("network");
+    Initializer.model(
+        "tiny",
+        temporary,
+        1,
+        base -> {
+          Initializer.network(base, network, shape, 2);
+          var e = assertThrows(CheckpointException.class, () -> Checkpoint.open(temporary));
+          String message = String.valueOf(e.getMessage());
+          assertTrue(message.contains("expected a file \"config.json\""), message);
+        });
+    Path later = temporary.resolve("later");
+    Initializer.network(temporary, later, shape, 2);
+    for (String file : List.of("config.json", "model.safetensors")) {
+      assertEquals(-1, Files.mismatch(network.resolve(file), later.resolve(file)), file);
     }
   }
 
