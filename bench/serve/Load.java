@@ -44,20 +44,25 @@ public final class Load {
         .formatted(2 + i % 9, 2 * (1 + i % 4), 1 + i % 5);
   }
 
-  private Reply ask(int i) throws IOException, InterruptedException {
+  private HttpRequest request(int i) {
     String body =
         "{\"stream\":true,\"stream_options\":{\"include_usage\":true},\"temperature\":0,"
             + fields
             + "\"messages\":[{\"role\":\"user\",\"content\":\""
             + question(i)
             + "\"}]}";
-    long start = System.nanoTime();
     var request = HttpRequest.newBuilder(uri).POST(HttpRequest.BodyPublishers.ofString(body));
     String key = System.getenv("LRT_API_KEY");
     if (key != null) {
       request.header("Authorization", "Bearer " + key);
     }
-    HttpResponse<Stream<String>> response = send(request.build());
+    return request.build();
+  }
+
+  private Reply ask(int i) throws IOException, InterruptedException {
+    HttpRequest request = request(i);
+    long start = System.nanoTime();
+    HttpResponse<Stream<String>> response = send(request);
     var text = new StringBuilder();
     double first = Double.NaN;
     int tokens = -1;

@@ -202,7 +202,7 @@ public final class Sequence {
   }
 
   /**
-   * Takes the token that follows from one row of logits, and decides what comes next.
+   * Takes the token that follows from one row of logits: chooses and {@linkplain #keep keeps} it.
    *
    * @param logits need not be there if it {@linkplain #readsLogits reads none}
    * @param summary the row's, or if not {@code summed}, room for it
@@ -246,10 +246,14 @@ public final class Sequence {
       }
       logit = host[id];
     }
+    keep(id, logit - summary.logSumExp, summary, alternatives);
+  }
+
+  /** Keeps the token that was chosen, decides what comes next, and tells the listener of it. */
+  private void keep(int id, float logprob, LogitSummary summary, List<Token.Choice> alternatives) {
     if (sampler != null) {
       sampler.wrote(id);
     }
-    float logprob = logit - summary.logSumExp;
     ids[count] = id;
     logprobs[count++] = logprob;
     if (guesser != null) {

@@ -375,27 +375,7 @@ public final class Session implements AutoCloseable {
           own = cache.fork();
           forks.add(own);
         }
-        GenerationOptions seeded = options.withSeed(seed);
-        Sequence sequence =
-            new Sequence(
-                own,
-                seeded,
-                model.vocabulary(),
-                budget.total(),
-                budget.thinking(),
-                close,
-                listener,
-                job.cutoff());
-        if (form != null) {
-          sequence.hold(form.start());
-        }
-        sequence.seen(job.prompt(), job.prompt().length);
-        if (model.guesses()) {
-          sequence.guess(job.prompt());
-        }
-        if (job.tools()) {
-          sequence.readToolCalls();
-        }
+        Sequence sequence = sequence(job, seed, own, budget, close, form, listener);
         if (own != cache) {
           sequence.ownsCache();
         }
@@ -415,6 +395,38 @@ public final class Session implements AutoCloseable {
     return IntStream.range(0, sequences.size())
         .mapToObj(i -> answer(sequences.get(i), job, i, mode, promptTokens, latents))
         .toList();
+  }
+
+  /** An answer to be written, from the end of its cache on and as the job asks for it. */
+  private Sequence sequence(
+      Job job,
+      long seed,
+      KvCache cache,
+      ThinkingBudget budget,
+      int[] close,
+      @Nullable Constraint form,
+      @Nullable TokenListener listener) {
+    Sequence sequence =
+        new Sequence(
+            cache,
+            job.options().withSeed(seed),
+            model.vocabulary(),
+            budget.total(),
+            budget.thinking(),
+            close,
+            listener,
+            job.cutoff());
+    if (form != null) {
+      sequence.hold(form.start());
+    }
+    sequence.seen(job.prompt(), job.prompt().length);
+    if (model.guesses()) {
+      sequence.guess(job.prompt());
+    }
+    if (job.tools()) {
+      sequence.readToolCalls();
+    }
+    return sequence;
   }
 
   private Answer answer(Sequence s, Job job, int i, Mode mode, int promptTokens, int latents) {

@@ -141,19 +141,19 @@ final class Decoder implements AutoCloseable {
       if (a.recomputes()) {
         layer(l, batch, a, prefixes, false);
       }
-      layerBackward(l, batch, a, prefixes);
+      mlpBackward(l, batch, a);
+      attentionBackward(l, batch, a, prefixes);
     }
   }
 
-  private void layerBackward(
-      int l, PackedBatch batch, Activations a, @Nullable Activations prefixes) {
+  /** The way back through x += mlp(norm(x)), of the rows that are wanted. */
+  private void mlpBackward(int l, PackedBatch batch, Activations a) {
     DecoderLayer<Tensor, Linear> w = weights.layers().get(l);
     DecoderLayer<Tensor, Linear> g = gradients == null ? null : gradients.layers().get(l);
     Activations.Layer s = a.layer(l);
     Gradients d = a.gradients();
     int[] picked = wanted(l);
     int rows = picked == null ? batch.rows() : picked.length;
-    float eps = config.rmsNormEps();
 
     back(d.x(), s.inner(), rows, w.down(), g == null ? null : g.down(), d.inner());
     ops.gateBackward(d.inner(), s.gateUp(), rows, d.gateUp());
@@ -163,10 +163,22 @@ final class Decoder implements AutoCloseable {
         s.middle(),
         rows,
         w.postNorm(),
-        eps,
+        config.rmsNormEps(),
         true,
         d.x(),
         g == null ? null : g.postNorm());
+  }
+
+  /** The way back through x += attention(norm(x)): from the rows that are wanted to all. */
+  private void attentionBackward(
+      int l, PackedBatch batch, Activations a, @Nullable Activations prefixes) {
+    DecoderLayer<Tensor, Linear> w = weights.layers().get(l);
+    DecoderLayer<Tensor, Linear> g = gradients == null ? null : gradients.layers().get(l);
+    Activations.Layer s = a.layer(l);
+    Gradients d = a.gradients();
+    int[] picked = wanted(l);
+    int rows = picked == null ? batch.rows() : picked.length;
+    float eps = config.rmsNormEps();
 
     Tensor mixed = picked == null ? s.mixed() : a.picked();
     Tensor dMixed = picked == null ? d.mixed() : a.pickedGradient();

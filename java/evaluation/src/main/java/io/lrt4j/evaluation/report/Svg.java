@@ -31,6 +31,23 @@ final class Svg {
     DoubleUnaryOperator y = scale(ys, HEIGHT - BOTTOM, TOP);
     var out =
         new StringBuilder("<figure><figcaption>" + Html.escape(chart.title()) + "</figcaption>");
+    legend(out, chart);
+    out.append(
+        String.format(
+            Locale.ROOT,
+            "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
+            WIDTH,
+            HEIGHT,
+            Html.escape(chart.title())));
+    ticks(out, xs, ys, x, y);
+    axes(out, chart);
+    for (int i = 0; i < chart.series().size(); i++) {
+      series(out, i, chart.series().get(i), x, y);
+    }
+    return out.append("</svg></figure>\n").toString();
+  }
+
+  private static void legend(StringBuilder out, Chart chart) {
     out.append("<ul class=\"legend\">");
     for (int i = 0; i < chart.series().size(); i++) {
       out.append("<li><svg viewBox=\"0 0 26 12\" aria-hidden=\"true\">");
@@ -39,13 +56,11 @@ final class Svg {
       out.append(Html.escape(chart.series().get(i).name())).append("</li>");
     }
     out.append("</ul>\n");
-    out.append(
-        String.format(
-            Locale.ROOT,
-            "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
-            WIDTH,
-            HEIGHT,
-            Html.escape(chart.title())));
+  }
+
+  /** Numbers beside both axes, and a line across at each of the vertical one's. */
+  private static void ticks(
+      StringBuilder out, double[] xs, double[] ys, DoubleUnaryOperator x, DoubleUnaryOperator y) {
     for (double tick : ys) {
       double at = y.applyAsDouble(tick);
       out.append(
@@ -73,6 +88,10 @@ final class Svg {
               HEIGHT - BOTTOM + 16,
               number(tick)));
     }
+  }
+
+  /** The horizontal axis, and what both are of. */
+  private static void axes(StringBuilder out, Chart chart) {
     out.append(
         String.format(
             Locale.ROOT,
@@ -94,10 +113,6 @@ final class Svg {
             "<text transform=\"rotate(-90)\" x=\"%d\" y=\"11\" text-anchor=\"middle\">%s</text>",
             -(TOP + HEIGHT - BOTTOM) / 2,
             Html.escape(chart.y())));
-    for (int i = 0; i < chart.series().size(); i++) {
-      series(out, i, chart.series().get(i), x, y);
-    }
-    return out.append("</svg></figure>\n").toString();
   }
 
   private static void series(
