@@ -253,16 +253,8 @@ INLINE void few_pairs(const int parts, const int panels, const lrt_input *x, int
   finish_few(panels, rows, part, panel, y, y_stride, add);
 }
 
-/*
- * So many of the input's rows meet all panels of a task before the next ones do: the second cache holds them, and the stack
- * their sums.
- */
+/* So many of the input's rows meet all panels of a task before the next ones do: the second cache holds them. */
 #define INPUT_TOGETHER (384 << 10)
-#define TILES_TOGETHER 4
-
-INLINE int rows_together(const int parts, const lrt_input *x) {
-  return smaller(INPUT_TOGETHER / (2 * parts * x->stride * GROUP) + 1, TILES_TOGETHER) * GROUP;
-}
 
 /* So that a share of `lines` each is all of them. */
 INLINE int share_of(int lines, int rows) { return (lines * GROUP + rows - 1) / rows; }
@@ -272,7 +264,7 @@ INLINE void pairs_product(const int parts, const lrt_input *x, int rows, int in,
   const int last = panel + panels;
   const int pairs = (in + 1) / 2;
   const int64_t size = (int64_t)pairs * PAIR_OF_PANELS;
-  const int together = rows_together(parts, x);
+  const int together = (INPUT_TOGETHER / (2 * parts * x->stride * GROUP) + 1) * GROUP;
   for (int from = 0; from < rows; from += together) {
     const int to = smaller(rows, from + together);
     const int rest = (to - from) % GROUP <= SIDE ? (to - from) % GROUP : 0; /* at the end, what fits one tile */
@@ -437,12 +429,13 @@ static void runs_folded_rounded(const lrt_input *x, int rows, int in, const lrt_
   one_folded(1, LRT_RUNS, x, in, part, panel, apart, y, y_stride, add);
 }
 
-#define PAIRS_TOGETHER 256 /* that are unfolded for many rows */
+#define PAIRS_TOGETHER 256 /* that are unfolded */
+#define TILES_TOGETHER 8   /* which they are unfolded for; the second cache holds what these have of so many pairs */
 
 INLINE void folded_product(const int parts, const lrt_input *x, int rows, int in, const lrt_part *part, int panel, float *y,
                            int64_t y_stride, int add) {
   const int pairs = (in + 1) / 2;
-  const int together = rows_together(parts, x);
+  const int together = TILES_TOGETHER * GROUP;
   for (int from = 0; from < rows; from += together) {
     const int to = smaller(rows, from + together);
     const int rest = (to - from) % GROUP <= SIDE ? (to - from) % GROUP : 0;

@@ -487,7 +487,7 @@ static void check_level(void) {
     if (level == LRT_AMX && dtype >= LRT_DTYPE_BF16) {
       check_products(dtype, 64, 300, 0); /* so many outputs that a task is larger */
       int few = most_rows;
-      most_rows = 205; /* more rows, and wider ones, than are together in the caches */
+      most_rows = 285; /* more rows, and wider ones, than are together in the caches */
       check_products(dtype, 1056, 33, 0);
       check_products(dtype, 64, 37, 1);
       most_rows = few;
@@ -499,7 +499,7 @@ static void check_level(void) {
   }
   if (level == LRT_AMX) {
     int few = most_rows;
-    most_rows = 205;
+    most_rows = 285;
     check_folded(1056, 100, 0);
     check_folded(1051, 33, 1);
     most_rows = few;
