@@ -83,7 +83,7 @@ static int has_avx_vnni(void) {
 }
 #endif
 
-int lrt_levels(void) {
+static int find_levels(void) {
   int levels = 1 << LRT_BASELINE;
 #if EMULATED_AMX /* test/amx.h, on AVX2 */
   levels |= 1 << LRT_AVX2 | lrt_amx_works() << LRT_AMX;
@@ -120,6 +120,17 @@ int lrt_levels(void) {
   size_t size = sizeof has;
   levels |= (!sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) && has) << LRT_DOT;
 #endif
+  return levels;
+}
+
+/* Found out once, as trying AMX takes half a millisecond. */
+int lrt_levels(void) {
+  static atomic_int known;
+  int levels = atomic_load(&known);
+  if (!levels) {
+    levels = find_levels();
+    atomic_store(&known, levels);
+  }
   return levels;
 }
 
