@@ -256,6 +256,9 @@ INLINE void few_pairs(const int parts, const int panels, const lrt_input *x, int
 /* So many of the input's rows meet all panels of a task before the next ones do: the second cache holds them. */
 #define INPUT_TOGETHER (384 << 10)
 
+/* Rows at the end that fit one tile, and are few. */
+INLINE int rest_of(int rows) { return rows % GROUP <= SIDE ? rows % GROUP : 0; }
+
 /* So that a share of `lines` each is all of them. */
 INLINE int share_of(int lines, int rows) { return (lines * GROUP + rows - 1) / rows; }
 
@@ -267,7 +270,7 @@ INLINE void pairs_product(const int parts, const lrt_input *x, int rows, int in,
   const int together = (INPUT_TOGETHER / (2 * parts * x->stride * GROUP) + 1) * GROUP;
   for (int from = 0; from < rows; from += together) {
     const int to = smaller(rows, from + together);
-    const int rest = (to - from) % GROUP <= SIDE ? (to - from) % GROUP : 0; /* at the end, what fits one tile */
+    const int rest = rest_of(to - from);
     if (to - from > SIDE) {
       shape_tiles(SIDE, SIDE, LINE);
       for (int p = panel; p < last; p += 2) {
@@ -360,17 +363,18 @@ INLINE void few_folded(const int parts, const lrt_input *x, int row, int rows, i
   finish_few(FOLDED_PANELS, rows, part, panel, y, y_stride, add);
 }
 
-/*
- * One row without tiles, to the same bits, as TDPBF16PS is told in Intel's manual: of a step's pairs, first and second elements
- * are summed up apart, fused, and then together; subnormal numbers are zeros. Where another process has the other half of the
- * core, tiles become slow, and waiting for memory takes none. Groups are read by turns, a step of each.
- */
+/* A step of bf16 pairs as f32 numbers: all first ones, all second ones. */
 INLINE void expand_step(const uint16_t *split, float plain[2][STEP]) {
   __m512i pairs = _mm512_loadu_si512(split);
   _mm512_store_si512(plain[0], _mm512_slli_epi32(pairs, 16));
   _mm512_store_si512(plain[1], _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xFFFF0000)));
 }
 
+/*
+ * One row without tiles, to the same bits, as TDPBF16PS is told in Intel's manual: of a step's pairs, first and second elements
+ * are summed up apart, fused, and then together; subnormal numbers are zeros. Where another process has the other half of the
+ * core, tiles become slow, and waiting for memory takes none. Groups are read by turns, a step of each.
+ */
 INLINE void one_folded(const int parts, const int runs, const lrt_input *x, int in, const lrt_part *part, int panel, int apart,
                        float *y, int64_t y_stride, int add) {
   const int pairs = (in + 1) / 2;
@@ -434,11 +438,15 @@ static void runs_folded_rounded(const lrt_input *x, int rows, int in, const lrt_
 
 INLINE void folded_product(const int parts, const lrt_input *x, int rows, int in, const lrt_part *part, int panel, float *y,
                            int64_t y_stride, int add) {
+  if (rows == 1) {
+    one_folded(parts, 1, x, in, part, panel, 0, y, y_stride, add);
+    return;
+  }
   const int pairs = (in + 1) / 2;
   const int together = TILES_TOGETHER * GROUP;
   for (int from = 0; from < rows; from += together) {
     const int to = smaller(rows, from + together);
-    const int rest = (to - from) % GROUP <= SIDE ? (to - from) % GROUP : 0;
+    const int rest = rest_of(to - from);
     if (to - from > SIDE) {
       unfolding u = begin_group(part, panel, in);
       _Alignas(64) char room[2][PAIRS_TOGETHER * PAIR_OF_PANELS];
@@ -448,10 +456,9 @@ INLINE void folded_product(const int parts, const lrt_input *x, int rows, int in
         some_pairs some = {.from = k, .pairs = smaller(pairs - k, PAIRS_TOGETHER), .all = pairs, .next_step = STEP * STEP_BYTES,
                            .lines = from ? 0 : share_of(STEP * STEP_BYTES / LINE / 2, to - from)};
         unfold_pairs(&u, some.pairs, room[0], room[1]);
-        const int64_t coming = (pairs - k < 2 * PAIRS_TOGETHER ? (int64_t)sizeof(folded_group) : 0);
         for (int p = 0; p < 2; p++) {
           some.weights = room[p];
-          some.next = u.step + coming + p * STEP * STEP_BYTES / 2;
+          some.next = u.step + p * STEP * STEP_BYTES / 2;
           pairs_of_rows(parts, x, from, to, &some, part, panel + 2 * p, sums[p], y, y_stride, add);
         }
       }
@@ -466,20 +473,12 @@ INLINE void folded_product(const int parts, const lrt_input *x, int rows, int in
 static void amx_folded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
                        int64_t y_stride, int add) {
   (void)panels;
-  if (rows == 1) {
-    one_folded(2, 1, x, in, part, panel, 0, y, y_stride, add);
-    return;
-  }
   folded_product(2, x, rows, in, part, panel, y, y_stride, add);
 }
 
 static void amx_folded_rounded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int panels, float *y,
                                int64_t y_stride, int add) {
   (void)panels;
-  if (rows == 1) {
-    one_folded(1, 1, x, in, part, panel, 0, y, y_stride, add);
-    return;
-  }
   folded_product(1, x, rows, in, part, panel, y, y_stride, add);
 }
 #endif

@@ -173,7 +173,7 @@ INLINE void tile_folded_rounded(const int rows, const int panels, const lrt_inpu
                              float *y, int64_t y_stride, int add) {                                                   \
     (void)panels;                                                                                                     \
     for (int row = 0; row < rows; row += ROWS_TOGETHER) {                                                             \
-      int some = rows - row < ROWS_TOGETHER ? rows - row : ROWS_TOGETHER;                                             \
+      int some = smaller(rows - row, ROWS_TOGETHER);                                                                  \
       lrt_input from = rows_from(x, row);                                                                             \
       tile_##TYPE##_4(&from, some, in, part, panel, y + row * y_stride, y_stride, add);                               \
     }                                                                                                                 \

@@ -61,7 +61,7 @@ static int panels_each(const projection *p, const lrt_part *part) {
   int each = TASK_PANELS;
   int folded = part->dtype == LRT_DTYPE_FOLDED || part->dtype == LRT_DTYPE_FOLDED_ROUNDED; /* a group is a task */
   if (p->kernels->large_tasks && p->rows > LRT_SIDE && !folded) {
-    int64_t bytes = lrt_packed_bytes(part->dtype, LRT_PANEL, p->in) / 2; /* of one panel; two lie side by side */
+    int64_t bytes = lrt_packed_bytes(part->dtype, LRT_WIDE, p->in) / (LRT_WIDE / LRT_PANEL); /* of a panel */
     while (each < MOST_TASK_PANELS && 2 * each * bytes <= TASK_BYTES &&
            panels_of(part->out) >= 2 * each * TASKS_EACH * p->workers) {
       each *= 2;

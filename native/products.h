@@ -415,7 +415,7 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
                              int panels, float *y, int64_t y_stride, int add) {                       \
     panels_function *two = rows > (FEW) && MANY_PANELS == 1 ? NULL : NAME_2(tile_##TYPE);             \
     for (int row = 0; row < rows; row += ROWS_TOGETHER) {                                            \
-      int some = rows - row < ROWS_TOGETHER ? rows - row : ROWS_TOGETHER;                             \
+      int some = smaller(rows - row, ROWS_TOGETHER);                                                  \
       lrt_input from = rows_from(x, row);                                                             \
       float *to = y + row * y_stride;                                                                 \
       int p = panel;                                                                                  \
