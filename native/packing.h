@@ -2,7 +2,7 @@
 #ifndef PACKING_H
 #define PACKING_H
 
-#include "vectors.h"
+#include "squares.h"
 
 /* How blocks of a type lie: the bytes of one in a row, its scale first; flip makes signed bytes unsigned. */
 typedef struct {
@@ -51,8 +51,7 @@ static void pack_block(const block_form *form, const output_place *to, int block
 }
 
 /* The block's elements of `lanes` rows, side by side; other lanes are zero. */
-static void load_block(int dtype, int lanes, int in, int block, const char *from,
-                       float x[LRT_BLOCK][LRT_PANEL]) {
+static void load_lanes(int dtype, int lanes, int in, int block, const char *from, float x[LRT_BLOCK][LRT_PANEL]) {
   memset(x, 0, sizeof(float) * LRT_BLOCK * LRT_PANEL);
   int size = dtype == LRT_DTYPE_F32 ? 4 : 2;
   for (int lane = 0; lane < lanes; lane++) {
@@ -78,6 +77,40 @@ static void load_block(int dtype, int lanes, int in, int block, const char *from
   }
 }
 
+/* Likewise, those of a whole panel transposed in registers. */
+static void load_block(int dtype, int lanes, int in, int block, const char *from, float x[LRT_BLOCK][LRT_PANEL]) {
+#if SQUARES
+  if (lanes == LRT_PANEL) {
+    int64_t size = dtype == LRT_DTYPE_F32 ? 4 : 2;
+    const int some = (int)(32 / size); /* elements that are transposed at a time */
+    for (int first = 0; first < LRT_PANEL; first += W) {
+      const char *rows = from + (first * (int64_t)in + (int64_t)block * LRT_BLOCK) * size;
+      for (int part = 0; part < LRT_BLOCK; part += some) {
+        ivec fours[8];
+        transpose_fours(rows + part * size, in * size, fours);
+        UNROLL for (int i = 0; i < 8; i++) {
+          if (dtype == LRT_DTYPE_F32) {
+            store(x[part + i] + first, (vec)fours[i]);
+          } else {
+            vec one, two;
+            if (dtype == LRT_DTYPE_F16) {
+              widen_two(fours[i], &one, &two);
+            } else {
+              one = (vec)(fours[i] << 16);
+              two = (vec)(fours[i] & (int32_t)0xFFFF0000);
+            }
+            store(x[part + 2 * i] + first, one);
+            store(x[part + 2 * i + 1] + first, two);
+          }
+        }
+      }
+    }
+    return;
+  }
+#endif
+  load_lanes(dtype, lanes, in, block, from, x);
+}
+
 INLINE void store_halves(void *to, vec v) {
   float lanes[W];
   store(lanes, v);
@@ -96,16 +129,56 @@ INLINE vec as_halves(vec v) {
 typedef double dvec __attribute__((vector_size(8 * W)));
 typedef int64_t lvec __attribute__((vector_size(8 * W)));
 
-/* Whole numbers from -8 to 7 times `scale` make x best, to the nearest; 0 for NaN and a scale of 0. */
-INLINE vec round_q4(vec x, vec scale) {
+/* What numbers are multiplied by to divide them by scales: 0, which makes 0 of them, for a scale of 0. */
+INLINE vec inverse_of(vec scale) { return choose(scale == 0, all(0), all(1) / scale); }
+
+/* To the nearest of the whole numbers from -8 to 7. */
+INLINE vec to_q4(vec n) {
   const vec magic = all(12582912.f); /* as in to_bytes */
-  vec n = x / scale;
-  ivec none = (n != n) | (scale == 0);
-  n = lesser(all(7), larger(all(-8), n));
-  return choose(none, all(0), n + magic - magic);
+  return lesser(all(7), larger(all(-8), n)) + magic - magic;
 }
 
-/* The scales of W blocks, whole numbers times which come next to x: as Q4.java finds them, to the bit. */
+/*
+ * Whole numbers from -8 to 7 times `scale` make x best: x / scale rounded twice; 0 for NaN and a scale of 0.
+ * The quotient is what division makes of it wherever that matters, next to n + 1/2: a scale has 11 bits, so that x is
+ * (n + 1/2) scale itself or more than half an ulp of the quotient away (Markstein, IBM J. Res. Dev. 34, 1990).
+ */
+INLINE vec round_q4(vec x, vec scale, vec inverse) {
+#if W >= 8 || NEON
+  vec n = x * inverse;
+  n = fused(fused(-n, scale, x), inverse, n);
+#else
+  vec n = x / choose(inverse == 0, all(INFINITY), scale); /* nothing is fused there */
+#endif
+  return choose(n != n, all(0), to_q4(n));
+}
+
+#define Q4_SCALES 9 /* that are tried: the largest number becomes -7 to -9, by quarters */
+
+/* Which of the scales makes the least squared error, the first of equals: as Q4.java finds it, to the bit. */
+static vec best_scale(const float x[LRT_BLOCK][LRT_PANEL], int first, const vec scales[Q4_SCALES]) {
+  vec best = all(NAN);
+  dvec least = (dvec){0} + (double)INFINITY;
+  for (int s = 0; s < Q4_SCALES; s++) {
+    vec inverse = inverse_of(scales[s]);
+    dvec error = {0};
+    for (int k = 0; k < LRT_BLOCK; k++) {
+      vec v = load(x[k] + first);
+      dvec off = __builtin_convertvector(v - scales[s] * round_q4(v, scales[s], inverse), dvec);
+      error += off * off;
+    }
+    lvec less = error < least;
+    best = choose(__builtin_convertvector(less, ivec), scales[s], best);
+    least = (dvec)((less & (lvec)error) | (~less & (lvec)least));
+  }
+  return best;
+}
+
+/*
+ * The scales of W blocks, whole numbers times which come next to x. Errors are summed up in floats, of products with inverses: they
+ * are off by less than 2^-16 of them, of which 2^-17 comes from numbers that are rounded the other way next to n + 1/2; what is
+ * too small for floats is as wrong with any scale. Where two are closer than 2^-14 they are told apart as Q4.java does.
+ */
 INLINE vec scales_q4(const float x[LRT_BLOCK][LRT_PANEL], int first) {
   vec largest = all(0); /* with its sign */
   ivec wrong = {0};
@@ -114,19 +187,37 @@ INLINE vec scales_q4(const float x[LRT_BLOCK][LRT_PANEL], int first) {
     wrong |= v != v;
     largest = choose(magnitude(v) > magnitude(largest), v, largest);
   }
+  vec scales[Q4_SCALES], errors[Q4_SCALES];
+  vec least = all(INFINITY);
   vec best = all(NAN); /* what is infinite, or too large for f16's scales, has none */
-  dvec least = (dvec){0} + (double)INFINITY;
-  for (int quarters = 28; quarters <= 36; quarters++) { /* the largest becomes -7 to -9 */
-    vec scale = as_halves(largest * all(-4) / all((float)quarters));
-    dvec error = {0};
+  for (int s = 0; s < Q4_SCALES; s += 3) {
+    vec inverse[3], error[3];
+    UNROLL for (int i = 0; i < 3; i++) {
+      scales[s + i] = as_halves(largest * all(-4) / all((float)(28 + s + i)));
+      inverse[i] = inverse_of(scales[s + i]);
+      error[i] = all(0);
+    }
     for (int k = 0; k < LRT_BLOCK; k++) {
       vec v = load(x[k] + first);
-      dvec off = __builtin_convertvector(v - scale * round_q4(v, scale), dvec);
-      error += off * off;
+      UNROLL for (int i = 0; i < 3; i++) {
+        vec off = fused(-scales[s + i], to_q4(v * inverse[i]), v);
+        error[i] = fused(off, off, error[i]);
+      }
     }
-    lvec less = error < least;
-    best = choose(__builtin_convertvector(less, ivec), scale, best);
-    least = (dvec)((less & (lvec)error) | (~less & (lvec)least));
+    UNROLL for (int i = 0; i < 3; i++) {
+      errors[s + i] = error[i];
+      ivec less = error[i] < least;
+      best = choose(less, scales[s + i], best);
+      least = choose(less, error[i], least);
+    }
+  }
+  ivec doubt = {0};
+  for (int s = 0; s < Q4_SCALES; s++) {
+    doubt |= (errors[s] <= least * all(1 + 0x1p-14f)) & (scales[s] != best);
+  }
+  doubt &= (largest != 0) & ~wrong;
+  if (any(doubt)) {
+    best = choose(doubt, best_scale(x, first, scales), best);
   }
   return choose(wrong, all(NAN), choose(largest == 0, all(0), best));
 }
@@ -156,7 +247,7 @@ INLINE void round_panel(const int dtype, int stored, int lanes, int in, const ch
         there[lane] = first + lane < lanes ? -1 : 0;
       }
       vec scale = dtype == LRT_DTYPE_Q4 ? scales_q4(x, first) : scales_q8(x, first);
-      vec inverse = choose(scale == 0, all(0), all(1) / scale);
+      vec inverse = inverse_of(scale);
       output_place to = place_of(&form, output + first, weight);
       store_halves(to.scale + block * to.step, (vec)((ivec)scale & there));
       for (int k = 0; k < numbers; k += 4) {
@@ -166,7 +257,7 @@ INLINE void round_panel(const int dtype, int stored, int lanes, int in, const ch
           ivec byte;
           if (dtype == LRT_DTYPE_Q4) {
             vec high = load(x[k + i + LRT_BLOCK / 2] + first);
-            byte = to_bytes(round_q4(v, scale)) + 8 + ((to_bytes(round_q4(high, scale)) + 8) << 4);
+            byte = to_bytes(round_q4(v, scale, inverse)) + 8 + ((to_bytes(round_q4(high, scale, inverse)) + 8) << 4);
           } else {
             v *= inverse;
             byte = to_clamped_bytes(choose(v == v, v, all(0))) + 128;

@@ -67,6 +67,19 @@ INLINE vec choose(ivec mask, vec yes, vec no) {
 #endif
 }
 
+/* Whether a lane of a mask is set. */
+INLINE int any(ivec mask) {
+#if W == 16
+  return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif W == 8
+  return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#else
+  int64_t two[2];
+  memcpy(two, &mask, sizeof two);
+  return (two[0] | two[1]) != 0;
+#endif
+}
+
 /* a > b ? a : b, which is what the instructions do, with NaN as well. */
 INLINE vec larger(vec a, vec b) {
 #if W == 16
