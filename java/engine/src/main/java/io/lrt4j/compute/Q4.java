@@ -11,7 +11,11 @@ final class Q4 {
   private static final int BLOCK = DType.Q4.blockElements();
   private static final int HALF = BLOCK / 2;
   private static final int ZERO = 8;
+  private static final int LEAST_QUARTERS = 28;
   private static final int MOST_QUARTERS = 36;
+
+  /** How many scales are tried. */
+  static final int SCALES = MOST_QUARTERS - LEAST_QUARTERS + 1;
 
   private Q4() {}
 
@@ -47,9 +51,8 @@ final class Q4 {
     }
     short best = Float.floatToFloat16(Float.NaN); // infinite, or too large for f16's scales
     double least = Double.POSITIVE_INFINITY;
-    for (int quarters = 28; quarters <= MOST_QUARTERS; quarters++) { // it becomes -7 to -9
-      short scale = Float.floatToFloat16(largest * -4 / quarters);
-      float value = Float.float16ToFloat(scale);
+    for (int s = 0; s < SCALES; s++) {
+      float value = scale(largest, s);
       double error = 0;
       for (float v : x) {
         double wrong = v - value * round(v, value);
@@ -57,10 +60,15 @@ final class Q4 {
       }
       if (error < least) {
         least = error;
-        best = scale;
+        best = Float.floatToFloat16(value);
       }
     }
     return best;
+  }
+
+  /** A scale to try: one of those with which the largest number becomes -7 to -9, by quarters. */
+  static float scale(float largest, int s) {
+    return Float.float16ToFloat(Float.floatToFloat16(largest * -4 / (LEAST_QUARTERS + s)));
   }
 
   private static int round(float x, float scale) {

@@ -5,7 +5,6 @@ import io.lrt4j.Quantization;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
@@ -19,8 +18,9 @@ public final class Rounding {
 
   private static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final long MANY = 1 << 18; // elements
-  private static final int SOME = 256; // steps that make a task
+  private static final long MANY = 1 << 13; // blocks
+  private static final int SOME = 4096; // that make a task
+  private static final int FEW = 16; // by which it finds out how fast they are
 
   /** Asked for where it is wanted: without their module, nothing of them may be touched. */
   private static final class Vectors {
@@ -52,7 +52,7 @@ public final class Rounding {
   }
 
   /**
-   * Writes a weight of a plain type as a rounded one; rows in parallel.
+   * Writes a weight of a plain type as a rounded one; parts of it in parallel.
    *
    * @throws UnroundableException if it has numbers that are not finite, or too large
    */
@@ -69,18 +69,21 @@ public final class Rounding {
    * @return whether all blocks have a finite scale; what has none, {@link #unroundable} names
    */
   public static boolean write(Weight weight, DType type, MemorySegment to) {
-    long elements = (long) weight.rows() * weight.cols();
-    if (type == DType.Q4 && elements >= MANY && Vectors.THERE) {
-      return roundInLanes(weight, to);
-    }
-    long blocks = weight.cols() / type.blockElements();
+    long blocks = (long) weight.rows() * weight.cols() / type.blockElements();
+    boolean vectors = blocks >= MANY && Vectors.THERE;
     return 0
-        == IntStream.range(0, weight.rows())
+        == LongStream.range(0, Math.ceilDiv(blocks, SOME))
             .parallel()
             .map(
-                row -> {
-                  round(weight, type, row * blocks, (row + 1) * blocks, to);
-                  return wrongScales(type, row * blocks, (row + 1) * blocks, to);
+                part -> {
+                  long from = part * SOME;
+                  long end = Math.min(blocks, from + SOME);
+                  if (vectors) {
+                    roundInVectors(weight, type, from, end, to);
+                  } else {
+                    round(weight, type, from, end, to);
+                  }
+                  return wrongScales(type, from, end, to);
                 })
             .sum();
   }
@@ -109,53 +112,61 @@ public final class Rounding {
 
   /** Writes blocks {@code from} to {@code end}. */
   private static void round(Weight weight, DType type, long from, long end, MemorySegment to) {
-    int size = type.blockElements();
-    float[] x = new float[size];
+    float[] x = new float[type.blockElements()];
     for (long block = from; block < end; block++) {
-      for (int i = 0; i < size; i++) {
-        x[i] = weight.dtype().load(weight.data(), block * size + i);
-      }
+      load(weight, block, x);
       write(type, x, to, block * type.blockBytes());
     }
   }
 
-  private static boolean roundInLanes(Weight weight, MemorySegment to) {
-    long blocks = (long) weight.rows() * weight.cols() / DType.Q4.blockElements();
-    long some = (long) SOME * Q4Lanes.LANES;
-    return 0
-        == LongStream.range(0, Math.ceilDiv(blocks, some))
-            .parallel()
-            .map(
-                part -> {
-                  long end = Math.min(blocks, (part + 1) * some);
-                  roundInLanes(weight, part * some, end, to);
-                  return wrongScales(DType.Q4, part * some, end, to);
-                })
-            .sum();
+  /** Likewise. While vectors are not quicker, a few blocks find out whether they are. */
+  private static void roundInVectors(
+      Weight weight, DType type, long from, long end, MemorySegment to) {
+    long block = from;
+    if (!Vectors.quick) {
+      long few = Math.min(FEW, (end - from) / 2);
+      long begin = System.nanoTime();
+      vectors(weight, type, block, block + few, to);
+      long between = System.nanoTime();
+      round(weight, type, block + few, block + 2 * few, to);
+      Vectors.quick = between - begin < System.nanoTime() - between;
+      block += 2 * few;
+    }
+    if (Vectors.quick) {
+      vectors(weight, type, block, end, to);
+    } else {
+      round(weight, type, block, end, to);
+    }
   }
 
-  /**
-   * While vectors are not quicker, one step of a task finds out whether they are, if it is long
-   * enough.
-   */
-  private static void roundInLanes(Weight weight, long from, long end, MemorySegment to) {
-    Q4Lanes lanes = new Q4Lanes();
-    long block = from;
-    if (!Vectors.quick && end - from >= 2L * Q4Lanes.LANES) {
-      long begin = System.nanoTime();
-      lanes.write(weight, block, Q4Lanes.LANES, to);
-      block += Q4Lanes.LANES;
-      long between = System.nanoTime();
-      round(weight, DType.Q4, block, block + Q4Lanes.LANES, to);
-      block += Q4Lanes.LANES;
-      Vectors.quick = between - begin < System.nanoTime() - between;
+  private static void vectors(Weight weight, DType type, long from, long end, MemorySegment to) {
+    var vectors = new VectorRounding();
+    float[] x = new float[type.blockElements()];
+    for (long block = from; block < end; block++) {
+      load(weight, block, x);
+      vectors.write(type, x, to, block * type.blockBytes());
     }
-    if (!Vectors.quick) {
-      round(weight, DType.Q4, block, end, to);
-      return;
-    }
-    for (; block < end; block += Q4Lanes.LANES) {
-      lanes.write(weight, block, (int) Math.min(Q4Lanes.LANES, end - block), to);
+  }
+
+  private static void load(Weight weight, long block, float[] x) {
+    MemorySegment data = weight.data();
+    long first = block * x.length;
+    switch (weight.dtype()) {
+      case BF16 -> {
+        for (int i = 0; i < x.length; i++) {
+          x[i] = DType.BF16.load(data, first + i);
+        }
+      }
+      case F16 -> {
+        for (int i = 0; i < x.length; i++) {
+          x[i] = DType.F16.load(data, first + i);
+        }
+      }
+      default -> {
+        for (int i = 0; i < x.length; i++) {
+          x[i] = weight.dtype().load(data, first + i);
+        }
+      }
     }
   }
 
@@ -207,7 +218,8 @@ public final class Rounding {
     }
   }
 
-  private static void write(DType type, float[] x, MemorySegment to, long at) {
+  /** Writes a block. */
+  static void write(DType type, float[] x, MemorySegment to, long at) {
     switch (type) {
       case Q8 -> Q8.write(x, 0, to, at);
       case Q4 -> Q4.write(x, to, at);
