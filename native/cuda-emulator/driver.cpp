@@ -4,6 +4,7 @@
 #include "blocks.h"
 #include "work.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -104,6 +105,7 @@ size_t memory = size_t(1) << 30, used, pinned;
 int architecture = 90;
 uint64_t order;
 std::map<uint64_t, Allocation> allocations;
+std::vector<Allocation> freed; // and not given back yet, as work under way may use it
 std::map<void *, size_t> hostAllocations;
 std::vector<Stream *> streams;
 Stream legacy{true, {}, nullptr};
@@ -149,6 +151,8 @@ int broken(int code, const std::string &what) {
   return code;
 }
 
+void giveBack();
+
 int drain(Stream *stream) {
   while (!stream->queue.empty() && sticky == SUCCESS) {
     Work work = std::move(stream->queue.front());
@@ -158,6 +162,7 @@ int drain(Stream *stream) {
     }
   }
   stream->queue.clear(); // what a broken context had to do is not done
+  giveBack();
   return sticky;
 }
 int drainAll(bool blockingOnly = false) {
@@ -226,6 +231,25 @@ bool intact(const Allocation &a) {
 }
 int checkGuards(const Allocation &a) {
   return intact(a) ? SUCCESS : broken(ILLEGAL_ADDRESS, "a write outside an allocation of " + std::to_string(a.size) + " bytes");
+}
+
+// Gives back what was freed, once nothing is under way. It is poisoned until then: who reads it gets NaN, and who wrote is seen.
+void giveBack() {
+  bool underWay = !legacy.queue.empty();
+  for (Stream *s : streams) {
+    underWay |= !s->queue.empty();
+  }
+  if (underWay) {
+    return;
+  }
+  for (const Allocation &a : freed) {
+    size_t size = a.size + 2 * GUARD;
+    if (sticky == SUCCESS && std::any_of(a.base, a.base + size, [](char c) { return c != char(POISON); })) {
+      broken(ILLEGAL_ADDRESS, "a write to an allocation of " + std::to_string(a.size) + " bytes that had been freed");
+    }
+    std::free(a.base);
+  }
+  freed.clear();
 }
 
 int copy(Stream *s, void *to, const void *from, size_t bytes, bool now) {
@@ -383,14 +407,12 @@ API cuMemFree_v2(uint64_t address) {
   if (it == allocations.end()) {
     return INVALID_VALUE;
   }
-  int failed = drainAll();
-  if (failed == SUCCESS) {
-    failed = checkGuards(it->second);
-  }
+  int failed = checkGuards(it->second); // work that uses it may still be under way: only its author can wait for that
   std::memset(it->second.base, POISON, it->second.size + 2 * GUARD);
-  std::free(it->second.base);
   used -= it->second.size;
+  freed.push_back(it->second);
   allocations.erase(it);
+  giveBack();
   return failed;
 }
 API cuMemHostAlloc(void **address, size_t bytes, unsigned) {

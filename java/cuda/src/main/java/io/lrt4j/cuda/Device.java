@@ -187,7 +187,7 @@ final class Device implements AutoCloseable {
     check(JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream), "clearing memory");
   }
 
-  /** Gives memory back; whatever uses it is waited for. */
+  /** Gives memory back after {@link #synchronize}: the driver need not wait for what uses it. */
   void free(DevicePointer pointer) {
     if (allocated.remove(pointer)) {
       int code = JCudaDriver.cuMemFree(pointer);
@@ -204,7 +204,7 @@ final class Device implements AutoCloseable {
       if (!closed) {
         RuntimeException failure = null;
         try {
-          commands.flush(); // kernels that use it
+          synchronize("computing"); // kernels that use it
         } catch (BackendException e) {
           failure = lost ? null : e;
         }

@@ -78,6 +78,7 @@ final class Slots implements AutoCloseable {
         device.commands().flush(); // kernels that are to find what was there
       }
       if (bytes > size) {
+        device.synchronize("computing"); // kernels that use what was there
         device.free(data);
         size = 2 * bytes;
         data = device.allocate(size);

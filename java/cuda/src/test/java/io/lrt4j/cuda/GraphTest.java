@@ -123,6 +123,36 @@ class GraphTest {
     Emulator.check("after all");
   }
 
+  /** Kernels that are under way still read the smaller place; a thread's first call makes it. */
+  @Test
+  void aLargerPlaceIsMadeByAnotherThread() throws InterruptedException {
+    try (Backend backend = new CudaProvider().open(1);
+        Memory memory = backend.newMemory()) {
+      Tensor table = memory.allocate(8, 16);
+      float[] values = new float[8 * 16];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = i / 16;
+      }
+      backend.write(values, table, 0, 8);
+      Tensor x = memory.allocate(1, 16);
+      Tensor many = memory.allocate(2000, 16);
+      backend.embed(table, new int[] {5}, 0, 1, x);
+      backend.copyRows(x, 0, table, 0, 1);
+      backend.write(values, many, 0, 8); // all of it is launched, and nothing awaited
+      int[] ids = new int[2000];
+      Arrays.fill(ids, 7);
+      Thread other = new Thread(() -> backend.embed(table, ids, 0, 2000, many));
+      other.start();
+      other.join();
+      float[] got = new float[2000 * 16];
+      backend.read(table, 0, got, 1);
+      assertEquals(5, got[0]);
+      backend.read(many, 0, got, 2000);
+      assertEquals(7, got[1999 * 16]);
+    }
+    Emulator.check("after all");
+  }
+
   /** More than are under way at a time; nobody waits in between. */
   @Test
   void whatIsSentIsNotWrittenOver() {
