@@ -68,7 +68,7 @@ final class Kernels implements AutoCloseable {
               + device.describe()
               + ": build lrt4j with an nvcc that knows "
               + device.architecture()
-              + " ("
+              + " and is no newer than its driver ("
               + Driver.text(code)
               + ")");
     }

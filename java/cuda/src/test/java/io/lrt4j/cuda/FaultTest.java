@@ -83,6 +83,12 @@ class FaultTest {
   }
 
   @Test
+  void kernelsOfANewerToolkitThanTheDriver() {
+    Emulator.fail("cuModuleLoadData", 0, CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+    assertFails("and is no newer than its driver", () -> TestModels.engine("cuda"));
+  }
+
+  @Test
   void aDeviceThatIsLostWhileItAnswers() {
     try (Engine other = TestModels.engine("scalar")) {
       Engine engine = TestModels.engine("cuda");
