@@ -30,7 +30,7 @@ final class Device implements AutoCloseable {
   private Commands commands;
   private @Nullable Cublas cublas; // null: there is none here, or it does not start
   private boolean streaming; // there is a stream
-  private boolean lost; // after an error that nothing but a new context gets over
+  private boolean lost; // after an error that, as CUDA has it, only a new process gets over
   private boolean closed;
 
   @SuppressWarnings("NullAway.Init") // what is opened below
@@ -139,12 +139,14 @@ final class Device implements AutoCloseable {
           CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR,
           CUresult.CUDA_ERROR_ILLEGAL_INSTRUCTION,
           CUresult.CUDA_ERROR_MISALIGNED_ADDRESS,
+          CUresult.CUDA_ERROR_INVALID_ADDRESS_SPACE,
+          CUresult.CUDA_ERROR_INVALID_PC,
           CUresult.CUDA_ERROR_UNKNOWN -> {
         lost = true;
         throw new BackendException(
             "the GPU "
                 + description
-                + " is lost to this engine, which must be closed and loaded again: "
+                + " is lost to this process, which must be started again: "
                 + what
                 + " failed: "
                 + Driver.text(code));

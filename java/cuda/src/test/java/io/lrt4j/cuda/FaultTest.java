@@ -94,8 +94,8 @@ class FaultTest {
       Engine engine = TestModels.engine("cuda");
       Answer before = ask(engine);
       Emulator.fail("cuLaunchKernel", 10, CUresult.CUDA_ERROR_LAUNCH_FAILED);
-      assertFails("is lost to this engine", () -> ask(engine));
-      assertFails("is lost to this engine", () -> ask(engine));
+      assertFails("is lost to this process", () -> ask(engine));
+      assertFails("is lost to this process", () -> ask(engine));
       engine.close();
       assertEquals(0, Emulator.used());
       assertEquals(before.ids(), ask(other).ids());
