@@ -36,8 +36,10 @@ trap 'rm -rf "$work"' EXIT
 for kernel in *.cu; do
   echo "#include \"$PWD/$kernel\""
 done >"$work/kernels.cu"
+# -fmad=false: compilers, the driver's too, may not choose what they fuse, which they could do otherwise in each instance of a
+# kernel, and so for another number of rows. The source says where: mad.
 # shellcheck disable=SC2086 # flags are words
-"$nvcc" -std=c++17 -O3 --threads 0 -fatbin $code -I. "$work/kernels.cu" -o "$work/kernels.fatbin"
+"$nvcc" -std=c++17 -O3 -fmad=false --threads 0 -fatbin $code -I. "$work/kernels.cu" -o "$work/kernels.fatbin"
 mkdir -p "$(dirname "$image")"
 mv "$work/kernels.fatbin" "$image"
 echo "$architectures" >"$made"

@@ -13,7 +13,7 @@
 
 constexpr unsigned ALL_LANES = 0xFFFFFFFFu;
 
-// a * b + c, rounded once on a GPU.
+// a * b + c, rounded once on a GPU; nothing else is (build.sh).
 __device__ __forceinline__ float mad(float a, float b, float c) {
 #ifdef LRT_EMULATED
   return a * b + c;
