@@ -127,26 +127,57 @@ class OperationsTest extends OnDevice {
     int in = 203;
     int out = 37;
     float[] x = numbers.normal(13 * in, 0, 1);
-    List<Part> parts = List.of(new Part(numbers.weight(dtype, out, in), null));
+    Weight norm = numbers.scales(in);
+    List<Part> parts = List.of(new Part(numbers.weight(dtype, out, in), numbers.scales(out)));
+    List<Part> gateUp = List.of(parts.getFirst(), new Part(numbers.weight(dtype, out, in), null));
+    List<Part> down = List.of(new Part(numbers.weight(dtype, in, out), null));
     for (int rows : ROWS) {
-      float[] together =
+      aRowIsTheSame(
+          rows,
+          out,
+          x,
+          (b, m, n, i, o) -> b.normProject(i, n, m.weight(norm), EPS, m.linear(parts), o));
+      aRowIsTheSame(
+          rows,
+          in,
+          x,
+          (b, m, n, i, o) -> {
+            b.copyRows(i, 0, o, 0, n);
+            b.gatedMlp(
+                o,
+                n,
+                m.weight(norm),
+                EPS,
+                m.linear(gateUp),
+                m.linear(down),
+                m.allocate(n, 2 * out));
+          });
+    }
+  }
+
+  private interface RowOperation {
+    void run(Backend backend, Memory memory, int rows, Tensor x, Tensor y);
+  }
+
+  private void aRowIsTheSame(int rows, int out, float[] x, RowOperation operation) {
+    int in = x.length / 13;
+    float[] together =
+        result(
+            cuda,
+            rows,
+            out,
+            POISONED,
+            (b, m, y) -> operation.run(b, m, rows, tensor(b, m, 13, in, x), y));
+    for (int row = 0; row < rows; row++) {
+      float[] one = Arrays.copyOfRange(x, row * in, (row + 1) * in);
+      float[] alone =
           result(
               cuda,
-              rows,
+              1,
               out,
               POISONED,
-              (b, m, y) -> b.project(tensor(b, m, 13, in, x), rows, m.linear(parts), y));
-      for (int row = 0; row < rows; row++) {
-        float[] one = Arrays.copyOfRange(x, row * in, (row + 1) * in);
-        float[] alone =
-            result(
-                cuda,
-                1,
-                out,
-                POISONED,
-                (b, m, y) -> b.project(tensor(b, m, 1, in, one), 1, m.linear(parts), y));
-        assertArrayEquals(alone, Arrays.copyOfRange(together, row * out, (row + 1) * out));
-      }
+              (b, m, y) -> operation.run(b, m, 1, tensor(b, m, 1, in, one), y));
+      assertArrayEquals(alone, Arrays.copyOfRange(together, row * out, (row + 1) * out));
     }
   }
 

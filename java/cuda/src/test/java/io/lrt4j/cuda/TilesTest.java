@@ -30,6 +30,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -141,6 +142,30 @@ class TilesTest extends OnDevice {
       float[] alone = products(one, row < 2 ? 1 : 0, norm, parts, out);
       assertArrayEquals(
           alone, Arrays.copyOfRange(together, row * out, (row + 1) * out), "row " + row);
+    }
+  }
+
+  /** Of matrices as large as models have, whose sums it may split among blocks. */
+  @Test
+  @Tag("large")
+  void aRowInCompanyIsTheRowAloneInLargeMatrices() {
+    var numbers = new Numbers(7);
+    int[][] shapes = {{1024, 4096}, {2048, 1024}, {1024, 6144}, {3072, 1024}, {8960, 1536}};
+    for (int[] shape : shapes) {
+      int in = shape[0];
+      int out = shape[1];
+      float[] x = numbers.normal(130 * in, 0, 1);
+      Weight norm = numbers.scales(in);
+      Weight weight = numbers.weight(DType.BF16, out, in);
+      List<Part> parts = List.of(new Part(weight, numbers.scales(out)));
+      float[] together = products(x, 0, norm, parts, out);
+      for (int row : new int[] {0, 1, 15, 16, 63, 64, 127, 128, 129}) {
+        float[] one = Arrays.copyOfRange(x, row * in, (row + 1) * in);
+        assertArrayEquals(
+            products(one, 0, norm, parts, out),
+            Arrays.copyOfRange(together, row * out, (row + 1) * out),
+            "row " + row + " of " + Arrays.toString(shape));
+      }
     }
   }
 
