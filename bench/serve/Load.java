@@ -69,7 +69,7 @@ public final class Load {
     boolean done = false;
     try (Stream<String> lines = response.body()) {
       for (String line : (Iterable<String>) lines::iterator) {
-        if (response.statusCode() != 200 || line.startsWith("data:{\"error\"")) {
+        if (response.statusCode() != 200 || line.startsWith("data: {\"error\"")) {
           throw new IOException(response.statusCode() + " " + line);
         }
         Matcher piece = TEXT.matcher(line);

@@ -1,6 +1,7 @@
 package io.lrt4j.server;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.helidon.http.HeaderNames;
 import io.helidon.http.sse.SseEvent;
 import io.helidon.webserver.sse.SseSink;
 import io.lrt4j.Answer;
@@ -15,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 /** Sends one request's answers, whole or as they come. */
 final class Reply {
   private static final byte[] DONE = "[DONE]".getBytes(StandardCharsets.UTF_8);
+
+  private static final String EVENTS = "text/event-stream; charset=utf-8";
 
   /**
    * How they are wanted.
@@ -157,9 +160,8 @@ final class Reply {
       last.set("usage", Replies.usage(all));
       emit(last);
     }
-    SseSink open = stream();
-    open.emit(SseEvent.create(DONE));
-    open.close();
+    emit(DONE);
+    stream().close();
   }
 
   private ObjectNode head(String object) {
@@ -189,13 +191,22 @@ final class Reply {
   }
 
   private void emit(ObjectNode json) {
-    stream().emit(SseEvent.create(Json.bytes(json)));
+    emit(Json.bytes(json));
+  }
+
+  /** With the space behind "data:" that may be left out: there are clients that count on it. */
+  private void emit(byte[] data) {
+    byte[] spaced = new byte[data.length + 1];
+    spaced[0] = ' ';
+    System.arraycopy(data, 0, spaced, 1, data.length);
+    stream().emit(SseEvent.create(spaced));
   }
 
   /** The stream, which begins by saying whose turns these are. */
   private SseSink stream() {
     SseSink open = stream;
     if (open == null) {
+      exchange.response().header(HeaderNames.CONTENT_TYPE, EVENTS);
       open = exchange.response().sink(SseSink.TYPE);
       stream = open;
       exchange.status(200);

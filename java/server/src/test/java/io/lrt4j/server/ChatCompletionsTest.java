@@ -51,6 +51,21 @@ class ChatCompletionsTest {
     return served.engine.ask(Question.of(Served.QUESTION).mode(mode));
   }
 
+  /**
+   * Some clients take "data: " off by its length, and others read text without a charset as
+   * Latin-1.
+   */
+  @Test
+  void streamsAreInOpenAisForm() throws IOException, InterruptedException {
+    var response = served.chat(",\"stream\":true");
+    assertEquals(
+        "text/event-stream; charset=utf-8",
+        response.headers().firstValue("content-type").orElse(""));
+    for (String line : response.body().lines().filter(l -> !l.isEmpty()).toList()) {
+      assertTrue(line.startsWith("data: {") || line.equals("data: [DONE]"), line);
+    }
+  }
+
   /** What clients hand back is the whole message, with null for whatever an answer can have. */
   @Test
   void anAnswerGoesBackAsItCame() throws IOException, InterruptedException {
