@@ -6,6 +6,7 @@ import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
 import io.lrt4j.QuestionException;
+import io.lrt4j.QuestionTooLongException;
 import io.lrt4j.Scores;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
@@ -200,7 +201,7 @@ public final class Session implements AutoCloseable {
       throw new QuestionException("a prompt needs at least one token, found none");
     }
     if (n > longest) {
-      throw new QuestionException(
+      throw new QuestionTooLongException(
           "the question is too long: at most " + longest + " tokens fit, found " + n);
     }
     var event = new Events.Encode();

@@ -2,6 +2,7 @@ package io.lrt4j.text;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.lrt4j.QuestionException;
+import io.lrt4j.QuestionTooLongException;
 import io.lrt4j.TokenizerException;
 import io.lrt4j.UnsupportedModelException;
 import io.lrt4j.checkpoint.ModelFiles;
@@ -113,7 +114,7 @@ public final class Tokenizer implements AutoCloseable {
 
   private int[] encode(long tokenizer, String text) {
     if (text.length() > MAX_CHARS) {
-      throw new QuestionException(
+      throw new QuestionTooLongException(
           "a text of " + text.length() + " chars is longer than the " + MAX_CHARS + " encoded");
     }
     int lone = Surrogates.lone(text);

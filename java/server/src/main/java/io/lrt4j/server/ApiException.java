@@ -5,6 +5,7 @@ import io.lrt4j.CacheMemoryException;
 import io.lrt4j.LrtException;
 import io.lrt4j.OverloadedException;
 import io.lrt4j.QuestionException;
+import io.lrt4j.QuestionTooLongException;
 import io.lrt4j.TemplateException;
 import org.jspecify.annotations.Nullable;
 
@@ -67,6 +68,7 @@ final class ApiException extends RuntimeException {
   static ApiException of(Throwable thrown) {
     return switch (thrown) {
       case ApiException e -> e;
+      case QuestionTooLongException e -> refused(400, null, "context_length_exceeded", said(e));
       case QuestionException e -> invalid(null, said(e));
       case TemplateException e -> invalid("messages", said(e));
       case OverloadedException e -> full(said(e));

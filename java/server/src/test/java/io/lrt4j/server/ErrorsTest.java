@@ -139,6 +139,21 @@ class ErrorsTest {
     assertError(400, param, message, served.post("/v1/chat/completions", body));
   }
 
+  /** Clients that shorten a conversation and ask again go by the code. */
+  @ParameterizedTest
+  @ValueSource(strings = {"/v1/chat/completions", "/v1/completions"})
+  void tooLong(String path) throws IOException, InterruptedException {
+    String text = "1 ".repeat(600);
+    HttpResponse<String> response =
+        served.post(
+            path,
+            path.contains("chat")
+                ? "{\"messages\":[{\"role\":\"user\",\"content\":\"" + text + "\"}]}"
+                : "{\"prompt\":\"" + text + "\"}");
+    assertError(400, "null", "is too long: at most ", response);
+    assertEquals("context_length_exceeded", Served.json(response).at("/error/code").asText());
+  }
+
   @Test
   void tooLarge() throws IOException, InterruptedException {
     assertError(
