@@ -65,8 +65,20 @@ class ServeCommandTest {
         socket.shutdownOutput(); // within the head
         assertTrue(socket.getInputStream().readAllBytes().length > 0);
       }
-      process.destroy(); // SIGTERM
+      try (var slow = new Socket("127.0.0.1", URI.create(address).getPort())) {
+        String head =
+            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer one\r\n"
+                + "Content-Length: 14\r\n\r\n";
+        slow.getOutputStream().write(head.getBytes(StandardCharsets.UTF_8));
+        slow.getOutputStream().write("{\"prompt\"".getBytes(StandardCharsets.UTF_8));
+        Thread.sleep(200); // it is being read
+        process.destroy(); // SIGTERM
+        Thread.sleep(500);
+        slow.getOutputStream().write(":[1]}".getBytes(StandardCharsets.UTF_8));
+        assertTrue(slow.getInputStream().read() > 0);
+      }
       assertEquals(143, process.waitFor());
+      assertTrue(read(err).contains(" POST /v1/completions 503 "), read(err)); // in the grace time
       assertTrue(read(err).contains(" GET /v1/models 200 "), read(err));
       assertTrue(read(err).contains("; warmed up in "), read(err));
       assertFalse(read(err).contains("nternal"), read(err));
