@@ -86,9 +86,9 @@ final class Common {
     if (topP != null) {
       options = options.withTopP(topP);
     }
-    Integer topK = fields.integer("top_k", 0);
+    Integer topK = fields.integer("top_k", -1); // vLLM's for all of them
     if (topK != null) {
-      options = options.withTopK(topK);
+      options = options.withTopK(Math.max(0, topK));
     }
     Float minP = fields.number("min_p", 0, 1);
     if (minP != null) {

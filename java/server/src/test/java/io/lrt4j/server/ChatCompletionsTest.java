@@ -66,6 +66,13 @@ class ChatCompletionsTest {
     }
   }
 
+  /** For vLLM -1 is all tokens. */
+  @ParameterizedTest
+  @CsvSource({"-1, 200", "0, 200", "-2, 400"})
+  void allOfTheTopTokens(int k, int status) throws IOException, InterruptedException {
+    assertEquals(status, served.chat(",\"top_k\":" + k).statusCode());
+  }
+
   /** What clients hand back is the whole message, with null for whatever an answer can have. */
   @Test
   void anAnswerGoesBackAsItCame() throws IOException, InterruptedException {
