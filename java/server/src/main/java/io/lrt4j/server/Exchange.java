@@ -160,9 +160,21 @@ final class Exchange {
     transmit(contentType, content);
   }
 
-  /** That these methods are allowed. */
+  /** Has a browser give the answer to a page of another origin, which has been let in. */
+  void letPagesRead() {
+    if (request.headers().contains(HeaderNames.ORIGIN)) {
+      response.header(HeaderNames.ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    }
+  }
+
+  /** That these methods are allowed, and to pages all headers. */
   void sendNothing(String allowed) {
     status = 204;
+    if (request.headers().contains(HeaderNames.ORIGIN)) {
+      response
+          .header(HeaderNames.ACCESS_CONTROL_ALLOW_METHODS, allowed)
+          .header(HeaderNames.ACCESS_CONTROL_ALLOW_HEADERS, "authorization, *"); // * has it not
+    }
     response.status(Status.NO_CONTENT_204).header(HeaderNames.ALLOW, allowed).send();
   }
 

@@ -36,17 +36,21 @@ class AllowedHostsTest {
   private record Told(int status, JsonNode error) {}
 
   private static Told told(Served by, String request) throws IOException {
+    String answer = answer(by, request);
+    int status = Integer.parseInt(answer.substring(9, 12));
+    String body = answer.substring(answer.indexOf("\r\n\r\n"));
+    return new Told(
+        status, status < 400 ? Json.object() : Served.MAPPER.readTree(body).path("error"));
+  }
+
+  private static String answer(Served by, String request) throws IOException {
     URI address = by.server.address();
     try (Socket socket = new Socket(address.getHost(), address.getPort())) {
       socket.setSoTimeout(10_000);
       socket
           .getOutputStream()
           .write((request + "\r\n\r\n").replace("~", "\r\n").getBytes(StandardCharsets.UTF_8));
-      String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      int status = Integer.parseInt(answer.substring(9, 12));
-      String body = answer.substring(answer.indexOf("\r\n\r\n"));
-      return new Told(
-          status, status < 400 ? Json.object() : Served.MAPPER.readTree(body).path("error"));
+      return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     }
   }
 
@@ -233,6 +237,41 @@ class AllowedHostsTest {
       assertEquals(200, asked(locked, head + "~Authorization: Bearer key").status);
       assertEquals(401, asked(locked, head).status);
     }
+  }
+
+  /** A browser asks first, without the key, and looks at each answer for its leave. */
+  @ParameterizedTest
+  @ValueSource(strings = {"none", "key"})
+  void pagesThatAreLetInMayRead(String key) throws IOException, InterruptedException {
+    var options = ServerOptions.builder().keys(key.equals("key") ? List.of(key) : List.of());
+    try (var open = new Served(options.build())) {
+      String from = "~Connection: close~Host: localhost~Origin: http://localhost:3000";
+      String asked =
+          answer(
+              open,
+              "OPTIONS /v1/chat/completions HTTP/1.1~Access-Control-Request-Method: POST"
+                  + "~Access-Control-Request-Headers: authorization,content-type"
+                  + from);
+      assertTrue(asked.startsWith("HTTP/1.1 204 "), asked);
+      for (String header : List.of("Origin: *", "Methods: POST, OPTIONS", "Headers: auth")) {
+        assertTrue(asked.contains("\r\nAccess-Control-Allow-" + header), asked);
+      }
+      for (String request : List.of("GET /v1/models", "GET /v1/models/none", "GET /health")) {
+        String told = answer(open, request + " HTTP/1.1~Authorization: Bearer " + key + from);
+        assertTrue(told.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), told);
+      }
+      String stream =
+          answer(
+              open,
+              "POST /v1/completions HTTP/1.1~Content-Length: 28~Authorization: Bearer "
+                  + key
+                  + from
+                  + "~~{\"prompt\":[1],\"stream\":true}");
+      assertTrue(stream.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), stream);
+      assertFalse(open.get("/health").headers().map().containsKey("access-control-allow-origin"));
+    }
+    String evil = "GET /v1/models HTTP/1.1~Host: localhost~Origin: http://evil.example";
+    assertFalse(answer(served, evil + "~Connection: close").contains("Access-Control"));
   }
 
   @Test
