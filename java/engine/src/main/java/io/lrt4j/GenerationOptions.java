@@ -262,9 +262,11 @@ public final class GenerationOptions {
    * its form can be written, and once that is whole the answer ends. Null is none. Understood of
    * JSON Schema (2020-12) are {@code type}, {@code properties}, {@code required}, {@code
    * additionalProperties}, {@code items}, {@code minItems}, {@code maxItems}, {@code minLength},
-   * {@code maxLength}, {@code enum}, {@code const}, {@code anyOf}, {@code $ref} within the schema,
-   * and what only describes; a {@link QuestionException} refuses other keywords by name. An answer
-   * that reaches its limit of tokens may be no whole value.
+   * {@code maxLength}, {@code minimum}, {@code maximum}, {@code exclusiveMinimum} and {@code
+   * exclusiveMaximum} of integers (of numbers only the first two, whole), {@code enum}, {@code
+   * const}, {@code anyOf}, {@code $ref} within the schema, and what only describes; a {@link
+   * QuestionException} refuses other keywords by name. An answer that reaches its limit of tokens
+   * may be no whole value.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;

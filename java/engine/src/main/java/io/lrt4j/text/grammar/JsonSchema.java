@@ -18,6 +18,8 @@ import io.lrt4j.QuestionException;
 import io.lrt4j.json.JsonProblem;
 import io.lrt4j.text.ToolTexts;
 import io.lrt4j.text.grammar.Grammar.Node;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -29,14 +31,16 @@ import java.util.Set;
 /**
  * JSON Schema (2020-12) as a grammar. Understood: {@code type} (one or a list), {@code properties},
  * {@code required}, {@code additionalProperties}, {@code items}, {@code minItems}, {@code
- * maxItems}, {@code minLength}, {@code maxLength}, {@code enum}, {@code const}, {@code anyOf},
- * {@code $ref} to parts of the same schema; {@code title}, {@code description} and the like say
- * nothing; every other keyword is refused by its name.
+ * maxItems}, {@code minLength}, {@code maxLength}, {@code minimum}, {@code maximum} and, of
+ * integers, {@code exclusiveMinimum} and {@code exclusiveMaximum}, {@code enum}, {@code const},
+ * {@code anyOf}, {@code $ref} to parts of the same schema; {@code title}, {@code description} and
+ * the like say nothing; every other keyword is refused by its name.
  *
  * <p>What may be written is valid by the schema, but not all that is valid may be written: an
  * object has its properties in their order and, if there are any, no others; white space is that of
- * a line or of an indented text; numbers have at most 15 digits before and behind the point; and
- * what is nested more than some 200 deep has to come to its end.
+ * a line or of an indented text; numbers have at most 15 digits before and behind the point, and no
+ * exponent if they have bounds, which must be whole; and what is nested more than some 200 deep has
+ * to come to its end.
  *
  * <p>Limits, each refused in a sentence: {@value #MAX_LENGTH} characters, {@value #MAX_NESTING}
  * deep, {@value #MAX_DEPTH} with references followed, {@value #MAX_PROPERTIES} properties of an
@@ -49,6 +53,8 @@ final class JsonSchema {
   private static final int MAX_DEPTH = 256; // of its parts, references followed
   private static final int MAX_COUNT = 1024; // of items or characters
   private static final int MAX_PROPERTIES = 512;
+  private static final long MAX_NUMBER = 999_999_999_999_999L; // 15 digits
+  private static final int MAX_DECIMALS = 30; // of a bound, behind its point
   private static final int MAX_MESSAGE = 300; // characters, of names that are told back
 
   private static final JsonMapper MAPPER =
@@ -75,6 +81,9 @@ final class JsonSchema {
       Set.of("properties", "required", "additionalProperties");
   private static final Set<String> OF_ARRAYS = Set.of("items", "minItems", "maxItems");
   private static final Set<String> OF_STRINGS = Set.of("minLength", "maxLength");
+  private static final Set<String> OF_NUMBERS = Set.of("minimum", "maximum");
+  private static final Set<String> OF_INTEGERS =
+      Set.of("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum");
   private static final Set<String> VALUES = Set.of("enum", "const");
 
   /** One line, or the next one, indented. */
@@ -118,10 +127,12 @@ final class JsonSchema {
       sequence(
           optional(text("-")), choice(text("0"), sequence(bytes('1', '9'), repeat(DIGIT, 0, 14))));
 
+  private static final Node FRACTION = optional(sequence(text("."), DIGITS));
+
   private static final Node NUMBER =
       sequence(
           INTEGER,
-          optional(sequence(text("."), DIGITS)),
+          FRACTION,
           optional(
               sequence(
                   bytes('e', 'e', 'E', 'E'),
@@ -278,6 +289,9 @@ final class JsonSchema {
     if (types.isEmpty()) {
       throw wrong(path, "must have a type");
     }
+    if (types.contains("number")) {
+      types.remove("integer"); // which is one
+    }
     return types;
   }
 
@@ -288,8 +302,7 @@ final class JsonSchema {
       case "value" -> values(schema, said, path);
       case "null" -> text("null");
       case "boolean" -> BOOLEAN;
-      case "integer" -> INTEGER;
-      case "number" -> NUMBER;
+      case "integer", "number" -> number(type, schema, said, path);
       case "string" -> {
         said.removeAll(OF_STRINGS);
         yield string(least(schema, "minLength", path), most(schema, "Length", path));
@@ -311,6 +324,109 @@ final class JsonSchema {
                   + "; there are object, array, string, number, integer,"
                   + " boolean and null");
     };
+  }
+
+  /** Numbers between their bounds, if there are any. */
+  private static Node number(String type, JsonNode schema, Set<String> said, String path) {
+    boolean whole = type.equals("integer");
+    Set<String> keywords = whole ? OF_INTEGERS : OF_NUMBERS;
+    said.removeAll(keywords);
+    if (keywords.stream().noneMatch(schema::has)) {
+      return whole ? INTEGER : NUMBER;
+    }
+    long least = bound(schema, "minimum", RoundingMode.CEILING, whole, -MAX_NUMBER, path);
+    long most = bound(schema, "maximum", RoundingMode.FLOOR, whole, MAX_NUMBER, path);
+    if (whole) {
+      long above =
+          bound(schema, "exclusiveMinimum", RoundingMode.FLOOR, true, -MAX_NUMBER - 1, path);
+      long below =
+          bound(schema, "exclusiveMaximum", RoundingMode.CEILING, true, MAX_NUMBER + 1, path);
+      least = Math.max(least, above + 1);
+      most = Math.min(most, below - 1);
+    }
+    if (least > most || least > MAX_NUMBER || most < -MAX_NUMBER) {
+      throw wrong(path, "allows no number of at most 15 digits");
+    }
+    List<Node> ways = new ArrayList<>();
+    if (least < 0) {
+      long smallest = Math.max(whole ? 1 : 0, -most);
+      ways.add(sequence(text("-"), between(smallest, -least, whole)));
+    }
+    if (most >= 0) {
+      ways.add(between(Math.max(0, least), most, whole));
+    }
+    return choice(ways);
+  }
+
+  /** A bound, rounded into what is allowed and cut to one more than what is written. */
+  private static long bound(
+      JsonNode schema, String keyword, RoundingMode into, boolean round, long absent, String path) {
+    JsonNode bound = schema.path(keyword);
+    if (bound.isMissingNode()) {
+      return absent;
+    }
+    BigDecimal number = bound.decimalValue();
+    if (!bound.isNumber() || number.scale() > MAX_DECIMALS) {
+      throw wrong(
+          path, "must have a number as " + keyword + ", of at most " + MAX_DECIMALS + " decimals");
+    }
+    BigDecimal end = BigDecimal.valueOf(MAX_NUMBER + 1);
+    BigDecimal near = number.min(end).max(end.negate()); // before 1e999999999 is written out
+    BigDecimal whole = near.setScale(0, into);
+    if (!round && whole.compareTo(near) != 0) {
+      throw wrong(path, "must have a whole number as " + keyword + " with type number");
+    }
+    return whole.longValueExact();
+  }
+
+  /** Numbers without a sign. */
+  private static Node between(long least, long most, boolean whole) {
+    long last = Math.min(most, MAX_NUMBER);
+    if (whole) {
+      return integers(least, last);
+    }
+    Node end = text(Long.toString(last));
+    return least == last ? end : choice(sequence(integers(least, last - 1), FRACTION), end);
+  }
+
+  private static Node integers(long least, long most) {
+    List<Node> ways = new ArrayList<>();
+    long from = least;
+    while (from <= most) { // those of each length
+      String first = Long.toString(from);
+      long to = Math.min(most, Long.parseLong("9".repeat(first.length())));
+      ways.add(digits(first, Long.toString(to)));
+      from = to + 1;
+    }
+    return choice(ways);
+  }
+
+  /** Digits of numbers of one length. */
+  private static Node digits(String least, String most) {
+    int rest = least.length() - 1;
+    char low = least.charAt(0);
+    char high = most.charAt(0);
+    if (rest == 0) {
+      return bytes(low, high);
+    }
+    String after = least.substring(1);
+    String until = most.substring(1);
+    if (low == high) {
+      return sequence(bytes(low, low), digits(after, until));
+    }
+    List<Node> ways = new ArrayList<>();
+    if (!after.equals("0".repeat(rest))) {
+      ways.add(sequence(bytes(low, low), digits(after, "9".repeat(rest))));
+      low++;
+    }
+    if (!until.equals("9".repeat(rest))) {
+      ways.add(sequence(bytes(high, high), digits("0".repeat(rest), until)));
+      high--;
+    }
+    if (low <= high) {
+      ways.add(sequence(bytes(low, high), repeat(DIGIT, rest, rest)));
+    }
+    return choice(ways);
   }
 
   private static int least(JsonNode schema, String keyword, String path) {

@@ -36,6 +36,16 @@ class JsonSchemaTest {
         "{\"type\":\"integer\"} ~ 0;-1;12;-120;999999999999999 ~ 00;01;-;1.0;1e3;a;--1;1 ;"
             + "1999999999999999",
         "{\"type\":\"number\"} ~ 0;-1.5;1e3;1.25E-10;0.001 ~ 1.;.1;1e;1e+;1.2.3;1e100",
+        "{\"type\":\"integer\",\"minimum\":-9007199254740991,\"maximum\":9007199254740991} ~"
+            + " 0;-1;12;-999999999999999;999999999999999 ~ -0;00;1.0;-;1999999999999999",
+        "{\"type\":[\"integer\",\"null\"],\"minimum\":0} ~ 0;7;null;999999999999999 ~ -1;-0;07;1.0",
+        "{\"type\":\"integer\",\"maximum\":1e999999999,\"minimum\":2.5} ~ 3;10 ~ 2;-3;2.5",
+        "{\"type\":\"number\",\"minimum\":0,\"maximum\":1} ~ 0;0.25;0.0;1 ~"
+            + " -0.1;1.0;1.5;2;1e0;0.;10",
+        "{\"type\":\"number\",\"minimum\":-2,\"maximum\":10} ~ -2;-1.9;-0;-0.5;0;9.99;10 ~"
+            + " -2.1;-3;10.1;11;100",
+        "{\"type\":\"number\",\"maximum\":-3.0} ~ -3;-3.5;-44 ~ -2;-2.9;0;3;-",
+        "{\"type\":[\"integer\",\"number\"],\"minimum\":4} ~ 4;4.5;12 ~ 3;3.9;-4",
         "{\"type\":\"string\"} ~ \"\";\"a b\";\"\\n\\u00e9\\\"\";\"é€😀\";\"\\uFFFF\" ~"
             + " \";\"a@b\";\"\\x\";\"\\ud800\";\"\\u12\";'a';\"a\"b",
         "{\"type\":\"string\",\"minLength\":1,\"maxLength\":2} ~ \"a\";\"é😀\";\"\\n\\n\" ~"
@@ -77,6 +87,26 @@ class JsonSchemaTest {
     }
   }
 
+  /** All of them, whatever the bounds. */
+  @Test
+  void integersBetweenBounds() {
+    int[] bounds = {
+      -1000, -999, -101, -100, -99, -12, -1, 0, 1, 7, 9, 10, 19, 20, 99, 100, 321, 1000
+    };
+    for (int least : bounds) {
+      for (int most : bounds) {
+        if (least <= most) {
+          String of = "{\"type\":\"integer\",\"exclusiveMinimum\":%d,\"exclusiveMaximum\":%d}";
+          Grammar grammar = JsonSchema.grammar(of.formatted(least - 1, most + 1));
+          for (int i = -1102; i <= 1102; i++) {
+            boolean between = least <= i && i <= most;
+            assertEquals(between, accepts(grammar, String.valueOf(i)), () -> least + " " + most);
+          }
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '~',
@@ -85,7 +115,25 @@ class JsonSchemaTest {
         "nonsense ~ is not JSON: Unrecognized token",
         "[] ~ must be an object",
         "{\"type\":\"text\"} ~ has the type text; there are object, array",
-        "{\"type\":\"integer\",\"minimum\":1} ~ has the keyword minimum, which is not supported",
+        "{\"type\":\"integer\",\"multipleOf\":2} ~ has the keyword multipleOf, which is not"
+            + " supported",
+        "{\"type\":\"string\",\"minimum\":1} ~ has the keyword minimum, which is not supported",
+        "{\"minimum\":1} ~ has the keyword minimum, which is not supported",
+        "{\"type\":\"number\",\"exclusiveMinimum\":0} ~ has the keyword exclusiveMinimum, which is",
+        "{\"type\":[\"number\",\"integer\"],\"exclusiveMaximum\":0} ~ exclusiveMaximum, which is"
+            + " not",
+        "{\"type\":\"number\",\"minimum\":0.5} ~ must have a whole number as minimum with type"
+            + " number",
+        "{\"type\":\"integer\",\"minimum\":\"1\"} ~ must have a number as minimum",
+        "{\"type\":\"integer\",\"minimum\":1e-999999999} ~ number as minimum, of at most 30"
+            + " decimals",
+        "{\"type\":\"integer\",\"minimum\":2,\"maximum\":1} ~ allows no number of at most 15"
+            + " digits",
+        "{\"type\":\"integer\",\"minimum\":1.2,\"maximum\":1.8} ~ allows no number of at most 15",
+        "{\"type\":\"integer\",\"exclusiveMinimum\":1,\"exclusiveMaximum\":2} ~ allows no number"
+            + " of",
+        "{\"type\":\"integer\",\"minimum\":1e15} ~ allows no number of at most 15 digits",
+        "{\"type\":\"number\",\"maximum\":-1e999999999} ~ allows no number of at most 15 digits",
         "{\"type\":\"string\",\"pattern\":\"a\"} ~ has the keyword pattern, which is not supported",
         "{\"type\":\"string\",\"maxLength\":1025} ~ must have a whole number from 0 to 1024 as max",
         "{\"properties\":{\"a\":{\"oneOf\":[]}}} ~ at /properties/a has the keyword oneOf",
