@@ -78,10 +78,12 @@ final class Messages {
     }
     var text = new StringBuilder();
     for (Fields part : message.objects("content", MAX_PARTS)) {
-      String type = part.text("type");
+      if (!"text".equals(part.text("type"))) {
+        throw part.must("type", "be text", part.node().path("type"));
+      }
       String of = part.text("text");
-      if (!"text".equals(type) || of == null) {
-        throw part.must("type", "be text, with a text", part.node().path("type"));
+      if (of == null) {
+        throw part.must("text", "be a string", part.node().path("text"));
       }
       text.append(of);
     }

@@ -48,9 +48,12 @@ final class Tools {
   }
 
   private static Fields function(Fields of) {
+    if (!"function".equals(of.text("type"))) {
+      throw of.must("type", "be function", of.node().path("type"));
+    }
     Fields function = of.object("function");
-    if (!"function".equals(of.text("type")) || function == null) {
-      throw of.must("type", "be function, with a function", of.node().path("type"));
+    if (function == null) {
+      throw of.must("function", "be an object", of.node().path("function"));
     }
     return function;
   }

@@ -88,7 +88,9 @@ class ErrorsTest {
         "\"top_logprobs\":2 | top_logprobs | top_logprobs needs logprobs to be true",
         "\"logprobs\":true,\"top_logprobs\":21 | top_logprobs | must be a whole number from 0 to"
             + " 20",
-        "\"tools\":[{\"type\":\"web\"}] | tools[0].type | must be function",
+        "\"tools\":[{\"type\":\"web\"}] | tools[0].type | must be function, found \"web\"",
+        "\"tools\":[{\"type\":\"function\"}] | tools[0].function | must be an object, found"
+            + " nothing",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}] |"
             + " tools[0].function.name | a tool's name must be 1 to 64 letters",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}] |"
@@ -130,6 +132,8 @@ class ErrorsTest {
         "{\"messages\":[{\"role\":\"user\"}]} | messages[0].content | must be a string or a list",
         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]} |"
             + " messages[0].content[0].type | must be text",
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]} |"
+            + " messages[0].content[0].text | must be a string, found nothing",
         "{\"messages\":[{},{},{},{}]} | messages | at most 3 items, found 4",
         "{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud800\"}]} | null | not Unicode",
         "{ | null | (start marker at line: 1, column: 1) at line 1, ",
