@@ -322,10 +322,9 @@ static unfolding begin_group(const lrt_part *part, int panel, int in) {
                      (const folded_other *)(w + head->list), 0};
 }
 
-/* The next pair of all panels, asking for what comes. */
+/* The next pair of all panels. */
 INLINE void next_pair(unfolding *u, __m512i pair[FOLDED_PANELS]) {
   unfold(u->table, u->step, pair);
-  ask_for(STEP_BYTES / LINE, u->step + 2 * BYTES_AHEAD);
   if (__builtin_expect(u->other->step == u->k, 0)) {
     u->other = put_others(u->other, u->k, pair);
   }
@@ -333,10 +332,11 @@ INLINE void next_pair(unfolding *u, __m512i pair[FOLDED_PANELS]) {
   u->k++;
 }
 
-/* The next pairs, as packed panels have them: of the first two panels, and of the others. */
+/* The next pairs, as packed panels have them: of the first two panels, and of the others. What comes is asked for. */
 INLINE void unfold_pairs(unfolding *u, int pairs, char *first, char *others) {
   for (int i = 0; i < pairs; i++) {
     __m512i pair[FOLDED_PANELS];
+    ask_for(STEP_BYTES / LINE, u->step + 2 * BYTES_AHEAD);
     next_pair(u, pair);
     _mm512_store_si512(first + i * PAIR_OF_PANELS, pair[0]);
     _mm512_store_si512(first + i * PAIR_OF_PANELS + LINE, pair[1]);
@@ -373,23 +373,26 @@ INLINE void expand_step(const uint16_t *split, float plain[2][STEP]) {
 /*
  * One row without tiles, to the same bits, as TDPBF16PS is told in Intel's manual: of a step's pairs, first and second elements
  * are summed up apart, fused, and then together; subnormal numbers are zeros. Where another process has the other half of the
- * core, tiles become slow, and waiting for memory takes none. Groups are read by turns, a step of each.
+ * core, tiles become slow, and waiting for memory takes none. Groups are read by turns, a tile's pairs of each, and meanwhile lines
+ * of all of them are asked for by turns, one of each: memory is faster in several runs, but only if they are as close as that.
  */
 INLINE void one_folded(const int parts, const int runs, const lrt_input *x, int in, const lrt_part *part, int panel, int apart,
                        float *y, int64_t y_stride, int add) {
   const int pairs = (in + 1) / 2;
   const unsigned kept = _mm_getcsr();
   _mm_setcsr(kept | _MM_FLUSH_ZERO_ON | 0x40 /* denormals are zeros */);
-  unfolding u[LRT_RUNS];
-  vec sums[MOST_ROWS][SUM_VECTORS];
+  unfolding u[LRT_MOST_RUNS];
+  vec sums[LRT_MOST_RUNS][MOST_ROWS][SUM_VECTORS];
   UNROLL for (int run = 0; run < runs; run++) {
     u[run] = begin_group(part, panel + run * apart, in);
-    UNROLL for (int p = 0; p < FOLDED_PANELS; p++) { sums[0][run * FOLDED_PANELS + p] = all(0); }
+    UNROLL for (int p = 0; p < FOLDED_PANELS; p++) { sums[run][0][p] = all(0); }
   }
   for (int k = 0; k < pairs; k += STEP) {
     _Alignas(64) float plain[2][2][STEP]; /* of both parts */
     UNROLL for (int i = 0; i < parts; i++) { expand_step(x->split + i * x->stride + 2 * k, plain[i]); }
     const int some = smaller(pairs - k, STEP);
+    const char *ahead[LRT_MOST_RUNS];
+    UNROLL for (int run = 0; run < runs; run++) { ahead[run] = u[run].step + BYTES_AHEAD; }
     UNROLL for (int run = 0; run < runs; run++) {
       vec apart_sums[2][2][FOLDED_PANELS];
       UNROLL for (int p = 0; p < FOLDED_PANELS; p++) {
@@ -398,6 +401,10 @@ INLINE void one_folded(const int parts, const int runs, const lrt_input *x, int 
       for (int j = 0; j < some; j++) {
         __m512i pair[FOLDED_PANELS];
         next_pair(&u[run], pair);
+        UNROLL for (int i = 0; i < STEP_BYTES / LINE; i++) {
+          int line = (run * STEP + j) * (STEP_BYTES / LINE) + i;
+          ask_for(1, ahead[line % runs] + line / runs * LINE);
+        }
         UNROLL for (int i = 0; i < parts; i++) {
           vec first = all(plain[i][0][j]);
           vec second = all(plain[i][1][j]);
@@ -411,27 +418,30 @@ INLINE void one_folded(const int parts, const int runs, const lrt_input *x, int 
       }
       UNROLL for (int i = parts - 1; i >= 0; i--) {
         UNROLL for (int p = 0; p < FOLDED_PANELS; p++) {
-          sums[0][run * FOLDED_PANELS + p] += apart_sums[i][0][p] + apart_sums[i][1][p];
+          sums[run][0][p] += apart_sums[i][0][p] + apart_sums[i][1][p];
         }
       }
     }
   }
   _mm_setcsr(kept);
-  finish_runs(1, runs, FOLDED_PANELS, sums, part, panel, apart, y, y_stride, add);
+  UNROLL for (int run = 0; run < runs; run++) {
+    finish_tile(1, FOLDED_PANELS, sums[run], part, panel + run * apart, y, y_stride, add);
+  }
 }
 
-/* Of two groups at once. */
-static void runs_folded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, float *y,
-                        int64_t y_stride, int add) {
-  (void)rows, (void)runs;
-  one_folded(2, LRT_RUNS, x, in, part, panel, apart, y, y_stride, add);
-}
+#define ONE_FOLDED(TYPE, PARTS)                                                                                           \
+  static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,     \
+                          float *y, int64_t y_stride, int add) {                                                          \
+    (void)rows; /* one */                                                                                                 \
+    if (runs == LRT_MOST_RUNS) {                                                                                          \
+      one_folded(PARTS, LRT_MOST_RUNS, x, in, part, panel, apart, y, y_stride, add);                                      \
+    } else {                                                                                                              \
+      one_folded(PARTS, LRT_RUNS, x, in, part, panel, apart, y, y_stride, add);                                           \
+    }                                                                                                                     \
+  }
 
-static void runs_folded_rounded(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart,
-                                float *y, int64_t y_stride, int add) {
-  (void)rows, (void)runs;
-  one_folded(1, LRT_RUNS, x, in, part, panel, apart, y, y_stride, add);
-}
+ONE_FOLDED(folded, 2)
+ONE_FOLDED(folded_rounded, 1)
 
 #define PAIRS_TOGETHER 256 /* that are unfolded */
 #define TILES_TOGETHER 8   /* which they are unfolded for; the second cache holds what these have of so many pairs */

@@ -5,7 +5,7 @@
 #include "ahead.h"
 
 #define MOST_ROWS (W == 16 ? 12 : TILE_ROWS) /* of a product's tile */
-#define SUM_VECTORS (W == 16 ? LRT_RUNS * LRT_FOLDED / W : FEW_PANELS * PARTS)
+#define SUM_VECTORS (W == 16 ? LRT_MOST_RUNS * LRT_FOLDED / W : FEW_PANELS * PARTS)
 
 /*
  * Where every third row begins, which is all that there are registers for: the two behind it are one and two strides on,

@@ -82,8 +82,8 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
   const int64_t size = lrt_group_bytes(in);
   const int64_t next_run = apart / FOLDED_PANELS * size;
   const char *w = (const char *)part->weight + panel / FOLDED_PANELS * size;
-  const folded_other *other[LRT_RUNS];
-  __m512i table[LRT_RUNS];
+  const folded_other *other[LRT_MOST_RUNS];
+  __m512i table[LRT_MOST_RUNS];
   UNROLL for (int run = 0; run < runs; run++) {
     const folded_group *head = (const folded_group *)(w + run * next_run);
     other[run] = (const folded_other *)((const char *)head + head->list);
@@ -97,7 +97,9 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
     UNROLL for (int run = 0; run < runs; run++) {
       __m512i pairs[FOLDED_PANELS];
       unfold(table[run], w + run * next_run, pairs);
-      if (runs == 1 && rows <= FEW_ROWS) {
+      if (runs > LRT_RUNS) {
+        ask_for(STEP_BYTES / LINE, w + run * next_run + BYTES_AHEAD);
+      } else if (runs == 1 && rows <= FEW_ROWS) {
         ask_for(STEP_BYTES / LINE, w + 2 * BYTES_AHEAD);
       } else if (runs == 1) {
         ask_for(STEP_BYTES / LINE, next);
@@ -180,8 +182,10 @@ INLINE void tile_folded_rounded(const int rows, const int panels, const lrt_inpu
   }
 
 FOLDED_PRODUCT(folded)
+#if LEVEL != 4
+RUNS(folded, tile_unfolded, 2, FOLDED_PANELS)
+#else
 TWO_RUNS(folded, tile_unfolded, 2, FOLDED_PANELS)
-#if LEVEL == 4
 FOLDED_PRODUCT(folded_rounded)
 TWO_RUNS(folded_rounded, tile_unfolded, 1, FOLDED_PANELS)
 #endif

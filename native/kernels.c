@@ -99,8 +99,8 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
 #if W == 16
   kernels->product[LRT_DTYPE_FOLDED] = amx_folded;
   kernels->product[LRT_DTYPE_FOLDED_ROUNDED] = amx_folded_rounded;
-  kernels->few_rows[LRT_DTYPE_FOLDED] = (lrt_few_rows){runs_folded, LRT_RUNS, 1};
-  kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){runs_folded_rounded, LRT_RUNS, 1};
+  kernels->few_rows[LRT_DTYPE_FOLDED] = (lrt_few_rows){runs_folded, LRT_MOST_RUNS, 1};
+  kernels->few_rows[LRT_DTYPE_FOLDED_ROUNDED] = (lrt_few_rows){runs_folded_rounded, LRT_MOST_RUNS, 1};
 #endif
   kernels->product[LRT_DTYPE_Q8] = amx_q8;
   kernels->product[LRT_DTYPE_Q4] = amx_q4;

@@ -78,7 +78,7 @@ typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *p
 
 /*
  * Runs of memory that products of up to RUN_ROWS rows read at once, as memory is faster then: two. One row reads twice as many,
- * by turns where there are few registers; with AVX-512 as was measured: on Zen 5 two, and of q4 one, on Intel's processors four.
+ * by turns where there are few registers; with AVX-512 as was measured: on Zen 5 two, and of q4 one, on Intel's processors four, all of which it asks for.
  */
 #define LRT_RUNS 2
 #define LRT_MOST_RUNS (2 * LRT_RUNS)

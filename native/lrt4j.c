@@ -182,8 +182,10 @@ static void kernels_of(int level, int others_way, lrt_kernels *kernels) {
     }
     if (level >= LRT_VNNI) {
       lrt_kernels_3(kernels);
-      if (intel != others_way) {
-        kernels->few_rows[LRT_DTYPE_Q8].of_one_row = kernels->few_rows[LRT_DTYPE_Q4].of_one_row = LRT_MOST_RUNS;
+    }
+    if (intel != others_way) {
+      for (int dtype = 0; dtype < LRT_DTYPES; dtype++) {
+        kernels->few_rows[dtype].of_one_row = LRT_MOST_RUNS;
       }
     }
     if (level >= LRT_BF16) {

@@ -467,12 +467,15 @@ static void check_attention(int dtype, int heads, int kv_heads, int dim, int win
 
 /* --- all ------------------------------------------------------------------------------------- */
 
-/* So many outputs that one row reads two or four runs of memory at once. */
+/* So many outputs that few rows read two runs of memory at once, or one row four. */
 static void check_few_rows(void) {
   for (int dtype = LRT_DTYPE_Q8; dtype <= LRT_DTYPE_Q4; dtype += LRT_DTYPE_Q4 - LRT_DTYPE_Q8) {
     check_products(dtype, 64, 200, 0);
     check_products(dtype, 64, 700, 0);
   }
+  check_folded(66, 300, 0);
+  check_folded(66, 800, 1);
+  check_folded(66, 1600, 0);
 }
 
 static void check_level(void) {
@@ -505,10 +508,6 @@ static void check_level(void) {
     most_rows = few;
   }
   check_folded(512, 130, 0);
-  const int large[] = {300, 800, 1600}; /* so many outputs that few rows read two runs of memory at once, or one row four */
-  for (int i = 0; i < COUNT(large); i++) {
-    check_folded(66, large[i], i == 1);
-  }
   const int widths[] = {1, 7, 32, 100};
   for (int i = 0; i < COUNT(widths); i++) {
     check_inputs(widths[i]);
