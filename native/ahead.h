@@ -1,6 +1,7 @@
 /*
  * Products wait for memory. Few rows read a weight in one run, and ask for what comes BYTES_AHEAD, or in several: without AVX-512
- * they ask RUN_AHEAD, with it in each of four runs, and in two for nothing, as the processor follows them by itself, and faster.
+ * they ask RUN_AHEAD, with it in each of four runs, and in two for nothing, as the processor follows them by itself, and faster,
+ * unless it is Intel's.
  * With more rows the next panels are asked for while these are multiplied, by each tile of rows its share, so that memory is read
  * all the time and evenly. Asking touches nothing, so there need not be any.
  */
@@ -30,13 +31,25 @@ INLINE void ask_in_run(const int lines, const void *from) {
 }
 
 /*
+ * What is asked for instead of a line, so that of four pages of 4 KB lines are asked for by turns, if `asks`, or else the line:
+ * Intel's processors read several pages at once faster.
+ */
+#define PAGES_BYTES (4 * 4096)
+INLINE const char *line_by_turns(int asks, const char *from) {
+  const int shift = 2 * asks;
+  const int64_t of = (int64_t)(uintptr_t)from / LINE & ((64 << shift) - 1);
+  return from + ((of & ((1 << shift) - 1)) * 64 + (of >> shift) - of) * LINE;
+}
+
+/*
  * What comes when all rows have passed is asked for meanwhile: one of `tiles` tiles of rows asks for so much of it, in
- * one run from `next` to `end`, a line in every step of k, or in some of 32 steps, so that memory is read evenly.
+ * one run from `next` to `end` (or by turns), a line in every step of k, or in some of 32 steps, so that memory is read evenly.
  */
 typedef struct {
   int tile;
   int tiles;
   uint32_t when; /* as bits */
+  int asks;      /* as in lrt_kernels */
 } turn;
 
 typedef struct {
@@ -46,7 +59,7 @@ typedef struct {
 } coming;
 
 /* The turn of the first tile, if a step reads so many lines. */
-INLINE turn first_turn(const int lines, int tiles) {
+INLINE turn first_turn(const int lines, int tiles, int asks) {
   uint32_t when = 0;
   int due = tiles - 1;
   for (int k = 0; k < 32 && tiles > 1; k++) {
@@ -56,7 +69,7 @@ INLINE turn first_turn(const int lines, int tiles) {
       when |= UINT32_C(1) << k;
     }
   }
-  return (turn){0, tiles, when};
+  return (turn){0, tiles, when, asks};
 }
 
 INLINE coming what_comes(const char *from, int64_t bytes, const turn *t) {
@@ -70,7 +83,7 @@ INLINE void ask_for_coming(const int lines, int k, coming *c) {
     ask_for(lines, c->next);
     c->next += lines * LINE;
   } else if (c->turn->when >> (k & 31) & 1 && c->next < c->end) {
-    ask_for(1, c->next);
+    ask_for(1, line_by_turns(c->turn->asks, c->next));
     c->next += LINE;
   }
 }

@@ -97,7 +97,7 @@ INLINE void tile_unfolded(const int parts, const int rows, const int panels, con
     UNROLL for (int run = 0; run < runs; run++) {
       __m512i pairs[FOLDED_PANELS];
       unfold(table[run], w + run * next_run, pairs);
-      if (runs > LRT_RUNS) {
+      if (runs > 1 && t->asks) {
         ask_for(STEP_BYTES / LINE, w + run * next_run + BYTES_AHEAD);
       } else if (runs == 1 && rows <= FEW_ROWS) {
         ask_for(STEP_BYTES / LINE, w + 2 * BYTES_AHEAD);
@@ -182,12 +182,10 @@ INLINE void tile_folded_rounded(const int rows, const int panels, const lrt_inpu
   }
 
 FOLDED_PRODUCT(folded)
-#if LEVEL != 4
 RUNS(folded, tile_unfolded, 2, FOLDED_PANELS)
-#else
-TWO_RUNS(folded, tile_unfolded, 2, FOLDED_PANELS)
+#if LEVEL == 4
 FOLDED_PRODUCT(folded_rounded)
-TWO_RUNS(folded_rounded, tile_unfolded, 1, FOLDED_PANELS)
+RUNS(folded_rounded, tile_unfolded, 1, FOLDED_PANELS)
 #endif
 #endif
 

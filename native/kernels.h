@@ -27,6 +27,7 @@ typedef struct {
   int8_t *bytes;    /* stride a row */
   float *scales;    /* stride / LRT_BLOCK a row */
   int32_t *begin;   /* likewise */
+  int asks;         /* as in lrt_kernels */
   int in;           /* numbers of a row */
   int tile;         /* rows of a tile: LRT_SIDE, or all, if there are fewer */
 } lrt_input;
@@ -78,7 +79,8 @@ typedef void lrt_product(const lrt_input *x, int rows, int in, const lrt_part *p
 
 /*
  * Runs of memory that products of up to RUN_ROWS rows read at once, as memory is faster then: two. One row reads twice as many,
- * by turns where there are few registers; with AVX-512 as was measured: on Zen 5 two, and of q4 one, on Intel's processors four, all of which it asks for.
+ * by turns where there are few registers; with AVX-512 as was measured: on Zen 5 two, and of q4 one, on Intel's processors four,
+ * all of which it asks for.
  */
 #define LRT_RUNS 2
 #define LRT_MOST_RUNS (2 * LRT_RUNS)
@@ -100,6 +102,8 @@ typedef struct {
 typedef struct {
   /* Whether bf16 weights want the split form of the input. */
   int splits;
+  /* Whether all that comes is asked for, and in several pages of memory by turns: Intel's processors follow it less far. */
+  int asks;
   /* Whether products of many rows are so fast that a task has to be large. */
   int large_tasks;
   /* One row of the input, after a norm (if not null). `room` has a row, where the input has no f32 rows. */

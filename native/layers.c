@@ -141,6 +141,7 @@ static int64_t plan(const lrt_context *c, projection *p) {
   if (p->rows > 1 && stride % 512 == 0) {
     stride += ROW_MULTIPLE; /* rows would fall into the same few sets of the first cache */
   }
+  p->input.asks = c->kernels.asks;
   p->input.in = p->in;
   p->input.stride = stride;
   int64_t numbers = (int64_t)p->rows * stride;

@@ -183,7 +183,8 @@ static void kernels_of(int level, int others_way, lrt_kernels *kernels) {
     if (level >= LRT_VNNI) {
       lrt_kernels_3(kernels);
     }
-    if (intel != others_way) {
+    kernels->asks = intel != others_way;
+    if (kernels->asks) {
       for (int dtype = 0; dtype < LRT_DTYPES; dtype++) {
         kernels->few_rows[dtype].of_one_row = LRT_MOST_RUNS;
       }

@@ -233,8 +233,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
   const int64_t size = (int64_t)blocks * block_step;
   const uint8_t *w = (const uint8_t *)part->weight + panel * LRT_PANEL / LRT_WIDE * size;
   const int64_t next_run = apart / WIDE_PANELS * size;
-  const int few = rows <= FEW_ROWS && row == 0;
-  const int asks = runs != LRT_RUNS;
+  const int asks = runs > 1 ? t->asks : rows <= FEW_ROWS && row == 0;
   const int ahead = runs == 1 ? BYTES_AHEAD : BYTES_AHEAD / 4 * bits; /* as many blocks of either */
   coming c = what_comes((const char *)w + size + (lane ? size / 2 : 0), size / 2 * panels, t);
   for (int block = 0; block < blocks; block++) {
@@ -252,7 +251,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       UNROLL for (int v = 0; v < vectors; v++) {
         memcpy(&weight[v], from + v / side * next_run + v % side * 4 * W, sizeof(ivec));
       }
-      if (asks && few) {
+      if (asks) {
         UNROLL for (int run = 0; run < runs; run++) { ask_for(panels, from + run * next_run + ahead); }
       } else if (runs == 1) {
         ask_for_coming(panels, k, &c);
@@ -277,7 +276,7 @@ INLINE void tile_blocks(const int bits, const int rows, const int panels, const 
       multiply_bytes(bits, rows, vectors, whole, half, a, k * 4 + LRT_BLOCK / 2, stride);
     }
     const uint8_t *scales = w + bytes * LRT_WIDE + lane * 2;
-    if (asks && few) {
+    if (asks) {
       UNROLL for (int run = 0; run < runs; run++) { ask_for(1, scales + run * next_run + ahead); }
     } else if (runs == 1) {
       ask_for_coming(1, 0, &c);
@@ -334,7 +333,7 @@ INLINE void tile_q4(const int rows, const int panels, const lrt_input *x, int ro
                          int panel, float *y, int64_t y_stride, int add) {                  \
     int tiles = rows > HEIGHT ? (rows + HEIGHT - 1) / HEIGHT : 1;                           \
     int height = (rows + tiles - 1) / tiles; /* 8 rows are twice 4, rather than 6 and 2 */  \
-    turn t = first_turn(P, tiles);                                                          \
+    turn t = first_turn(P, tiles, x->asks);                                                         \
     for (int row = 0; row < rows; row += height, t.tile++) {                                \
       switch (rows - row < height ? rows - row : height) { CASES(NAME, P) }                 \
     }                                                                                       \
@@ -376,7 +375,7 @@ typedef void panels_function(const lrt_input *, int, int, const lrt_part *, int,
 
 INLINE lrt_input rows_from(const lrt_input *x, int row) {
   int64_t at = (int64_t)row * x->stride;
-  lrt_input from = {.stride = x->stride};
+  lrt_input from = {.stride = x->stride, .asks = x->asks};
   if (x->plain) {
     from.plain = x->plain + at;
   }
@@ -391,21 +390,29 @@ INLINE lrt_input rows_from(const lrt_input *x, int row) {
   return from;
 }
 
-/* The function runs_TYPE, of few rows: a tile of TILE's kind for every number of runs. SIDE panels lie side by side. */
-#define RUNS_CASE(TILE, KIND, SIDE, ROWS, AT_ONCE)                                                                    \
+/*
+ * The function runs_TYPE, of few rows: a tile of TILE's kind for every number of runs. SIDE panels lie side by side. Two runs are
+ * asked for or not, as memory is faster; without AVX-512 tiles ask as they always do.
+ */
+#define RUNS_CASE(TILE, KIND, SIDE, ROWS, AT_ONCE, ASKS)                                                              \
   if (rows == ROWS && runs == AT_ONCE) {                                                                              \
-    TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, &(turn){0, 1, 0});                \
+    const turn t = {.tiles = 1, .asks = ASKS};                                                                        \
+    TILE(KIND, ROWS, SIDE, AT_ONCE, x, 0, in, part, panel, apart, y, y_stride, add, &t);                              \
+    return;                                                                                                           \
   }
-#define RUNS_OR(TYPE, TILE, KIND, SIDE, MORE)                                                                         \
+#define TWO_RUNS(TILE, KIND, SIDE, ASKS)  \
+  RUNS_CASE(TILE, KIND, SIDE, 1, 2, ASKS) \
+  RUNS_CASE(TILE, KIND, SIDE, 2, 2, ASKS) \
+  RUNS_CASE(TILE, KIND, SIDE, 3, 2, ASKS)
+#define RUNS(TYPE, TILE, KIND, SIDE)                                                                                  \
   static void runs_##TYPE(const lrt_input *x, int rows, int in, const lrt_part *part, int panel, int runs, int apart, \
                           float *y, int64_t y_stride, int add) {                                                      \
-    MORE                                                                                                              \
-    RUNS_CASE(TILE, KIND, SIDE, 1, 2)                                                                                 \
-    RUNS_CASE(TILE, KIND, SIDE, 2, 2)                                                                                 \
-    RUNS_CASE(TILE, KIND, SIDE, 3, 2)                                                                                 \
+    RUNS_CASE(TILE, KIND, SIDE, 1, 4, 1)                                                                              \
+    if (W == 16 && x->asks) {                                                                                         \
+      TWO_RUNS(TILE, KIND, SIDE, 1)                                                                                   \
+    }                                                                                                                 \
+    TWO_RUNS(TILE, KIND, SIDE, 0)                                                                                     \
   }
-#define TWO_RUNS(TYPE, TILE, KIND, SIDE) RUNS_OR(TYPE, TILE, KIND, SIDE, )
-#define RUNS(TYPE, TILE, KIND, SIDE) RUNS_OR(TYPE, TILE, KIND, SIDE, RUNS_CASE(TILE, KIND, SIDE, 1, 4))
 
 /* The function product_TYPE, of at most FEW rows as of few, and else by such tiles. */
 #define PRODUCT(TYPE, FEW, TILES) PRODUCT_BY(TYPE, FEW, TILES)
