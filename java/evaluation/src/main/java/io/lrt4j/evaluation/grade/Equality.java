@@ -11,7 +11,9 @@ import io.lrt4j.evaluation.grade.Value.Scalar;
 import io.lrt4j.evaluation.grade.Value.Union;
 import io.lrt4j.evaluation.grade.Value.Unordered;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -53,7 +55,10 @@ final class Equality {
       case Chain c when !c.relations().isEmpty() && c.relations().matches("=+") -> {
         Expr first = c.terms().getFirst();
         Expr last = c.terms().getLast();
-        boolean says = isName(first) || c.relations().length() > 1;
+        boolean says =
+            isName(first)
+                || c.relations().length() > 1
+                || c.terms().stream().allMatch(Equality::isNumber); // 5 * 3 = 15
         yield says ? unwrap(new Scalar(last, false)) : c;
       }
       case Scalar s when s.expr().isTwofold() ->
@@ -84,6 +89,12 @@ final class Equality {
             && operator == Operator.TIMES
             && "fghpqPQ".contains(f)
             && "xyznt".contains(x));
+  }
+
+  private static boolean isNumber(Expr e) {
+    Set<String> variables = new HashSet<>();
+    e.variables(variables);
+    return variables.isEmpty();
   }
 
   private static boolean same(Scalar a, Scalar b) {

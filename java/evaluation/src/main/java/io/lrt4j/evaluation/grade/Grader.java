@@ -2,6 +2,7 @@ package io.lrt4j.evaluation.grade;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -20,7 +21,13 @@ public enum Grader {
 
     @Override
     boolean same(String found, String truth) {
-      return of(found, truth).same(found, truth);
+      if (Extraction.isLetter(truth)) {
+        return CHOICE.same(found, truth);
+      }
+      // what was boxed for a number may be a formula, or have its unit with it
+      return NUMBER.same(found, truth)
+          || MATH.same(found, truth)
+          || NUMBER.same(Extraction.counted(found), truth);
     }
 
     private Grader of(String text, String truth) {
@@ -147,13 +154,21 @@ public enum Grader {
     private static final int MAX_EXPONENT = 4; // digits of it
     private static final String BOXED = "\\boxed";
     private static final String MARK = "####";
-    private static final Pattern LETTER =
-        Pattern.compile("(?:\\\\text\\{ ?)?\\(?([A-J])\\)?(?: ?\\})?[.:]?");
+    private static final Pattern LETTER = Pattern.compile("\\(?([A-J])\\)?[.:]?");
+    private static final String BEFORE_LETTER = "[ \n]{0,3}\\**\"?(?:\\\\?\\(|\\$)?([A-J])\\b";
     private static final Pattern SAID_LETTER =
         Pattern.compile(
-            "(?i:answer|option|choice)(?i: is|:| would be)?:? {0,3}\\**\"?\\(?([A-J])\\b");
+            "(?i:answer|option|choice)\\**(?i: is|:| would be):?\\**(?i: option| choice)?"
+                + BEFORE_LETTER);
+    private static final Pattern NAMED_LETTER =
+        Pattern.compile("(?i:answer|option|choice)" + BEFORE_LETTER);
     private static final Pattern FIRST_LETTER =
-        Pattern.compile("(?:^|\\s)\\**\\(?([A-J])\\**[).:](?:\\s|$|\\*)");
+        Pattern.compile("(?:^|(?<!\\bnot)\\s)\\**\\(?([A-J])\\**[).:](?:\\s|$|\\*)");
+    private static final Pattern COUNTED = // 3 bolts, but no "3 million", and not "3 and a half"
+        Pattern.compile(
+            "([-−]?\\$?\\d[\\d,.]*+)"
+                + " (?!.*\\b(?:hundred|thousand|[mb]illion|trillion|dozen|and|or|half)\\b)[a-zA-Z]{3,20}(?:"
+                + " [a-zA-Z]{1,20}){0,4}\\.?");
     private static final Pattern NUMBERS =
         Pattern.compile(
             "(?<![\\d.])[-−]?\\$?(?:\\d{1,3}(?:,\\d{3})++|\\d++|(?=\\.\\d))(?:\\.\\d++)?(?:/\\d++)?");
@@ -170,25 +185,40 @@ public enum Grader {
     }
 
     static String letter(String text) {
-      Matcher m = LETTER.matcher(text.strip());
+      Matcher m = LETTER.matcher(Spelling.untext(text).strip());
       return m.matches() ? m.group(1) : "";
     }
 
+    /** What is said to be the answer, else the last one named as one, else the first letter. */
     static String choice(String text) {
-      String boxed = boxed(text).strip();
-      String found = letter(boxed);
-      if (!found.isEmpty()) {
-        return found;
+      String boxed = Spelling.untext(boxed(text)).strip();
+      String found = letter(boxed.toUpperCase(Locale.ROOT));
+      if (found.isEmpty()) {
+        found = lastLetter(SAID_LETTER, boxed);
       }
-      Matcher said = SAID_LETTER.matcher(boxed);
-      while (said.find()) {
-        found = said.group(1);
+      if (found.isEmpty()) {
+        found = lastLetter(NAMED_LETTER, boxed);
       }
       if (found.isEmpty()) {
         Matcher first = FIRST_LETTER.matcher(boxed);
         found = first.find() ? first.group(1) : "";
       }
       return found;
+    }
+
+    private static String lastLetter(Pattern pattern, String text) {
+      Matcher m = pattern.matcher(text);
+      String last = "";
+      while (m.find()) {
+        last = m.group(1);
+      }
+      return last;
+    }
+
+    /** The number in "3 bolts", a number and what is counted; "" if the text is anything else. */
+    static String counted(String text) {
+      Matcher m = COUNTED.matcher(text.strip());
+      return m.matches() ? m.group(1) : "";
     }
 
     /** What is boxed or marked, or all. */

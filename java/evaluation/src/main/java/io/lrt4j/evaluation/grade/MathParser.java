@@ -274,6 +274,9 @@ final class MathParser {
           if (!startsFactor(in.peek())) {
             return left;
           }
+          if (Tokens.isNumber(in.last()) && Tokens.isNumber(in.peek())) {
+            throw new Tokens.Unreadable(); // "3 4" is not 12
+          }
           boolean mixed = isWhole(left) && Tokens.isNumber(in.last()) && in.fractionAhead();
           Expr right = power();
           left = new Binary(mixed ? Operator.PLUS : Operator.TIMES, left, right);
@@ -300,6 +303,7 @@ final class MathParser {
         || Tokens.isNumber(token)
         || token.equals("\\frac")
         || token.equals("\\sqrt")
+        || token.equals("√")
         || token.equals("\\binom")
         || (c == '\\' && Tokens.FUNCTIONS.contains(token.substring(1)))
         || token.equals("\\lfloor")

@@ -1,6 +1,7 @@
 package io.lrt4j.evaluation.grade;
 
 import java.util.Locale;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** One spelling for what LaTeX and people spell in several ways. */
@@ -23,13 +24,22 @@ final class Spelling {
   private static final Pattern PERCENT_WORD =
       Pattern.compile("\\s*(?:percent(?:age)?|pct)\\.?\\s*$", Pattern.CASE_INSENSITIVE);
   private static final Pattern THOUSANDS =
-      Pattern.compile("(?<![\\d.,])(\\d{1,3})((?:,\\d{3})++)(?![\\d,])");
+      Pattern.compile( // not (3,456), a point or an interval
+          "(?<![\\d.,])(\\d{1,3})((?:,\\d{3})++)(?![\\d,])"
+              + "(?!(?<=(?:[(\\[]|\\\\\\{) ?[-−]?\\d{1,3}(?:,\\d{3}){1,9}) ?(?:[)\\]]|\\\\\\}))");
   private static final Pattern SPACED_THOUSANDS =
       Pattern.compile("(?<![\\d.])(\\d{1,3})((?: \\d{3})++)(?!\\d)");
   private static final Pattern MIXED =
       Pattern.compile("(?<![\\d./])(\\d{1,9}) (\\d{1,9})/(\\d{1,9})(?![\\d.])");
+  private static final Pattern MULTIPLE =
+      Pattern.compile("(?:hundred|thousand|[mb]illion|trillion|dozen)\\b.*");
 
   private Spelling() {}
+
+  /** A text without {@code \\text} and its like around parts of it. */
+  static String untext(String text) {
+    return TEXT.matcher(text).replaceAll("$1");
+  }
 
   /** A formula without what does not change its meaning. */
   static String plain(String text) {
@@ -37,6 +47,9 @@ final class Spelling {
     s = s.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac");
     s = s.replaceAll("\\\\left(?![a-z])\\s*\\.?|\\\\right(?![a-z])\\s*\\.?", "");
     s = s.replaceAll("\\\\(?:big|Big|bigg|Bigg)[lr]?(?![a-zA-Z])", "");
+    s =
+        s.replaceAll(
+            "(?<=\\d)(?:,\\s*\\\\!|\\{,\\s*\\})\\s*(?=\\d{3}(?!\\d))", ""); // surely thousands
     s = s.replaceAll(",\\s*\\\\!\\s*", ",").replace("\\!", "").replaceAll("\\{,\\s*\\}", ",");
     s = s.replaceAll("(?<!\\\\)\\\\[,;: ]|\\\\q?quad(?![a-zA-Z])|~", " ");
     s = s.replaceAll("\\^\\s*(?:\\{\\s*)?\\\\circ\\s*\\}?|\\\\degree(?![a-zA-Z])|°", "");
@@ -48,8 +61,8 @@ final class Spelling {
         UNIT_TEXT
             .matcher(s)
             .replaceFirst(
-                m -> m.group(1).strip().toLowerCase(Locale.ROOT).startsWith("percent") ? "%" : "");
-    s = TEXT.matcher(s).replaceAll("$1");
+                m -> Matcher.quoteReplacement(unit(m.group(1).strip().toLowerCase(Locale.ROOT))));
+    s = untext(s);
     s = AND.matcher(s).replaceAll(",");
     s = PERCENT_WORD.matcher(s).replaceFirst("%");
     s = UNIT.matcher(s).replaceFirst("");
@@ -58,6 +71,11 @@ final class Spelling {
     s = THOUSANDS.matcher(s).replaceAll(m -> m.group(1) + m.group(2).replace(",", ""));
     s = SPACED_THOUSANDS.matcher(s).replaceAll(m -> m.group(1) + m.group(2).replace(" ", ""));
     return MIXED.matcher(s).replaceAll("($1+$2/$3)");
+  }
+
+  /** What a unit in words counts for: nothing, but 5 million is not 5. */
+  private static String unit(String word) {
+    return word.startsWith("percent") ? "%" : MULTIPLE.matcher(word).matches() ? " " + word : "";
   }
 
   /** Words for comparison as words. */
