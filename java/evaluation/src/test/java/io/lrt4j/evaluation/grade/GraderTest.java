@@ -92,6 +92,9 @@ class GraderTest {
         "NUMBER; .5; 1/2; true",
         "NUMBER; none; 1; false",
         "NUMBER; it is 7.00; 7; true",
+        "NUMBER; it is −5; -5; true",
+        "NUMBER; 20; 20%; true",
+        "MATH; 'The answer is 5\nIt took 3 steps.'; 5; true",
         "MATH; #### 5, no: #### 6; 6; true",
         "NUMBER; 3 and 4 #### 5; 5; true",
         "TEXT; The  Cat; the cat; true",
@@ -100,6 +103,19 @@ class GraderTest {
       })
   void otherKinds(Grader grader, String answer, String truth, boolean right) {
     assertEquals(right, grader.isRight(answer, truth));
+  }
+
+  /** What majority votes are counted by. */
+  @Test
+  void finalAnswersAgreeByWhatTheyMean() {
+    assertTrue(Grader.NUMBER.agree("0.5", "1/2"));
+    assertTrue(Grader.MATH.agree("\\frac{1}{2}", "0.5"));
+    assertFalse(Grader.MATH.agree("1", "2"));
+    for (Grader grader : Grader.values()) {
+      assertFalse(grader.agree("", ""));
+      assertFalse(grader.agree("1", ""));
+      assertFalse(grader.agree("", "1"));
+    }
   }
 
   /** Long, deep and huge: graded, wrong, at once. */
