@@ -3,13 +3,16 @@ package io.lrt4j.evaluation;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.lrt4j.Answer;
 import io.lrt4j.Cancellation;
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
+import io.lrt4j.FinishReason;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.evaluation.data.DataSet;
@@ -279,6 +282,24 @@ class EvaluationTest {
     assertTrue(
         String.valueOf(e.getMessage()).endsWith("line 1: expected an answered question"),
         e.getMessage());
+    Files.writeString(folder.resolve("answers.jsonl"), "");
+    AnswerFile.open(folder, SETTING, true).close(); // what was refused is no longer held
+  }
+
+  /** A process may die in the middle of a line that is longer than all that comes after it. */
+  @Test
+  void anUnfinishedLineIsDropped() throws IOException {
+    AnswerFile.open(folder, SETTING, false).close();
+    Path file = folder.resolve("answers.jsonl");
+    Files.writeString(file, "{\"cell\":\"" + "x".repeat(9_999));
+    Answered a = answered("a", "1", "1");
+    try (var answers = AnswerFile.open(folder, SETTING, true)) {
+      answers.add(a);
+    }
+    try (var answers = AnswerFile.open(folder, SETTING, true)) {
+      assertEquals(a, answers.get(a.cell(), a.id()));
+    }
+    assertEquals(Summaries.json(a) + "\n", Files.readString(file));
   }
 
   private static Answered answered(String id, String truth, String... texts) {
@@ -318,7 +339,30 @@ class EvaluationTest {
     assertEquals(Map.of("a", 0.5, "b", 0.25), r.perQuestion());
     // by sample: 1, 1/2, 0, 0
     assertEquals(0.4787, Objects.requireNonNull(r.deviation()), 1e-4);
-    assertTrue(r.low() < r.passAt1() && r.passAt1() < r.high());
+    assertEquals(0.0561, r.low(), 1e-4); // of two questions, however many answers they have
+    assertEquals(0.8583, r.high(), 1e-4);
+  }
+
+  @Test
+  void oneAnswerHasNoSpreadAndNoMajority() {
+    DataSet data = data(2); // of which one is answered
+    Task task = data.tasks().getLast();
+    var one = new Answered("x/1", task.id(), "", "2", List.of(Trial.of(task, "2")));
+    Summary.Result r = Summary.of(data, SETTING, List.of(one)).cells().getFirst();
+    assertEquals(1, r.questions());
+    assertEquals(1, r.passAt1());
+    assertNull(r.deviation());
+    assertNull(r.majority());
+    assertEquals(Map.of(), r.groups());
+  }
+
+  /** Programs elsewhere may have answered some questions more often than others. */
+  @Test
+  void samplesAreThoseThatEveryQuestionHas() {
+    Summary.Result r = summary("3", "2").cells().getFirst();
+    assertEquals(2, r.samples());
+    assertEquals(Set.of(1, 2), r.passAtK().keySet());
+    assertEquals(0.5, r.passAt1());
   }
 
   private static Trial trial(String text) {
@@ -347,22 +391,70 @@ class EvaluationTest {
         List.of(
             new Trial("1", "", "1", true, "latent", "stop", 10, 8, 0, 4, null, null, 1.5, 2, 3.5),
             new Trial(
-                "1", "x", "1", true, "explicit", "length", 30, 0, 16, 6, null, null, 2.5, 5, 8.5),
-            new Trial("1", "", "1", true, "direct", "length", 20, 0, 0, 2, null, null, 0.5, 1, 1.5),
+                "1", "x", "1", true, "explicit", "length", 30, 0, 16, 10, null, null, 2.5, 5, 8.5),
+            new Trial(
+                "1", "x", "1", true, "explicit", "length", 20, 0, 0, 2, null, null, 0.5, 1, 1.5),
             new Trial(
                 "1", "", "1", true, "direct", "length", 20, 0, 0, 4, null, null, 1.5, 2, 2.5));
     var answered = List.of(new Answered("x/1", "q", "", "1", trials));
     Summary.Result r =
         Summary.of(new DataSet("d", List.of(task)), SETTING, answered).cells().getFirst();
-    assertEquals(0.25, r.explicitShare());
+    assertEquals(0.5, r.explicitShare());
     assertEquals(0.75, r.cutShare());
     assertEquals(20, r.promptTokens());
     assertEquals(2, r.latentTokens());
     assertEquals(4, r.reasoningTokens());
-    assertEquals(4, r.answerTokens());
-    assertEquals(8, r.generated());
+    assertEquals(5, r.answerTokens());
+    assertEquals(9, r.generated());
     assertEquals(1.5, r.firstTokenMs());
     assertEquals(4, r.totalMs());
+  }
+
+  @Test
+  void aTrialSaysWhatTheAnswerDid() {
+    var answer =
+        new Answer(
+            "so 1",
+            "hm",
+            Mode.EXPLICIT,
+            FinishReason.LENGTH,
+            new Answer.TokenCounts(1, 2, 3, 4),
+            List.of(),
+            List.of(),
+            new Answer.Confidence(-0.5, 0.25),
+            null,
+            new Answer.Timings(1, 2, 3, 4, 5, 6));
+    Task task = new Task("q", "?", "1", Grader.NUMBER, "");
+    assertEquals(
+        new Trial("so 1", "hm", "1", true, "explicit", "length", 1, 2, 3, 4, -0.5, 0.25, 4, 5, 6),
+        Trial.of(task, answer));
+    var silent =
+        new Answer(
+            "",
+            "",
+            Mode.LATENT,
+            FinishReason.STOP,
+            answer.tokens(),
+            List.of(),
+            List.of(),
+            new Answer.Confidence(Double.NaN, Double.NaN),
+            null,
+            answer.timings());
+    assertNull(Trial.of(task, silent).confidence());
+    assertNull(Trial.of(task, silent).margin());
+  }
+
+  /** One token is the least that an answer may have; thinking may have none. */
+  @Test
+  void aBudgetIsOfThinkingAndOfTheAnswer() {
+    DataSet data = data(1);
+    var evaluation = new Evaluation(data, 1, sampled(), 1);
+    for (int budget : new int[] {1, 2, 8}) {
+      var options =
+          evaluation.question(Cell.of(Mode.EXPLICIT, budget), data.tasks().getFirst()).options();
+      assertEquals(budget, options.maxTokens());
+      assertEquals(budget == 1 ? 0 : budget, options.budget());
+    }
   }
 
   /** The engine draws sample i with seed + i. */
@@ -400,8 +492,43 @@ class EvaluationTest {
     assertTrue(Summaries.table(a).contains("x/1"), Summaries.table(a));
   }
 
+  private static Summary of(Map<String, Map<String, Double>> accuracies) {
+    List<Summary.Result> cells = new ArrayList<>();
+    accuracies.forEach(
+        (cell, perQuestion) -> {
+          List<Task> tasks = new ArrayList<>();
+          List<Answered> answered = new ArrayList<>();
+          perQuestion.forEach(
+              (id, accuracy) -> {
+                Task task = new Task(id, "?", "1", Grader.NUMBER, "");
+                tasks.add(task);
+                answered.add(
+                    new Answered(cell, id, "", "1", List.of(Trial.of(task, "" + accuracy))));
+              });
+          cells.addAll(Summary.of(new DataSet("d", tasks), SETTING, answered).cells());
+        });
+    return new Summary("d", SETTING, cells);
+  }
+
+  /** A question that only one of the runs has says nothing about their difference. */
+  @Test
+  void onlyWhatBothHaveIsCompared() {
+    Summary one = of(Map.of("a/1", Map.of("p", 1.0, "q", 1.0)));
+    Summary other = of(Map.of("b/1", Map.of("q", 1.0, "r", 1.0)));
+    var d = Summaries.compare(one, other).getFirst(); // the only cells, whatever they are called
+    assertEquals(1, d.questions());
+    assertEquals(0, d.difference().value());
+    assertEquals(0, d.better() + d.worse());
+    Summary two = of(Map.of("a/1", Map.of("p", 1.0), "b/1", Map.of("p", 0.0)));
+    var same = Summaries.compare(one, two);
+    assertEquals(List.of("a/1"), same.stream().map(Summaries.Difference::second).toList());
+    Summary none = of(Map.of("c/1", Map.of("p", 1.0), "d/1", Map.of("p", 0.0)));
+    assertThrows(EvaluationException.class, () -> Summaries.compare(one, none));
+  }
+
   @Test
   void passAtKIsTheClosedFormula() {
+    assertThrows(IllegalArgumentException.class, () -> Statistics.passAt(2, 1, 3));
     for (int n = 1; n <= 12; n++) {
       for (int c = 0; c <= n; c++) {
         for (int k = 1; k <= n; k++) {
@@ -431,6 +558,9 @@ class EvaluationTest {
     assertEquals(0.25 - 0.0424, b.low(), 0.006);
     assertEquals(0.25 + 0.0424, b.high(), 0.006);
     assertEquals(b, Statistics.bootstrap(d, 1));
+    var r = Statistics.correlation(0.8, 0.05); // artanh(0.8) = 1.0986, its error 0.05 / 0.36
+    assertEquals(Math.tanh(1.0986 - 1.96 * 0.1389), r.low(), 1e-4);
+    assertEquals(Math.tanh(1.0986 + 1.96 * 0.1389), r.high(), 1e-4);
   }
 
   @Test
