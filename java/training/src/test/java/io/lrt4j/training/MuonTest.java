@@ -9,8 +9,11 @@ import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.training.data.Lab;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,6 +24,7 @@ class MuonTest {
   private static final double RATE = 0.02;
   private static final double RATIO = 4;
   private static final double DECAY = 0.1;
+  private static final double CLIP = 1;
 
   @TempDir Path directory;
 
@@ -34,22 +38,34 @@ class MuonTest {
         var parameters =
             new Parameters(TensorLayout.of(checkpoint.config(), "model."), backend, false)) {
       parameters.load(checkpoint::tensor);
-      var settings =
-          new OptimizerSettings(0.9f, 0.95f, 1e-8f, (float) DECAY, Double.MAX_VALUE, RATIO);
+      var settings = new OptimizerSettings(0.9f, 0.95f, 1e-8f, (float) DECAY, CLIP, RATIO);
       var optimizer = new Optimizer(parameters, settings, backend);
       Map<String, double[][]> expected = new HashMap<>();
       Map<String, double[][]> momenta = new HashMap<>();
       var random = new SplittableRandom(5);
       for (int step = 0; step < 2; step++) {
+        Map<String, float[]> gradients = new LinkedHashMap<>();
+        double norm = 0;
         for (var entry : parameters.parts().entrySet()) {
           Parameters.Part part = entry.getValue();
           float[] g = new float[part.rows() * part.cols()];
           for (int i = 0; i < g.length; i++) {
-            g[i] = (float) random.nextGaussian();
+            g[i] =
+                (float) random.nextGaussian() * (step == 0 ? 10 : 1); // momentum is of the clipped
+            norm += g[i] * g[i];
           }
           backend.write(g, parameters.gradient(entry.getKey()), 0, part.rows());
+          gradients.put(entry.getKey(), g);
+        }
+        double scale = CLIP / Math.sqrt(norm);
+        for (var entry : parameters.parts().entrySet()) {
+          Parameters.Part part = entry.getValue();
           if (!Muon.owns(entry.getKey(), part)) {
             continue;
+          }
+          float[] g = Objects.requireNonNull(gradients.get(entry.getKey()));
+          for (int i = 0; i < g.length; i++) {
+            g[i] *= (float) scale;
           }
           double[][] p =
               expected.computeIfAbsent(
@@ -69,6 +85,42 @@ class MuonTest {
               assertEquals(p[i / p[0].length][i % p[0].length], found[i], 2e-5, part);
             }
           });
+    }
+  }
+
+  /** Latents are as large as the base's embeddings: so are the steps of what writes them. */
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 4})
+  void theOutputProjectionHasARateOfItsOwnBesideMuon(double ratio) {
+    Miniature models = Miniature.in(directory);
+    var settings = new OptimizerSettings(0.9f, 0.95f, 1e-12f, 0, Double.MAX_VALUE, ratio);
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1);
+        var model = new LatentModel(models.base(), models.network(), backend, 0, false, false)) {
+      Parameters parameters = model.parameters();
+      Map<String, float[]> before = new HashMap<>();
+      for (String name : parameters.parts().keySet()) {
+        before.put(name, parameters.get(parameters.master(), name));
+      }
+      float[] g = new float[Math.toIntExact(parameters.elements())];
+      Arrays.fill(g, 1);
+      backend.write(g, parameters.gradients(), 0, 1);
+      model.optimizer(settings).step(RATE);
+      double size = model.path().embeddingSize();
+      assertTrue(size < 0.5, "embeddings: " + size);
+      int own = 0;
+      for (var part : parameters.parts().entrySet()) {
+        if (ratio > 0 && Muon.owns(part.getKey(), part.getValue())) {
+          continue;
+        }
+        boolean output = ratio > 0 && part.getKey().startsWith("out_proj.");
+        own += output ? 1 : 0;
+        float[] old = Objects.requireNonNull(before.get(part.getKey()));
+        float[] found = parameters.get(parameters.master(), part.getKey());
+        for (int i = 0; i < found.length; i++) {
+          assertEquals(RATE * (output ? size : 1), old[i] - found[i], 1e-5, part.getKey());
+        }
+      }
+      assertEquals(ratio > 0, own > 0, parameters.parts().keySet().toString());
     }
   }
 

@@ -144,12 +144,38 @@ class ResumedRunTest {
     }
   }
 
+  /** Of a run that took 1,000 seconds until then; its rates are those of its steps. */
+  @Test
+  void aRunGoesOnAtItsRateAndItsTime() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1);
+        var parameters =
+            new Parameters(new TensorLayout("", Map.of("a.weight", List.of(8L))), backend, false)) {
+      Path out = directory.resolve("run");
+      var task = new Figures(parameters, backend, "eval_loss", 4, 3, 2, 1);
+      new TrainingRun(task, everyStep(out, false, 3), QUIET).run();
+      LearningRate rate = everyStep(out, false, 3).rate();
+      assertEquals(List.of(rate.at(0), rate.at(1), rate.at(2), rate.at(3)), task.rates);
+      assertEquals(4, state(out, parameters).step(), "saved at the end, whatever the interval");
+      new RunState(2, 0, 3, 0, 1_000, "[figures]")
+          .write(out.resolve("checkpoint.safetensors"), parameters);
+      task.rates.clear();
+      new TrainingRun(task, everyStep(out, true, 3), QUIET).run();
+      assertEquals(List.of(rate.at(2), rate.at(3)), task.rates);
+      assertTrue(state(out, parameters).seconds() >= 1_000);
+    }
+  }
+
+  private static RunState state(Path out, Parameters parameters) {
+    return RunState.read(out.resolve("checkpoint.safetensors"), parameters, "[figures]");
+  }
+
   /** A task of which nothing matters but its figures, one a step; what it saves is the step. */
   private static final class Figures implements Task {
     private final Parameters parameters;
     private final Optimizer optimizer;
     private final String name;
     private final double[] figures;
+    private final List<Double> rates = new ArrayList<>();
     private int step;
 
     Figures(Parameters parameters, Backend backend, String name, double... figures) {
@@ -172,6 +198,7 @@ class ResumedRunTest {
     @Override
     public SequencedMap<String, Double> step(int step, double learningRate) {
       this.step = step;
+      rates.add(learningRate);
       return new LinkedHashMap<>(Map.of("loss", 1.0, "num_tokens", 1.0));
     }
 
@@ -196,6 +223,11 @@ class ResumedRunTest {
   }
 
   private static RunSettings everyStep(Path out, boolean resume) {
-    return new RunSettings(out, resume, new LearningRate(1, 1, 4, 0.1, 0), 1, 1, 1, "[figures]");
+    return everyStep(out, resume, 1);
+  }
+
+  private static RunSettings everyStep(Path out, boolean resume, int saveEvery) {
+    return new RunSettings(
+        out, resume, new LearningRate(1, 1, 4, 0.1, 0), 1, 1, saveEvery, "[figures]");
   }
 }

@@ -19,7 +19,7 @@ class StepHeadsTest {
   private static final int LATENTS = 3;
   private static final double WEIGHT = 0.5;
   private static final List<Example> EXAMPLES =
-      List.of(example(12, 7, 340, 5), example(), example(9_999, -1, 0));
+      List.of(example(12, 7), example(), example(9_999, -1, 0), example(8, 340, 21, 5));
 
   private static Example example(int... steps) {
     return new Example(new int[] {1}, List.of(new int[] {2}), steps);
@@ -41,17 +41,19 @@ class StepHeadsTest {
         Memory memory = backend.newMemory()) {
       backend.training().zero(parameters.gradients(), 1);
       heads.begin(EXAMPLES, LATENTS);
-      for (int q = 0; q < EXAMPLES.size(); q++) { // each a batch of its own
-        Tensor latents = memory.allocate(LATENTS, WIDTH);
-        Tensor gradient = memory.allocate(LATENTS, WIDTH);
+      for (int q = 0, next; q < EXAMPLES.size(); q = next) { // a batch of one, and of the rest
+        next = q == 0 ? 1 : EXAMPLES.size();
+        int rows = (next - q) * LATENTS;
+        Tensor latents = memory.allocate(rows, WIDTH);
+        Tensor gradient = memory.allocate(rows, WIDTH);
         int at = q * LATENTS * WIDTH;
-        float[] part = new float[LATENTS * WIDTH];
+        float[] part = new float[rows * WIDTH];
         System.arraycopy(z, at, part, 0, part.length);
-        backend.write(part, latents, 0, LATENTS);
-        backend.training().zero(gradient, LATENTS);
-        heads.scoreAndDerive(latents, LATENTS, EXAMPLES.subList(q, q + 1));
+        backend.write(part, latents, 0, rows);
+        backend.training().zero(gradient, rows);
+        heads.scoreAndDerive(latents, LATENTS, EXAMPLES.subList(q, next));
         heads.addGradient(gradient);
-        backend.read(gradient, 0, part, LATENTS);
+        backend.read(gradient, 0, part, rows);
         System.arraycopy(part, 0, dz, at, part.length);
       }
       return WEIGHT * heads.value();
@@ -64,6 +66,9 @@ class StepHeadsTest {
     try (Backend backend = Backends.openForTraining(name, 1);
         var parameters =
             new Parameters(new TensorLayout("", StepHeads.shapes(WIDTH)), backend, false)) {
+      float[] untrained = new float[EXAMPLES.size() * LATENTS * WIDTH];
+      double even = loss(backend, parameters, untrained, untrained.clone());
+      assertEquals(WEIGHT * StepHeads.PLACES * Math.log(10), even, 1e-5, "of a step, at first");
       var random = new SplittableRandom(3);
       int count = Math.toIntExact(parameters.elements());
       float[] p = new float[count];
@@ -73,6 +78,11 @@ class StepHeadsTest {
       backend.write(p, parameters.values(), 0, 1);
       float[] dz = new float[z.length];
       loss(backend, parameters, z, dz);
+      for (int row = 0; row < EXAMPLES.size() * LATENTS; row++) { // step j is read from latent j
+        int[] steps = EXAMPLES.get(row / LATENTS).steps();
+        boolean read = row % LATENTS < steps.length && steps[row % LATENTS] >= 0;
+        assertEquals(read, dz[row * WIDTH] != 0, "latent " + row);
+      }
       float[] dp = new float[count];
       backend.read(parameters.gradients(), 0, dp, 1);
       float step = 1e-2f;

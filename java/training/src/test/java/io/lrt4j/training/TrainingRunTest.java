@@ -207,6 +207,19 @@ class TrainingRunTest {
     return metrics(out).getFirst().path("loss").asDouble();
   }
 
+  @Test
+  void whatATokenWeighsIsLearntFromItTooAndNotOnlyReported() {
+    var loss = new SftLoss(4.0, token -> token == 0 ? 3 : 1);
+    var scores = new TokenScores(false);
+    scores.ensure(2);
+    scores.logprobs[0] = -1;
+    scores.logprobs[1] = -2;
+    loss.derive(0, 2, scores);
+    assertEquals(5 / 4.0, loss.value());
+    assertEquals(-3 / 4f, scores.coefficients[0]);
+    assertEquals(-1 / 4f, scores.coefficients[1]);
+  }
+
   /** Not even that the reference is elsewhere. */
   @Test
   void groupsThatAreAllAlikeSayNothing() throws IOException {
