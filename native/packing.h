@@ -286,6 +286,27 @@ static int finite_scales(int dtype, int in, int output, uint8_t *weight) {
   return !wrong;
 }
 
+#if SQUARES
+/* A panel of rows of `words`, each a number of f32 or a pair of bf16, transposed in registers. */
+static void pack_words(int words, const float *from, float *to) {
+  const int width = square_width(LRT_DTYPE_F32);
+  for (int first = 0; first < LRT_PANEL; first += W) {
+    const float *rows = from + (int64_t)first * words;
+    int k = 0;
+    for (; k + width <= words; k += width) {
+      vec columns[16];
+      transpose_square(rows + k, words, columns);
+      UNROLL for (int i = 0; i < width; i++) { store(to + (int64_t)(k + i) * LRT_WIDE + first, columns[i]); }
+    }
+    for (; k < words; k++) {
+      for (int lane = 0; lane < W; lane++) {
+        memcpy(to + (int64_t)k * LRT_WIDE + first + lane, (const char *)rows + ((int64_t)lane * words + k) * 4, 4);
+      }
+    }
+  }
+}
+#endif
+
 static int pack(int stored, int dtype, int out, int in, const void *from, void *to, int panel) {
   int first = panel * LRT_PANEL;
   int lanes = out - first < LRT_PANEL ? out - first : LRT_PANEL;
@@ -310,6 +331,13 @@ static int pack(int stored, int dtype, int out, int in, const void *from, void *
   }
   const int size = dtype == LRT_DTYPE_F32 ? 4 : 2;
   const int pair = pair_of(dtype);
+#if SQUARES
+  if (pair * size == 4 && in % pair == 0 && lanes == LRT_PANEL) {
+    pack_words(in / pair, (const float *)from + (int64_t)first * (in / pair),
+               (float *)to + place_of_number(pair, in, first) / pair);
+    return 1;
+  }
+#endif
   for (int output = first; output < first + lanes; output++) {
     const char *row = (const char *)from + (int64_t)output * in * size;
     char *column = (char *)to + size * place_of_number(pair, in, output);
