@@ -1,6 +1,7 @@
 package io.lrt4j.text;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -189,6 +190,30 @@ class ChatTemplateTest {
     Files.delete(directory.resolve("chat_template.jinja"));
     var e = assertThrows(TemplateException.class, () -> ChatTemplate.load(directory));
     assertTrue(String.valueOf(e.getMessage()).endsWith("found [tool_use]"), e.getMessage());
+  }
+
+  @Test
+  void whatATemplateKnowsIsInItsText() {
+    for (String text : List.of("a<think>b", "a</think>b", "{{ enable_thinking }}")) {
+      assertTrue(ChatTemplate.of(text, Map.of()).knowsThinking(), text);
+    }
+    assertFalse(ChatTemplate.of("I think", Map.of()).knowsThinking());
+    assertTrue(ChatTemplate.of("{{ tools }}\n<tool_call>\n", Map.of()).knowsTools());
+    for (String text :
+        List.of("{{ tools }}", "<tool_call>", "{{ tools }} <tool_call>\n<function=f>")) {
+      assertFalse(ChatTemplate.of(text, Map.of()).knowsTools(), text);
+    }
+  }
+
+  /** Of two templates, the one for tools says whether they can be offered. */
+  @Test
+  void theTemplateForToolsKnowsThem() throws IOException {
+    write("chat_templates/default.jinja", "plain");
+    write("chat_templates/tool_use.jinja", "{{ tools }} <tool_call>");
+    assertTrue(ChatTemplate.load(directory).orElseThrow().knowsTools());
+    write("chat_templates/default.jinja", "{{ tools }} <tool_call>");
+    write("chat_templates/tool_use.jinja", "plain");
+    assertFalse(ChatTemplate.load(directory).orElseThrow().knowsTools());
   }
 
   @Test

@@ -99,6 +99,35 @@ class DetokenizerTest {
         " a中é<|x y|>", decode("{\"type\": \"ByteLevel\"}", List.of("Ġa", "中", "Ã©", "<|x y|>")));
   }
 
+  /** As in the Unicode Standard, section 3.9: one U+FFFD for each maximal part. */
+  @Test
+  void longerFormsSurrogatesAndWhatIsBeyondUnicodeAreNoCharacters() {
+    for (String bytes :
+        List.of(
+            "C0 80 2",
+            "C1 BF 2",
+            "E0 80 80 3",
+            "E0 9F BF 3",
+            "ED A0 80 3",
+            "F0 80 80 80 4",
+            "F0 8F BF BF 4",
+            "F4 90 80 80 4",
+            "F5 80 80 80 4",
+            "C3 1",
+            "E2 82 1",
+            "F0 9F 98 1")) {
+      String[] parts = bytes.split(" ");
+      var decoder = new Utf8Decoder();
+      var out = new StringBuilder();
+      for (int i = 0; i < parts.length - 1; i++) {
+        decoder.add((byte) Integer.parseInt(parts[i], 16), out);
+      }
+      decoder.finish(out);
+      assertEquals(
+          "\uFFFD".repeat(Integer.parseInt(parts[parts.length - 1])), out.toString(), bytes);
+    }
+  }
+
   @Test
   void whatIsNotRunIsRefused() {
     for (String decoder :

@@ -158,6 +158,28 @@ class StreamingDecoderTest {
     assertEquals("🙃", stopped(tiny, "🙃🙂", "🙂")); // their first three bytes are equal
   }
 
+  /** A beginning that does not go on may hold another beginning: behind every one of 729 texts. */
+  @Test
+  void aStopStringThatBeginsAgainInItself() {
+    Tokenizer tiny = RealTokenizers.get("tiny");
+    for (String stop : List.of("aabaaac", "abababc", "aaab", "abcabd")) {
+      for (int n = 0; n < 729; n++) {
+        var before = new StringBuilder();
+        for (int digits = n, i = 0; i < 6; i++, digits /= 3) {
+          before.append("abc".charAt(digits % 3));
+        }
+        String text = before + stop;
+        var decoder = new StreamingDecoder(tiny, List.of(stop), true);
+        for (int id : tiny.encode(text)) {
+          decoder.add(id);
+        }
+        decoder.finish();
+        assertEquals(text.substring(0, text.indexOf(stop)), decoder.text(), text + ", " + stop);
+        assertTrue(decoder.stopped(), text);
+      }
+    }
+  }
+
   @Test
   void aStopStringMustBeText() {
     Tokenizer tiny = RealTokenizers.get("tiny");
