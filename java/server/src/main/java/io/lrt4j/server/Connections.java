@@ -60,7 +60,7 @@ final class Connections implements Http1ConnectionListener {
 
   /** A time limit on a client that is slow to send or to read. */
   static final class Limit implements AutoCloseable {
-    private final Thread clock;
+    final Thread clock; // over when time is up, or this is closed
 
     private Limit(ConnectionContext connection, Duration time) {
       clock =

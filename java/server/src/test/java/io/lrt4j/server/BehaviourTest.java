@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.helidon.common.socket.HelidonSocket;
+import io.helidon.webserver.ConnectionContext;
 import io.lrt4j.CacheMemoryException;
 import io.lrt4j.FinishReason;
 import io.lrt4j.GenerationOptions;
@@ -14,6 +16,8 @@ import io.lrt4j.Role;
 import io.lrt4j.TemplateException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -22,6 +26,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -143,6 +148,36 @@ class BehaviourTest {
       engine.text = "x";
       assertEquals(200, ask(false).get().statusCode());
     }
+  }
+
+  /** A client that takes longer than its limit loses its connection; one in time keeps it. */
+  @Test
+  void aLimitThatIsOverBreaksTheConnectionOff() throws Exception {
+    var closed = new CountDownLatch(1);
+    HelidonSocket socket =
+        proxy(
+            HelidonSocket.class,
+            (_, method, _) -> {
+              if (method.getName().equals("close")) {
+                closed.countDown();
+              }
+              return null;
+            });
+    ConnectionContext connection =
+        proxy(
+            ConnectionContext.class,
+            (_, method, _) -> method.getName().equals("serverSocket") ? socket : null);
+    Connections.Limit kept = Connections.limit(connection, Duration.ofDays(1));
+    kept.close();
+    kept.clock.join();
+    assertEquals(1, closed.getCount());
+    try (var _ = Connections.limit(connection, Duration.ZERO)) {
+      closed.await();
+    }
+  }
+
+  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
   }
 
   @Test
