@@ -22,18 +22,18 @@ INLINE void load_pairs(int out, int in, const uint16_t *from, int output, int pa
 /* Upper bytes without signs. */
 #define BYTES 128
 #define KEPT (CODES / 2)
-#define TOGETHER 8
+#define TABLES 8
 
 /* The upper bytes that most weights of a group have, going by every fourth output. */
 static void most_frequent(int out, int in, const uint16_t *from, int group, uint8_t kept[KEPT]) {
-  int counts[TOGETHER][BYTES] = {{0}}; /* by turns: an addition waits for the one before it to the same place */
+  int counts[TABLES][BYTES] = {{0}}; /* by turns: an addition waits for the one before it to the same place */
   for (int i = group * LRT_FOLDED; i < out && i < (group + 1) * LRT_FOLDED; i += 4) {
     const uint16_t *row = from + (int64_t)i * in;
     int k = 0;
-    for (; k + TOGETHER <= in; k += TOGETHER) {
-      uint16_t bits[TOGETHER]; /* rows need not be aligned */
+    for (; k + TABLES <= in; k += TABLES) {
+      uint16_t bits[TABLES]; /* rows need not be aligned */
       memcpy(bits, row + k, sizeof bits);
-      UNROLL for (int j = 0; j < TOGETHER; j++) { counts[j][bits[j] >> 8 & (BYTES - 1)]++; }
+      UNROLL for (int j = 0; j < TABLES; j++) { counts[j][bits[j] >> 8 & (BYTES - 1)]++; }
     }
     for (; k < in; k++) {
       uint16_t bits;
@@ -43,7 +43,7 @@ static void most_frequent(int out, int in, const uint16_t *from, int group, uint
   }
   int count[BYTES] = {0};
   for (int byte = 0; byte < BYTES; byte++) {
-    for (int j = 0; j < TOGETHER; j++) {
+    for (int j = 0; j < TABLES; j++) {
       count[byte] += counts[j][byte];
     }
   }
