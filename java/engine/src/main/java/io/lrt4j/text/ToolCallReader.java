@@ -21,6 +21,9 @@ public final class ToolCallReader {
   private boolean inside; // held begins with white space and OPEN
   private int begin; // of what is between the tags
   private int searched; // characters of held in which no tag ends
+  private int scanned; // of held, for texts
+  private boolean inText; // they end within one
+  private int firstEnd; // of a closing tag in a text; 0: there is none
   private boolean afterCall; // and nothing but white space since
 
   /** Takes a piece of the answer, and returns the text that is certain to be outside of calls. */
@@ -70,7 +73,23 @@ public final class ToolCallReader {
     inside = true;
     begin = end + OPEN.length();
     searched = begin;
+    scanned = begin;
+    inText = false;
+    firstEnd = 0;
     return true;
+  }
+
+  /** Whether what is held is within a text of JSON there, which has no line breaks. */
+  private boolean inText(int at) {
+    for (; scanned < at; scanned++) {
+      char c = held.charAt(scanned);
+      if (c == '"' || c < ' ') {
+        inText = c == '"' && !inText;
+      } else if (c == '\\' && inText) {
+        scanned++;
+      }
+    }
+    return inText;
   }
 
   /** How many characters at the end of what is held may begin a call. */
@@ -86,14 +105,19 @@ public final class ToolCallReader {
   /** Takes the call out of what is held, if it is complete. */
   private boolean endCall(StringBuilder out) {
     int at = held.indexOf(CLOSE, searched);
+    while (at >= 0 && inText(at)) { // of an argument that says it
+      searched = at + CLOSE.length();
+      firstEnd = firstEnd == 0 ? searched : firstEnd;
+      at = held.indexOf(CLOSE, searched);
+    }
     if (at < 0) {
-      searched = Math.max(begin, held.length() - CLOSE.length() + 1);
+      searched = Math.max(searched, held.length() - CLOSE.length() + 1);
       return false;
     }
     int end = at + CLOSE.length();
     ToolCall call = ToolTexts.parse(held.substring(begin, at));
     if (call == null) {
-      handOut(out, end);
+      handOut(out, firstEnd == 0 ? end : firstEnd);
     } else {
       found(call, end);
     }

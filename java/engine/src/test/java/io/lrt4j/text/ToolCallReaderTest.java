@@ -89,6 +89,25 @@ class ToolCallReaderTest {
     }
   }
 
+  @Test
+  void argumentsMaySayTheClosingTag() {
+    String arguments = "{\"a</tool_call>\":\"b</tool_call>c</tool_call>\"}";
+    String call = "<tool_call>{\"name\":\"f\",\"arguments\":" + arguments + "}</tool_call>";
+    var f = new ToolCall("f", arguments);
+    assertEquals(
+        new ToolCallReader.Read("x", List.of(f, f)), ToolCallReader.read("x" + call + call));
+    for (String broken :
+        List.of("<tool_call>{\"name\":\"f\n</tool_call>", "<tool_call>{\"a\":\"b</tool_call>\n")) {
+      var read = ToolCallReader.read(broken + call); // its text ends with the line
+      assertEquals(new ToolCallReader.Read(broken.strip(), List.of(f)), read);
+    }
+    String many = "</tool_call>".repeat(100_000);
+    arguments = arguments.replace("c</", many + "</");
+    assertEquals(
+        List.of(new ToolCall("f", arguments)),
+        ToolCallReader.read(call.replace("c</", many + "</")).calls());
+  }
+
   /** What ends without the closing tag may be a call. */
   @Test
   void lastCallMayBeOpen() {
