@@ -9,9 +9,17 @@ import java.util.regex.Pattern;
  * @param name letters, digits, _ and -, at most 64 of them
  * @param description tells the model what it does; "" says nothing
  * @param parameters JSON Schema of its arguments, which are an object; {@code {}} says nothing
+ * @param strict whether arguments can only be written as {@code parameters} says, of which all must
+ *     then be understood (see {@link GenerationOptions#jsonSchema}), and calls of nothing but the
+ *     tools that are offered
  */
-public record Tool(String name, String description, String parameters) {
+public record Tool(String name, String description, String parameters, boolean strict) {
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-]{1,64}");
+
+  /** One that is not strict. */
+  public Tool(String name, String description, String parameters) {
+    this(name, description, parameters, false);
+  }
 
   public Tool {
     Objects.requireNonNull(name, "name");

@@ -7,8 +7,10 @@ import java.util.Objects;
  * and asks again, with the call in the assistant's message and the result in one of {@link
  * Role#TOOL}.
  *
- * @param name of the function, as the model wrote it: it may be none of those that it was offered
- * @param arguments a JSON object, in no way checked against the function's schema
+ * @param name of the function, as the model wrote it: unless one of those that it was offered is
+ *     {@linkplain Tool#strict strict}, it may be none of them
+ * @param arguments a JSON object, in no way checked against the function's schema unless that is
+ *     strict
  */
 public record ToolCall(String name, String arguments) {
   public ToolCall {

@@ -1,7 +1,9 @@
 package io.lrt4j.reasoning;
 
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.Tool;
 import io.lrt4j.schedule.Cutoff;
+import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -9,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What is to be answered, and what has been measured of it so far.
  *
- * @param tools whether it may call some
+ * @param tools that it may call
  * @param seeds one for each answer wanted
  */
 @SuppressWarnings("ArrayRecordComponent") // nobody changes it
@@ -19,7 +21,7 @@ record Job(
     long[] seeds,
     Stopwatch watch,
     Cutoff cutoff,
-    boolean tools) {
+    List<Tool> tools) {
   private static final long MAX_DRAWN_SEED = 1L << 52; // exact in any JSON reader
 
   /** The seed that answer {@code i} was sampled with; null of a greedy one. */
@@ -31,10 +33,10 @@ record Job(
     Long given = options.seed();
     long first = given == null ? ThreadLocalRandom.current().nextLong(MAX_DRAWN_SEED) : given;
     long[] seeds = LongStream.range(0, count).map(i -> first + i).toArray();
-    return new Job(prompt, options, seeds, watch, new Cutoff(options, watch.start), false);
+    return new Job(prompt, options, seeds, watch, new Cutoff(options, watch.start), List.of());
   }
 
-  Job withTools(boolean some) {
+  Job withTools(List<Tool> some) {
     return new Job(prompt, options, seeds, watch, cutoff, some);
   }
 }

@@ -6,6 +6,7 @@ import io.lrt4j.GenerationOptions;
 import io.lrt4j.LoadListener;
 import io.lrt4j.Mode;
 import io.lrt4j.Quantization;
+import io.lrt4j.Tool;
 import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
@@ -40,6 +41,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -76,12 +78,12 @@ public final class LoadedModel implements AutoCloseable {
   private final @Nullable Tokenizer tokenizer;
   private final Prompts prompts;
   private final Vocabulary vocabulary;
-  private final Map<String, Constraint> constraints = // by schema; guarded by itself
+  private final Map<Object, Constraint> constraints = // by schema or tools; guarded by itself
       new LinkedHashMap<>(16, 0.75f, true) {
         private static final long serialVersionUID = 1L;
 
         @Override
-        protected boolean removeEldestEntry(Map.Entry<String, Constraint> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Object, Constraint> eldest) {
           return size() > MOST_CONSTRAINTS;
         }
       };
@@ -316,20 +318,26 @@ public final class LoadedModel implements AutoCloseable {
     return vocabulary;
   }
 
-  /** What holds answers to a JSON schema; null without one. Those asked for last are kept. */
-  @Nullable Constraint constraint(@Nullable String jsonSchema) {
-    if (jsonSchema == null) {
-      return null;
-    }
+  /** What holds answers to a JSON schema. Those asked for last are kept. */
+  Constraint constraint(String jsonSchema) {
+    return constraint(jsonSchema, table -> Constraint.of(jsonSchema, table));
+  }
+
+  /** What holds calls to tools, of which some are strict. Kept likewise. */
+  Constraint constraint(List<Tool> tools) {
+    return constraint(tools, table -> Constraint.ofCalls(tools, table));
+  }
+
+  private Constraint constraint(Object of, Function<TokenTable, Constraint> maker) {
     Tokenizer reader = tokenizer("hold an answer to a JSON schema");
     synchronized (constraints) {
       if (tokenTable == null) {
         tokenTable = new TokenTable(reader, vocabularySize());
       }
-      Constraint known = constraints.get(jsonSchema);
+      Constraint known = constraints.get(of);
       if (known == null) {
-        known = Constraint.of(jsonSchema, tokenTable);
-        constraints.put(jsonSchema, known);
+        known = maker.apply(tokenTable);
+        constraints.put(of, known);
       }
       return known;
     }

@@ -10,6 +10,7 @@ import io.lrt4j.QuestionTooLongException;
 import io.lrt4j.Scores;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
+import io.lrt4j.Tool;
 import io.lrt4j.checkpoint.ConfidenceMeasure;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.KvCache;
@@ -86,7 +87,7 @@ public final class Session implements AutoCloseable {
           }
           return answers(
               Job.of(prompt(question), options, count, new Stopwatch(asked))
-                  .withTools(!question.tools().isEmpty()),
+                  .withTools(question.tools()),
               mode,
               listener);
         });
@@ -194,7 +195,7 @@ public final class Session implements AutoCloseable {
    * @return false if it was cancelled
    */
   private boolean encode(Job job, Mode mode) {
-    Constraint _ = model.constraint(job.options().jsonSchema()); // refused now, if at all
+    Constraint _ = form(job); // refused now, if at all
     int n = job.prompt().length;
     int longest = requirements.longest(mode, job.options());
     if (n == 0) {
@@ -366,7 +367,7 @@ public final class Session implements AutoCloseable {
             : new ThinkingBudget(Math.min(room, options.maxTokens()), 0);
     var event = new Events.Decode();
     event.begin();
-    Constraint form = model.constraint(options.jsonSchema());
+    Constraint form = form(job);
     List<Sequence> sequences = new ArrayList<>();
     List<KvCache> forks = new ArrayList<>();
     try {
@@ -398,6 +399,14 @@ public final class Session implements AutoCloseable {
         .toList();
   }
 
+  /** What the answer is held to; null: nothing. */
+  private @Nullable Constraint form(Job job) {
+    String schema = job.options().jsonSchema();
+    return schema != null
+        ? model.constraint(schema)
+        : job.tools().stream().anyMatch(Tool::strict) ? model.constraint(job.tools()) : null;
+  }
+
   /** An answer to be written, from the end of its cache on and as the job asks for it. */
   private Sequence sequence(
       Job job,
@@ -424,7 +433,7 @@ public final class Session implements AutoCloseable {
     if (model.guesses()) {
       sequence.guess(job.prompt());
     }
-    if (job.tools()) {
+    if (!job.tools().isEmpty()) {
       sequence.readToolCalls();
     }
     return sequence;
@@ -435,7 +444,10 @@ public final class Session implements AutoCloseable {
         new Answer.TokenCounts(
             promptTokens + s.forcedCount(), latents, s.reasoningCount(), s.answerCount(), cached);
     String text = s.answer();
-    var read = job.tools() ? ToolCallReader.read(text) : new ToolCallReader.Read(text, List.of());
+    var read =
+        job.tools().isEmpty()
+            ? new ToolCallReader.Read(text, List.of())
+            : ToolCallReader.read(text);
     return new Answer(
         read.text(),
         s.reasoning(),

@@ -11,9 +11,10 @@ import java.util.List;
  */
 public final class ToolCallReader {
   /** Begins a call. */
-  static final String OPEN = "<tool_call>";
+  public static final String OPEN = "<tool_call>";
 
-  private static final String CLOSE = "</tool_call>";
+  /** Ends it. */
+  public static final String CLOSE = "</tool_call>";
 
   private final StringBuilder held = new StringBuilder(); // may be a call, or space around one
   private final List<ToolCall> calls = new ArrayList<>();

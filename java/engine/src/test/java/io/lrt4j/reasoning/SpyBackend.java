@@ -44,6 +44,7 @@ final class SpyBackend {
   private final List<Step> steps = new ArrayList<>();
   private final List<Integer> products = new ArrayList<>();
   private final Deque<Integer> script = new ArrayDeque<>();
+  private int said = -1; // of the script, by the last step
   private IntConsumer beforeStep = step -> {};
   private final AtomicInteger openMemories = new AtomicInteger(); // callers make theirs at one time
   private final AtomicInteger memories = new AtomicInteger();
@@ -80,7 +81,7 @@ final class SpyBackend {
     return taken;
   }
 
-  /** The tokens that greedy decoding finds next; after them the model speaks for itself. */
+  /** The tokens that are chosen next, if they may be; after them the model speaks for itself. */
   void script(List<Integer> tokens) {
     script.clear();
     script.addAll(tokens);
@@ -123,10 +124,15 @@ final class SpyBackend {
       throw e.getCause();
     }
     if (method.getName().equals("summarize") && arguments[2] instanceof LogitSummary one) {
-      one.argmax = script.isEmpty() ? one.argmax : script.pop();
+      said = script.isEmpty() ? -1 : script.pop();
+      one.argmax = said < 0 ? one.argmax : said;
+    } else if (method.getName().equals("read") && said >= 0) {
+      ((float[]) arguments[2])[said] = 1e6f;
     } else if (method.getName().equals("summarize")) {
+      said = -1;
       for (int i = 0; i < (int) arguments[2] && !script.isEmpty(); i++) {
-        ((LogitSummary[]) arguments[3])[i].argmax = script.pop();
+        said = script.pop();
+        ((LogitSummary[]) arguments[3])[i].argmax = said;
       }
     }
     return result instanceof Memory memory ? new SpyMemory(memory) : result;

@@ -17,7 +17,9 @@ import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
+import io.lrt4j.text.grammar.RandomSchemas;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -107,6 +109,51 @@ class ToolsTest {
         assertTrue(String.valueOf(thrown.getMessage()).endsWith("those of f are none"));
       }
     }
+  }
+
+  /** Whatever a model writes in a call that knows nothing: it calls what there is, as it must. */
+  @Test
+  void strictCallsHaveTheirForm() throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, directory.resolve("model"));
+    Files.writeString(model.resolve("chat_template.jinja"), template("qwen3.jinja"));
+    String schema =
+        "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\",\"maxLength\":4},"
+            + "\"days\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":7}},"
+            + "\"required\":[\"city\",\"days\"],\"additionalProperties\":false}";
+    Tool weather = new Tool("weather", "", schema, true);
+    Tool time = new Tool("time", "", "{\"type\":\"object\",\"additionalProperties\":false}", true);
+    try (var spied = new SpiedModel(model, null)) {
+      Question question = Question.of("1?").maxTokens(200).mode(Mode.DIRECT);
+      for (int seed = 0; seed < 8; seed++) {
+        Question asked =
+            question.tools(List.of(weather, time)).temperature(seed == 0 ? 0 : 1.5f).seed(seed);
+        spied.spy.script(spied.encode("One. <tool_call>\n<tool_call>")); // the latter it may not
+        Answer answer = spied.ask(asked);
+        assertTrue(!answer.toolCalls().isEmpty(), answer.text());
+        assertTrue(answer.text().startsWith("One."), answer.text());
+        for (ToolCall call : answer.toolCalls()) {
+          byte[] arguments = call.arguments().getBytes(StandardCharsets.UTF_8);
+          if (call.name().equals("weather")) {
+            assertTrue(RandomSchemas.valid(schema, arguments), call.toString());
+            assertTrue(call.arguments().matches(".*\"days\":[1-7]}"), call.toString());
+          } else {
+            assertEquals(new ToolCall("time", "{}"), call);
+          }
+        }
+      }
+      Tool unknown = new Tool("f", "", "{\"oneOf\":[]}", true);
+      Tool text = new Tool("f", "", "{\"type\":[\"object\",\"string\"]}", true);
+      assertStrictRefused(spied, unknown, "has the keyword oneOf, which is not supported");
+      assertStrictRefused(spied, text, "must allow nothing but objects");
+    }
+  }
+
+  private static void assertStrictRefused(SpiedModel spied, Tool tool, String why) {
+    Question question = Question.of("1?").mode(Mode.DIRECT).maxTokens(1).tools(List.of(tool));
+    var thrown = assertThrows(QuestionException.class, () -> spied.ask(question));
+    assertEquals("the tool f is strict: the JSON schema " + why, thrown.getMessage());
+    Tool loose = new Tool(tool.name(), "", tool.parameters());
+    assertEquals(1, spied.ask(question.tools(List.of(loose))).ids().size());
   }
 
   @Test

@@ -3,10 +3,12 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.QuestionException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -123,6 +125,15 @@ record Fields(ObjectNode node, String path) {
       texts.add(text.textValue());
     }
     return List.copyOf(texts);
+  }
+
+  /** What the engine makes of a field, which it may refuse. */
+  <T> T taken(String name, Supplier<T> by) {
+    try {
+      return by.get();
+    } catch (QuestionException e) {
+      throw ApiException.invalid(path + name, String.valueOf(e.getMessage()));
+    }
   }
 
   @Nullable Fields object(String name) {

@@ -3,7 +3,6 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.lrt4j.QuestionException;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
 import java.util.ArrayList;
@@ -60,20 +59,12 @@ final class Tools {
 
   private static Tool tool(Fields function) {
     function.only(Set.of("name", "description", "parameters", "strict"));
-    if (function.flag("strict")) {
-      throw ApiException.unsupported(
-          function.path() + "strict",
-          function.path() + "strict is not supported: arguments are as the model writes them");
-    }
     Fields parameters = function.object("parameters");
-    try {
-      return new Tool(
-          Objects.requireNonNullElse(function.text("name"), ""),
-          Objects.requireNonNullElse(function.text("description"), ""),
-          parameters == null ? "{}" : parameters.node().toString());
-    } catch (QuestionException e) {
-      throw ApiException.invalid(function.path() + "name", String.valueOf(e.getMessage()));
-    }
+    String name = Objects.requireNonNullElse(function.text("name"), "");
+    String description = Objects.requireNonNullElse(function.text("description"), "");
+    String schema = parameters == null ? "{}" : parameters.node().toString();
+    boolean strict = function.flag("strict");
+    return function.taken("name", () -> new Tool(name, description, schema, strict));
   }
 
   /** The calls of an assistant's message. */

@@ -93,8 +93,8 @@ class ErrorsTest {
             + " nothing",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}] |"
             + " tools[0].function.name | a tool's name must be 1 to 64 letters",
-        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}] |"
-            + " tools[0].function.strict | strict is not supported",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":1}}] |"
+            + " tools[0].function.strict | must be true or false",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}] | null |"
             + " tools are not supported with this model",
         "\"tool_choice\":\"auto\" | tool_choice | needs tools",

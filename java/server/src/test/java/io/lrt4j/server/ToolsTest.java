@@ -75,6 +75,9 @@ class ToolsTest {
               new Message(Role.ASSISTANT, "", CALLS),
               new Message(Role.TOOL, "3")),
           engine.asked().messages());
+      var strict = FunctionDefinition.builder().name("sub").strict(true).build();
+      assertTrue(chat.create(question().addFunctionTool(strict).build()).isValid());
+      assertEquals(new Tool("sub", "", "{}", true), engine.asked().tools().getLast());
       var none = question().putAdditionalBodyProperty("tool_choice", JsonValue.from("none"));
       assertTrue(chat.create(none.build()).isValid());
       assertEquals(List.of(), engine.asked().tools());

@@ -1,11 +1,13 @@
 package io.lrt4j.text.grammar;
 
 import io.lrt4j.QuestionException;
+import io.lrt4j.Tool;
 import java.util.BitSet;
+import java.util.List;
 
 /**
- * Holds answers to a JSON schema: says which tokens may follow. Shared by threads and answers,
- * which have a {@link Place} each.
+ * Holds answers to a JSON schema, or calls of tools to theirs: says which tokens may follow. Shared
+ * by threads and answers, which have a {@link Place} each.
  *
  * <p>A step costs O(vocabulary) for the mask over the logits. Finding the mask of a place where no
  * answer has been costs a walk over the vocabulary's tokens in the order of their bytes, which
@@ -32,6 +34,16 @@ public final class Constraint {
    */
   public static Constraint of(String jsonSchema, TokenTable tokens) {
     return new Constraint(JsonSchema.grammar(jsonSchema), tokens);
+  }
+
+  /**
+   * Leaves text free, and holds calls in it to {@code tools}, and to the parameters of those that
+   * are strict.
+   *
+   * @throws QuestionException if these are none of an object, or have what is not understood
+   */
+  public static Constraint ofCalls(List<Tool> tools, TokenTable tokens) {
+    return new Constraint(CallGrammar.of(tools), tokens);
   }
 
   /** How far one answer has come; for one thread. */

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * {@value #MAX_STACKS}: of a language that is more ambiguous than that only a part can be read.
  */
 final class Grammar {
-  /** What may be open before only the shortest ways to an end are left. */
+  /** What may be open, by default, before only the shortest ways to an end are left. */
   static final int MAX_DEPTH = 512;
 
   private static final int MAX_STACKS = 1024;
@@ -88,6 +88,10 @@ final class Grammar {
 
     boolean has(int b) {
       return (set[b >> 6] >>> b & 1) != 0;
+    }
+
+    boolean isOnly(int b) {
+      return has(b) && Arrays.stream(set).map(Long::bitCount).sum() == 1;
     }
 
     @Override
@@ -363,6 +367,11 @@ final class Grammar {
       return accepting;
     }
 
+    /** Whether this byte may follow, and nothing else. */
+    boolean onlyBegins(int b) {
+      return !accepting && Arrays.stream(kinds).allMatch(kind -> kind.isOnly(b));
+    }
+
     /** Whether nothing can follow. */
     boolean ended() {
       return stacks.length == 0;
@@ -373,6 +382,7 @@ final class Grammar {
   private static final State NOWHERE = new State(new Stack[0], false);
 
   private final Node all;
+  private final int maxDepth;
   private final Map<StackKey, Stack> stacks = new HashMap<>();
   private final Map<StateKey, State> states = new HashMap<>();
   private @Nullable State start;
@@ -385,7 +395,12 @@ final class Grammar {
   private boolean complete;
 
   Grammar(Node all) {
+    this(all, MAX_DEPTH);
+  }
+
+  Grammar(Node all, int maxDepth) {
     this.all = all;
+    this.maxDepth = maxDepth;
     measure(all);
   }
 
@@ -489,7 +504,7 @@ final class Grammar {
       complete = true;
     } else if (tops.size() < MAX_STACKS && met.add(stack)) {
       Stack below = stack.below;
-      boolean deep = stack.depth > MAX_DEPTH;
+      boolean deep = stack.depth > maxDepth;
       switch (stack.node) {
         case Bytes _ -> tops.add(stack);
         case Empty _ -> open(below);

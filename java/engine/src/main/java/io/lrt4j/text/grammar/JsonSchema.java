@@ -87,7 +87,7 @@ final class JsonSchema {
   private static final Set<String> VALUES = Set.of("enum", "const");
 
   /** One line, or the next one, indented. */
-  private static final Node SPACE =
+  static final Node SPACE =
       optional(choice(text(" "), sequence(text("\n"), repeat(text(" "), 0, 16))));
 
   private static final Node DIGIT = bytes('0', '9');
@@ -157,6 +157,20 @@ final class JsonSchema {
    * @throws QuestionException if it is none, or has what is not understood
    */
   static Grammar grammar(String schema) {
+    return new Grammar(sequence(repeat(bytes(' ', ' ', '\n', '\n'), 0, 2), values(schema)));
+  }
+
+  /** The values of a schema that are objects only; {@code {}} has them all. */
+  static Node objects(String schema) {
+    Node values = values(schema.equals("{}") ? "{\"type\":\"object\"}" : schema);
+    if (!new Grammar(values).start().onlyBegins('{')) {
+      throw wrong("", "must allow nothing but objects");
+    }
+    return values;
+  }
+
+  /** The values of a schema, of which there are some. */
+  private static Node values(String schema) {
     if (schema.length() > MAX_LENGTH) {
       throw wrong(
           "", "has " + schema.length() + " characters, more than the " + MAX_LENGTH + " allowed");
@@ -168,11 +182,10 @@ final class JsonSchema {
       throw new QuestionException("the JSON schema is not JSON: " + JsonProblem.of(e), e);
     }
     Node value = new JsonSchema(root).compile(root, "");
-    var grammar = new Grammar(sequence(repeat(bytes(' ', ' ', '\n', '\n'), 0, 2), value));
-    if (grammar.isEmpty()) {
+    if (new Grammar(value).isEmpty()) {
       throw wrong("", "allows no value that has an end");
     }
-    return grammar;
+    return value;
   }
 
   private static QuestionException wrong(String path, String what) {

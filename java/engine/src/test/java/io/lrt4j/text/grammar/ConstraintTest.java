@@ -7,11 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lrt4j.Fixtures;
 import io.lrt4j.QuestionException;
 import io.lrt4j.TestModels;
+import io.lrt4j.Tool;
+import io.lrt4j.ToolCall;
 import io.lrt4j.text.Tokenizer;
+import io.lrt4j.text.ToolCallReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -85,6 +89,53 @@ class ConstraintTest {
         }
       }
       assertTrue(drawn > 100, "only " + drawn);
+    }
+  }
+
+  /** The same of calls of strict tools. */
+  @Test
+  void callsThatAreDrawnAreValid() throws IOException {
+    try (Tokenizer tokenizer = Tokenizer.load(Fixtures.dir(TestModels.BASE))) {
+      int size = tokenizer.vocabularySize();
+      TokenTable table = new TokenTable(tokenizer, size + 1);
+      var ends = new BitSet();
+      ends.set(size);
+      int drawn = 0;
+      for (int seed = 0; seed < 300; seed++) {
+        String schema = RandomSchemas.schema(seed);
+        Constraint constraint;
+        try {
+          constraint =
+              Constraint.ofCalls(
+                  List.of(new Tool("f", "", schema, true), new Tool("free", "", "{}")), table);
+        } catch (QuestionException e) {
+          assertTrue(
+              String.valueOf(e.getMessage())
+                  .matches(".*(allows no value|must allow nothing but objects).*"));
+          continue;
+        }
+        String begun = "x <<tool_call>\n{\"name\": \"f";
+        Constraint.Place place = constraint.start();
+        for (int id : tokenizer.encode(begun)) {
+          place.add(id);
+        }
+        byte[] answer = draw(place, table, ends, new Random(seed));
+        if (answer.length < LONGEST) {
+          String written = begun + new String(answer, StandardCharsets.UTF_8);
+          var read = ToolCallReader.read(written);
+          assertTrue(read.text().startsWith("x <"), written);
+          assertEquals(1, read.calls().size(), written);
+          ToolCall call = read.calls().getFirst();
+          if (call.name().equals("f")) {
+            byte[] arguments = call.arguments().getBytes(StandardCharsets.UTF_8);
+            assertTrue(RandomSchemas.valid(schema, arguments), () -> schema + " allowed " + call);
+            drawn++;
+          } else {
+            assertEquals("free", call.name());
+          }
+        }
+      }
+      assertTrue(drawn > 20, "only " + drawn);
     }
   }
 
