@@ -22,6 +22,7 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
       Set.of(
           "messages",
           "reasoning_effort",
+          "chat_template_kwargs",
           "lrt",
           "logprobs",
           "top_logprobs",
@@ -91,20 +92,48 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
     };
   }
 
-  /** {@code lrt.mode} says it by our names, {@code reasoning_effort} by OpenAI's. */
+  /** How to think; {@code enable_thinking} only says whether to, as with vLLM and SGLang. */
   private static @Nullable Mode mode(Fields fields) {
+    Mode mode = namedMode(fields);
+    Fields template = fields.object("chat_template_kwargs");
+    if (template == null) {
+      return mode;
+    }
+    template.only(Set.of("enable_thinking"));
+    if (!template.has("enable_thinking")) {
+      return mode;
+    }
+    boolean thinking = template.flag("enable_thinking");
+    if (mode == null) {
+      return thinking ? Mode.EXPLICIT : Mode.DIRECT;
+    }
+    if (thinking == (mode == Mode.DIRECT)) {
+      throw ApiException.invalid(
+          "chat_template_kwargs.enable_thinking",
+          "chat_template_kwargs.enable_thinking "
+              + thinking
+              + " and the mode "
+              + mode.name().toLowerCase(Locale.ROOT)
+              + " disagree: give one of them");
+    }
+    return mode;
+  }
+
+  /** {@code lrt.mode} says it by our names, {@code reasoning_effort} by OpenAI's. */
+  private static @Nullable Mode namedMode(Fields fields) {
     String effort = fields.text("reasoning_effort");
     Mode byEffort =
         switch (effort) {
           case null -> null;
           case "none" -> Mode.DIRECT;
-          case "low" -> Mode.LATENT;
+          case "minimal", "low" -> Mode.LATENT;
           case "medium" -> Mode.AUTO;
-          case "high" -> Mode.EXPLICIT;
+          case "high", "xhigh" -> Mode.EXPLICIT;
           default ->
               throw fields.must(
                   "reasoning_effort",
-                  "be none (direct), low (latent), medium (auto) or high (explicit)",
+                  "be none (direct), minimal or low (latent), medium (auto), high or xhigh"
+                      + " (explicit)",
                   fields.node().get("reasoning_effort"));
         };
     Fields lrt = fields.object("lrt");

@@ -89,7 +89,14 @@ class ChatCompletionsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"none, DIRECT", "low, LATENT", "medium, AUTO", "high, EXPLICIT"})
+  @CsvSource({
+    "none, DIRECT",
+    "minimal, LATENT",
+    "low, LATENT",
+    "medium, AUTO",
+    "high, EXPLICIT",
+    "xhigh, EXPLICIT"
+  })
   void effortsAreModes(String effort, Mode mode) {
     Answer expected = alone(mode);
     ChatCompletion completion =
@@ -113,6 +120,24 @@ class ChatCompletionsTest {
     long cached = usage.promptTokensDetails().orElseThrow().cachedTokens().orElseThrow();
     assertEquals(alone(mode).tokens().cached(), cached);
     assertEquals(Served.MODEL, completion.model());
+  }
+
+  /** As vLLM and SGLang have it; an effort says how. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"chat_template_kwargs\":{\"enable_thinking\":false} | direct",
+        "\"chat_template_kwargs\":{\"enable_thinking\":true} | explicit",
+        "\"chat_template_kwargs\":{\"enable_thinking\":true},\"reasoning_effort\":\"low\" | latent",
+        "\"chat_template_kwargs\":{\"enable_thinking\":false},\"reasoning_effort\":\"none\" |"
+            + " direct",
+        "\"chat_template_kwargs\":{},\"reasoning_effort\":\"low\" | latent",
+        "\"chat_template_kwargs\":null,\"reasoning_effort\":\"high\" | explicit",
+      })
+  void enableThinking(String fields, String mode) throws IOException, InterruptedException {
+    var response = served.chat("," + fields);
+    assertEquals(mode, Served.json(response).at("/choices/0/lrt/mode").asText(), response.body());
   }
 
   private static String reasoning(Map<String, JsonValue> properties) {

@@ -71,7 +71,15 @@ class ErrorsTest {
         "\"stop\":[1] | stop | must be a string or a list of strings",
         "\"stream\":1 | stream | must be true or false",
         "\"stream_options\":{} | stream_options | only allowed when stream is true",
-        "\"reasoning_effort\":\"huge\" | reasoning_effort | must be none (direct), low (latent)",
+        "\"reasoning_effort\":\"huge\" | reasoning_effort | must be none (direct), minimal",
+        "\"chat_template_kwargs\":{\"enable_thinking\":\"no\"} |"
+            + " chat_template_kwargs.enable_thinking | must be true or false",
+        "\"chat_template_kwargs\":{\"thinking\":true} | chat_template_kwargs.thinking |"
+            + " unrecognized request argument: chat_template_kwargs.thinking",
+        "\"chat_template_kwargs\":{\"enable_thinking\":false},\"reasoning_effort\":\"low\" |"
+            + " chat_template_kwargs.enable_thinking | false and the mode latent disagree",
+        "\"chat_template_kwargs\":{\"enable_thinking\":true},\"lrt\":{\"mode\":\"direct\"} |"
+            + " chat_template_kwargs.enable_thinking | true and the mode direct disagree",
         "\"lrt\":{\"mode\":\"fast\"} | lrt.mode | must be direct, latent, auto or explicit",
         "\"lrt\":{\"speed\":1} | lrt.speed | unrecognized request argument: lrt.speed",
         "\"lrt\":{\"mode\":\"latent\"},\"reasoning_effort\":\"high\" | lrt.mode | disagree",
