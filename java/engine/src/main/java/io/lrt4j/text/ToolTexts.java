@@ -52,7 +52,8 @@ public final class ToolTexts {
   public static Map<String, Object> call(ToolCall call) {
     Map<String, Object> function = new LinkedHashMap<>();
     function.put("name", call.name());
-    function.put("arguments", guarded(object(call.arguments(), call.name()), t -> t));
+    String arguments = call.arguments().isBlank() ? "{}" : call.arguments(); // as clients say it
+    function.put("arguments", guarded(object(arguments, call.name()), t -> t));
     return typed(function);
   }
 

@@ -78,6 +78,20 @@ class ToolsTest {
     }
   }
 
+  /** What clients hand back of a call without arguments. */
+  @Test
+  void noArgumentsAreAnEmptyObject() {
+    try (Tokenizer tokenizer = Tokenizer.load(Fixtures.dir(TestModels.BASE))) {
+      var prompts = new Prompts(tokenizer, ChatTemplate.of(template("qwen3.jinja"), Map.of()));
+      ToolCall call = new ToolCall("now", "");
+      Question question =
+          Question.of(
+              List.of(new Message(Role.USER, "?"), new Message(Role.ASSISTANT, "", List.of(call))));
+      String text = tokenizer.decode(prompts.direct(question), false);
+      assertTrue(text.contains("{\"name\": \"now\", \"arguments\": {}}"), text);
+    }
+  }
+
   @Test
   void onlyTemplatesWhoseCallsAreRead() {
     for (String name : List.of("qwen3.jinja", "qwen2.5.jinja", "minimind2.jinja")) {
