@@ -84,7 +84,8 @@ final class Common {
     }
     Float topP = fields.number("top_p", 0, 1);
     if (topP != null) {
-      options = options.withTopP(topP);
+      GenerationOptions before = options;
+      options = fields.taken("top_p", () -> before.withTopP(topP));
     }
     Integer topK = fields.integer("top_k", -1); // vLLM's for all of them
     if (topK != null) {
@@ -115,6 +116,7 @@ final class Common {
       options = options.withSeed(seed);
     }
     List<String> stop = fields.texts("stop", MAX_STOPS);
-    return stop.isEmpty() ? options : options.withStop(stop);
+    GenerationOptions all = options;
+    return stop.isEmpty() ? all : fields.taken("stop", () -> all.withStop(stop));
   }
 }

@@ -117,6 +117,9 @@ record Fields(ObjectNode node, String path) {
     if (value.isTextual()) {
       return List.of(value.textValue());
     }
+    if (!value.isArray()) {
+      throw must(name, "be a string or a list of strings", value);
+    }
     List<String> texts = new ArrayList<>();
     for (JsonNode text : array(name, most)) {
       if (!text.isTextual()) {

@@ -56,7 +56,7 @@ class ErrorsTest {
       value = {
         "\"temperature\":-1 | temperature | must be a number from 0.0 to 2.0, found -1",
         "\"temperature\":\"hot\" | temperature | must be a number",
-        "\"top_p\":0 | null | top-p must be above 0 and at most 1, found 0.0",
+        "\"top_p\":0 | top_p | top-p must be above 0 and at most 1, found 0.0",
         "\"n\":0 | n | must be a whole number from 1 to 128, found 0",
         "\"n\":129 | n | must be a whole number from 1 to 128, found 129",
         "\"temperature\":1e400 | temperature | from 0.0 to 2.0, found one beyond 64 bits",
@@ -65,10 +65,11 @@ class ErrorsTest {
         "\"n\":1.5 | n | must be a whole number",
         "\"seed\":1e3 | seed | must be a whole number",
         "\"max_tokens\":0 | max_tokens | must be a whole number from 1",
-        "\"stop\":\"\" | null | stop text must be not empty",
+        "\"stop\":\"\" | stop | stop text must be not empty",
         "\"stop\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
             + "\"a\",\"a\",\"a\",\"a\",\"a\"] | stop | must have at most 16 items, found 17",
         "\"stop\":[1] | stop | must be a string or a list of strings",
+        "\"stop\":5 | stop | must be a string or a list of strings, found 5",
         "\"stream\":1 | stream | must be true or false",
         "\"stream_options\":{} | stream_options | only allowed when stream is true",
         "\"reasoning_effort\":\"huge\" | reasoning_effort | must be none (direct), minimal",
