@@ -8,6 +8,7 @@ import io.helidon.http.HeaderNames;
 import io.helidon.http.HeaderValues;
 import io.helidon.http.Method;
 import io.helidon.http.RequestException;
+import io.helidon.http.Status;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.WebServer;
 import io.helidon.webserver.http.DirectHandlers;
@@ -44,6 +45,9 @@ public final class LrtServer implements AutoCloseable {
 
   /** What the web server has said where it keeps the reason, a piece of the URL, for its log. */
   private static final String UNSAID = "Bad request, see server log for more information";
+
+  /** What it says of a body in an encoding that it does not know. */
+  private static final String UNKNOWN_ENCODING = "Unsupported content encoding";
 
   private static final Duration LAST_WORDS = Duration.ofSeconds(2);
 
@@ -95,6 +99,7 @@ public final class LrtServer implements AutoCloseable {
             .idleConnectionTimeout(options.timeLimit().plusMinutes(2)) // of answers under way too
             .addConnectionSelector(new OtherProtocols(http1.maxPrologueLength()))
             .addProtocol(http1)
+            .contentEncoding(e -> e.contentEncodings(List.of(new PlainContent())))
             .errorHandling(e -> e.includeEntity(true)) // or its reasons are kept from errors()
             .directHandlers(errors(options))
             .routing(routes);
@@ -213,8 +218,12 @@ public final class LrtServer implements AutoCloseable {
       errors.addHandler(
           type,
           (request, event, status, headers, message) -> {
+            Status told = status;
             String text;
-            if (status.code() == 413) {
+            if (UNKNOWN_ENCODING.equals(message)) {
+              told = Status.UNSUPPORTED_MEDIA_TYPE_415;
+              text = "the body's Content-Encoding must be identity: it cannot be compressed";
+            } else if (status.code() == 413) {
               text = "the body must have at most " + options.maxBodyBytes() + " bytes";
             } else if (message == null || message.isEmpty()) {
               text = status.reasonPhrase();
@@ -223,9 +232,9 @@ public final class LrtServer implements AutoCloseable {
             } else {
               text = message;
             }
-            ApiException error = ApiException.refused(status.code(), null, null, text);
+            ApiException error = ApiException.refused(told.code(), null, null, text);
             return DirectHandler.TransportResponse.builder()
-                .status(status)
+                .status(told)
                 .headers(headers)
                 .header(HeaderNames.CONTENT_TYPE, "application/json")
                 .entity(Json.bytes(error.json()))

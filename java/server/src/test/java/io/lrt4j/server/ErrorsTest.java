@@ -12,6 +12,7 @@ import com.openai.errors.UnauthorizedException;
 import java.io.IOException;
 import java.net.Socket;
 import java.net.URI;
+import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -181,7 +182,6 @@ class ErrorsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "Host: localhost~Content-Encoding: gzip~Content-Length: 2~~{} | ontent encoding",
         "Content-Length: 2~~{} | Host header must be present",
         "Host: localhost~Content-Length: 2~Transfer-Encoding: chunked~~0~~ | must not be combined",
         "Host: localhost~Content-Length: two~~{} | Content length",
@@ -192,6 +192,20 @@ class ErrorsTest {
       })
   void noSoundRequests(String request, String reason) throws IOException {
     assertClosed(400, reason, "POST /v1/chat/completions HTTP/1.1~" + request);
+  }
+
+  @Test
+  void packedBodies() throws IOException, InterruptedException {
+    String head = "POST /v1/chat/completions HTTP/1.1~Host: localhost~Content-Encoding: ";
+    assertClosed(415, "must be identity", head + "gzip~Content-Length: 2~~{}");
+    var plain =
+        served
+            .request("/v1/chat/completions")
+            .header("Content-Encoding", "identity")
+            .POST(HttpRequest.BodyPublishers.ofString("{}"))
+            .build();
+    assertError(
+        400, "messages", "message", served.http.send(plain, HttpResponse.BodyHandlers.ofString()));
   }
 
   @ParameterizedTest
