@@ -82,7 +82,9 @@ final class AllowedHosts {
     }
     String host = normal(matcher.group(1));
     InetAddress address = address(host);
-    return hosts.contains(host) || (address != null && address.isLoopbackAddress());
+    return hosts.contains(host)
+        || host.endsWith(".localhost") // to browsers, and nobody else can have one (RFC 6761)
+        || (address != null && address.isLoopbackAddress());
   }
 
   /** One form of all that mean the same. */
