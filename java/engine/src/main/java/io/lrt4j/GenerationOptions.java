@@ -263,10 +263,10 @@ public final class GenerationOptions {
    * JSON Schema (2020-12) are {@code type}, {@code properties}, {@code required}, {@code
    * additionalProperties}, {@code items}, {@code minItems}, {@code maxItems}, {@code minLength},
    * {@code maxLength}, {@code minimum}, {@code maximum}, {@code exclusiveMinimum} and {@code
-   * exclusiveMaximum} of integers (of numbers only the first two, whole), {@code enum}, {@code
-   * const}, {@code anyOf}, {@code $ref} within the schema, and what only describes; a {@link
-   * QuestionException} refuses other keywords by name. An answer that reaches its limit of tokens
-   * may be no whole value.
+   * exclusiveMaximum} (whole ones, of numbers), {@code enum}, {@code const}, {@code anyOf}, {@code
+   * $ref} within the schema, {@code propertyNames} that are any strings, and what only describes,
+   * {@code format} included; a {@link QuestionException} refuses other keywords by name. An answer
+   * that reaches its limit of tokens may be no whole value.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;

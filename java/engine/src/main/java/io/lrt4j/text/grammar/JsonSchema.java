@@ -31,16 +31,18 @@ import java.util.Set;
 /**
  * JSON Schema (2020-12) as a grammar. Understood: {@code type} (one or a list), {@code properties},
  * {@code required}, {@code additionalProperties}, {@code items}, {@code minItems}, {@code
- * maxItems}, {@code minLength}, {@code maxLength}, {@code minimum}, {@code maximum} and, of
- * integers, {@code exclusiveMinimum} and {@code exclusiveMaximum}, {@code enum}, {@code const},
- * {@code anyOf}, {@code $ref} to parts of the same schema; {@code title}, {@code description} and
- * the like say nothing; every other keyword is refused by its name.
+ * maxItems}, {@code minLength}, {@code maxLength}, {@code minimum}, {@code maximum}, {@code
+ * exclusiveMinimum} and {@code exclusiveMaximum}, {@code enum}, {@code const}, {@code anyOf},
+ * {@code $ref} to parts of the same schema; {@code title}, {@code description}, {@code format} and
+ * the like say nothing, nor does {@code propertyNames} that are any strings; every other keyword is
+ * refused by its name.
  *
  * <p>What may be written is valid by the schema, but not all that is valid may be written: an
  * object has its properties in their order and, if there are any, no others; white space is that of
  * a line or of an indented text; numbers have at most 15 digits before and behind the point, and no
- * exponent if they have bounds, which must be whole; and what is nested more than some 200 deep has
- * to come to its end.
+ * exponent if they have bounds, which must be whole, and 15 digits in all next to exclusive ones,
+ * so that readers in 64 bits round to none; and what is nested more than some 200 deep has to come
+ * to its end.
  *
  * <p>Limits, each refused in a sentence: {@value #MAX_LENGTH} characters, {@value #MAX_NESTING}
  * deep, {@value #MAX_DEPTH} with references followed, {@value #MAX_PROPERTIES} properties of an
@@ -70,6 +72,7 @@ final class JsonSchema {
           "default",
           "examples",
           "deprecated",
+          "format",
           "readOnly",
           "writeOnly",
           "$schema",
@@ -78,11 +81,10 @@ final class JsonSchema {
           "definitions");
 
   private static final Set<String> OF_OBJECTS =
-      Set.of("properties", "required", "additionalProperties");
+      Set.of("properties", "required", "additionalProperties", "propertyNames");
   private static final Set<String> OF_ARRAYS = Set.of("items", "minItems", "maxItems");
   private static final Set<String> OF_STRINGS = Set.of("minLength", "maxLength");
-  private static final Set<String> OF_NUMBERS = Set.of("minimum", "maximum");
-  private static final Set<String> OF_INTEGERS =
+  private static final Set<String> OF_NUMBERS =
       Set.of("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum");
   private static final Set<String> VALUES = Set.of("enum", "const");
 
@@ -342,33 +344,44 @@ final class JsonSchema {
   /** Numbers between their bounds, if there are any. */
   private static Node number(String type, JsonNode schema, Set<String> said, String path) {
     boolean whole = type.equals("integer");
-    Set<String> keywords = whole ? OF_INTEGERS : OF_NUMBERS;
-    said.removeAll(keywords);
-    if (keywords.stream().noneMatch(schema::has)) {
+    said.removeAll(OF_NUMBERS);
+    if (OF_NUMBERS.stream().noneMatch(schema::has)) {
       return whole ? INTEGER : NUMBER;
     }
     long least = bound(schema, "minimum", RoundingMode.CEILING, whole, -MAX_NUMBER, path);
     long most = bound(schema, "maximum", RoundingMode.FLOOR, whole, MAX_NUMBER, path);
+    long above =
+        bound(schema, "exclusiveMinimum", RoundingMode.FLOOR, whole, -MAX_NUMBER - 1, path);
+    long below =
+        bound(schema, "exclusiveMaximum", RoundingMode.CEILING, whole, MAX_NUMBER + 1, path);
+    List<Node> ways = new ArrayList<>();
     if (whole) {
-      long above =
-          bound(schema, "exclusiveMinimum", RoundingMode.FLOOR, true, -MAX_NUMBER - 1, path);
-      long below =
-          bound(schema, "exclusiveMaximum", RoundingMode.CEILING, true, MAX_NUMBER + 1, path);
       least = Math.max(least, above + 1);
       most = Math.min(most, below - 1);
+      if (least < 0) {
+        ways.addAll(negative(integers(Math.max(1, -most), Math.min(-least, MAX_NUMBER))));
+      }
+      ways.addAll(integers(Math.max(0, least), Math.min(most, MAX_NUMBER)));
+    } else {
+      boolean open = above >= least; // the least is none of them
+      boolean openEnd = below <= most;
+      least = Math.max(least, above);
+      most = Math.min(most, below);
+      if (least < 0) {
+        ways.addAll(negative(numbers(Math.max(0, -most), openEnd && most <= 0, -least, open)));
+      }
+      if (most >= 0) {
+        ways.addAll(numbers(Math.max(0, least), open && least >= 0, most, openEnd));
+      }
     }
-    if (least > most || least > MAX_NUMBER || most < -MAX_NUMBER) {
+    if (ways.isEmpty()) {
       throw wrong(path, "allows no number of at most 15 digits");
     }
-    List<Node> ways = new ArrayList<>();
-    if (least < 0) {
-      long smallest = Math.max(whole ? 1 : 0, -most);
-      ways.add(sequence(text("-"), between(smallest, -least, whole)));
-    }
-    if (most >= 0) {
-      ways.add(between(Math.max(0, least), most, whole));
-    }
     return choice(ways);
+  }
+
+  private static List<Node> negative(List<Node> ways) {
+    return ways.isEmpty() ? ways : List.of(sequence(text("-"), choice(ways)));
   }
 
   /** A bound, rounded into what is allowed and cut to one more than what is written. */
@@ -392,17 +405,60 @@ final class JsonSchema {
     return whole.longValueExact();
   }
 
-  /** Numbers without a sign. */
-  private static Node between(long least, long most, boolean whole) {
-    long last = Math.min(most, MAX_NUMBER);
-    if (whole) {
-      return integers(least, last);
+  /**
+   * Numbers without a sign.
+   *
+   * @param open whether {@code least} is none of them
+   * @param openEnd whether {@code most} is none of them
+   */
+  private static List<Node> numbers(long least, boolean open, long most, boolean openEnd) {
+    long end = Math.min(most, MAX_NUMBER);
+    boolean withoutEnd = openEnd && most == end;
+    List<Node> ways = new ArrayList<>();
+    long from = least; // to end - 1, that may have any fraction behind them
+    long to = end - 1;
+    if (open && least < end) {
+      ways.addAll(near(least, true));
+      from++;
     }
-    Node end = text(Long.toString(last));
-    return least == last ? end : choice(sequence(integers(least, last - 1), FRACTION), end);
+    if (withoutEnd && from <= to) {
+      ways.addAll(near(to, false));
+      to--;
+    }
+    List<Node> inner = integers(from, to);
+    if (!inner.isEmpty()) {
+      ways.add(sequence(choice(inner), FRACTION));
+    }
+    if (!withoutEnd && (open ? least < end : least <= end)) {
+      ways.add(text(Long.toString(end)));
+    }
+    return ways;
   }
 
-  private static Node integers(long least, long most) {
+  /**
+   * A whole number with a fraction that doubles tell from any other: of 15 digits in all.
+   *
+   * @param more whether the fraction must be there, and not be 0
+   */
+  private static List<Node> near(long whole, boolean more) {
+    Node number = text(Long.toString(whole));
+    int places = 15 - (whole == 0 ? 0 : Long.toString(whole).length());
+    if (places == 0) {
+      return more ? List.of() : List.of(number);
+    }
+    if (!more) {
+      return List.of(sequence(number, optional(sequence(text("."), repeat(DIGIT, 1, places)))));
+    }
+    Node fraction = bytes('1', '9');
+    for (int i = 1; i < places; i++) {
+      fraction =
+          choice(sequence(bytes('1', '9'), repeat(DIGIT, 0, i)), sequence(text("0"), fraction));
+    }
+    return List.of(sequence(number, text("."), fraction));
+  }
+
+  /** Whole numbers without a sign; none if there are none. */
+  private static List<Node> integers(long least, long most) {
     List<Node> ways = new ArrayList<>();
     long from = least;
     while (from <= most) { // those of each length
@@ -411,7 +467,7 @@ final class JsonSchema {
       ways.add(digits(first, Long.toString(to)));
       from = to + 1;
     }
-    return choice(ways);
+    return ways;
   }
 
   /** Digits of numbers of one length. */
@@ -549,6 +605,18 @@ final class JsonSchema {
     return sequence(text("{"), optional(members), SPACE, text("}"));
   }
 
+  /** Whether it says nothing of names, which are strings: {@code z.record} of TypeScript's zod. */
+  private static boolean anyStrings(JsonNode names) {
+    if (names.isMissingNode()) {
+      return true;
+    }
+    return names.isObject()
+        && names
+            .propertyStream()
+            .filter(p -> !SAY_NOTHING.contains(p.getKey()))
+            .allMatch(p -> p.getKey().equals("type") && p.getValue().asText().equals("string"));
+  }
+
   private Node object(JsonNode schema, String path) {
     JsonNode properties = schema.path("properties");
     JsonNode others = schema.path("additionalProperties");
@@ -558,6 +626,9 @@ final class JsonSchema {
     if (properties.size() > MAX_PROPERTIES) {
       throw wrong(
           path, "has " + properties.size() + " properties, more than the " + MAX_PROPERTIES);
+    }
+    if (!anyStrings(schema.path("propertyNames"))) {
+      throw wrong(path, "has propertyNames, of which only {\"type\": \"string\"} is supported");
     }
     Set<String> required = new HashSet<>();
     JsonNode needs = schema.path("required");

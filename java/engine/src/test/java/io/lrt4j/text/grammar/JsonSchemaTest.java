@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.QuestionException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -45,6 +46,15 @@ class JsonSchemaTest {
         "{\"type\":\"number\",\"minimum\":-2,\"maximum\":10} ~ -2;-1.9;-0;-0.5;0;9.99;10 ~"
             + " -2.1;-3;10.1;11;100",
         "{\"type\":\"number\",\"maximum\":-3.0} ~ -3;-3.5;-44 ~ -2;-2.9;0;3;-",
+        "{\"type\":\"number\",\"exclusiveMinimum\":0} ~ 0.1;0.000000000000001;1;1.0;12.5;"
+            + "999999999999999 ~ 0;0.0;-1;-0;-0.1;0.",
+        "{\"type\":\"number\",\"exclusiveMinimum\":0.0,\"exclusiveMaximum\":1} ~ 0.5;"
+            + "0.999999999999999 ~ 0;1;1.0;0.0;0.000;1e-1",
+        "{\"type\":\"number\",\"exclusiveMaximum\":100,\"minimum\":-1} ~ -1;0;99;99.9999999999999;"
+            + "98.999999999999999 ~ 100;99.999999999999999;-1.5",
+        "{\"type\":\"number\",\"exclusiveMaximum\":0} ~ -0.5;-1;-7.0 ~ 0;-0;-0.0;1",
+        "{\"type\":\"object\",\"propertyNames\":{\"type\":\"string\"},\"additionalProperties\":{\"type\":\"string\",\"format\":\"date\"}}"
+            + " ~ {};{\"a\":\"\",\"b\":\"x\"} ~ {\"a\":1}",
         "{\"type\":[\"integer\",\"number\"],\"minimum\":4} ~ 4;4.5;12 ~ 3;3.9;-4",
         "{\"type\":\"string\"} ~ \"\";\"a b\";\"\\n\\u00e9\\\"\";\"é€😀\";\"\\uFFFF\" ~"
             + " \";\"a@b\";\"\\x\";\"\\ud800\";\"\\u12\";'a';\"a\"b",
@@ -107,6 +117,44 @@ class JsonSchemaTest {
     }
   }
 
+  /** Those near the bounds, too: readers in doubles must not find one that is left out. */
+  @Test
+  void numbersBetweenBounds() {
+    long[] bounds = {-1_000_000_000L, -100, -10, -3, -1, 0, 1, 2, 9, 10, 11, 99, 1000, 1L << 40};
+    for (long least : bounds) {
+      for (long most : bounds) {
+        for (int open = 0; open < 4 && (least < most || (least == most && open == 0)); open++) {
+          boolean above = (open & 1) != 0;
+          boolean below = (open & 2) != 0;
+          String schema =
+              "{\"type\":\"number\",\"%s\":%d,\"%s\":%d}"
+                  .formatted(
+                      above ? "exclusiveMinimum" : "minimum",
+                      least,
+                      below ? "exclusiveMaximum" : "maximum",
+                      most);
+          Grammar grammar = JsonSchema.grammar(schema);
+          for (long whole : bounds) {
+            for (long near = Math.abs(whole) - 1; near <= Math.abs(whole) + 1; near++) {
+              for (String fraction : List.of("", ".5", ".01", "." + "9".repeat(15), ".0", ".999")) {
+                String text = (whole < 0 ? "-" : "") + near + fraction;
+                double value = Double.parseDouble(text);
+                boolean between =
+                    (above ? value > least : value >= least)
+                        && (below ? value < most : value <= most);
+                if (near >= 0 && accepts(grammar, text)) {
+                  assertTrue(between, schema + " allows " + text);
+                } else if (near >= 0 && between && !text.equals("-0")) {
+                  assertTrue(text.contains(".0") || text.length() > 14, schema + " has no " + text);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '~',
@@ -119,9 +167,16 @@ class JsonSchemaTest {
             + " supported",
         "{\"type\":\"string\",\"minimum\":1} ~ has the keyword minimum, which is not supported",
         "{\"minimum\":1} ~ has the keyword minimum, which is not supported",
-        "{\"type\":\"number\",\"exclusiveMinimum\":0} ~ has the keyword exclusiveMinimum, which is",
-        "{\"type\":[\"number\",\"integer\"],\"exclusiveMaximum\":0} ~ exclusiveMaximum, which is"
-            + " not",
+        "{\"exclusiveMinimum\":0} ~ has the keyword exclusiveMinimum, which is not supported",
+        "{\"type\":\"number\",\"exclusiveMinimum\":true} ~ must have a number as exclusiveMinimum",
+        "{\"type\":\"number\",\"exclusiveMaximum\":0.5} ~ must have a whole number as"
+            + " exclusiveMaximum with type number",
+        "{\"type\":\"number\",\"exclusiveMinimum\":3,\"maximum\":3} ~ allows no number of at most",
+        "{\"type\":\"number\",\"minimum\":5,\"maximum\":4} ~ allows no number of at most 15 digits",
+        "{\"type\":\"number\",\"exclusiveMinimum\":999999999999999} ~ allows no number of at most",
+        "{\"propertyNames\":{\"enum\":[\"a\"]}} ~ has propertyNames, of which only {\"type\":"
+            + " \"string\"} is supported",
+        "{\"items\":{\"propertyNames\":1}} ~ at /items has propertyNames, of which only",
         "{\"type\":\"number\",\"minimum\":0.5} ~ must have a whole number as minimum with type"
             + " number",
         "{\"type\":\"integer\",\"minimum\":\"1\"} ~ must have a number as minimum",
