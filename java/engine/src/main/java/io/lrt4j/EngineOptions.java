@@ -1,7 +1,5 @@
 package io.lrt4j;
 
-import com.sun.management.OperatingSystemMXBean;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -17,8 +15,9 @@ import org.jspecify.annotations.Nullable;
  *     that is not available is an error
  * @param threads compute threads, the caller's included; 0 takes one per processor
  * @param cacheMemory most bytes for keys and values, of all answers under way together; 0 takes
- *     half of the machine's memory. It is taken as tokens are written, not beforehand; an answer
- *     that would need more ends with a {@link CacheMemoryException}
+ *     half of the machine's memory or, on a GPU, half of what is free there once the weights are
+ *     loaded. It is taken as tokens are written, not beforehand; an answer that would need more
+ *     ends with a {@link CacheMemoryException}
  * @param cacheType how keys and values are stored, of the base model and of the network: f32, f16
  *     or q8; a backend that cannot is an error. {@link CacheType#AUTO} takes f16 for weights in q8
  *     or q4, f32 for others
@@ -101,7 +100,7 @@ public record EngineOptions(
     }
     if (cacheMemory < 0) {
       throw new BackendException(
-          "cache memory must be 0 (half of the machine's) or more bytes, found " + cacheMemory);
+          "cache memory must be 0 (half of what there is) or more bytes, found " + cacheMemory);
     }
     if (concurrency < 1 || queue < 0) {
       throw new BackendException(
@@ -188,13 +187,6 @@ public record EngineOptions(
 
   public EngineOptions withPromptLookup(PromptLookup promptLookup) {
     return toBuilder().promptLookup(promptLookup).build();
-  }
-
-  /** {@link #cacheMemory} in bytes, the default worked out. */
-  public long cacheLimit() {
-    return cacheMemory > 0
-        ? cacheMemory
-        : ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize() / 2;
   }
 
   /** Makes options; a value that is out of range is refused by {@link #build}. */

@@ -80,6 +80,16 @@ final class CudaBackend implements Backend {
   }
 
   @Override
+  public long cacheMemory() {
+    device.begin();
+    try {
+      return device.freeMemory() / 2;
+    } finally {
+      device.end();
+    }
+  }
+
+  @Override
   public void embed(Tensor table, int[] ids, int offset, int rows, Tensor x) {
     Kernels.checkRows(rows);
     device.begin();

@@ -182,6 +182,15 @@ final class Device implements AutoCloseable {
     return pointer;
   }
 
+  /** Bytes of device memory that nobody has: this backend, another one or another process. */
+  long freeMemory() {
+    enter();
+    long[] free = new long[1];
+    long[] total = new long[1];
+    check(JCudaDriver.cuMemGetInfo(free, total), "asking a GPU for its free memory");
+    return free[0];
+  }
+
   /** Fills memory with zeros, after everything that was asked for before. */
   void zero(DevicePointer pointer, long bytes) {
     commands.flush();

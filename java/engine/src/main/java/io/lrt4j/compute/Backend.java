@@ -44,6 +44,12 @@ public interface Backend extends AutoCloseable {
     return type == DType.F32;
   }
 
+  /**
+   * Most bytes for keys and values where nobody says how many, asked once the weights are loaded:
+   * half of the memory that they come from.
+   */
+  long cacheMemory();
+
   /** x[i, :] = table[ids[offset + i], :] for i in 0 … rows-1. */
   void embed(Tensor table, int[] ids, int offset, int rows, Tensor x);
 

@@ -11,9 +11,9 @@ import java.util.Locale;
  * that they are stored in.
  */
 public final class CacheMemory {
-  private final long limit;
   private final DType type;
-  private final List<KvStore> stores = new ArrayList<>(); // guarded by this, as all is
+  private long limit; // guarded by this, as all that follows is
+  private final List<KvStore> stores = new ArrayList<>();
   private final List<PrefixCache> prefixes = new ArrayList<>();
   private long used;
 
@@ -29,13 +29,13 @@ public final class CacheMemory {
   }
 
   /**
-   * At most {@code limit} bytes, of the type that is asked for.
+   * As much as there is until {@link #limit(long)} says otherwise, of the type that is asked for.
    *
    * @param rounded whether the base model has weights in q8 or q4, see {@link CacheType#AUTO}
    */
-  public static CacheMemory of(long limit, CacheType type, boolean rounded, Backend backend) {
+  public static CacheMemory of(CacheType type, boolean rounded, Backend backend) {
     return new CacheMemory(
-        limit,
+        Long.MAX_VALUE,
         switch (type) {
           case AUTO -> rounded && backend.caches(DType.F16) ? DType.F16 : DType.F32;
           case F32 -> DType.F32;
@@ -60,8 +60,13 @@ public final class CacheMemory {
   }
 
   /** Bytes that may be in use. */
-  public long limit() {
+  public synchronized long limit() {
     return limit;
+  }
+
+  /** From now on at most so many bytes. */
+  public synchronized void limit(long bytes) {
+    limit = bytes;
   }
 
   synchronized void add(KvStore store) {

@@ -112,7 +112,7 @@ public final class LoadedModel implements AutoCloseable {
       Weights weights =
           checkpoint.handOver(base, source -> Weights.of(checkpoint.config(), "model.", source));
       boolean rounded = checkpoint.rounded(options.quantization());
-      cacheMemory = CacheMemory.of(options.cacheLimit(), options.cacheType(), rounded, backend);
+      cacheMemory = CacheMemory.of(options.cacheType(), rounded, backend);
       transformer = new Transformer(checkpoint.config(), weights, backend, cacheMemory);
       closers.push(transformer::close);
       scheduler = new Scheduler(transformer);
@@ -126,7 +126,10 @@ public final class LoadedModel implements AutoCloseable {
               : openNetwork(
                   ModelFiles.of(networkDirectory, options.outsideLinks()), memories, listener);
       guesses = backend.rowsPerRead() > 1 && options.promptLookup().suits(checkpoint.parameters());
-      long kept = options.prefixReuse() ? Math.min(options.cacheLimit() / 4, MOST_PREFIXES) : 0;
+      // Now, as all weights are there: what they leave of a device's memory is what there is.
+      long asked = options.cacheMemory();
+      cacheMemory.limit(asked > 0 ? asked : backend.cacheMemory());
+      long kept = options.prefixReuse() ? Math.min(cacheMemory.limit() / 4, MOST_PREFIXES) : 0;
       int states = network == null ? 0 : checkpoint.config().hiddenSize();
       prefixes = new PrefixCache(backend, transformer.store(), cacheMemory, states, kept);
       closers.push(prefixes::close);

@@ -2,6 +2,7 @@ package io.lrt4j.compute.cpu;
 
 import static io.lrt4j.compute.cpu.CpuTensor.FLOAT;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.DType;
 import io.lrt4j.compute.Memory;
@@ -9,6 +10,7 @@ import io.lrt4j.compute.RoundedRow;
 import io.lrt4j.compute.Rounding;
 import io.lrt4j.compute.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
 
 /** What all CPU backends share: memory, and moving data that is not worth a kernel. */
 public abstract class CpuBackend implements Backend {
@@ -20,6 +22,12 @@ public abstract class CpuBackend implements Backend {
   @Override
   public boolean caches(DType type) {
     return type == DType.F32 || type == DType.F16 || type == DType.Q8;
+  }
+
+  @Override
+  public long cacheMemory() {
+    return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize()
+        / 2;
   }
 
   @Override

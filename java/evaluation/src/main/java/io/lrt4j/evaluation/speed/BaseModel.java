@@ -50,7 +50,7 @@ public final class BaseModel implements AutoCloseable {
       backend = Backends.open(options.backend(), options.threads());
       closers.push(backend::close);
       boolean rounded = checkpoint.rounded(options.quantization());
-      cacheMemory = CacheMemory.of(Long.MAX_VALUE, options.cacheType(), rounded, backend);
+      cacheMemory = CacheMemory.of(options.cacheType(), rounded, backend);
       if (!backend.caches(cacheMemory.type())) {
         String type = cacheMemory.type().name().toLowerCase(Locale.ROOT);
         throw new BackendException("keys and values in " + type + " are not stored");
