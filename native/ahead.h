@@ -108,10 +108,19 @@ INLINE tile_place place_of_tile(const lrt_part *part, const int panels, int pane
   return (tile_place){wide + lane * line, step, what_comes(wide + size + share * lane, share * panels, t)};
 }
 
-/* Goes from step k to the next, and asks for lines: those BYTES_AHEAD, if rows are few, or what comes. */
+/* Asks for what comes behind lines of the one run that is read, BYTES_AHEAD, or by turns of pages. */
+INLINE void ask_behind(const int lines, int asks, const char *from) {
+  if (!asks) {
+    ask_for(lines, from + BYTES_AHEAD);
+    return;
+  }
+  UNROLL for (int i = 0; i < lines; i++) { ask_for(1, line_by_turns(1, from + i * LINE) + PAGES_BYTES); }
+}
+
+/* Goes from step k to the next, and asks for lines: those behind, if rows are few, or what comes. */
 INLINE void go_on(const int rows, int row, const int lines, int k, tile_place *w) {
   if (FEW_PANELS > 1 && rows <= FEW_ROWS && row == 0) {
-    ask_for(lines, w->first + BYTES_AHEAD);
+    ask_behind(lines, w->coming.turn->asks, w->first);
   } else {
     ask_for_coming(lines, k, &w->coming);
   }

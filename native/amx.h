@@ -336,9 +336,7 @@ INLINE void next_pair(unfolding *u, __m512i pair[FOLDED_PANELS]) {
 INLINE void unfold_pairs(unfolding *u, int pairs, char *first, char *others) {
   for (int i = 0; i < pairs; i++) {
     __m512i pair[FOLDED_PANELS];
-    for (int i = 0; i < STEP_BYTES / LINE; i++) {
-      ask_for(1, line_by_turns(1, u->step + i * LINE) + PAGES_BYTES);
-    }
+    ask_behind(STEP_BYTES / LINE, 1, u->step);
     next_pair(u, pair);
     _mm512_store_si512(first + i * PAIR_OF_PANELS, pair[0]);
     _mm512_store_si512(first + i * PAIR_OF_PANELS + LINE, pair[1]);

@@ -169,6 +169,7 @@ static void kernels_of(int level, int others_way, lrt_kernels *kernels) {
       lrt_kernels_6(kernels);
     }
 #endif
+    kernels->asks = intel != others_way;
     return;
   }
   if (level >= LRT_AVX512) {
