@@ -142,6 +142,11 @@ int enter(const char *function) {
     return failed;                                                                                 \
   }
 
+// A test may take more away than is free.
+size_t available() {
+  return memory > used ? memory - used : 0;
+}
+
 int broken(int code, const std::string &what) {
   sticky = code;
   fault = what;
@@ -372,7 +377,7 @@ API cuCtxSynchronize() {
 
 API cuMemGetInfo_v2(size_t *free, size_t *total) {
   BEGIN
-  *free = memory - used;
+  *free = available();
   *total = memory;
   return SUCCESS;
 }
@@ -384,7 +389,7 @@ API cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   if (capturing()) {
     return STREAM_CAPTURE_UNSUPPORTED;
   }
-  if (bytes > memory - used) {
+  if (bytes > available()) {
     return OUT_OF_MEMORY;
   }
   size_t size = (GUARD + bytes + GUARD + 511) / 512 * 512;

@@ -1,6 +1,7 @@
 package io.lrt4j.cuda;
 
 import io.lrt4j.BackendException;
+import io.lrt4j.compute.DeviceMemoryException;
 import java.util.HashSet;
 import java.util.Locale;
 import java.util.Set;
@@ -158,7 +159,7 @@ final class Device implements AutoCloseable {
   /**
    * Device memory with unspecified content.
    *
-   * @throws BackendException if there is not enough
+   * @throws DeviceMemoryException if there is not enough
    */
   DevicePointer allocate(long bytes) {
     enter();
@@ -168,7 +169,7 @@ final class Device implements AutoCloseable {
       long[] free = new long[1];
       long[] total = new long[1];
       JCudaDriver.cuMemGetInfo(free, total);
-      throw new BackendException(
+      throw new DeviceMemoryException(
           String.format(
               Locale.ROOT,
               "no device memory for %.1f MiB more: %.1f of %.1f MiB are free on %s",

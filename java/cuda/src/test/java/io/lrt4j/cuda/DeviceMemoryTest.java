@@ -7,11 +7,21 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lrt4j.CacheMemoryException;
 import io.lrt4j.Engine;
+import io.lrt4j.EngineOptions;
 import io.lrt4j.Fixtures;
 import io.lrt4j.GenerationOptions;
+import io.lrt4j.Mode;
+import io.lrt4j.Question;
 import io.lrt4j.TestModels;
 import io.lrt4j.checkpoint.Checkpoint;
+import io.lrt4j.compute.Backend;
+import io.lrt4j.compute.CacheMemory;
+import io.lrt4j.compute.KvCache;
 import io.lrt4j.compute.KvStore;
+import io.lrt4j.compute.Memory;
+import io.lrt4j.compute.PrefixCache;
+import io.lrt4j.compute.Tensor;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,6 +74,110 @@ class DeviceMemoryTest {
       var refused = assertThrows(CacheMemoryException.class, () -> generate(engine, 4 * BLOCK));
       String message = String.valueOf(refused.getMessage());
       assertTrue(message.contains("0.4 of 0.4 MiB (cacheMemory) are in use"), message);
+    }
+  }
+
+  private static int[] tokens(int first, int n) {
+    int[] tokens = new int[n];
+    for (int i = 0; i < n; i++) {
+      tokens[i] = first + i % 8;
+    }
+    return tokens;
+  }
+
+  /** Whoever allows more than the device has still gets what is kept there for others. */
+  @Test
+  void aFullDeviceGivesBackWhatIsKept() {
+    EngineOptions options =
+        EngineOptions.defaults()
+            .withNetwork(Fixtures.dir(TestModels.APPEND))
+            .withBackend("cuda")
+            .withCacheMemory(PLENTY);
+    try (Engine engine = Engine.load(Fixtures.dir(TestModels.BASE), options)) {
+      generate(engine, 3);
+      Emulator.memory(Emulator.used() + (2L << 20));
+      var three = GenerationOptions.defaults().withIgnoreEos(true).withMaxTokens(3);
+      for (int i = 0; i < 40; i++) {
+        Question question = Question.of("What is 12+30? ".repeat(i)).options(three);
+        assertEquals(3, engine.ask(question).ids().size());
+      }
+      var refused =
+          assertThrows(
+              CacheMemoryException.class,
+              () ->
+                  engine.sample(
+                      Question.of("What is 12+30? ")
+                          .mode(Mode.DIRECT)
+                          .options(three.withTemperature(1).withMaxTokens(600)),
+                      64));
+      String message = String.valueOf(refused.getMessage());
+      assertTrue(
+          message.startsWith(
+              "no room for more keys and values: no device memory for 0.1 MiB more: 0.0 of "),
+          message);
+    }
+  }
+
+  /** The least recently used goes, and no more than is in the way. */
+  @Test
+  void whatWasUsedLatelyStays() {
+    try (Backend cuda = new CudaProvider().open(1)) {
+      CacheMemory memory = CacheMemory.unlimited();
+      try (KvStore store = new KvStore(cuda, 2, 2, 32, memory);
+          PrefixCache prefixes = new PrefixCache(cuda, store, memory, 0, PLENTY)) {
+        for (int i = 0; i < 4; i++) {
+          keep(prefixes, store, tokens(10 * i, BLOCK), null);
+        }
+        assertEquals(4, prefixes.size());
+        Emulator.memory(Emulator.used());
+        try (KvCache cache = store.newCache()) {
+          cache.reserve(2 * BLOCK);
+          assertEquals(2, prefixes.size());
+          for (int i = 0; i < 4; i++) {
+            int known = i < 2 ? 0 : BLOCK - 1;
+            try (KvCache other = store.newCache()) {
+              assertEquals(known, prefixes.restore(tokens(10 * i, BLOCK), other, null));
+            }
+          }
+          cache.reserve(4 * BLOCK);
+          assertEquals(0, prefixes.size());
+          assertThrows(CacheMemoryException.class, () -> cache.reserve(5 * BLOCK));
+        }
+      }
+    }
+  }
+
+  /** What cannot be kept is not, and whoever asked is answered. */
+  @Test
+  void noDeviceMemoryForHiddenStates() {
+    try (Backend cuda = new CudaProvider().open(1);
+        Memory own = cuda.newMemory()) {
+      Tensor hidden = own.allocate(BLOCK, 16);
+      CacheMemory memory = CacheMemory.unlimited();
+      try (KvStore store = new KvStore(cuda, 2, 2, 32, memory);
+          PrefixCache prefixes = new PrefixCache(cuda, store, memory, 16, PLENTY)) {
+        try (KvCache cache = store.newCache()) {
+          cache.reserve(BLOCK);
+          cache.advance(BLOCK);
+          Emulator.memory(0);
+          long used = Emulator.used();
+          prefixes.keep(tokens(0, BLOCK), cache, hidden);
+          assertEquals(0, prefixes.size());
+          assertEquals(used, Emulator.used());
+          Emulator.memory(PLENTY);
+          prefixes.keep(tokens(0, BLOCK), cache, hidden);
+          assertEquals(1, prefixes.size());
+        }
+      }
+    }
+  }
+
+  private static void keep(
+      PrefixCache prefixes, KvStore store, int[] tokens, @Nullable Tensor hidden) {
+    try (KvCache cache = store.newCache()) {
+      cache.reserve(tokens.length);
+      cache.advance(tokens.length);
+      prefixes.keep(tokens, cache, hidden);
     }
   }
 }

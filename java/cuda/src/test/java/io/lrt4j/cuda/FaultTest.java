@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lrt4j.Answer;
 import io.lrt4j.BackendException;
+import io.lrt4j.CacheMemoryException;
 import io.lrt4j.CheckpointException;
 import io.lrt4j.Engine;
 import io.lrt4j.GenerationOptions;
@@ -67,7 +68,9 @@ class FaultTest {
     try (Engine engine = TestModels.engine("cuda")) {
       long loaded = Emulator.used();
       Emulator.memory(loaded + 1000);
-      assertFails("no device memory for", () -> ask(engine));
+      var refused = assertThrows(CacheMemoryException.class, () -> ask(engine));
+      String message = String.valueOf(refused.getMessage());
+      assertTrue(message.startsWith("no room for an answer's activations: no device"), message);
       assertEquals(loaded, Emulator.used());
       Emulator.memory(PLENTY);
       assertEquals(4, ask(engine).ids().size());

@@ -5,12 +5,15 @@ import io.lrt4j.CacheType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Supplier;
 
 /**
  * How much keys and values may take up, the sum of all {@link KvStore}s of an engine, and the type
  * that they are stored in.
  */
 public final class CacheMemory {
+  private static final String ADVICE = "; ask for fewer tokens, samples or answers at a time";
+
   private final DType type;
   private long limit; // guarded by this, as all that follows is
   private final List<KvStore> stores = new ArrayList<>();
@@ -95,10 +98,10 @@ public final class CacheMemory {
       throw new CacheMemoryException(
           String.format(
               Locale.ROOT,
-              "no room for more keys and values: %.1f of %.1f MiB (cacheMemory) are in use;"
-                  + " ask for fewer tokens, samples or answers at a time",
+              "no room for more keys and values: %.1f of %.1f MiB (cacheMemory) are in use%s",
               used / 0x1p20,
-              limit / 0x1p20));
+              limit / 0x1p20,
+              ADVICE));
     }
   }
 
@@ -117,6 +120,37 @@ public final class CacheMemory {
     }
     used += bytes;
     return true;
+  }
+
+  /**
+   * Does what allocates memory for an answer. A device may be full before the limit is reached: as
+   * long as something there is kept in reserve, that makes room, and it is tried again.
+   *
+   * @param what it is for
+   * @throws CacheMemoryException if a device has no memory for it, even without what was in reserve
+   */
+  public <T> T allocate(String what, Supplier<T> allocation) {
+    while (true) {
+      try {
+        return allocation.get();
+      } catch (DeviceMemoryException e) {
+        if (!giveBack()) {
+          throw new CacheMemoryException("no room for " + what + ": " + e.getMessage() + ADVICE, e);
+        }
+      }
+    }
+  }
+
+  /** Frees blocks that nobody uses or, if there are none, what was not used for longest. */
+  private synchronized boolean giveBack() {
+    long before = used;
+    stores.forEach(KvStore::trim);
+    for (int i = 0; i < prefixes.size(); i++) {
+      while (used == before && prefixes.get(i).evict()) {
+        stores.forEach(KvStore::trim);
+      }
+    }
+    return used < before;
   }
 
   synchronized void give(long bytes) {

@@ -111,6 +111,11 @@ public final class KvStore implements AutoCloseable {
     return headDim;
   }
 
+  /** What its blocks are counted in, with those of other stores. */
+  public CacheMemory memory() {
+    return lock;
+  }
+
   /** Bytes of a block. */
   long blockBytes() {
     return blockBytes;
@@ -148,7 +153,7 @@ public final class KvStore implements AutoCloseable {
     try {
       Memory memory = backend.newMemory();
       try {
-        Block block = new Block(memory, memory.allocate(type, rows(), headDim));
+        Block block = newBlock(memory);
         made = true;
         return block;
       } finally {
@@ -161,6 +166,11 @@ public final class KvStore implements AutoCloseable {
         lock.give(blockBytes);
       }
     }
+  }
+
+  private Block newBlock(Memory memory) {
+    return lock.allocate(
+        "more keys and values", () -> new Block(memory, memory.allocate(type, rows(), headDim)));
   }
 
   /** One more owner for the first {@code count} blocks. */

@@ -1,5 +1,6 @@
 package io.lrt4j.compute;
 
+import io.lrt4j.CacheMemoryException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -189,12 +190,12 @@ public final class PrefixCache implements AutoCloseable {
         Place known = places.ceiling(place);
         if (known == null || !known.beginsWith(place)) {
           makeRoom(place);
-          if (hidden != null && hiddenSize > 0 && !lock.offer(hiddenBytes)) {
+          Entry entry = entry(cache, at, hidden, place.tokens.length);
+          if (entry == null) {
             break;
           }
           known = place;
-          int rows = place.tokens.length;
-          entries.put(place, entry(cache.share(at / length), hidden, at, rows));
+          entries.put(place, entry);
           places.add(place);
         }
         used.add(known);
@@ -214,14 +215,31 @@ public final class PrefixCache implements AutoCloseable {
     }
   }
 
-  private Entry entry(KvStore.Block block, @Nullable Tensor hidden, int from, int rows) {
+  /** The block of {@code rows} tokens from {@code at} on; null if there is no memory for it. */
+  private @Nullable Entry entry(KvCache cache, int at, @Nullable Tensor hidden, int rows) {
+    int block = at / store.blockLength();
     if (hidden == null || hiddenSize == 0) {
-      return new Entry(++numbers, block, null, null);
+      return new Entry(++numbers, cache.share(block), null, null);
+    }
+    if (!lock.offer(hiddenBytes)) {
+      return null;
     }
     Memory memory = backend.newMemory();
-    Tensor kept = memory.allocate(store.blockLength(), hiddenSize);
-    backend.copyRows(hidden, from, kept, 0, rows);
-    return new Entry(++numbers, block, memory, kept);
+    boolean made = false;
+    try {
+      Tensor kept =
+          lock.allocate("hidden states", () -> memory.allocate(store.blockLength(), hiddenSize));
+      backend.copyRows(hidden, at, kept, 0, rows);
+      made = true;
+      return new Entry(++numbers, cache.share(block), memory, kept);
+    } catch (CacheMemoryException e) {
+      return null;
+    } finally {
+      if (!made) {
+        memory.close();
+        lock.give(hiddenBytes);
+      }
+    }
   }
 
   /** Lets go of what was not used for longest; whether there was anything. */

@@ -90,7 +90,9 @@ public final class Transformer implements AutoCloseable {
    * at once.
    */
   public Workspace newWorkspace(int rows, int logitRows) {
-    return new Workspace(ops, config, rows, logitRows);
+    return store
+        .memory()
+        .allocate("an answer's activations", () -> new Workspace(ops, config, rows, logitRows));
   }
 
   /** An empty sequence; it takes memory as it is written. */
@@ -112,7 +114,8 @@ public final class Transformer implements AutoCloseable {
   private synchronized Tensor longerRope(int positions) {
     if (rope.rows() < positions) {
       long doubled = Math.min(2L * rope.rows(), Math.max(config.maxPositions(), positions));
-      rope = newRope((int) Math.max(positions, doubled));
+      int rows = (int) Math.max(positions, doubled);
+      rope = store.memory().allocate("longer sequences", () -> newRope(rows));
     }
     return rope;
   }

@@ -46,7 +46,13 @@ final class Encoding implements AutoCloseable {
     }
     Memory own = transformer.backend().newMemory();
     memory = own;
-    Tensor fresh = own.allocate(n, transformer.config().hiddenSize());
+    Tensor fresh =
+        transformer
+            .store()
+            .memory()
+            .allocate(
+                "a question's hidden states",
+                () -> own.allocate(n, transformer.config().hiddenSize()));
     hidden = fresh;
     return fresh;
   }

@@ -69,7 +69,7 @@ public final class ReasoningNetwork implements AutoCloseable {
 
   /** Buffers for the passes of one thread. */
   public Pass newPass() {
-    return new Pass();
+    return backbone.store().memory().allocate("a network's activations", Pass::new);
   }
 
   @Override

@@ -59,6 +59,9 @@ class KvCacheTest {
       if (broken) {
         throw new BackendException("no memory");
       }
+      if (openBlocks() > device) {
+        throw new DeviceMemoryException("the device is full");
+      }
       return new Content(rows, cols, allocated++);
     }
 
@@ -87,6 +90,7 @@ class KvCacheTest {
   private final List<OneBlock> memories = new ArrayList<>();
   private int allocated;
   private boolean broken;
+  private long device = Long.MAX_VALUE; // blocks that it has room for
   private final Backend backend =
       (Backend)
           Proxy.newProxyInstance(
@@ -336,6 +340,37 @@ class KvCacheTest {
     assertEquals(0, memory.used());
     assertEquals(10, store.capacity(BLOCK));
     assertEquals(5, store.capacity(BLOCK + 1));
+  }
+
+  /**
+   * Where a device has less than the limit, what is in reserve is given back for what is needed.
+   */
+  @Test
+  void aFullDeviceIsOneClearException() {
+    device = 5;
+    KvCache cache = store.newCache();
+    append(cache, 3 * BLOCK);
+    KvCache unused = store.newCache();
+    append(unused, 2 * BLOCK);
+    unused.close();
+    var second = new KvStore(backend, 1, KV_HEADS, HEAD_DIM, BLOCK, memory);
+    KvCache other = second.newCache();
+    append(other, 2 * BLOCK);
+    assertEquals(5, openBlocks());
+    var refused = assertThrows(CacheMemoryException.class, () -> other.reserve(1));
+    assertEquals(
+        "no room for more keys and values: the device is full;"
+            + " ask for fewer tokens, samples or answers at a time",
+        refused.getMessage());
+    assertEquals(5, openBlocks());
+    assertEquals(3 * BLOCK_BYTES + 2 * BLOCK_BYTES / LAYERS, memory.used());
+    cache.close();
+    append(other, 1);
+    other.close();
+    second.close();
+    store.close();
+    assertEquals(0, openBlocks());
+    assertEquals(0, memory.used());
   }
 
   @Test
