@@ -78,10 +78,11 @@ final class Slots implements AutoCloseable {
         device.commands().flush(); // kernels that are to find what was there
       }
       if (bytes > size) {
+        DevicePointer larger = device.allocate(2 * bytes); // or all stays as it is
         device.synchronize("computing"); // kernels that use what was there
         device.free(data);
+        data = larger;
         size = 2 * bytes;
-        data = device.allocate(size);
       }
       device.enter();
       if (underWay == PIECES) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.lrt4j.BackendException;
 import io.lrt4j.CacheMemoryException;
 import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
@@ -21,6 +22,8 @@ import io.lrt4j.compute.KvStore;
 import io.lrt4j.compute.Memory;
 import io.lrt4j.compute.PrefixCache;
 import io.lrt4j.compute.Tensor;
+import java.util.List;
+import jcuda.driver.CUresult;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -116,6 +119,32 @@ class DeviceMemoryTest {
               "no room for more keys and values: no device memory for 0.1 MiB more: 0.0 of "),
           message);
     }
+  }
+
+  /** Whatever there was no memory for: it is said, and whoever asks next is answered. */
+  @Test
+  void aLackOfMemorySpoilsNothing() {
+    int[] prompt = tokens(64, 300);
+    var three = GenerationOptions.defaults().withIgnoreEos(true).withMaxTokens(3);
+    List<Integer> expected;
+    try (Engine engine = TestModels.engine("cuda")) {
+      expected = engine.generate(prompt, three).ids();
+    }
+    int refused = 0;
+    for (int call = 0; call < 26; call++) {
+      try (Engine engine = TestModels.engine("cuda")) {
+        Emulator.fail("cuMemAlloc_v2", call, CUresult.CUDA_ERROR_OUT_OF_MEMORY);
+        try {
+          assertEquals(expected, engine.generate(prompt, three).ids());
+        } catch (CacheMemoryException | BackendException e) {
+          refused++;
+        }
+        Emulator.check("allocation " + call);
+        Emulator.reset();
+        assertEquals(expected, engine.generate(prompt, three).ids(), "after allocation " + call);
+      }
+    }
+    assertTrue(refused > 10, refused + " were refused");
   }
 
   /** The least recently used goes, and no more than is in the way. */
