@@ -50,7 +50,7 @@ final class AskCommand implements Command {
 
   @Override
   public String notes() {
-    return Decoding.NOTES
+    return Decoding.NOTES_WITH_SAMPLES
         + """
         Without QUESTION, or with -, the question is read from standard input. In explicit mode the
         thinking is shown on standard error if that is a terminal; --json always has it.

@@ -33,12 +33,19 @@ record Decoding(
     @Nullable Long seed,
     List<String> stop) {
 
-  static final String NOTES =
+  private static final String TAKEN =
       """
-      Decoding is greedy unless --temperature, --top-p, --top-k, --min-p or --samples asks for
       sampling. What those and --repetition-penalty leave open is taken from the checkpoint's
       generation_config.json, and where that says nothing from transformers (top-k 50).
       """;
+
+  static final String NOTES =
+      "Decoding is greedy unless --temperature, --top-p, --top-k or --min-p asks for\n" + TAKEN;
+
+  /** The same of commands that take {@code --samples}. */
+  static final String NOTES_WITH_SAMPLES =
+      "Decoding is greedy unless --temperature, --top-p, --top-k, --min-p or --samples asks for\n"
+          + TAKEN;
 
   static Options options() {
     return new Options()

@@ -31,9 +31,11 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code lrt eval}: accuracy on a data set, by mode and budget. */
 final class EvalCommand implements Command {
-  /** What {@code --budgets} says instead, and what no measurement wants. */
+  private static final String SEED = "seed";
+
+  /** What is said in another way here, and what no measurement wants. */
   private static final List<String> NOT_HERE =
-      List.of("budget", "thinking-budget", "max-tokens", "ignore-eos");
+      List.of("budget", "thinking-budget", "max-tokens", "ignore-eos", SEED);
 
   @Override
   public String name() {
@@ -61,6 +63,7 @@ final class EvalCommand implements Command {
     Decoding.options().getOptions().stream()
         .filter(o -> !NOT_HERE.contains(o.getLongOpt()))
         .forEach(decoding::addOption);
+    decoding.addOption(valued(SEED, "N", "same seed, same answers (default: 0)"));
     return Arguments.together(
         data(),
         new Options()
@@ -72,7 +75,11 @@ final class EvalCommand implements Command {
             .addOption(valued("samples", "K", "answers to every question (default: 1)"))
             .addOption(valued("batch", "N", "questions asked at the same time (default: 1)"))
             .addOption(
-                valued("grade", "FILE", "grade answers of another program: JSONL of id and text"))
+                valued(
+                    "grade",
+                    "FILE",
+                    "grade answers of another program: JSONL of a question's id (without one its"
+                        + " line) and text"))
             .addOption(valued("compare", "A.json", "two summaries, paired by question")),
         CommonOptions.loading(),
         decoding,
@@ -90,16 +97,21 @@ final class EvalCommand implements Command {
                 "of --data (default: auto, by its fields)"))
         .addOption(valued("question-field", "NAME", "field of --data with the question"))
         .addOption(valued("answer-field", "NAME", "field of --data with the right answer"))
-        .addOption(valued("grader", "auto|number|math|choice|text", "how answers are compared"))
+        .addOption(
+            valued(
+                "grader",
+                "auto|number|math|choice|text",
+                "how answers are compared (default: as --format has it)"))
         .addOption(valued("limit", "N", "only the first N questions"));
   }
 
   @Override
   public String notes() {
-    return """
-    Every answered question is in answers.jsonl at once; after a crash the same command with
-    --resume goes on. An answer depends on question, options and seed, not on --batch.
-    """;
+    return Decoding.NOTES_WITH_SAMPLES
+        + """
+        Every answered question is in answers.jsonl at once; after a crash the same command with
+        --resume goes on. An answer depends on question, options and seed, not on --batch.
+        """;
   }
 
   @Override

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -470,6 +471,20 @@ class LrtTest {
           .forEach(
               option -> assertTrue(run.out().contains("\n  --" + option.getLongOpt()), run.out()));
       assertTrue(run.out().lines().allMatch(line -> line.length() <= 100), run.out());
+    }
+  }
+
+  @Test
+  void helpOfEveryCommandNamesNoOptionOfOthers() {
+    for (Command command : Lrt.COMMANDS) {
+      Pattern.compile("--([a-z][a-z0-9-]*)")
+          .matcher(Run.of("help", command.name()).out())
+          .results()
+          .map(found -> found.group(1))
+          .forEach(
+              option ->
+                  assertTrue(
+                      command.options().hasLongOption(option), command.name() + " --" + option));
     }
   }
 
