@@ -50,8 +50,18 @@ final class InitCommand implements Command {
             .addOption(valued("model", "DIR", "the base model that the network is for"))
             .addOption(
                 valued("backbone", "DIR", "of the network: a Qwen3 checkpoint to take layers from"))
-            .addOption(valued("latents", "T", "of the network: latent vectors"))
-            .addOption(valued("layers", "L", "of the network: decoder layers"))
+            .addOption(
+                valued(
+                    "latents",
+                    "T",
+                    "of the network: latent vectors (default: 256, or 64 for a base that is"
+                        + " narrower than 1024)"))
+            .addOption(
+                valued(
+                    "layers",
+                    "L",
+                    "of the network: decoder layers (default: 28, or half of the base's, 2 to 4,"
+                        + " for such a base; with --backbone all of it)"))
             .addOption(valued("fusion", "append|hadamard", "of the network (default: append)")),
         CommonOptions.general());
   }

@@ -53,7 +53,11 @@ final class LabCommand implements Command {
             .addOption(valued("steps", "A-B", "steps of a problem (default: 1-6)"))
             .addOption(range())
             .addOption(
-                valued("split", "train|heldout", "two sets with no calculation in common (train)"))
+                valued(
+                    "split",
+                    "train|heldout",
+                    "problems: two sets with no calculation in common (default: train); an exam is"
+                        + " heldout"))
             .addOption(valued("seed", "S", "same seed, same problems (default: 0)"))
             .addOption(valued("out", "DIR", "where to write the model; must not exist"))
             .addOption(valued("vocabulary", "N", "of the model: tokens at most (default: 512)"))

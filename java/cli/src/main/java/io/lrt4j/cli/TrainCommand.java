@@ -98,8 +98,13 @@ final class TrainCommand implements Command {
             .addOption(valued("eval-every", "N", "steps between evaluations (default: 200)"))
             .addOption(valued("save-every", "N", "steps between checkpoints (default: 200)"))
             .addOption(flag("recompute", "compute layers again on the way back: less memory"))
-            .addOption(valued("dtype", "bf16|f32", "of the parameters; AdamW keeps f32 (bf16)"))
-            .addOption(valued("loss", "answer|all", "base: learn answers, or questions too"))
+            .addOption(
+                valued("dtype", "bf16|f32", "of the parameters; AdamW keeps f32 (default: bf16)"))
+            .addOption(
+                valued(
+                    "loss",
+                    "answer|all",
+                    "base: learn answers, or questions too (default: answer)"))
             .addOption(
                 valued(
                     "direct-weight",
@@ -119,7 +124,10 @@ final class TrainCommand implements Command {
             .addOption(valued("inner-epochs", "N", "grpo: updates on each sample (default: 1)"))
             .addOption(valued("max-tokens", "N", "grpo: of an answer (default: 64)"))
             .addOption(
-                valued("reward", "auto|number|boxed|choice", "grpo: how answers are checked"))
+                valued(
+                    "reward",
+                    "auto|number|boxed|choice",
+                    "grpo: how answers are checked (default: auto)"))
             .addOption(valued("backend", "scalar|vector", "(default: the best available)"))
             .addOption(valued("threads", "N", "compute threads (default: one per processor)")),
         CommonOptions.general());
