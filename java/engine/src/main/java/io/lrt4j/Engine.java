@@ -27,6 +27,8 @@ public interface Engine extends AutoCloseable {
    * unless the options map the weights.
    *
    * @throws CheckpointException if it is damaged or incomplete
+   * @throws TokenizerException if its tokenizer cannot be loaded
+   * @throws TemplateException if its chat template cannot be parsed
    * @throws UnsupportedModelException if it asks for something that is not run
    * @throws BackendException if the backend asked for is not available
    * @throws java.util.concurrent.CancellationException if the thread is interrupted; it stays so
@@ -50,7 +52,8 @@ public interface Engine extends AutoCloseable {
    * Answers one question. An interrupt ends the answer like a {@link Cancellation}; the thread
    * stays interrupted.
    *
-   * @throws QuestionException if it cannot be answered as asked
+   * @throws QuestionException if it cannot be answered as asked; a {@link QuestionTooLongException}
+   *     if a shorter one could
    * @throws OverloadedException if too many are asking already, see {@link EngineOptions#queue}
    * @throws CacheMemoryException if all answers under way need more memory than they may
    * @throws TemplateException if the model's chat template refuses the messages
@@ -81,6 +84,9 @@ public interface Engine extends AutoCloseable {
    * {@code count} independently sampled answers, for which the question is encoded (and reasoned
    * about) once. Answer i is the one that {@link #ask} gives with seed + i; without a seed one is
    * drawn for the first.
+   *
+   * @param count 1 to 65,536
+   * @throws QuestionException if it is none of these, and what else {@link #ask(Question)} throws
    */
   List<Answer> sample(Question question, int count);
 
@@ -107,7 +113,8 @@ public interface Engine extends AutoCloseable {
   /**
    * Token ids of a text; special tokens written out in it are recognised, none are added.
    *
-   * @throws QuestionException if it is no Unicode, or longer than a million chars
+   * @throws QuestionException if it is no Unicode, or longer than a million chars, or there is no
+   *     tokenizer
    */
   int[] encode(String text);
 
@@ -115,7 +122,7 @@ public interface Engine extends AutoCloseable {
    * Text of token ids, special tokens included. Ids that only pad the model's vocabulary say
    * nothing.
    *
-   * @throws QuestionException if an id is none of the model's
+   * @throws QuestionException if an id is none of the model's, or there is no tokenizer
    */
   String decode(int[] ids);
 
