@@ -266,7 +266,8 @@ public final class GenerationOptions {
    * exclusiveMaximum} (whole ones, of numbers), {@code enum}, {@code const}, {@code anyOf}, {@code
    * $ref} within the schema, {@code propertyNames} that are any strings, and what only describes,
    * {@code format} included; a {@link QuestionException} refuses other keywords by name. An answer
-   * that reaches its limit of tokens may be no whole value.
+   * that reaches its limit of tokens may be no whole value. A question with {@link Question#tools}
+   * cannot be held to one.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;
