@@ -7,6 +7,7 @@ import io.lrt4j.Engine;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
+import io.lrt4j.Quantization;
 import io.lrt4j.evaluation.AnswerFile;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.Cell;
@@ -205,7 +206,7 @@ final class EvalCommand implements Command {
       GenerationOptions options =
           decoding.over(
               engine.defaultOptions(), decoding.sampling(samples), interrupt.cancellation());
-      Map<String, String> setting = setting(engine, data, samples, options);
+      Map<String, String> setting = setting(engine, loading, data, samples, options);
       var evaluation = new Evaluation(data, samples, options, batch);
       var bar = new EvalProgress(console);
       try (AnswerFile answers = AnswerFile.open(out, setting, arguments.has("resume"))) {
@@ -229,11 +230,16 @@ final class EvalCommand implements Command {
 
   /** What decides the answers, and is written beside them. */
   static Map<String, String> setting(
-      Engine engine, DataSet data, int samples, GenerationOptions o) {
+      Engine engine, EngineOptions loading, DataSet data, int samples, GenerationOptions o) {
     Map<String, String> setting = new LinkedHashMap<>();
     setting.put("model", engine.model().toString());
     setting.put("network", String.valueOf(engine.network()));
     setting.put("backend", engine.backend());
+    setting.put("quantize", rounding(loading.quantization()));
+    setting.put("quantize_head", rounding(loading.headQuantization()));
+    setting.put("quantize_network", rounding(loading.networkQuantization()));
+    setting.put("quantize_embedding", rounding(loading.embeddingQuantization()));
+    setting.put("cache_type", loading.cacheType().name().toLowerCase(Locale.ROOT));
     setting.put("data", data.name());
     setting.put("questions", Integer.toString(data.tasks().size()));
     setting.put(AnswerFile.QUESTIONS, data.fingerprint());
@@ -246,8 +252,17 @@ final class EvalCommand implements Command {
     setting.put("presence_penalty", Float.toString(o.presencePenalty()));
     setting.put("frequency_penalty", Float.toString(o.frequencyPenalty()));
     setting.put("stop", o.stop().toString());
+    setting.put("ignore_eos", Boolean.toString(o.ignoreEos()));
+    setting.put("answer_cue", o.answerCue());
+    setting.put("thinking_budget", Integer.toString(o.thinkingBudget()));
+    setting.put("json_schema", String.valueOf(o.jsonSchema()));
     setting.put("seed", o.seed() == null ? "0" : o.seed().toString());
     return setting;
+  }
+
+  /** How weights are rounded; null is as those of the layers. */
+  private static String rounding(@Nullable Quantization quantization) {
+    return quantization == null ? "as quantize" : quantization.name().toLowerCase(Locale.ROOT);
   }
 
   /** The modes that {@code --modes} names, null without it. */

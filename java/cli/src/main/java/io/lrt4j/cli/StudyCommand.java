@@ -138,6 +138,7 @@ final class StudyCommand implements Command {
       var runner =
           new StudyRunner(
               data,
+              loading,
               out,
               arguments.has("resume"),
               arguments.integer("budget", 512, 2, Integer.MAX_VALUE),
@@ -151,7 +152,7 @@ final class StudyCommand implements Command {
       Map<String, Found> found = new LinkedHashMap<>();
       List<Section> geometry = List.of();
       if (COMPARISONS.containsKey(what)) {
-        found.put(what, runner.networks(what, inputs.networks(what), model, loading));
+        found.put(what, runner.networks(what, inputs.networks(what), model));
       } else if (what.equals("all")) {
         geometry = all(runner, inputs, model, loading, found);
       } else {
@@ -225,7 +226,7 @@ final class StudyCommand implements Command {
     }
     inputs.networks.forEach(
         (study, networks) ->
-            found.put(study, runner.single().in(study).networks(study, networks, model, loading)));
+            found.put(study, runner.single().in(study).networks(study, networks, model)));
     return geometry;
   }
 

@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * The studies of one data set, each with its answers in a folder of its own.
  *
  * @param data the questions
+ * @param loading how engines are loaded
  * @param out where answers go
  * @param resume whether to go on with what is there
  * @param budget tokens for thinking and answer
@@ -38,6 +39,7 @@ import org.jspecify.annotations.Nullable;
  */
 record StudyRunner(
     DataSet data,
+    EngineOptions loading,
     Path out,
     boolean resume,
     int budget,
@@ -59,13 +61,14 @@ record StudyRunner(
 
   /** The same in a folder of its own. */
   StudyRunner in(String folder) {
-    return new StudyRunner(data, out.resolve(folder), resume, budget, samples, batch, options, bar);
+    return new StudyRunner(
+        data, loading, out.resolve(folder), resume, budget, samples, batch, options, bar);
   }
 
   /** The same with one answer to every question. */
   StudyRunner single() {
     GenerationOptions once = samples > 1 ? options.withTemperature(0) : options;
-    return new StudyRunner(data, out, resume, budget, 1, batch, once, bar);
+    return new StudyRunner(data, loading, out, resume, budget, 1, batch, once, bar);
   }
 
   private Evaluation evaluation() {
@@ -75,7 +78,7 @@ record StudyRunner(
   private Map<String, String> setting(Engine engine, String study) {
     Map<String, String> setting = new LinkedHashMap<>();
     setting.put("study", study);
-    setting.putAll(EvalCommand.setting(engine, data, samples, options));
+    setting.putAll(EvalCommand.setting(engine, loading, data, samples, options));
     setting.put("budget", Integer.toString(budget));
     return setting;
   }
@@ -204,7 +207,7 @@ record StudyRunner(
   }
 
   /** Several networks of one model: of different sizes, or after different training. */
-  Found networks(String what, Map<String, Path> networks, Path model, EngineOptions loading) {
+  Found networks(String what, Map<String, Path> networks, Path model) {
     Map<String, String> setting = new LinkedHashMap<>();
     List<Cell> cells = new ArrayList<>();
     networks.keySet().forEach(name -> cells.add(new Cell(name, Mode.LATENT, budget)));

@@ -71,6 +71,23 @@ class EvalCommandTest {
     assertTrue(
         graded.err().contains("another setting: expected {\"questions_hash\":"), graded.err());
 
+    Run rounded = eval("a", "--resume", "--quantize", "q4");
+    assertEquals(1, rounded.status(), "answers of other weights are not mixed in");
+    assertTrue(
+        rounded.err().contains("expected {\"quantize\":\"none\"}, found {\"quantize\":\"q4\"}"),
+        rounded.err());
+    for (String[] other :
+        new String[][] {
+          {"--quantize-head", "q8"},
+          {"--quantize-network", "q8"},
+          {"--quantize-embedding", "q8"},
+          {"--cache-type", "q8"}
+        }) {
+      Run mixed = eval("a", "--resume", other[0], other[1]);
+      assertEquals(1, mixed.status(), other[0]);
+      assertTrue(mixed.err().contains("another setting: expected"), mixed.err());
+    }
+
     String file = folder.resolve("a/summary.json").toString();
     Run compared = Run.of("eval", "--compare", file, file);
     assertEquals(0, compared.status(), compared.err());
