@@ -57,6 +57,7 @@ static lrt_block block_of(const attention *j, const lrt_run *run, int block, int
       .window = j->window,
       .head = head,
       .heads = smaller(j->together, j->kv_heads - head),
+      .asks = j->kernels->asks,
       .run = run,
   };
 }

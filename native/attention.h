@@ -116,19 +116,19 @@ static const char *place(const lrt_span *span, const void *data, int64_t head, i
 
 /* Scores of few queries with keys of a span, side by side; dim is a multiple of 16. */
 static void score_keys(const lrt_span *span, int64_t head, int from, int n, int dim, int queries,
-                       const float *const *x, const char *after, float *scores, void *room) {
+                       const float *const *x, const following *then, float *scores, void *room) {
 #if SQUARES
   const char *keys = place(span, span->keys, head, from, dim);
   const char *values = place(span, span->values, head, from, dim);
   if (span->dtype == LRT_DTYPE_F16) {
-    score_few(LRT_DTYPE_F16, queries, x, keys, after, values, n, dim, scores, room);
+    score_few(LRT_DTYPE_F16, queries, x, keys, then, values, n, dim, scores, room);
   } else if (span->dtype == LRT_DTYPE_Q8) {
-    score_few(LRT_DTYPE_Q8, queries, x, keys, after, values, n, dim, scores, room);
+    score_few(LRT_DTYPE_Q8, queries, x, keys, then, values, n, dim, scores, room);
   } else {
-    score_few(LRT_DTYPE_F32, queries, x, keys, after, values, n, dim, scores, room);
+    score_few(LRT_DTYPE_F32, queries, x, keys, then, values, n, dim, scores, room);
   }
 #else
-  (void)span, (void)head, (void)from, (void)n, (void)dim, (void)queries, (void)x, (void)after, (void)scores, (void)room;
+  (void)span, (void)head, (void)from, (void)n, (void)dim, (void)queries, (void)x, (void)then, (void)scores, (void)room;
 #endif
 }
 
@@ -164,6 +164,15 @@ static const char *next_place(const lrt_block *b, const lrt_span *span, int valu
   return to < end ? place(span, values ? span->values : span->keys, b->head, to, b->dim) : last;
 }
 
+/*
+ * Whether keys and values are asked for by turns of pages. Not where sums take longer than memory, which brings values while keys
+ * are added up.
+ */
+static int by_turns(const lrt_block *b, int dtype, int queries) {
+  const int most = W < 16 ? 2 : dtype == LRT_DTYPE_F32 ? TILE_ROWS : 3;
+  return b->asks && dtype != LRT_DTYPE_Q8 && queries <= most;
+}
+
 /* Whether many queries' values are copied first, each a line further: a tile has one line of each, which else meet in few sets. */
 #define APART (TILE_PANELS * LRT_PANEL * 4 == LINE)
 
@@ -194,8 +203,9 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       for (int q = 0; q < queries; q++) {
         room->rows[q] = b->queries + q / b->group * b->row + (h * b->group + q % b->group) * dim;
       }
-      score_keys(span, b->head + h, from, to - from, dim, queries, room->rows,
-                 next_place(b, span, 0, h, from, to, end, first_value),
+      const following then = {next_place(b, span, 0, h, from, to, end, first_value),
+                              by_turns(b, span->dtype, queries)};
+      score_keys(span, b->head + h, from, to - from, dim, queries, room->rows, &then,
                  room->scores + h * queries * CHUNK + from - start, room->values);
     }
   }
@@ -206,8 +216,9 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     for (int q = 0; q < queries; q++) {
       room->rows[q] = b->queries + q / b->group * b->row + q % b->group * dim;
     }
+    const following again = {(const char *)room->keys, 0};
     accumulate_all(queries, room->rows, dim, LRT_DTYPE_F32, room->keys + aligned, COLUMN, columns - aligned,
-                   room->scores + aligned, CHUNK, 1, room->keys, &in_chunk, 1);
+                   room->scores + aligned, CHUNK, 1, &again, &in_chunk, 1);
   }
   float scale = (float)(1 / sqrt((double)dim));
   for (int q = 0; q < queries * b->heads; q++) {
@@ -235,18 +246,19 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       }
       float *partial = room->partial + (int64_t)h * queries * width;
       const char *values = place(span, span->values, b->head + h, from, dim);
-      const char *after = next_place(b, span, 1, h, from, to, end, keys_after(b, start));
+      const following then = {next_place(b, span, 1, h, from, to, end, keys_after(b, start)),
+                              once && by_turns(b, span->dtype, queries)};
       if (once && span->dtype == LRT_DTYPE_F16) {
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F16, values, width, width, partial, width,
-                       span == begin, after, &in_span, 0);
+                       span == begin, &then, &in_span, 0);
       } else if (once && span->dtype == LRT_DTYPE_Q8) {
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_Q8, values, width, width, partial, width,
-                       span == begin, after, &in_span, 0);
+                       span == begin, &then, &in_span, 0);
       } else {
         const int step = APART && queries > TILE_ROWS ? width + LRT_PANEL : width;
         const float *plain = rows_of(span, span->values, b->head + h, from, to - from, dim, step, room->values);
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, plain, step, width, partial, width,
-                       span == begin, after, &in_span, 0);
+                       span == begin, &then, &in_span, 0);
       }
     }
   }

@@ -70,6 +70,7 @@ typedef struct {
   int window;
   int64_t head; /* the first key/value head */
   int heads;    /* of them, each with a group; one, if that has more than `few` queries */
+  int asks;     /* as in lrt_kernels */
   const lrt_run *run;
 } lrt_block;
 

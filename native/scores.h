@@ -2,6 +2,7 @@
 #ifndef SCORES_H
 #define SCORES_H
 
+#include "ahead.h"
 #include "squares.h"
 
 #define MOST_SQUARES (W == 16 ? 2 : 4) /* below */
@@ -16,6 +17,20 @@ INLINE void ask_soon(const int dtype, const char *line) {
     __builtin_prefetch(line, 0, 2);
   } else {
     __builtin_prefetch(line);
+  }
+}
+
+/* What is read when all keys, or all values, have been, and whether lines are asked for by turns of pages. */
+typedef struct {
+  const char *from;
+  int by_turns;
+} following;
+
+/* Asks for the lines of `bytes` bytes by turns: far behind them, and behind `end` what follows. */
+INLINE void ask_by_turns(const int bytes, const char *line, const char *end, const following *then) {
+  UNROLL for (int i = 0; i < bytes; i += LINE) {
+    const char *at = line_by_turns(1, line + i) + PAGES_BYTES;
+    __builtin_prefetch(at < end ? at : then->from + (at - end));
   }
 }
 
@@ -95,13 +110,13 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
 /*
  * Scores of few queries with `squares` times W positions, rows [n, dim]: columns go from registers
  * into sums, which add in the same order as those of many queries. A sum waits for itself, so that
- * several squares take hardly longer than one. `next` is what is read then. Sums take longer than memory, which can
- * bring `values` meanwhile: all of them where one square at a time is for more queries, else a line of some, whose
- * neighbours come faster then.
+ * several squares take hardly longer than one. `next` is what is read then, and `then` what follows the `end` of all keys. Where
+ * lines are not asked for by turns, sums take longer than memory, which can bring `values` meanwhile: all of them where one square
+ * at a time is for more queries, else a line of some, whose neighbours come faster then.
  */
 INLINE void score_squares(const int dtype, const int squares, int queries, const float *const *x,
-                          const char *rows, const char *next, const char *values, int dim, int some,
-                          float *scores) {
+                          const char *rows, const char *next, const char *values, const char *end,
+                          const following *then, int dim, int some, float *scores) {
   const int width = square_width(dtype);
   const int bytes = (int)lrt_bytes(dtype, W * width); /* of a square */
   vec sums[MOST_SQUARES][TILE_ROWS];
@@ -110,11 +125,15 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
   }
   for (int c = 0; c < dim; c += width) {
     UNROLL for (int s = 0; s < squares; s++) {
-      UNROLL for (int i = 0; i < bytes; i += LINE) { /* as they lie, and behind what is read now */
-        int64_t line = (c / width * squares + s) * bytes + i;
-        ask_soon(dtype, next + line);
-        if (squares == 1 || i % (VALUES_ASKED * LINE) == 0) {
-          __builtin_prefetch(values + line, 0, 2);
+      int64_t lines = (int64_t)(c / width * squares + s) * bytes; /* as they lie, and behind what is read now */
+      if (then->by_turns) {
+        ask_by_turns(bytes, rows + lines, end, then);
+      } else {
+        UNROLL for (int i = 0; i < bytes; i += LINE) {
+          ask_soon(dtype, next + lines + i);
+          if (squares == 1 || i % (VALUES_ASKED * LINE) == 0) {
+            __builtin_prefetch(values + lines + i, 0, 2);
+          }
         }
       }
       const char *square = rows + lrt_bytes(dtype, s * W * (int64_t)dim);
@@ -131,37 +150,38 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
   }
 }
 
-/* Likewise with n positions. `room` holds W rows; `after` is what is read when all n have been. */
+/* Likewise with n positions. `room` holds W rows. */
 INLINE void score_rows(const int dtype, const int squares, int queries, const float *const *x,
-                       const char *rows, const char *after, const char *values, int n, int dim,
+                       const char *rows, const following *then, const char *values, int n, int dim,
                        float *scores, char *room) {
+  const char *end = rows + lrt_bytes(dtype, n * (int64_t)dim);
   int p = 0;
   for (int more = W * squares; p + more <= n; p += more) {
     const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
-    const char *next = p + more < n ? from + lrt_bytes(dtype, more * (int64_t)dim) : after;
-    score_squares(dtype, squares, queries, x, from, next, values + (from - rows), dim, W, scores + p);
+    const char *next = p + more < n ? from + lrt_bytes(dtype, more * (int64_t)dim) : then->from;
+    score_squares(dtype, squares, queries, x, from, next, values + (from - rows), end, then, dim, W, scores + p);
   }
   for (; p < n; p += W) {
     int some = n - p < W ? n - p : W;
     const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
-    const char *next = p + W < n ? from + lrt_bytes(dtype, W * (int64_t)dim) : after;
+    const char *next = p + W < n ? from + lrt_bytes(dtype, W * (int64_t)dim) : then->from;
     const char *value = values + (from - rows);
     if (some < W) { /* what is behind them need not be readable */
       memcpy(room, from, (size_t)lrt_bytes(dtype, (int64_t)some * dim));
       from = room;
     }
-    score_squares(dtype, 1, queries, x, from, next, value, dim, some, scores + p);
+    score_squares(dtype, 1, queries, x, from, next, value, end, then, dim, some, scores + p);
   }
 }
 
 INLINE void score_few(const int dtype, int queries, const float *const *x, const char *rows,
-                      const char *after, const char *values, int n, int dim, float *scores, char *room) {
+                      const following *then, const char *values, int n, int dim, float *scores, char *room) {
   if (queries == 1) {
-    score_rows(dtype, MOST_SQUARES, 1, x, rows, after, values, n, dim, scores, room);
+    score_rows(dtype, MOST_SQUARES, 1, x, rows, then, values, n, dim, scores, room);
   } else if (queries == 2) {
-    score_rows(dtype, 2, 2, x, rows, after, values, n, dim, scores, room);
+    score_rows(dtype, 2, 2, x, rows, then, values, n, dim, scores, room);
   } else { /* that many sums do not wait */
-    score_rows(dtype, 1, queries, x, rows, after, values, n, dim, scores, room);
+    score_rows(dtype, 1, queries, x, rows, then, values, n, dim, scores, room);
   }
 }
 #endif

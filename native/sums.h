@@ -12,11 +12,12 @@
 
 /*
  * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further, for k from …
- * to-1. Where `ahead` is not null, every row asks for as much there, one behind the other.
+ * to-1. Where `ahead` is not null, every row asks for as much there, one behind the other, or by turns for what comes before
+ * `end` and `then`.
  */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int from, int to,
                        const int dtype, const void *w, int64_t at, int64_t w_step, float *y,
-                       int64_t y_stride, int begin, const char *ahead) {
+                       int64_t y_stride, int begin, const char *ahead, const char *end, const following *then) {
   const int rest = dtype == LRT_DTYPE_Q8 && W < 16 ? at % LRT_BLOCK : 0; /* of a block, behind its first */
   vec sums[TILE_ROWS][2 * TILE_VECTORS];
   UNROLL for (int r = 0; r < rows; r++) {
@@ -30,7 +31,9 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = load_as(dtype, (const char *)w + row, rest + v * W);
     }
-    if (ahead) {
+    if (ahead && then->by_turns) {
+      ask_by_turns((int)lrt_bytes(dtype, vectors * W), (const char *)w + row, end, then);
+    } else if (ahead) {
       UNROLL for (int line = 0; line < (int)lrt_bytes(dtype, vectors * W); line += LINE) { ask_soon(dtype, ahead + line); }
       ahead += lrt_bytes(dtype, vectors * W);
     }
@@ -49,42 +52,43 @@ INLINE void accumulate_columns(const int rows, const float *const *x, int n, con
                                const void *w, int64_t w_step, int c, int end, float *y, int64_t y_stride,
                                int begin) {
   for (; c + TILE_PANELS * LRT_PANEL <= end; c += TILE_PANELS * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS * PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL);
+    accumulate(rows, TILE_PANELS * PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL, NULL, NULL);
   }
 #if TILE_PANELS > 2
   for (; c + TILE_PANELS / 2 * LRT_PANEL <= end; c += TILE_PANELS / 2 * LRT_PANEL) {
-    accumulate(rows, TILE_PANELS / 2 * PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL);
+    accumulate(rows, TILE_PANELS / 2 * PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL, NULL, NULL);
   }
 #endif
   for (; c < end; c += LRT_PANEL) {
-    accumulate(rows, PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL);
+    accumulate(rows, PARTS, x, 0, n, dtype, w, c, w_step, y + c, y_stride, begin, NULL, NULL, NULL);
   }
 }
 
 /*
  * All columns for few rows, which wait for memory: it is read as it lies, some rows of w after the others, though their columns
- * need several runs where registers are few. Each run asks for its share of what comes next, which in the end is `after`.
+ * need several runs where registers are few. Each run asks for its share of what comes next, which in the end is `then`.
  */
 INLINE void accumulate_few(const int rows, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
-                           const void *after) {
+                           const following *then) {
+  const char *end = (const char *)w + lrt_bytes(dtype, n * w_step);
   for (int from = 0; from < n; from += ROWS_AT_ONCE) {
     int to = n - from < ROWS_AT_ONCE ? n : from + ROWS_AT_ONCE;
-    const char *ahead = to < n ? (const char *)w + lrt_bytes(dtype, to * w_step) : (const char *)after;
+    const char *ahead = to < n ? (const char *)w + lrt_bytes(dtype, to * w_step) : then->from;
     int c = 0;
     for (; c + FEW_COLUMNS <= width; c += FEW_COLUMNS) {
       accumulate(rows, 2 * TILE_PANELS * PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 ahead + (to - from) * lrt_bytes(dtype, c));
+                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
 #if FEW_COLUMNS > LRT_BLOCK
     for (; c + LRT_BLOCK <= width; c += LRT_BLOCK) { /* q8 has no half of a block */
       accumulate(rows, LRT_BLOCK / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 ahead + (to - from) * lrt_bytes(dtype, c));
+                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
 #endif
     for (; c < width; c += LRT_PANEL) {
       accumulate(rows, PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 ahead + (to - from) * lrt_bytes(dtype, c));
+                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
   }
 }
@@ -109,7 +113,7 @@ INLINE int seen_by_tile(const sight *s, int q, int queries, int n) {
  */
 INLINE void accumulate_all(int queries, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
-                           const void *after, const sight *s, const int scores) {
+                           const following *then, const sight *s, const int scores) {
   const int strip = TILE_PANELS * LRT_PANEL;
   int r = 0;
   for (int c = 0; queries >= TILE_ROWS && c < width; c += strip) {
@@ -121,10 +125,10 @@ INLINE void accumulate_all(int queries, const float *const *x, int n, const int 
     }
   }
   for (; r + 2 <= queries; r += 2) {
-    accumulate_few(2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, after);
+    accumulate_few(2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
   }
   if (r < queries) {
-    accumulate_few(1, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, after);
+    accumulate_few(1, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
   }
 }
 
