@@ -27,10 +27,13 @@ typedef struct {
 } following;
 
 /* Asks for the lines of `bytes` bytes by turns: far behind them, and behind `end` what follows. */
-INLINE void ask_by_turns(const int bytes, const char *line, const char *end, const following *then) {
-  UNROLL for (int i = 0; i < bytes; i += LINE) {
-    const char *at = line_by_turns(1, line + i) + PAGES_BYTES;
-    __builtin_prefetch(at < end ? at : then->from + (at - end));
+INLINE void ask_by_turns(const int bytes, const char *from, const char *end, const following *then) {
+  const int pages = bytes % (4 * LINE) == 0 ? 4 : 1; /* four lines at once are one of each page */
+  UNROLL for (int i = 0; i < bytes; i += pages * LINE) {
+    const char *line = pages == 4 ? (const char *)((uintptr_t)(from + i) & ~(uintptr_t)(4 * LINE - 1)) : from + i;
+    const char *at = line_by_turns(1, line) + PAGES_BYTES;
+    at = at < end ? at : then->from + (at - end);
+    UNROLL for (int page = 0; page < pages; page++) { __builtin_prefetch(at + page * (PAGES_BYTES / 4)); }
   }
 }
 
