@@ -169,8 +169,8 @@ static const char *next_place(const lrt_block *b, const lrt_span *span, int valu
  * are added up.
  */
 static int by_turns(const lrt_block *b, int dtype, int queries) {
-  const int most = W < 16 ? 2 : dtype == LRT_DTYPE_F32 ? TILE_ROWS : 3;
-  return b->asks && dtype != LRT_DTYPE_Q8 && queries <= most;
+  const int most = W < 16 ? (dtype == LRT_DTYPE_Q8 ? 0 : 2) : dtype == LRT_DTYPE_F32 ? TILE_ROWS : dtype == LRT_DTYPE_F16 ? 3 : 2;
+  return b->asks && queries <= most;
 }
 
 /* Whether many queries' values are copied first, each a line further: a tile has one line of each, which else meet in few sets. */

@@ -26,14 +26,25 @@ typedef struct {
   int by_turns;
 } following;
 
-/* Asks for the lines of `bytes` bytes by turns: far behind them, and behind `end` what follows. */
+/* Asks for four lines, one of each page, instead of those from `four` on: far behind them, and behind `end` what follows. */
+INLINE void ask_for_four(const char *four, const char *end, const following *then) {
+  const char *at = line_by_turns(1, four) + PAGES_BYTES;
+  at = at < end ? at : then->from + (at - end);
+  UNROLL for (int page = 0; page < 4; page++) { __builtin_prefetch(at + page * (PAGES_BYTES / 4)); }
+}
+
+/* Asks by turns of pages while `bytes` bytes are read: for as many fours of lines as begin there. */
 INLINE void ask_by_turns(const int bytes, const char *from, const char *end, const following *then) {
-  const int pages = bytes % (4 * LINE) == 0 ? 4 : 1; /* four lines at once are one of each page */
-  UNROLL for (int i = 0; i < bytes; i += pages * LINE) {
-    const char *line = pages == 4 ? (const char *)((uintptr_t)(from + i) & ~(uintptr_t)(4 * LINE - 1)) : from + i;
-    const char *at = line_by_turns(1, line) + PAGES_BYTES;
-    at = at < end ? at : then->from + (at - end);
-    UNROLL for (int page = 0; page < pages; page++) { __builtin_prefetch(at + page * (PAGES_BYTES / 4)); }
+  const int four = 4 * LINE;
+  if (bytes == LINE) {
+    const char *at = line_by_turns(1, from) + PAGES_BYTES;
+    __builtin_prefetch(at < end ? at : then->from + (at - end));
+    return;
+  }
+  const char *first = (const char *)(((uintptr_t)from + four - 1) / four * four);
+  UNROLL for (int i = 0; i < bytes / four; i++) { ask_for_four(first + i * four, end, then); }
+  if (bytes % four && first + bytes / four * four < from + bytes) {
+    ask_for_four(first + bytes / four * four, end, then);
   }
 }
 
@@ -67,6 +78,7 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
   const int64_t step = lrt_bytes(dtype, dim);
   const char *square = from + lrt_bytes(dtype, c);
   const vec scales = dtype == LRT_DTYPE_Q8 ? scales_of(square, step) : all(0);
+  const vec less = less_of(scales);
   const int in_four = dtype == LRT_DTYPE_Q8 ? 4 : dtype == LRT_DTYPE_F16 ? 2 : 1; /* columns */
   UNROLL for (int half = 0; half < 2; half++) { /* 16 registers hold no whole square and sums */
     ivec fours[4];
@@ -80,7 +92,7 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
         if (dtype == LRT_DTYPE_F32) {
           column[j] = (vec)fours[i];
         } else if (dtype == LRT_DTYPE_Q8) {
-          column[j] = widen_byte(fours[i], j, scales);
+          column[j] = widen_byte(fours[i], j, scales, less);
         }
         int at = c + (half * 4 + i) * in_four + j;
         UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(x[q][at]), column[j]); }
@@ -110,6 +122,22 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
 #endif
 }
 
+#if W == 16
+/* Adds the columns of two squares of q8 by turns: one's are widened while the other's sums are waited for. */
+INLINE void add_two_squares(int queries, const float *const *x, const char *from, int c, int dim, vec sums[2][TILE_ROWS]) {
+  square of[2];
+  UNROLL for (int s = 0; s < 2; s++) { begin_square(LRT_DTYPE_Q8, from + lrt_bytes(LRT_DTYPE_Q8, s * W * (int64_t)dim), c, dim, &of[s]); }
+  UNROLL for (int i = 0; i < 8; i++) {
+    UNROLL for (int s = 0; s < 2; s++) {
+      UNROLL for (int j = 0; j < 4; j++) {
+        vec column = widen_byte(of[s].fours[i], j, of[s].scales, of[s].less);
+        UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[s][q], all(x[q][c + i * 4 + j]), column); }
+      }
+    }
+  }
+}
+#endif
+
 /*
  * Scores of few queries with `squares` times W positions, rows [n, dim]: columns go from registers
  * into sums, which add in the same order as those of many queries. A sum waits for itself, so that
@@ -122,6 +150,7 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
                           const following *then, int dim, int some, float *scores) {
   const int width = square_width(dtype);
   const int bytes = (int)lrt_bytes(dtype, W * width); /* of a square */
+  const int two = W == 16 && squares == 2 && dtype == LRT_DTYPE_Q8; /* at once; others wait less for their sums */
   vec sums[MOST_SQUARES][TILE_ROWS];
   UNROLL for (int s = 0; s < squares; s++) {
     UNROLL_TWO for (int q = 0; q < queries; q++) { sums[s][q] = all(0); }
@@ -145,8 +174,15 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
         ask_beside(square + lrt_bytes(dtype, c), lrt_bytes(dtype, dim));
       }
 #endif
-      add_square(dtype, squares, queries, x, square, c, dim, sums[s]);
+      if (!two) {
+        add_square(dtype, squares, queries, x, square, c, dim, sums[s]);
+      }
     }
+#if W == 16
+    if (two) {
+      add_two_squares(queries, x, rows, c, dim, sums);
+    }
+#endif
   }
   UNROLL for (int s = 0; s < squares; s++) {
     UNROLL_TWO for (int q = 0; q < queries; q++) { store_some(scores + q * CHUNK + s * W, sums[s][q], some); }
