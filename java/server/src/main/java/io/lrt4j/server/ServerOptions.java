@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
  * @param name of the model in requests and answers; null takes that of its directory
  * @param keys that a client may show as {@code Authorization: Bearer KEY}; none lets everybody in
  * @param allowedHosts names and addresses, without scheme and port, that a client's {@code Host}
- *     and {@code Origin} may have besides {@code host}, localhost and loopback addresses; {@code *}
- *     is every one. They matter without keys: web pages that a browser on this machine shows could
- *     ask otherwise
+ *     and {@code Origin} may have besides {@code host}, localhost, names under it ({@code
+ *     app.localhost}) and loopback addresses; {@code *} is every one. They matter without keys: web
+ *     pages that a browser on this machine shows could ask otherwise
  * @param maxBodyBytes most bytes of a request's body
  * @param maxMessages most messages of a conversation
  * @param answers most answers at a time
