@@ -94,7 +94,8 @@ public interface Engine extends AutoCloseable {
    * Plain completion of token ids, no template: {@link Answer#text()} is what follows.
    *
    * @param options what they leave unset is as {@link #defaultOptions()} say
-   * @throws QuestionException if the prompt is empty, too long, or has an id that is none
+   * @throws QuestionException if the prompt is empty or has an id that is none; a {@link
+   *     QuestionTooLongException} if it is too long
    */
   Answer generate(int[] prompt, GenerationOptions options);
 
@@ -105,16 +106,16 @@ public interface Engine extends AutoCloseable {
    * Log-probabilities of a given sequence, and on request logits and final hidden states.
    *
    * @throws java.util.concurrent.CancellationException if the thread is interrupted; it stays so
-   * @throws QuestionException if it is empty, longer than the model's context, or has an id that is
-   *     none
+   * @throws QuestionException if it is empty or has an id that is none; a {@link
+   *     QuestionTooLongException} if it is longer than the model's context
    */
   Scores score(int[] ids, boolean withLogits, boolean withHidden);
 
   /**
    * Token ids of a text; special tokens written out in it are recognised, none are added.
    *
-   * @throws QuestionException if it is no Unicode, or longer than a million chars, or there is no
-   *     tokenizer
+   * @throws QuestionException if it is no Unicode, or there is no tokenizer; a {@link
+   *     QuestionTooLongException} if it is longer than a million chars
    */
   int[] encode(String text);
 
@@ -137,7 +138,8 @@ public interface Engine extends AutoCloseable {
    * place of written thinking. None, [0][], if the question's {@link Cancellation}, its timeout or
    * an interrupt ended it.
    *
-   * @throws QuestionException if there is no reasoning network, or the question is too long
+   * @throws QuestionException if there is no reasoning network; a {@link QuestionTooLongException}
+   *     if the question is too long
    */
   float[][] latents(Question question);
 

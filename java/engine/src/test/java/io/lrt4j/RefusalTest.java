@@ -162,22 +162,25 @@ class RefusalTest {
     try (Engine engine = TestModels.engine(model, Fixtures.dir(TestModels.APPEND), "scalar")) {
       // 29 tokens, 8 latents, 4 closing tokens: none is left for the answer.
       refuses(
-          QuestionException.class,
+          QuestionTooLongException.class,
           () -> engine.ask(QUESTION.mode(Mode.LATENT)),
           "too long",
           "at most 28",
           "found 29");
-      refuses(QuestionException.class, () -> engine.ask(QUESTION.mode(Mode.EXPLICIT)), "too long");
+      refuses(
+          QuestionTooLongException.class,
+          () -> engine.ask(QUESTION.mode(Mode.EXPLICIT)),
+          "too long");
       assertEquals(4, engine.ask(QUESTION.mode(Mode.DIRECT)).ids().size());
       GenerationOptions options = GenerationOptions.defaults();
       refuses(
-          QuestionException.class,
+          QuestionTooLongException.class,
           () -> engine.generate(new int[41], options),
           "at most 40",
           "found 41");
       assertEquals(1, engine.generate(new int[40], options).ids().size());
       refuses(
-          QuestionException.class,
+          QuestionTooLongException.class,
           () -> engine.score(new int[42], false, false),
           "at most 41",
           "found 42");

@@ -470,7 +470,8 @@ public final class Session implements AutoCloseable {
     int n = ids.length;
     int context = model.transformer().config().maxPositions();
     if (n > context) {
-      throw new QuestionException("at most " + context + " tokens can be scored, found " + n);
+      throw new QuestionTooLongException(
+          "at most " + context + " tokens can be scored, found " + n);
     }
     Backend ops = model.transformer().backend();
     int vocab = model.transformer().config().vocabSize();
