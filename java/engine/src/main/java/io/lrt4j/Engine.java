@@ -28,7 +28,6 @@ public interface Engine extends AutoCloseable {
    *
    * @throws CheckpointException if it is damaged or incomplete
    * @throws TokenizerException if its tokenizer cannot be loaded
-   * @throws TemplateException if its chat template cannot be parsed
    * @throws UnsupportedModelException if it asks for something that is not run
    * @throws BackendException if the backend asked for is not available
    * @throws java.util.concurrent.CancellationException if the thread is interrupted; it stays so
@@ -56,7 +55,8 @@ public interface Engine extends AutoCloseable {
    *     if a shorter one could
    * @throws OverloadedException if too many are asking already, see {@link EngineOptions#queue}
    * @throws CacheMemoryException if all answers under way need more memory than they may
-   * @throws TemplateException if the model's chat template refuses the messages
+   * @throws TemplateException if the model's chat template cannot be parsed (loading and {@link
+   *     #generate} go without it), or refuses the messages
    * @throws BackendException if the model computes no finite numbers, or memory runs out
    */
   Answer ask(Question question);

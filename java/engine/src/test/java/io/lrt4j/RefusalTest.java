@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -87,6 +88,27 @@ class RefusalTest {
           QuestionException.class,
           () -> engine.ask(QUESTION.mode(Mode.DIRECT)),
           "without a chat template");
+    }
+  }
+
+  /** To go on with a text needs none. */
+  @Test
+  void askingWithATemplateThatCannotBeParsed() throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, temporary.resolve("model"));
+    Files.writeString(model.resolve("chat_template.jinja"), "{% if x %");
+    String told = model + ": chat_template.jinja, line 1: '{%' is never closed";
+    try (Engine engine = TestModels.engine(model, Fixtures.dir(TestModels.APPEND), "scalar")) {
+      for (Mode mode : Mode.values()) {
+        if (mode != Mode.AUTO) {
+          refuses(TemplateException.class, () -> engine.ask(QUESTION.mode(mode)), told);
+        }
+      }
+      assertTrue(engine.describe().endsWith("not answer questions: " + told), engine.describe());
+      Duration _ = engine.warmUp();
+      int[] text = engine.encode("What is 12+30?");
+      GenerationOptions options = GenerationOptions.defaults().withMaxTokens(4);
+      assertEquals(4, engine.generate(text, options).ids().size());
+      assertEquals(text.length, engine.score(text, false, false).logprobs().length);
     }
   }
 

@@ -402,7 +402,12 @@ public final class LoadedModel implements AutoCloseable {
     if (cacheType != DType.F32) {
       text += "; keys and values " + cacheType.name().toLowerCase(Locale.ROOT);
     }
-    return text + "; backend " + backend.name() + ": " + backend.describe();
+    String fault =
+        prompts
+            .templateFault()
+            .map(f -> "; it can complete text, not answer questions: " + f)
+            .orElse("");
+    return text + "; backend " + backend.name() + ": " + backend.describe() + fault;
   }
 
   /**

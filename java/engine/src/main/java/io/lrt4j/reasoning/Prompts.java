@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -42,6 +43,11 @@ public record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate temp
     return (template != null && template.knowsThinking())
         || (tokenizer != null
             && (tokenizer.id(OPEN.strip()).isPresent() || tokenizer.id(CLOSE.strip()).isPresent()));
+  }
+
+  /** What is wrong with the template, if it cannot be rendered. */
+  Optional<String> templateFault() {
+    return template == null ? Optional.empty() : template.fault();
   }
 
   /** The question with an open thinking block behind it. */

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 public final class ChatTemplate {
   private static final String TEMPLATE_FILE = "chat_template.jinja";
   private static final String TEMPLATE_DIRECTORY = "chat_templates";
+  private static final String IN_CONFIG = "chat_template in " + TokenizerSettings.CONFIG_FILE;
   private static final String DEFAULT = "default";
   private static final String TOOL_USE = "tool_use";
   private static final int MAX_FILE_BYTES = 64 << 20;
@@ -39,20 +41,34 @@ public final class ChatTemplate {
 
   private final boolean knowsThinking;
   private final boolean knowsTools;
-  private final Template template;
-  private final Template toolTemplate;
+  private final @Nullable Parsed parsed; // or what is wrong with it
+  private final @Nullable TemplateException fault;
   private final Map<String, Object> specialTokens;
 
+  /** A template, and the one for messages with tools, which may be the same. */
+  private record Parsed(Template template, Template toolTemplate) {}
+
+  /**
+   * A template as it is written.
+   *
+   * @param name what messages call it
+   */
+  private record Source(String name, String text) {
+    Template parse() {
+      return Template.parse(name, text);
+    }
+  }
+
   private ChatTemplate(
-      boolean knowsThinking,
-      boolean knowsTools,
-      Template template,
-      Template toolTemplate,
+      String source,
+      String toolSource,
+      @Nullable Parsed parsed,
+      @Nullable TemplateException fault,
       Map<String, ?> specialTokens) {
-    this.knowsThinking = knowsThinking;
-    this.knowsTools = knowsTools;
-    this.template = template;
-    this.toolTemplate = toolTemplate;
+    knowsThinking = THINKING.matcher(source).find();
+    knowsTools = TOOL_CALLS.matcher(toolSource).matches();
+    this.parsed = parsed;
+    this.fault = fault;
     this.specialTokens = Map.copyOf(specialTokens);
   }
 
@@ -63,25 +79,20 @@ public final class ChatTemplate {
    * @throws TemplateException if it is no valid template, or uses what is not supported
    */
   public static ChatTemplate of(String source, Map<String, Object> specialTokens) {
-    var template = Template.parse(source);
-    return new ChatTemplate(
-        THINKING.matcher(source).find(),
-        TOOL_CALLS.matcher(source).matches(),
-        template,
-        template,
-        specialTokens);
+    var template = Template.parse("chat template", source);
+    return new ChatTemplate(source, source, new Parsed(template, template), null, specialTokens);
   }
 
   /**
    * Finds a checkpoint's template as transformers does: {@code chat_template.jinja} and {@code
    * chat_templates/*.jinja} win over {@code chat_template} in tokenizer_config.json, which is a
    * template or a list of named ones. Of named ones, {@code tool_use} renders messages with tools,
-   * {@code default} all others.
+   * {@code default} all others. One that is not valid, or uses what is not supported, is found all
+   * the same, and refuses to {@link #render}: a model can go on with a text without it.
    *
    * @return empty if the checkpoint has none
    * @throws CheckpointException if a template cannot be read
    * @throws TokenizerException if the tokenizer's settings cannot
-   * @throws TemplateException if the template is not valid, or uses what is not supported
    */
   public static Optional<ChatTemplate> load(Path directory) {
     return load(ModelFiles.of(directory));
@@ -98,20 +109,38 @@ public final class ChatTemplate {
     if (sources.isEmpty()) {
       return Optional.empty();
     }
+    Parsed parsed = null;
+    TemplateException fault = null;
+    try {
+      parsed = parse(sources);
+    } catch (TemplateException e) {
+      fault = new TemplateException(directory + ": " + e.getMessage(), e);
+    }
+    String source = text(sources, DEFAULT, "");
+    return Optional.of(
+        new ChatTemplate(
+            source, text(sources, TOOL_USE, source), parsed, fault, specialTokens(settings)));
+  }
+
+  private static Parsed parse(Map<String, Source> sources) {
     var source = sources.get(DEFAULT);
     if (source == null) {
       throw new TemplateException(
-          directory + ": expected a chat template named default, found " + sources.keySet());
+          "expected a chat template named default, found " + sources.keySet());
     }
-    var template = Template.parse(source);
+    var template = source.parse();
     var toolSource = sources.get(TOOL_USE);
-    return Optional.of(
-        new ChatTemplate(
-            THINKING.matcher(source).find(),
-            TOOL_CALLS.matcher(toolSource == null ? source : toolSource).matches(),
-            template,
-            toolSource == null ? template : Template.parse(toolSource),
-            specialTokens(settings)));
+    return new Parsed(template, toolSource == null ? template : toolSource.parse());
+  }
+
+  private static String text(Map<String, Source> sources, String name, String otherwise) {
+    var source = sources.get(name);
+    return source == null ? otherwise : source.text();
+  }
+
+  /** What is wrong with it, if it cannot be rendered. */
+  public Optional<String> fault() {
+    return Optional.ofNullable(fault).map(TemplateException::getMessage);
   }
 
   /** Whether it mentions thinking: {@code <think>}, {@code </think>}, {@code enable_thinking}. */
@@ -130,7 +159,8 @@ public final class ChatTemplate {
    * @param messages maps with {@code role}, {@code content} and what else the template knows
    * @param addGenerationPrompt whether to open the model's turn
    * @param variables further variables: {@code tools}, {@code enable_thinking} …
-   * @throws TemplateException if there are no messages, or the template refuses them
+   * @throws TemplateException if there are no messages, the template refuses them, or it is not
+   *     valid
    */
   public String render(
       List<? extends Map<String, ? extends @Nullable Object>> messages,
@@ -148,43 +178,48 @@ public final class ChatTemplate {
     if (messages.isEmpty()) {
       throw new TemplateException("a chat template needs at least one message, found none");
     }
+    if (fault != null) {
+      throw new TemplateException(fault().orElseThrow(), fault); // with a stack trace of its own
+    }
+    var valid = Objects.requireNonNull(parsed);
     var all = new HashMap<String, @Nullable Object>(specialTokens);
     all.put("tools", null);
     all.put("documents", null);
     all.putAll(variables);
     all.put("messages", messages);
     all.put("add_generation_prompt", addGenerationPrompt);
-    return (all.get("tools") == null ? template : toolTemplate).render(all, clock);
+    return (all.get("tools") == null ? valid.template : valid.toolTemplate).render(all, clock);
   }
 
   /** Names and sources of the templates in files of their own. */
-  private static Map<String, String> templateFiles(ModelFiles files) {
-    var sources = new LinkedHashMap<String, String>();
+  private static Map<String, Source> templateFiles(ModelFiles files) {
+    var sources = new LinkedHashMap<String, Source>();
     var file = files.find(TEMPLATE_FILE);
     if (file != null) {
-      sources.put(DEFAULT, ModelFiles.text(file, MAX_FILE_BYTES));
+      sources.put(DEFAULT, new Source(TEMPLATE_FILE, ModelFiles.text(file, MAX_FILE_BYTES)));
     }
     for (var template : files.list(TEMPLATE_DIRECTORY, ".jinja")) {
       var name = String.valueOf(template.getFileName());
       sources.put(
           name.substring(0, name.length() - ".jinja".length()),
-          ModelFiles.text(template, MAX_FILE_BYTES));
+          new Source(TEMPLATE_DIRECTORY + "/" + name, ModelFiles.text(template, MAX_FILE_BYTES)));
     }
     return sources;
   }
 
-  private static Map<String, String> templatesIn(JsonNode config, Path file) {
-    var sources = new LinkedHashMap<String, String>();
+  private static Map<String, Source> templatesIn(JsonNode config, Path file) {
+    var sources = new LinkedHashMap<String, Source>();
     var node = config.path("chat_template");
     if (node.isTextual()) {
-      sources.put(DEFAULT, node.textValue());
+      sources.put(DEFAULT, new Source(IN_CONFIG, node.textValue()));
     } else if (node.isArray()) {
       for (var entry : node) {
         if (!entry.path("name").isTextual() || !entry.path("template").isTextual()) {
           throw new CheckpointException(
               file + ": expected 'name' and 'template' in every entry of chat_template");
         }
-        sources.put(entry.get("name").textValue(), entry.get("template").textValue());
+        var name = entry.get("name").textValue();
+        sources.put(name, new Source(IN_CONFIG + ", " + name, entry.get("template").textValue()));
       }
     } else if (!node.isMissingNode() && !node.isNull()) {
       throw new CheckpointException(

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -188,8 +189,8 @@ class ChatTemplateTest {
     assertEquals("file", renderLoaded(Map.of()));
     assertEquals("tool file", renderLoaded(Map.of("tools", List.of("f"))));
     Files.delete(directory.resolve("chat_template.jinja"));
-    var e = assertThrows(TemplateException.class, () -> ChatTemplate.load(directory));
-    assertTrue(String.valueOf(e.getMessage()).endsWith("found [tool_use]"), e.getMessage());
+    assertEquals(
+        directory + ": expected a chat template named default, found [tool_use]", refusal());
   }
 
   @Test
@@ -254,8 +255,52 @@ class ChatTemplateTest {
       write("tokenizer_config.json", "{\"chat_template\": " + template + "}");
       assertThrows(CheckpointException.class, () -> ChatTemplate.load(directory), template);
     }
-    write("tokenizer_config.json", "{\"chat_template\": \"{% if %}\"}");
-    assertThrows(TemplateException.class, () -> ChatTemplate.load(directory));
+  }
+
+  /** It is not needed before there are messages; then its file is named. */
+  @Test
+  void templatesThatCannotBeParsed() throws IOException {
+    write("tokenizer_config.json", "{\"chat_template\": \"<think>\\n{{ a b }}\"}");
+    assertEquals(
+        directory + ": chat_template in tokenizer_config.json, line 2: expected '}}', found 'b'",
+        refusal());
+    ChatTemplate template = ChatTemplate.load(directory).orElseThrow();
+    assertEquals(Optional.of(refusal()), template.fault());
+    assertTrue(template.knowsThinking()); // and so the mode of a question does not depend on it
+    write(
+        "tokenizer_config.json",
+        """
+        {"chat_template": [{"name": "default", "template": "x"},
+                           {"name": "tool_use", "template": "{% x %}"}]}\
+        """);
+    assertEquals(
+        directory + ": chat_template in tokenizer_config.json, tool_use, line 1: unknown tag 'x'",
+        refusal());
+    write("chat_templates/tool_use.jinja", "{% x %}");
+    write("chat_template.jinja", "x");
+    assertEquals(directory + ": chat_templates/tool_use.jinja, line 1: unknown tag 'x'", refusal());
+    write("chat_template.jinja", "{% y %}");
+    assertEquals(directory + ": chat_template.jinja, line 1: unknown tag 'y'", refusal());
+    write("chat_template.jinja", "x".repeat((1 << 20) + 1));
+    assertEquals(
+        directory + ": chat_template.jinja: expected at most 1048576 characters, found 1048577",
+        refusal());
+  }
+
+  @Test
+  void templatesThatFail() throws IOException {
+    write("tokenizer_config.json", "{\"chat_template\": \"{{ a.b }}\"}");
+    assertEquals("chat_template in tokenizer_config.json, line 1: 'a' is undefined", refusal());
+    write("chat_template.jinja", "{{ messages[0].content.nothing() }}");
+    assertEquals("chat_template.jinja, line 1: a 'str' has no attribute 'nothing'", refusal());
+    assertEquals(Optional.empty(), ChatTemplate.load(directory).orElseThrow().fault());
+  }
+
+  /** What messages are told. */
+  private String refusal() {
+    ChatTemplate template = ChatTemplate.load(directory).orElseThrow();
+    var e = assertThrows(TemplateException.class, () -> template.render(HI, true, Map.of()));
+    return String.valueOf(e.getMessage());
   }
 
   @Test

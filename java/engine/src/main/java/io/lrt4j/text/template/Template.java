@@ -10,27 +10,30 @@ import org.jspecify.annotations.Nullable;
 public final class Template {
   private static final int MAX_SOURCE = 1 << 20;
 
+  private final String name;
   private final List<Stmt> body;
 
-  private Template(List<Stmt> body) {
+  private Template(String name, List<Stmt> body) {
+    this.name = name;
     this.body = body;
   }
 
   /**
    * Reads a template.
    *
+   * @param name what messages call it
    * @throws TemplateException if it is no valid template, or uses what is not supported
    */
-  public static Template parse(String source) {
+  public static Template parse(String name, String source) {
     if (source.length() > MAX_SOURCE) {
       throw new TemplateException(
-          "chat template: expected at most %d characters, found %d"
-              .formatted(MAX_SOURCE, source.length()));
+          "%s: expected at most %d characters, found %d"
+              .formatted(name, MAX_SOURCE, source.length()));
     }
     try {
-      return new Template(Parser.parse(source));
+      return new Template(name, Parser.parse(source));
     } catch (SyntaxFault fault) {
-      throw located(fault.line, fault);
+      throw located(name, fault.line, fault);
     }
   }
 
@@ -48,11 +51,11 @@ public final class Template {
       variables.forEach((name, value) -> scope.set(name, Value.of(value)));
       return interpreter.render(body, scope);
     } catch (Fault fault) {
-      throw located(interpreter.line(), fault);
+      throw located(name, interpreter.line(), fault);
     }
   }
 
-  private static TemplateException located(int line, RuntimeException fault) {
-    return new TemplateException("chat template, line " + line + ": " + fault.getMessage(), fault);
+  private static TemplateException located(String name, int line, RuntimeException fault) {
+    return new TemplateException(name + ", line " + line + ": " + fault.getMessage(), fault);
   }
 }

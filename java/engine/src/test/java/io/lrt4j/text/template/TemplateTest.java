@@ -28,7 +28,7 @@ class TemplateTest {
   private static final Clock CLOCK = Clock.systemUTC();
 
   private static String render(String source) {
-    return Template.parse(source).render(Map.of("xs", List.of(3, 1, 2)), CLOCK);
+    return Template.parse("chat template", source).render(Map.of("xs", List.of(3, 1, 2)), CLOCK);
   }
 
   private static String message(String source) {
@@ -50,7 +50,7 @@ class TemplateTest {
       var source = c.get("source").textValue();
       String found;
       try {
-        found = Template.parse(source).render(context, clock);
+        found = Template.parse("chat template", source).render(context, clock);
       } catch (TemplateException e) {
         found = null;
       }
@@ -224,13 +224,13 @@ class TemplateTest {
       deep = i % 2 == 0 ? List.of(deep == null ? "" : deep) : Map.of("x", deep == null ? "" : deep);
     }
     var variables = Map.of("deep", deep == null ? "" : deep);
-    var template = Template.parse("x");
+    var template = Template.parse("chat template", "x");
     assertThrows(TemplateException.class, () -> template.render(variables, CLOCK));
   }
 
   @Test
   void inputThatIsNoValueIsRefusedByItsType() {
-    var template = Template.parse("x");
+    var template = Template.parse("chat template", "x");
     var e = assertThrows(TemplateException.class, () -> template.render(Map.of("x", CLOCK), CLOCK));
     assertTrue(String.valueOf(e.getMessage()).contains("SystemClock"), e.getMessage());
   }
@@ -240,6 +240,7 @@ class TemplateTest {
   void templatesAreImmutable() {
     var template =
         Template.parse(
+            "chat template",
             "{% set ns = namespace(n=0) %}{% set ns.n = ns.n + 1 %}{{ ns.n }}{% set xs = 1 %}{{ xs"
                 + " }}");
     assertAll(
@@ -271,7 +272,7 @@ class TemplateTest {
       }
       var text = source.toString();
       try {
-        Template.parse(text).render(context, CLOCK);
+        Template.parse("chat template", text).render(context, CLOCK);
       } catch (TemplateException expected) {
         failed++;
       } catch (Throwable e) {
