@@ -30,7 +30,8 @@ final class Help {
         """
         lrt COMMAND --help and lrt help COMMAND show a command's options, lrt --version the version.
         Results go to standard output, notes and errors to standard error.
-        Exit status: 0 success, 1 failure, 2 wrong usage.
+        Exit status: 0 success, 1 failure, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM, 141
+        once nobody reads the output.
         """,
         width,
         text);
