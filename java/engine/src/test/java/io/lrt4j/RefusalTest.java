@@ -2,6 +2,7 @@ package io.lrt4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,6 +53,25 @@ class RefusalTest {
           "auto mode needs a reasoning network");
       assertEquals(4, engine.ask(QUESTION).ids().size());
     }
+  }
+
+  /** Who has put the question together from other things says which of them it is. */
+  @Test
+  void whatARefusalIsAbout() {
+    try (Engine engine = TestModels.engine(Fixtures.dir(TestModels.BASE), null, "scalar")) {
+      Tool tool = new Tool("f", "", "{}");
+      Question held = QUESTION.jsonSchema("{\"type\": 1}");
+      assertEquals(QuestionException.Part.MODE, part(engine, QUESTION.mode(Mode.LATENT)));
+      assertEquals(QuestionException.Part.MODE, part(engine, QUESTION.mode(Mode.AUTO)));
+      assertEquals(QuestionException.Part.TOOLS, part(engine, QUESTION.tools(List.of(tool))));
+      assertEquals(QuestionException.Part.JSON_SCHEMA, part(engine, held));
+      assertEquals(QuestionException.Part.JSON_SCHEMA, part(engine, held.tools(List.of(tool))));
+      assertNull(part(engine, Question.of("\uD800")));
+    }
+  }
+
+  private static QuestionException.@Nullable Part part(Engine engine, Question question) {
+    return assertThrows(QuestionException.class, () -> engine.ask(question)).part();
   }
 
   @Test

@@ -91,8 +91,9 @@ public record Prompts(@Nullable Tokenizer tokenizer, @Nullable ChatTemplate temp
     if (!messages.tools.isEmpty()) {
       if (!template.knowsTools()) {
         throw new QuestionException(
-            "tools are not supported with this model: its chat template does not have it write"
-                + " calls as <tool_call> with a JSON object");
+                "tools are not supported with this model: its chat template does not have it write"
+                    + " calls as <tool_call> with a JSON object")
+            .about(QuestionException.Part.TOOLS);
       }
       variables.put("tools", messages.tools);
     }

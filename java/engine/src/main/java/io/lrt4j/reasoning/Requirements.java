@@ -21,10 +21,11 @@ final class Requirements {
     ReasoningNetwork network = model.network();
     if (network == null) {
       throw new QuestionException(
-          Session.name(mode)
-              + " mode needs a reasoning network, and none was loaded with "
-              + model.directory()
-              + ": name its directory, or ask in explicit or direct mode");
+              Session.name(mode)
+                  + " mode needs a reasoning network, and none was loaded with "
+                  + model.directory()
+                  + ": name its directory, or ask in explicit or direct mode")
+          .about(QuestionException.Part.MODE);
     }
     return network;
   }
@@ -36,9 +37,10 @@ final class Requirements {
         .orElseThrow(
             () ->
                 new QuestionException(
-                    "auto mode needs a calibrated threshold, and "
-                        + model.networkDirectory()
-                        + "/config.json has no auto_threshold: ask in latent or explicit mode"));
+                        "auto mode needs a calibrated threshold, and "
+                            + model.networkDirectory()
+                            + "/config.json has no auto_threshold: ask in latent or explicit mode")
+                    .about(QuestionException.Part.MODE));
   }
 
   static boolean reasons(Mode mode) {

@@ -82,8 +82,9 @@ public final class Session implements AutoCloseable {
           GenerationOptions options = question.optionsOver(model.defaultOptions());
           if (options.jsonSchema() != null && !question.tools().isEmpty()) {
             throw new QuestionException(
-                "a question with tools cannot be held to a JSON schema: calls have a form of their"
-                    + " own");
+                    "a question with tools cannot be held to a JSON schema: calls have a form of"
+                        + " their own")
+                .about(QuestionException.Part.JSON_SCHEMA);
           }
           return answers(
               Job.of(prompt(question), options, count, new Stopwatch(asked))
@@ -402,9 +403,14 @@ public final class Session implements AutoCloseable {
   /** What the answer is held to; null: nothing. */
   private @Nullable Constraint form(Job job) {
     String schema = job.options().jsonSchema();
-    return schema != null
-        ? model.constraint(schema)
-        : job.tools().stream().anyMatch(Tool::strict) ? model.constraint(job.tools()) : null;
+    try {
+      return schema != null
+          ? model.constraint(schema)
+          : job.tools().stream().anyMatch(Tool::strict) ? model.constraint(job.tools()) : null;
+    } catch (QuestionException e) {
+      throw e.about(
+          schema != null ? QuestionException.Part.JSON_SCHEMA : QuestionException.Part.TOOLS);
+    }
   }
 
   /** An answer to be written, from the end of its cache on and as the job asks for it. */

@@ -44,7 +44,11 @@ public final class ToolTexts {
     Map<String, Object> function = new LinkedHashMap<>();
     function.put("name", tool.name());
     function.put("description", guard.apply(tool.description()));
-    function.put("parameters", guarded(object(tool.parameters(), tool.name()), guard));
+    try {
+      function.put("parameters", guarded(object(tool.parameters(), tool.name()), guard));
+    } catch (QuestionException e) {
+      throw e.about(QuestionException.Part.TOOLS);
+    }
     return typed(function);
   }
 

@@ -7,6 +7,7 @@ import io.lrt4j.OverloadedException;
 import io.lrt4j.QuestionException;
 import io.lrt4j.QuestionTooLongException;
 import io.lrt4j.TemplateException;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** What a client is told instead of an answer, in OpenAI's form. */
@@ -64,12 +65,17 @@ final class ApiException extends RuntimeException {
     return new ApiException(504, "server_error", null, "timeout", message);
   }
 
-  /** What an exception of the engine means to a client. */
-  static ApiException of(Throwable thrown) {
+  /**
+   * What an exception of the engine means to a client.
+   *
+   * @param param the field of the request that a question was refused for
+   */
+  static ApiException of(Throwable thrown, Function<QuestionException, @Nullable String> param) {
     return switch (thrown) {
       case ApiException e -> e;
-      case QuestionTooLongException e -> refused(400, null, "context_length_exceeded", said(e));
-      case QuestionException e -> invalid(null, said(e));
+      case QuestionTooLongException e ->
+          refused(400, param.apply(e), "context_length_exceeded", said(e));
+      case QuestionException e -> invalid(param.apply(e), said(e));
       case TemplateException e -> invalid("messages", said(e));
       case OverloadedException e -> full(said(e));
       case CacheMemoryException e -> unavailable(said(e));

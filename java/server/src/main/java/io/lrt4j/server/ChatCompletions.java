@@ -3,6 +3,7 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Answer;
+import io.lrt4j.QuestionException;
 import io.lrt4j.Token;
 import java.util.List;
 
@@ -31,9 +32,8 @@ final class ChatCompletions {
             request.manner().count());
     try (var _ = connections.limit(desk.timeLimit().plus(Exchange.READ_LIMIT))) {
       exchange.watch(connections.watch(job::gone));
-      new Reply(
-              exchange, model, new Said(exchange.id(), request.manner().count()), request.manner())
-          .run(job);
+      Form form = new Said(exchange.id(), request.manner().count(), request.modeField());
+      new Reply(exchange, model, form, request.manner()).run(job);
     } finally {
       job.cancel();
     }
@@ -42,9 +42,11 @@ final class ChatCompletions {
   private static final class Said implements Form {
     private final String id;
     private final int[] calls; // of each choice, that were sent
+    private final String modeField;
 
-    Said(String id, int choices) {
+    Said(String id, int choices, String modeField) {
       this.id = id;
+      this.modeField = modeField;
       calls = new int[choices];
     }
 
@@ -100,6 +102,16 @@ final class ChatCompletions {
         Tools.put(message, answer.toolCalls(), id, choice.path("index").intValue(), 0, false);
       }
       message.putNull("refusal");
+    }
+
+    @Override
+    public String param(QuestionException e) {
+      return switch (e.part()) {
+        case null -> "messages";
+        case MODE -> modeField;
+        case TOOLS -> "tools";
+        case JSON_SCHEMA -> "response_format";
+      };
     }
 
     @Override

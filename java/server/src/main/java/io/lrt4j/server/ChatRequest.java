@@ -15,9 +15,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param model that is asked for, or null
  * @param question what to ask
+ * @param modeField that says its mode
  * @param manner how answers are wanted
  */
-record ChatRequest(@Nullable String model, Question question, Reply.Manner manner) {
+record ChatRequest(
+    @Nullable String model, Question question, String modeField, Reply.Manner manner) {
   private static final Set<String> FIELDS =
       Set.of(
           "messages",
@@ -60,7 +62,9 @@ record ChatRequest(@Nullable String model, Question question, Reply.Manner manne
             .mode(mode(fields))
             .options(options)
             .tools(Tools.of(fields));
-    return new ChatRequest(fields.text("model"), question, Common.manner(fields, logprobs));
+    String modeField = lrt != null && lrt.has("mode") ? "lrt.mode" : "reasoning_effort";
+    return new ChatRequest(
+        fields.text("model"), question, modeField, Common.manner(fields, logprobs));
   }
 
   /** How the engine is asked. */

@@ -135,7 +135,7 @@ record Fields(ObjectNode node, String path) {
     try {
       return by.get();
     } catch (QuestionException e) {
-      throw ApiException.invalid(path + name, String.valueOf(e.getMessage()));
+      throw ApiException.of(e, _ -> path + name);
     }
   }
 

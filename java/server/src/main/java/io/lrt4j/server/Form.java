@@ -2,6 +2,7 @@ package io.lrt4j.server;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Answer;
+import io.lrt4j.QuestionException;
 import io.lrt4j.Token;
 import java.util.List;
 
@@ -27,6 +28,9 @@ interface Form {
 
   /** A whole choice. */
   void whole(ObjectNode choice, Answer answer);
+
+  /** The field of the request that a question was refused for. */
+  String param(QuestionException e);
 
   /**
    * Log-probabilities in a choice.

@@ -319,7 +319,7 @@ public final class LrtServer implements AutoCloseable {
   }
 
   private static void failed(Exchange exchange, RuntimeException e) {
-    ApiException error = ApiException.of(e);
+    ApiException error = ApiException.of(e, _ -> null);
     if (error.status() == 500) {
       LOG.log(Level.ERROR, "request " + exchange.id() + " failed", e);
     }

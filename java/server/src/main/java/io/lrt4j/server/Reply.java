@@ -78,8 +78,8 @@ final class Reply {
     }
   }
 
-  private static ApiException failed(Throwable thrown) {
-    ApiException e = ApiException.of(thrown);
+  private ApiException failed(Throwable thrown) {
+    ApiException e = ApiException.of(thrown, form::param);
     if (e != thrown) {
       e.initCause(thrown);
     }

@@ -3,6 +3,7 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Answer;
+import io.lrt4j.QuestionException;
 import io.lrt4j.Token;
 import java.util.List;
 
@@ -66,6 +67,11 @@ final class TextCompletions {
     @Override
     public void whole(ObjectNode choice, Answer answer) {
       choice.put("text", answer.text());
+    }
+
+    @Override
+    public String param(QuestionException e) {
+      return "prompt";
     }
 
     @Override

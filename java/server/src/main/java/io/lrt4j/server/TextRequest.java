@@ -42,6 +42,10 @@ record TextRequest(
     GenerationOptions options = Common.options(fields, engine.defaultOptions());
     if (logprobs != null) {
       options = options.withTopLogprobs(logprobs);
+      String _ = fields.taken("logprobs", () -> engine.decode(new int[0])); // or no tokenizer
+    }
+    if (!options.stop().isEmpty()) {
+      int[] _ = fields.taken("stop", () -> engine.encode("")); // likewise
     }
     if (!fields.has("max_tokens") && !fields.has("max_completion_tokens")) {
       options = options.withMaxTokens(DEFAULT_TOKENS);
@@ -56,7 +60,8 @@ record TextRequest(
       prompt = list.get(0);
     }
     if (prompt.isTextual()) {
-      return engine.encode(prompt.textValue());
+      String text = prompt.textValue();
+      return fields.taken("prompt", () -> engine.encode(text));
     }
     if (!(prompt instanceof ArrayNode ids) || ids.isEmpty()) {
       throw fields.must("prompt", "be a string or a list of token ids", prompt);

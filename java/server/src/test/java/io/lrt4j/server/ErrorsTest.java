@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.openai.errors.BadRequestException;
 import com.openai.errors.NotFoundException;
 import com.openai.errors.UnauthorizedException;
+import io.lrt4j.QuestionException;
 import java.io.IOException;
 import java.net.Socket;
 import java.net.URI;
@@ -18,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -94,7 +96,7 @@ class ErrorsTest {
             + " schema",
         "\"response_format\":{\"type\":\"xml\"} | response_format.type | must be text, json_object",
         "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"not\":{}}}} |"
-            + " null | the JSON schema has the keyword not, which is not supported",
+            + " response_format | the JSON schema has the keyword not, which is not supported",
         "\"top_logprobs\":2 | top_logprobs | top_logprobs needs logprobs to be true",
         "\"logprobs\":true,\"top_logprobs\":21 | top_logprobs | must be a whole number from 0 to"
             + " 20",
@@ -105,8 +107,10 @@ class ErrorsTest {
             + " tools[0].function.name | a tool's name must be 1 to 64 letters",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":1}}] |"
             + " tools[0].function.strict | must be true or false",
-        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}] | null |"
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}] | tools |"
             + " tools are not supported with this model",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"response_format\":{\"type\":\"json_object\"}"
+            + " | response_format | calls have a form",
         "\"tool_choice\":\"auto\" | tool_choice | needs tools",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],"
             + "\"tool_choice\":\"required\" | tool_choice | must be auto or none",
@@ -145,12 +149,31 @@ class ErrorsTest {
         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]} |"
             + " messages[0].content[0].text | must be a string, found nothing",
         "{\"messages\":[{},{},{},{}]} | messages | at most 3 items, found 4",
-        "{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud800\"}]} | null | not Unicode",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud800\"}]} | messages | not Unicode",
         "{ | null | (start marker at line: 1, column: 1) at line 1, ",
         "{\"seed\":+1} | null | does not allow numbers to have plus signs at line 1, ",
       })
   void bodies(String body, String param, String message) throws IOException, InterruptedException {
     assertError(400, param, message, served.post("/v1/chat/completions", body));
+  }
+
+  /** What is wrong with a question is found by the engine, and said by the field it came in. */
+  @ParameterizedTest
+  @CsvSource({
+    "MODE, '\"lrt\":{\"mode\":\"auto\"}', lrt.mode",
+    "MODE, '\"reasoning_effort\":\"low\"', reasoning_effort",
+    "TOOLS, '\"n\":1', tools",
+    "JSON_SCHEMA, '\"stream\":true', response_format",
+    ", '\"n\":1', messages"
+  })
+  void parts(QuestionException.@Nullable Part part, String field, String param)
+      throws IOException, InterruptedException {
+    var engine = new Scripted();
+    var refused = new QuestionException("no");
+    engine.failure = part == null ? refused : refused.about(part);
+    try (var scripted = new Served(ServerOptions.defaults(), engine)) {
+      assertError(400, param, "no", scripted.chat("," + field));
+    }
   }
 
   /** Clients that shorten a conversation and ask again go by the code. */
@@ -164,7 +187,8 @@ class ErrorsTest {
             path.contains("chat")
                 ? "{\"messages\":[{\"role\":\"user\",\"content\":\"" + text + "\"}]}"
                 : "{\"prompt\":\"" + text + "\"}");
-    assertError(400, "null", "is too long: at most ", response);
+    assertError(
+        400, path.contains("chat") ? "messages" : "prompt", "is too long: at most ", response);
     assertEquals("context_length_exceeded", Served.json(response).at("/error/code").asText());
   }
 

@@ -79,7 +79,8 @@ public final class Constraint {
       }
       if (!some) {
         throw new QuestionException(
-            "the model's vocabulary has no token to go on with as the JSON schema says");
+                "the model's vocabulary has no token to go on with as the JSON schema says")
+            .about(QuestionException.Part.JSON_SCHEMA);
       }
     }
 
