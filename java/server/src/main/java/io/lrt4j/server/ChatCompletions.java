@@ -25,11 +25,7 @@ final class ChatCompletions {
     ChatRequest request =
         ChatRequest.of(exchange.body(connections), maxMessages, model.engine().defaultOptions());
     model.check(request.model());
-    Desk.Job job =
-        desk.submit(
-            request.call(model.engine()),
-            request.question().optionsOver(model.engine().defaultOptions()).seed(),
-            request.manner().count());
+    Desk.Job job = desk.submit(request.call(model.engine()), request.manner().count(), "n");
     try (var _ = connections.limit(desk.timeLimit().plus(Exchange.READ_LIMIT))) {
       exchange.watch(connections.watch(job::gone));
       Form form = new Said(exchange.id(), request.manner().count(), request.modeField());

@@ -67,11 +67,12 @@ record ChatRequest(
         fields.text("model"), question, modeField, Common.manner(fields, logprobs));
   }
 
-  /** How the engine is asked. */
+  /** How the engine is asked: for answer i with seed + i, if there is one. */
   Desk.Call call(Engine engine) {
-    return (seed, cancellation, listener) -> {
+    Long seed = question.optionsOver(engine.defaultOptions()).seed();
+    return (index, cancellation, listener) -> {
       Question asked = question.cancelledBy(cancellation);
-      return engine.ask(seed == null ? asked : asked.seed(seed), listener);
+      return engine.ask(seed == null ? asked : asked.seed(seed + index), listener);
     };
   }
 

@@ -65,7 +65,7 @@ final class Common {
       }
     }
     boolean includeUsage = streamOptions != null && streamOptions.flag("include_usage");
-    return new Reply.Manner(count == null ? 1 : count, stream, includeUsage, logprobs);
+    return new Reply.Manner(1, count == null ? 1 : count, stream, includeUsage, logprobs);
   }
 
   /** Sampling and limits, over {@code defaults}. */

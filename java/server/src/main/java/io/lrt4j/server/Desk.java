@@ -16,7 +16,6 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongConsumer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Where the engine is called, and nowhere else. Takes so many answers at a time, lets so many wait,
@@ -25,10 +24,10 @@ import org.jspecify.annotations.Nullable;
  * computed on its caller's thread, which must not be one that carries all virtual ones.
  */
 final class Desk implements AutoCloseable {
-  /** One call of the engine. */
+  /** Calls of the engine, one for each answer. */
   interface Call {
-    /** Answers with this seed, or if it is null as it likes. */
-    Answer answer(@Nullable Long seed, Cancellation cancellation, TokenListener listener);
+    /** Gives one of the answers. */
+    Answer answer(int index, Cancellation cancellation, TokenListener listener);
   }
 
   /** What a job tells. */
@@ -76,23 +75,29 @@ final class Desk implements AutoCloseable {
   }
 
   /**
-   * Calls {@code count} times, answer i with seed + i.
+   * Calls {@code count} times.
    *
+   * @param field of the request that says how many answers there are
    * @throws ApiException if there is no place, or the server is about to end
    */
-  Job submit(Call call, @Nullable Long seed, int count) {
+  Job submit(Call call, int count, String field) {
     if (closing) {
       throw ApiException.unavailable("the server is shutting down");
     }
     if (count > capacity) {
       throw ApiException.invalid(
-          "n", "n must be at most " + capacity + ", what is answered at a time, found " + count);
+          field,
+          field
+              + " must ask for at most "
+              + capacity
+              + " answers, what is answered at a time, found "
+              + count);
     }
     if (!places.tryAcquire(count)) {
       throw ApiException.full(
           "the server is busy: " + capacity + " answers are under way or waiting; try again later");
     }
-    Job job = new Job(call, seed, count);
+    Job job = new Job(call, count);
     jobs.add(job);
     job.tasks.forEach(threads::execute);
     return job;
@@ -149,10 +154,10 @@ final class Desk implements AutoCloseable {
     private final AtomicInteger running;
     private final long start = System.nanoTime();
 
-    private Job(Call call, @Nullable Long seed, int count) {
+    private Job(Call call, int count) {
       running = new AtomicInteger(count);
       for (int i = 0; i < count; i++) {
-        tasks.add(new Task(this, i, call, seed == null ? null : seed + i));
+        tasks.add(new Task(this, i, call));
       }
     }
 
@@ -199,13 +204,11 @@ final class Desk implements AutoCloseable {
     private final Job job;
     private final int index;
     private final Call call;
-    private final @Nullable Long seed;
 
-    Task(Job job, int index, Call call, @Nullable Long seed) {
+    Task(Job job, int index, Call call) {
       this.job = job;
       this.index = index;
       this.call = call;
-      this.seed = seed;
     }
 
     @Override
@@ -214,7 +217,7 @@ final class Desk implements AutoCloseable {
         waited.accept(System.nanoTime() - job.start);
         Answer answer =
             call.answer(
-                seed, job.cancellation, token -> job.events.add(new Event.Wrote(index, token)));
+                index, job.cancellation, token -> job.events.add(new Event.Wrote(index, token)));
         job.events.add(new Event.Done(index, answer));
       } catch (RuntimeException | Error e) {
         job.events.add(new Event.Failed(e));

@@ -38,6 +38,7 @@ final class Exchange {
   private final long start = System.nanoTime();
   private int status;
   private List<Answer> answers = List.of();
+  private int each = 1; // of them, to a prompt
   private long firstToken; // nanoseconds after the start; 0 before
   private Connections.@Nullable Watch watch;
 
@@ -104,9 +105,10 @@ final class Exchange {
     return status;
   }
 
-  /** The answers that were given. */
-  void answered(List<Answer> answers) {
+  /** The answers that were given, {@code each} to a prompt. */
+  void answered(List<Answer> answers, int each) {
     this.answers = answers;
+    this.each = each;
   }
 
   /** Its first token is there. */
@@ -124,7 +126,7 @@ final class Exchange {
       metrics.firstToken(firstToken);
     }
     if (!answers.isEmpty()) {
-      metrics.answered(answers);
+      metrics.answered(answers, each);
     }
   }
 
@@ -210,6 +212,6 @@ final class Exchange {
         + " "
         + (System.nanoTime() - start) / 1_000_000
         + " ms"
-        + Notes.of(answers);
+        + Notes.of(answers, each);
   }
 }

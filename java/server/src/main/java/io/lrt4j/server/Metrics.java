@@ -91,9 +91,8 @@ final class Metrics {
   }
 
   /** Answers are complete. */
-  void answered(List<Answer> answers) {
-    Answer.TokenCounts first = answers.getFirst().tokens();
-    tokens("prompt", first.prompt());
+  void answered(List<Answer> answers, int each) {
+    tokens("prompt", Replies.prompts(answers, each, Answer.TokenCounts::prompt));
     for (Answer answer : answers) {
       Answer.TokenCounts tokens = answer.tokens();
       tokens("latent", tokens.latent());

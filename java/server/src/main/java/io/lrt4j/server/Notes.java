@@ -8,7 +8,7 @@ import java.util.stream.Collectors;
 final class Notes {
   private Notes() {}
 
-  static String of(List<Answer> answers) {
+  static String of(List<Answer> answers, int each) {
     if (answers.isEmpty()) {
       return "";
     }
@@ -16,7 +16,7 @@ final class Notes {
     return ", "
         + modes
         + ", "
-        + answers.getFirst().tokens().prompt()
+        + Replies.prompts(answers, each, Answer.TokenCounts::prompt)
         + " prompt, "
         + answers.stream().mapToInt(a -> a.tokens().latent()).sum()
         + " latent, "

@@ -5,6 +5,8 @@ import io.lrt4j.Answer;
 import io.lrt4j.FinishReason;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.ToIntFunction;
+import java.util.stream.IntStream;
 
 /** The parts of an answer in OpenAI's form that do not depend on the endpoint. */
 final class Replies {
@@ -17,9 +19,20 @@ final class Replies {
     return answer.toolCalls().isEmpty() ? "stop" : "tool_calls";
   }
 
-  /** What the answers cost together; the question counts once. */
-  static ObjectNode usage(List<Answer> answers) {
-    int prompt = answers.getFirst().tokens().prompt();
+  /**
+   * Tokens of the prompts, each of which counts once.
+   *
+   * @param each answers to each of them
+   */
+  static int prompts(List<Answer> answers, int each, ToIntFunction<Answer.TokenCounts> of) {
+    return IntStream.range(0, answers.size() / each)
+        .map(i -> of.applyAsInt(answers.get(i * each).tokens()))
+        .sum();
+  }
+
+  /** What the answers cost together, {@code each} to a prompt. */
+  static ObjectNode usage(List<Answer> answers, int each) {
+    int prompt = prompts(answers, each, Answer.TokenCounts::prompt);
     int reasoning = answers.stream().mapToInt(a -> a.tokens().reasoning()).sum();
     int completion = reasoning + answers.stream().mapToInt(a -> a.tokens().answer()).sum();
     ObjectNode usage = Json.object();
@@ -29,7 +42,7 @@ final class Replies {
         .put("total_tokens", prompt + completion);
     usage
         .putObject("prompt_tokens_details")
-        .put("cached_tokens", answers.getFirst().tokens().cached());
+        .put("cached_tokens", prompts(answers, each, Answer.TokenCounts::cached));
     usage.putObject("completion_tokens_details").put("reasoning_tokens", reasoning);
     return usage;
   }

@@ -22,12 +22,23 @@ final class Reply {
   /**
    * How they are wanted.
    *
-   * @param count answers
+   * @param prompts that are answered
+   * @param each answers to each of them
    * @param stream whether to send tokens as they come
    * @param includeUsage whether a stream ends with the usage
    * @param logprobs whether log-probabilities come with them
    */
-  record Manner(int count, boolean stream, boolean includeUsage, boolean logprobs) {}
+  record Manner(int prompts, int each, boolean stream, boolean includeUsage, boolean logprobs) {
+    /** Of several prompts. */
+    Manner to(int prompts) {
+      return new Manner(prompts, each, stream, includeUsage, logprobs);
+    }
+
+    /** Answers, those to the same prompt side by side. */
+    int count() {
+      return prompts * each;
+    }
+  }
 
   private final Exchange exchange;
   private final Model model;
@@ -45,8 +56,8 @@ final class Reply {
     this.form = form;
     this.manner = manner;
     id = form.idPrefix() + exchange.id();
-    answers = new Answer[manner.count];
-    logprobs = manner.logprobs ? new Logprobs[manner.count] : null;
+    answers = new Answer[manner.count()];
+    logprobs = manner.logprobs ? new Logprobs[manner.count()] : null;
     if (logprobs != null) {
       Arrays.setAll(logprobs, i -> new Logprobs(model.engine()));
     }
@@ -140,7 +151,7 @@ final class Reply {
 
   private void end() {
     List<Answer> all = Arrays.stream(answers).map(Objects::requireNonNull).toList();
-    exchange.answered(all);
+    exchange.answered(all, manner.each);
     if (!manner.stream) {
       ObjectNode whole = head(form.wholeObject());
       whole.putArray("choices");
@@ -150,14 +161,14 @@ final class Reply {
         lastLogprobs(choice, i, all.get(i));
         finish(choice, all.get(i));
       }
-      whole.set("usage", Replies.usage(all));
+      whole.set("usage", Replies.usage(all, manner.each));
       exchange.send(whole);
       return;
     }
     if (manner.includeUsage) {
       ObjectNode last = head(form.pieceObject());
       last.putArray("choices");
-      last.set("usage", Replies.usage(all));
+      last.set("usage", Replies.usage(all, manner.each));
       emit(last);
     }
     emit(DONE);

@@ -23,8 +23,7 @@ final class TextCompletions {
     TextRequest request = TextRequest.of(exchange.body(connections), model.engine());
     model.check(request.model());
     Desk.Job job =
-        desk.submit(
-            request.call(model.engine()), request.options().seed(), request.manner().count());
+        desk.submit(request.call(model.engine()), request.manner().count(), request.countField());
     try (var _ = connections.limit(desk.timeLimit().plus(Exchange.READ_LIMIT))) {
       exchange.watch(connections.watch(job::gone));
       new Reply(exchange, model, new Words(), request.manner()).run(job);

@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Engine;
 import io.lrt4j.GenerationOptions;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -12,13 +14,12 @@ import org.jspecify.annotations.Nullable;
  * A request to {@code /v1/completions}, checked.
  *
  * @param model that is asked for, or null
- * @param prompt token ids
+ * @param prompts token ids of each
  * @param options how to go on
  * @param manner how answers are wanted
  */
-@SuppressWarnings("ArrayRecordComponent") // nobody changes it
 record TextRequest(
-    @Nullable String model, int[] prompt, GenerationOptions options, Reply.Manner manner) {
+    @Nullable String model, List<int[]> prompts, GenerationOptions options, Reply.Manner manner) {
   private static final int DEFAULT_TOKENS = 16; // OpenAI's
 
   private static final Set<String> FIELDS =
@@ -36,7 +37,7 @@ record TextRequest(
     Integer bestOf = fields.integer("best_of", 1);
     Integer logprobs = fields.integer("logprobs", 0, GenerationOptions.MAX_TOP_LOGPROBS);
     Reply.Manner manner = Common.manner(fields, logprobs != null);
-    if (bestOf != null && bestOf != manner.count()) {
+    if (bestOf != null && bestOf != manner.each()) {
       throw ApiException.unsupported("best_of", "best_of is not supported: use n");
     }
     GenerationOptions options = Common.options(fields, engine.defaultOptions());
@@ -50,37 +51,65 @@ record TextRequest(
     if (!fields.has("max_tokens") && !fields.has("max_completion_tokens")) {
       options = options.withMaxTokens(DEFAULT_TOKENS);
     }
-    return new TextRequest(fields.text("model"), prompt(fields, engine), options, manner);
+    List<int[]> prompts = prompts(fields, engine);
+    return new TextRequest(fields.text("model"), prompts, options, manner.to(prompts.size()));
   }
 
-  /** A text, or token ids; a list of one of them is that one. */
-  private static int[] prompt(Fields fields, Engine engine) {
+  /** A text or token ids, or a list of these. */
+  private static List<int[]> prompts(Fields fields, Engine engine) {
     JsonNode prompt = fields.node().path("prompt");
-    if (prompt instanceof ArrayNode list && list.size() == 1 && !list.get(0).isNumber()) {
-      prompt = list.get(0);
+    boolean list = prompt.isArray() && !prompt.path(0).isNumber();
+    if (!list) {
+      return List.of(prompt(fields, prompt, engine));
     }
+    List<int[]> prompts = new ArrayList<>();
+    for (JsonNode one : prompt) {
+      prompts.add(prompt(fields, one, engine));
+    }
+    if (prompts.isEmpty()) {
+      throw mustBePrompt(fields, prompt);
+    }
+    return prompts;
+  }
+
+  private static int[] prompt(Fields fields, JsonNode prompt, Engine engine) {
     if (prompt.isTextual()) {
       String text = prompt.textValue();
       return fields.taken("prompt", () -> engine.encode(text));
     }
     if (!(prompt instanceof ArrayNode ids) || ids.isEmpty()) {
-      throw fields.must("prompt", "be a string or a list of token ids", prompt);
+      throw mustBePrompt(fields, prompt);
     }
     int[] all = new int[ids.size()];
     for (int i = 0; i < all.length; i++) {
       if (!ids.get(i).isInt()) {
-        throw fields.must("prompt", "be one string, or one list of token ids", ids.get(i));
+        throw mustBePrompt(fields, ids.get(i));
       }
       all[i] = ids.get(i).intValue();
     }
     return all;
   }
 
-  /** How the engine is asked. */
+  private static ApiException mustBePrompt(Fields fields, JsonNode found) {
+    return fields.must(
+        "prompt", "be a string, a list of token ids, or a list of strings or of such lists", found);
+  }
+
+  /** The field that says how many answers there are. */
+  String countField() {
+    return prompts.size() > 1 ? "prompt" : "n";
+  }
+
+  /** How the engine is asked: for answer i to a prompt with seed + i, if there is one. */
   Desk.Call call(Engine engine) {
-    return (seed, cancellation, listener) -> {
+    Long seed = options.seed();
+    int each = manner.each();
+    return (index, cancellation, listener) -> {
       GenerationOptions asked = options.withCancellation(cancellation);
-      return engine.generate(prompt, seed == null ? asked : asked.withSeed(seed), listener);
+      return engine.generate(
+          prompts.get(index / each),
+          seed == null ? asked : asked.withSeed(seed + index % each),
+          listener);
     };
   }
 }

@@ -331,7 +331,8 @@ class BehaviourTest {
   @Test
   void moreAnswersThanThereArePlacesAreRefused() throws Exception {
     var response = served.ask(body(false).replaceFirst("\\{", "{\"n\":4,")).get();
-    ErrorsTest.assertError(400, "n", "n must be at most 3", response); // coming again is no use
+    ErrorsTest.assertError(
+        400, "n", "n must ask for at most 3 answers", response); // coming again is no use
   }
 
   @Test

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code /v1/completions}, and log-probabilities at both endpoints. */
 class TextCompletionsTest {
@@ -78,15 +80,74 @@ class TextCompletionsTest {
     assertEquals(alone().text(), nested.at("/choices/0/text").asText());
   }
 
+  /** As each of them alone, in their order, and one after the other. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void severalPrompts(boolean asIds) throws IOException, InterruptedException {
+    List<String> texts = List.of(PROMPT, "Mia has", "<|user|>Tom has 3 apples.");
+    List<Object> prompts = new ArrayList<>(texts);
+    if (asIds) {
+      prompts.replaceAll(text -> served.engine.encode((String) text));
+    }
+    String fields = ",\"max_tokens\":6,\"temperature\":1,\"seed\":7,\"n\":2}";
+    var all = Served.json(served.post("/v1/completions", "{\"prompt\":" + json(prompts) + fields));
+    int promptTokens = 0;
+    for (int i = 0; i < texts.size(); i++) {
+      var alone =
+          Served.json(served.post("/v1/completions", "{\"prompt\":" + json(texts.get(i)) + fields));
+      for (int j = 0; j < 2; j++) {
+        var choice = all.path("choices").path(2 * i + j);
+        assertEquals(2 * i + j, choice.path("index").intValue());
+        assertEquals(
+            alone.path("choices").path(j).path("text").asText(), choice.path("text").asText());
+      }
+      promptTokens += alone.at("/usage/prompt_tokens").intValue();
+    }
+    assertEquals(6, all.path("choices").size());
+    assertEquals(promptTokens, all.at("/usage/prompt_tokens").intValue());
+    String streamed =
+        served
+            .post("/v1/completions", "{\"stream\":true,\"prompt\":" + json(prompts) + fields)
+            .body();
+    var written = new String[] {"", "", "", "", "", ""};
+    for (String line : streamed.split("\n+")) {
+      if (line.startsWith("data: {")) {
+        var choice = Served.MAPPER.readTree(line.substring(6)).path("choices").path(0);
+        written[choice.path("index").intValue()] += choice.path("text").asText();
+      }
+    }
+    for (int i = 0; i < written.length; i++) {
+      assertEquals(all.path("choices").path(i).path("text").asText(), written[i]);
+    }
+  }
+
+  private static String json(Object value) throws IOException {
+    return Served.MAPPER.writeValueAsString(value);
+  }
+
+  /** There are as many answers as prompts. */
+  @Test
+  void morePromptsThanPlaces() throws IOException, InterruptedException {
+    ErrorsTest.assertError(
+        400,
+        "prompt",
+        "prompt must ask for at most 320 answers, what is answered at a time, found 321",
+        served.post("/v1/completions", "{\"prompt\":" + json(Collections.nCopies(321, "a")) + "}"));
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "{} | prompt | must be a string or a list of token ids, found nothing",
-        "{\"prompt\":[]} | prompt | must be a string or a list of token ids",
-        "{\"prompt\":[1,\"a\"]} | prompt | must be one string, or one list of token ids",
-        "{\"prompt\":[\"a\",\"b\"]} | prompt | must be one string, or one list of token ids",
+        "{} | prompt | must be a string, a list of token ids, or a list of strings or of such"
+            + " lists, found nothing",
+        "{\"prompt\":[]} | prompt | must be a string, a list of token ids",
+        "{\"prompt\":[[]]} | prompt | must be a string, a list of token ids",
+        "{\"prompt\":[1,\"a\"]} | prompt | of such lists, found \"a\"",
+        "{\"prompt\":[\"a\",1]} | prompt | of such lists, found 1",
+        "{\"prompt\":[[1],[2.5]]} | prompt | of such lists, found 2.5",
+        "{\"prompt\":[[1],[99999]]} | prompt | token ids must be 0 to 444",
         "{\"prompt\":[99999]} | prompt | token ids must be 0 to 444",
         "{\"prompt\":\"\"} | prompt | at least one token",
         "{\"prompt\":\"\\ud800\"} | prompt | not Unicode",
