@@ -112,6 +112,18 @@ public interface Engine extends AutoCloseable {
   Scores score(int[] ids, boolean withLogits, boolean withHidden);
 
   /**
+   * Log-probabilities of a given sequence, and of the most probable tokens in each place, as many
+   * as {@link GenerationOptions#topLogprobs} asks for. What is then generated from it is not read
+   * again.
+   *
+   * @param options of which count {@code topLogprobs}, the cancellation and the timeout
+   * @throws java.util.concurrent.CancellationException if one of the latter, or an interrupt, ended
+   *     it
+   * @throws QuestionException as {@link #score(int[], boolean, boolean)} does
+   */
+  Scores score(int[] ids, GenerationOptions options);
+
+  /**
    * Token ids of a text; special tokens written out in it are recognised, none are added.
    *
    * @throws QuestionException if it is no Unicode, or there is no tokenizer; a {@link

@@ -228,6 +228,14 @@ final class LoadedEngine implements Engine {
   }
 
   @Override
+  public Scores score(int[] ids, GenerationOptions options) {
+    Objects.requireNonNull(ids, "ids");
+    Objects.requireNonNull(options, "options");
+    Cutoff cutoff = new Cutoff(options, System.nanoTime());
+    return admitted(cutoff, session -> session.score(ids, options.topLogprobs(), cutoff));
+  }
+
+  @Override
   public float[][] latents(Question question) {
     Objects.requireNonNull(question, "question");
     long asked = System.nanoTime();

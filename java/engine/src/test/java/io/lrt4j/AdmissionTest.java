@@ -78,6 +78,8 @@ class AdmissionTest {
           OverloadedException.class,
           () -> engine.generate(new int[] {1}, GenerationOptions.defaults()));
       assertThrows(OverloadedException.class, () -> engine.score(new int[] {1}, false, false));
+      assertThrows(
+          OverloadedException.class, () -> engine.score(new int[] {1}, GenerationOptions.unset()));
       assertThrows(OverloadedException.class, () -> engine.sample(QUESTION, 2));
       assertThrows(OverloadedException.class, () -> engine.latents(QUESTION));
       CompletableFuture<Answer> later = engine.askAsync(QUESTION);
@@ -141,6 +143,10 @@ class AdmissionTest {
       cancelled.cancel();
       Answer answer = engine.ask(QUESTION.cancelledBy(cancelled));
       assertEquals(FinishReason.CANCELLED, answer.finishReason());
+      GenerationOptions off = GenerationOptions.unset().withCancellation(cancelled);
+      assertThrows(CancellationException.class, () -> engine.score(new int[] {1, 2}, off));
+      GenerationOptions soon = GenerationOptions.unset().withTimeout(Duration.ofMillis(30));
+      assertThrows(CancellationException.class, () -> engine.score(new int[] {1, 2}, soon));
       answer = engine.ask(QUESTION.timeout(Duration.ofMillis(30)));
       assertEquals(FinishReason.TIMEOUT, answer.finishReason());
       assertEquals(List.of(), answer.ids());

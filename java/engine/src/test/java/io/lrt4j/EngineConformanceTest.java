@@ -1,5 +1,6 @@
 package io.lrt4j;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -10,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.IntStream;
@@ -107,6 +109,8 @@ class EngineConformanceTest {
             flat(Arrays.copyOf(hidden, prompt.length)),
             "hidden");
         assertLogprobs(all, scores);
+        assertAlternatives(
+            all, scores, engine.score(all, GenerationOptions.unset().withTopLogprobs(3)));
         compared += assertGreedy(engine, prompt, greedy, logits, 1e-2);
       }
       assertTrue(compared >= 20, "tokens compared: " + compared);
@@ -188,6 +192,31 @@ class EngineConformanceTest {
   }
 
   /** Each token's log-probability is its logit in the row before, normalised. */
+  private static void assertAlternatives(int[] ids, Scores scores, Scores told) {
+    float[][] logits = Objects.requireNonNull(scores.logits());
+    assertArrayEquals(scores.logprobs(), told.logprobs());
+    assertEquals(List.of(), scores.alternatives());
+    assertEquals(ids.length, told.alternatives().size());
+    assertEquals(List.of(), told.alternatives().getFirst());
+    for (int i = 1; i < ids.length; i++) {
+      float[] row = logits[i - 1];
+      List<Token.Choice> best = told.alternatives().get(i);
+      assertEquals(3, best.size());
+      assertEquals(
+          IntStream.range(0, row.length)
+              .boxed()
+              .sorted(Comparator.comparing(id -> -row[id]))
+              .limit(3)
+              .toList(),
+          best.stream().map(Token.Choice::id).toList());
+      for (Token.Choice choice : best) {
+        if (choice.id() == ids[i]) {
+          assertEquals(told.logprobs()[i], choice.logprob());
+        }
+      }
+    }
+  }
+
   private static void assertLogprobs(int[] ids, Scores scores) {
     float[][] logits = Objects.requireNonNull(scores.logits());
     assertTrue(Float.isNaN(scores.logprobs()[0]));

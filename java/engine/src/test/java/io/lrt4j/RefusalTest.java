@@ -227,6 +227,11 @@ class RefusalTest {
           () -> engine.score(new int[42], false, false),
           "at most 41",
           "found 42");
+      refuses(
+          QuestionTooLongException.class,
+          () -> engine.score(new int[42], options),
+          "at most 41",
+          "found 42");
       assertEquals(41, engine.score(new int[41], false, false).logprobs().length);
     }
   }

@@ -289,7 +289,7 @@ public final class Sequence {
    * The {@code n} largest logits as log-probabilities, the largest first; of equal ones the lower
    * id.
    */
-  private static List<Token.Choice> alternatives(float[] logits, int n, LogitSummary summary) {
+  public static List<Token.Choice> alternatives(float[] logits, int n, LogitSummary summary) {
     int[] best = new int[Math.min(n, logits.length)];
     int found = 0;
     for (int id = 0; id < logits.length; id++) {

@@ -470,6 +470,21 @@ public final class Session implements AutoCloseable {
 
   /** Log-probabilities of a given sequence. */
   public Scores score(int[] ids, boolean withLogits, boolean withHidden) {
+    return score(ids, withLogits, withHidden, 0, false, Cutoff.interrupt());
+  }
+
+  /** The same, and of the {@code top} most probable tokens in each place; it is remembered. */
+  public Scores score(int[] ids, int top, Cutoff cutoff) {
+    return score(ids, false, false, top, true, cutoff);
+  }
+
+  private Scores score(
+      int[] ids,
+      boolean withLogits,
+      boolean withHidden,
+      int top,
+      boolean remembered,
+      Cutoff cutoff) {
     if (ids.length == 0) {
       throw new QuestionException("scoring needs at least one token, found none");
     }
@@ -481,11 +496,16 @@ public final class Session implements AutoCloseable {
     }
     Backend ops = model.transformer().backend();
     int vocab = model.transformer().config().vocabSize();
-    Cutoff interrupt = Cutoff.interrupt();
     boolean read;
     try {
-      read =
-          generator.prefill(encoding.begin(), ids.clone(), 0, encoding.hidden(n), false, interrupt);
+      int[] own = ids.clone();
+      KvCache cache = encoding.begin();
+      Tensor states = encoding.hidden(n);
+      read = generator.prefill(cache, own, 0, states, false, cutoff);
+      if (read && remembered) {
+        PrefixCache prefixes = model.prefixes();
+        prefixes.keep(own, cache, prefixes.keepsHidden() ? states : null);
+      }
     } finally {
       encoding.end();
     }
@@ -495,12 +515,16 @@ public final class Session implements AutoCloseable {
     float[][] logits = withLogits ? new float[n][vocab] : null;
     float[][] states = withHidden ? new float[n][hidden.cols()] : null;
     float[] row = new float[vocab];
+    List<List<Token.Choice>> alternatives = new ArrayList<>();
+    if (top > 0) {
+      alternatives.add(List.of());
+    }
     LogitSummary[] summaries = LogitSummary.array(WIDTH);
     for (int at = 0; at < n; at += WIDTH) {
       int rows = Math.min(WIDTH, n - at);
-      Tensor block = read ? generator.logits(hidden, at, rows, interrupt) : null;
+      Tensor block = read ? generator.logits(hidden, at, rows, cutoff) : null;
       if (block == null) {
-        throw new CancellationException("scoring was interrupted");
+        throw new CancellationException("scoring was called off");
       }
       ops.summarize(block, 0, rows, summaries);
       for (int i = at; i < at + rows; i++) {
@@ -509,13 +533,16 @@ public final class Session implements AutoCloseable {
         ops.read(block, i - at, target, 1);
         if (i + 1 < n) {
           logprobs[i + 1] = target[ids[i + 1]] - summary.logSumExp;
+          if (top > 0) {
+            alternatives.add(Sequence.alternatives(target, top, summary));
+          }
         }
         if (states != null) {
           ops.read(hidden, i, states[i], 1);
         }
       }
     }
-    return new Scores(logprobs, logits, states);
+    return new Scores(logprobs, logits, states, List.copyOf(alternatives));
   }
 
   @Override

@@ -68,6 +68,11 @@ final class ChatCompletions {
     }
 
     @Override
+    public boolean echoes() {
+      return false;
+    }
+
+    @Override
     public void piece(ObjectNode choice, Token token) {
       boolean thinking = token.phase() == Token.Phase.REASONING;
       ObjectNode delta = choice.putObject("delta");

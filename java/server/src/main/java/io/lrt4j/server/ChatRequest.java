@@ -36,7 +36,7 @@ record ChatRequest(
   static ChatRequest of(ObjectNode body, int maxMessages, GenerationOptions defaults) {
     Fields fields = Fields.of(body);
     Common.check(fields, FIELDS);
-    GenerationOptions options = Common.options(fields, defaults);
+    GenerationOptions options = Common.options(fields, Common.maxTokens(fields, 1), defaults);
     Fields lrt = fields.object("lrt");
     Integer budget = lrt == null ? null : lrt.integer("budget", 2);
     if (budget != null) {

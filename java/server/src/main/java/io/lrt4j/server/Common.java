@@ -4,6 +4,7 @@ import io.lrt4j.GenerationOptions;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** What requests to both endpoints have in common. */
 final class Common {
@@ -68,14 +69,17 @@ final class Common {
     return new Reply.Manner(1, count == null ? 1 : count, stream, includeUsage, logprobs);
   }
 
-  /** Sampling and limits, over {@code defaults}. */
-  static GenerationOptions options(Fields fields, GenerationOptions defaults) {
+  /** Most tokens to write, {@code least} at least; null if it is not said. */
+  static @Nullable Integer maxTokens(Fields fields, int least) {
+    Integer maxTokens = fields.integer("max_completion_tokens", least);
+    return maxTokens != null ? maxTokens : fields.integer("max_tokens", least);
+  }
+
+  /** Sampling and limits, over {@code defaults}; of tokens that are written, if any are. */
+  static GenerationOptions options(
+      Fields fields, @Nullable Integer maxTokens, GenerationOptions defaults) {
     GenerationOptions options = defaults;
-    Integer maxTokens = fields.integer("max_completion_tokens", 1);
-    if (maxTokens == null) {
-      maxTokens = fields.integer("max_tokens", 1);
-    }
-    if (maxTokens != null) {
+    if (maxTokens != null && maxTokens > 0) {
       options = options.withMaxTokens(maxTokens);
     }
     Float temperature = fields.number("temperature", 0, 2);

@@ -20,6 +20,9 @@ interface Form {
   /** Whether a stream has a first piece of a choice before its first token, and what is in it. */
   boolean begin(ObjectNode choice);
 
+  /** Whether the prompt is a part of the text: then all tokens have log-probabilities. */
+  boolean echoes();
+
   /** What one token adds, which has text, or tool calls that are complete. */
   void piece(ObjectNode choice, Token token);
 

@@ -3,6 +3,7 @@ package io.lrt4j.server;
 import io.lrt4j.Answer;
 import io.lrt4j.Engine;
 import io.lrt4j.FinishReason;
+import io.lrt4j.Scores;
 import io.lrt4j.Token;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -22,7 +23,7 @@ final class Logprobs {
    * One token.
    *
    * @param token its text, with a replacement character where it is a part of one
-   * @param logprob natural log-probability
+   * @param logprob natural log-probability; NaN of the first of a prompt
    * @param top the most probable tokens at its place, if they are asked for
    */
   record Entry(String token, float logprob, List<Entry> top) {
@@ -51,15 +52,30 @@ final class Logprobs {
       return;
     }
     afterThinking = false;
-    List<Entry> top =
-        token.alternatives().stream()
-            .map(t -> new Entry(text(t.id()), t.logprob(), List.of()))
-            .toList();
-    pending.add(new Entry(text, token.logprob(), top));
+    pending.add(new Entry(text, token.logprob(), entries(token.alternatives(), engine)));
   }
 
   private String text(int id) {
+    return text(id, engine);
+  }
+
+  private static String text(int id, Engine engine) {
     return engine.decode(new int[] {id});
+  }
+
+  /** The tokens of a prompt. */
+  static List<Entry> of(int[] prompt, Scores scores, Engine engine) {
+    List<Entry> entries = new ArrayList<>();
+    for (int i = 0; i < prompt.length; i++) {
+      List<Token.Choice> top =
+          scores.alternatives().isEmpty() ? List.of() : scores.alternatives().get(i);
+      entries.add(new Entry(text(prompt[i], engine), scores.logprobs()[i], entries(top, engine)));
+    }
+    return entries;
+  }
+
+  private static List<Entry> entries(List<Token.Choice> top, Engine engine) {
+    return top.stream().map(t -> new Entry(text(t.id(), engine), t.logprob(), List.of())).toList();
   }
 
   /** Characters of the tokens that were taken. */

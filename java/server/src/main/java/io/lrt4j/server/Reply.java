@@ -135,7 +135,8 @@ final class Reply {
   private void lastLogprobs(ObjectNode choice, int index, Answer answer) {
     if (logprobs != null) {
       int offset = logprobs[index].offset();
-      List<Logprobs.Entry> last = logprobs[index].takeLast(answer);
+      List<Logprobs.Entry> last =
+          form.echoes() ? logprobs[index].take() : logprobs[index].takeLast(answer);
       if (!last.isEmpty() || !manner.stream) {
         form.logprobs(choice, last, offset);
       }

@@ -23,6 +23,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -109,16 +110,98 @@ class TextCompletionsTest {
         served
             .post("/v1/completions", "{\"stream\":true,\"prompt\":" + json(prompts) + fields)
             .body();
-    var written = new String[] {"", "", "", "", "", ""};
+    List<String> written = written(streamed, 6);
+    for (int i = 0; i < 6; i++) {
+      assertEquals(all.path("choices").path(i).path("text").asText(), written.get(i));
+    }
+  }
+
+  /** What evaluation harnesses ask for: what the model thinks of a text that is given. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void echo(boolean asIds) throws IOException, InterruptedException {
+    int[] ids = served.engine.encode(PROMPT);
+    String fields = ",\"echo\":true,\"logprobs\":2,\"max_tokens\":0}";
+    var whole =
+        Served.json(
+            served.post("/v1/completions", "{\"prompt\":" + json(asIds ? ids : PROMPT) + fields));
+    var choice = whole.at("/choices/0");
+    assertEquals(PROMPT, choice.path("text").asText());
+    assertEquals("length", choice.path("finish_reason").asText());
+    assertEquals(ids.length, whole.at("/usage/prompt_tokens").intValue());
+    assertEquals(0, whole.at("/usage/completion_tokens").intValue());
+    var logprobs = choice.path("logprobs");
+    List<String> tokens = new ArrayList<>();
+    logprobs.path("tokens").forEach(t -> tokens.add(t.asText()));
+    assertEquals(PROMPT, String.join("", tokens));
+    List<Long> offsets = new ArrayList<>();
+    logprobs.path("text_offset").forEach(o -> offsets.add(o.longValue()));
+    assertEquals(offsets(tokens), offsets);
+    float[] expected = served.engine.score(ids, false, false).logprobs();
+    assertEquals(ids.length, logprobs.path("token_logprobs").size());
+    assertEquals(ids.length, logprobs.path("top_logprobs").size());
+    assertTrue(logprobs.at("/token_logprobs/0").isNull());
+    assertTrue(logprobs.at("/top_logprobs/0").isNull());
+    for (int i = 1; i < ids.length; i++) {
+      float logprob = logprobs.path("token_logprobs").path(i).floatValue();
+      var top = logprobs.path("top_logprobs").path(i);
+      assertEquals(expected[i], logprob);
+      assertEquals(logprob, top.path(tokens.get(i)).floatValue());
+      assertTrue(top.size() == 2 || top.size() == 3, top.toString());
+    }
+  }
+
+  /** They count log-probabilities from the end: one that ends the text is among them. */
+  @Test
+  void echoOfWhatThenEnds() throws IOException, InterruptedException {
+    Question question = Question.of(Served.QUESTION).mode(Mode.DIRECT);
+    int[] prompt = served.engine.prompt(question);
+    List<Integer> written = served.engine.ask(question).ids();
+    int[] ids =
+        IntStream.concat(
+                Arrays.stream(prompt),
+                written.stream().limit(written.size() - 1L).mapToInt(Integer::intValue))
+            .toArray();
+    int[] begun = Arrays.copyOf(ids, ids.length - 1);
+    String fields = ",\"echo\":true,\"logprobs\":1,\"max_tokens\":1,\"temperature\":0,\"n\":2}";
+    var all =
+        Served.json(
+            served.post("/v1/completions", "{\"prompt\":" + json(List.of(ids, begun)) + fields));
+    assertEquals(4, all.path("choices").size());
+    for (int i = 0; i < 4; i++) {
+      var choice = all.path("choices").path(i);
+      int[] given = i < 2 ? ids : begun;
+      assertEquals(served.engine.decode(ids), choice.path("text").asText());
+      assertEquals(i < 2 ? "stop" : "length", choice.path("finish_reason").asText());
+      var logprobs = choice.path("logprobs");
+      assertEquals(given.length + 1, logprobs.path("tokens").size());
+      assertEquals(given.length + 1, logprobs.path("token_logprobs").size());
+      assertEquals(given.length + 1, logprobs.path("top_logprobs").size());
+    }
+    assertEquals(ids.length + begun.length, all.at("/usage/prompt_tokens").intValue());
+  }
+
+  @Test
+  void streamedEcho() throws IOException, InterruptedException {
+    String fields = ",\"echo\":true,\"max_tokens\":6,\"temperature\":0";
+    String body = "{\"prompt\":" + json(PROMPT) + fields;
+    var whole = Served.json(served.post("/v1/completions", body + "}"));
+    assertEquals(PROMPT + alone().text(), whole.at("/choices/0/text").asText());
+    String streamed = served.post("/v1/completions", body + ",\"stream\":true}").body();
+    assertEquals(List.of(PROMPT + alone().text()), written(streamed, 1));
+  }
+
+  /** The text of each choice of a stream. */
+  private static List<String> written(String streamed, int choices) throws IOException {
+    List<String> texts = new ArrayList<>(Collections.nCopies(choices, ""));
     for (String line : streamed.split("\n+")) {
       if (line.startsWith("data: {")) {
         var choice = Served.MAPPER.readTree(line.substring(6)).path("choices").path(0);
-        written[choice.path("index").intValue()] += choice.path("text").asText();
+        int index = choice.path("index").intValue();
+        texts.set(index, texts.get(index) + choice.path("text").asText());
       }
     }
-    for (int i = 0; i < written.length; i++) {
-      assertEquals(all.path("choices").path(i).path("text").asText(), written[i]);
-    }
+    return texts;
   }
 
   private static String json(Object value) throws IOException {
@@ -152,7 +235,11 @@ class TextCompletionsTest {
         "{\"prompt\":\"\"} | prompt | at least one token",
         "{\"prompt\":\"\\ud800\"} | prompt | not Unicode",
         "{\"prompt\":\"a\",\"stop\":\"\"} | stop | must be not empty",
-        "{\"prompt\":\"a\",\"echo\":true} | echo | echo is not supported",
+        "{\"prompt\":\"a\",\"echo\":true,\"logprobs\":1,\"stream\":true} | stream | echo with"
+            + " logprobs cannot be streamed",
+        "{\"prompt\":\"\",\"echo\":true,\"max_tokens\":0} | prompt | at least one token",
+        "{\"prompt\":[99999],\"echo\":true} | prompt | token ids must be 0 to 444",
+        "{\"prompt\":\"a\",\"max_tokens\":0} | max_tokens | must be a whole number from 1 to",
         "{\"prompt\":\"a\",\"suffix\":\"b\"} | suffix | suffix is not supported",
         "{\"prompt\":\"a\",\"best_of\":3} | best_of | best_of is not supported",
         "{\"prompt\":\"a\",\"logprobs\":21} | logprobs | must be a whole number from 0 to 20",
