@@ -267,7 +267,8 @@ public final class GenerationOptions {
    * $ref} within the schema, {@code propertyNames} that are any strings, and what only describes,
    * {@code format} included; a {@link QuestionException} refuses other keywords by name. An answer
    * that reaches its limit of tokens may be no whole value. A question with {@link Question#tools}
-   * cannot be held to one.
+   * is answered by such a value or by calls of tools that it offers, of which those that are not
+   * strict take any arguments; there is no text beside them.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;

@@ -138,6 +138,7 @@ public final class Question {
    * Functions that the model may want to have called: its chat template tells it of them, and what
    * it calls is in {@link Answer#toolCalls}. Only where the template has it write calls as Qwen's
    * do, {@code <tool_call>} and JSON; a model with another one, or none, is not asked, but refuses.
+   * Beside a {@link #jsonSchema} an answer is calls and nothing else, or a value of the schema.
    */
   public Question tools(List<Tool> tools) {
     return new Question(messages, mode, options, specialTokens, copy(tools, "tools"));

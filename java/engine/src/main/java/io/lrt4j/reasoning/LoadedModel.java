@@ -78,7 +78,7 @@ public final class LoadedModel implements AutoCloseable {
   private final @Nullable Tokenizer tokenizer;
   private final Prompts prompts;
   private final Vocabulary vocabulary;
-  private final Map<Object, Constraint> constraints = // by schema or tools; guarded by itself
+  private final Map<Object, Constraint> constraints = // by schema, tools or both; guarded by itself
       new LinkedHashMap<>(16, 0.75f, true) {
         private static final long serialVersionUID = 1L;
 
@@ -329,6 +329,12 @@ public final class LoadedModel implements AutoCloseable {
   /** What holds calls to tools, of which some are strict. Kept likewise. */
   Constraint constraint(List<Tool> tools) {
     return constraint(tools, table -> Constraint.ofCalls(tools, table));
+  }
+
+  /** What holds answers to a JSON schema or to calls of tools. Kept likewise. */
+  Constraint constraint(String jsonSchema, List<Tool> tools) {
+    return constraint(
+        List.of(jsonSchema, tools), table -> Constraint.ofEither(jsonSchema, tools, table));
   }
 
   private Constraint constraint(Object of, Function<TokenTable, Constraint> maker) {

@@ -80,12 +80,6 @@ public final class Session implements AutoCloseable {
             double _ = requirements.threshold(); // the first thing to be refused
           }
           GenerationOptions options = question.optionsOver(model.defaultOptions());
-          if (options.jsonSchema() != null && !question.tools().isEmpty()) {
-            throw new QuestionException(
-                    "a question with tools cannot be held to a JSON schema: calls have a form of"
-                        + " their own")
-                .about(QuestionException.Part.JSON_SCHEMA);
-          }
           return answers(
               Job.of(prompt(question), options, count, new Stopwatch(asked))
                   .withTools(question.tools()),
@@ -403,13 +397,17 @@ public final class Session implements AutoCloseable {
   /** What the answer is held to; null: nothing. */
   private @Nullable Constraint form(Job job) {
     String schema = job.options().jsonSchema();
+    List<Tool> tools = job.tools();
+    var part = QuestionException.Part.TOOLS;
     try {
-      return schema != null
-          ? model.constraint(schema)
-          : job.tools().stream().anyMatch(Tool::strict) ? model.constraint(job.tools()) : null;
+      Constraint calls = tools.stream().anyMatch(Tool::strict) ? model.constraint(tools) : null;
+      if (schema == null) {
+        return calls;
+      }
+      part = QuestionException.Part.JSON_SCHEMA;
+      return tools.isEmpty() ? model.constraint(schema) : model.constraint(schema, tools);
     } catch (QuestionException e) {
-      throw e.about(
-          schema != null ? QuestionException.Part.JSON_SCHEMA : QuestionException.Part.TOOLS);
+      throw e.about(part);
     }
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.Answer;
+import io.lrt4j.FinishReason;
 import io.lrt4j.Fixtures;
 import io.lrt4j.Mode;
 import io.lrt4j.Question;
@@ -159,6 +160,63 @@ class ToolsTest {
       Tool text = new Tool("f", "", "{\"type\":[\"object\",\"string\"]}", true);
       assertStrictRefused(spied, unknown, "has the keyword oneOf, which is not supported");
       assertStrictRefused(spied, text, "must allow nothing but objects");
+    }
+  }
+
+  /** Beside a JSON schema an answer is a value of it, or calls, whatever else a model would say. */
+  @Test
+  void callsOrAValueOfTheSchema() throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, directory.resolve("model"));
+    Files.writeString(model.resolve("chat_template.jinja"), template("qwen3.jinja"));
+    String schema =
+        "{\"type\":\"object\",\"properties\":{\"sum\":{\"type\":\"integer\"}},"
+            + "\"required\":[\"sum\"]}";
+    try (var spied = new SpiedModel(model, null)) {
+      Question question =
+          Question.of("1?")
+              .maxTokens(300)
+              .mode(Mode.DIRECT)
+              .temperature(1.5f)
+              .jsonSchema(schema)
+              .tools(List.of(new Tool("add", "", ADD.parameters(), true)));
+      int valued = 0;
+      for (int seed = 0; seed < 6; seed++) { // those that begin with text must go on otherwise
+        spied.spy.script(seed == 0 ? spied.encode("{\"sum\": 3}") : spied.encode("One."));
+        Answer answer = spied.ask(question.seed(seed));
+        if (answer.toolCalls().isEmpty()) {
+          byte[] text = answer.text().strip().getBytes(StandardCharsets.UTF_8);
+          assertTrue(RandomSchemas.valid(schema, text), answer.text());
+          valued++;
+        } else {
+          boolean cut = answer.finishReason() == FinishReason.LENGTH;
+          assertTrue(answer.text().isEmpty() || cut, answer.text());
+          answer.toolCalls().forEach(call -> assertEquals("add", call.name()));
+        }
+      }
+      assertTrue(valued > 0);
+      List<Integer> script = new ArrayList<>(spied.encode(WRITTEN + WRITTEN));
+      script.addAll(spied.encode("<|im_end|>"));
+      spied.spy.script(script);
+      List<Token> tokens = new ArrayList<>();
+      Answer called = spied.ask(question, tokens::add);
+      assertEquals(List.of(CALL, CALL), called.toolCalls());
+      assertEquals("", called.text());
+      assertEquals("", tokens.stream().map(Token::text).collect(Collectors.joining()));
+      assertEquals(
+          List.of(CALL, CALL), tokens.stream().flatMap(t -> t.toolCalls().stream()).toList());
+      spied.spy.script(spied.encode("{\"sum\": 3}"));
+      tokens.clear();
+      assertEquals("{\"sum\": 3}", spied.ask(question, tokens::add).text());
+      assertEquals("{\"sum\": 3}", tokens.stream().map(Token::text).collect(Collectors.joining()));
+      String refused = "the JSON schema has the keyword oneOf, which is not supported";
+      Question unknown = question.jsonSchema("{\"oneOf\":[]}");
+      var thrown = assertThrows(QuestionException.class, () -> spied.ask(unknown));
+      assertEquals(refused, thrown.getMessage());
+      Tool strict = new Tool("f", "", "{\"oneOf\":[]}", true);
+      thrown =
+          assertThrows(
+              QuestionException.class, () -> spied.ask(question.tools(List.of(ADD, strict))));
+      assertEquals("the tool f is strict: " + refused, thrown.getMessage());
     }
   }
 

@@ -8,6 +8,7 @@ import com.openai.core.JsonValue;
 import com.openai.helpers.ChatCompletionAccumulator;
 import com.openai.models.FunctionDefinition;
 import com.openai.models.FunctionParameters;
+import com.openai.models.ResponseFormatJsonObject;
 import com.openai.models.chat.completions.ChatCompletion;
 import com.openai.models.chat.completions.ChatCompletionCreateParams;
 import com.openai.models.chat.completions.ChatCompletionMessage;
@@ -81,6 +82,38 @@ class ToolsTest {
       var none = question().putAdditionalBodyProperty("tool_choice", JsonValue.from("none"));
       assertTrue(chat.create(none.build()).isValid());
       assertEquals(List.of(), engine.asked().tools());
+    }
+  }
+
+  /**
+   * As agents with an output type ask: calls, or an answer of the schema; the engine sees to it.
+   */
+  @Test
+  void toolsBesideAJsonSchema() {
+    var engine = new Scripted();
+    engine.permits.release(1 << 20);
+    engine.toolCalls = CALLS;
+    engine.text = "";
+    try (var served = new Served(ServerOptions.defaults(), engine)) {
+      var chat = served.client("none").chat().completions();
+      var both = question().responseFormat(ResponseFormatJsonObject.builder().build());
+      called(chat.create(both.build()));
+      assertEquals(1, engine.asked().tools().size());
+      assertEquals("{\"type\":\"object\"}", engine.asked().options().jsonSchema());
+      engine.toolCalls = List.of();
+      engine.text = "{}";
+      engine.length = 1;
+      var accumulated = ChatCompletionAccumulator.create();
+      try (var stream = chat.createStreaming(both.build())) {
+        stream.stream().forEach(accumulated::accumulate);
+      }
+      var choice = accumulated.chatCompletion().choices().getFirst();
+      assertEquals(Optional.of("{}"), choice.message().content());
+      assertEquals(ChatCompletion.Choice.FinishReason.STOP, choice.finishReason());
+      var none = both.putAdditionalBodyProperty("tool_choice", JsonValue.from("none"));
+      assertTrue(chat.create(none.build()).isValid());
+      assertEquals(List.of(), engine.asked().tools());
+      assertEquals("{\"type\":\"object\"}", engine.asked().options().jsonSchema());
     }
   }
 

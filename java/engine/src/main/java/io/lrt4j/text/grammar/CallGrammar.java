@@ -2,6 +2,7 @@ package io.lrt4j.text.grammar;
 
 import static io.lrt4j.text.grammar.Grammar.bytes;
 import static io.lrt4j.text.grammar.Grammar.choice;
+import static io.lrt4j.text.grammar.Grammar.repeat;
 import static io.lrt4j.text.grammar.Grammar.sequence;
 import static io.lrt4j.text.grammar.Grammar.text;
 
@@ -15,8 +16,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Answers of a model with tools: any text, in which {@link ToolCallReader#OPEN} begins a call of
- * one of them, with arguments that its parameters allow if it is strict.
+ * Answers of a model with tools: any text, or the value of a JSON schema, and calls, which begin
+ * with {@link ToolCallReader#OPEN}, of one of them, with arguments that its parameters allow if it
+ * is strict.
  */
 final class CallGrammar {
   /** What may be open: what nests deeper than {@link ToolCallReader} reads cannot be written. */
@@ -24,7 +26,21 @@ final class CallGrammar {
 
   private CallGrammar() {}
 
+  /** Any text, with calls in it. */
   static Grammar of(List<Tool> tools) {
+    return new Grammar(answer(call(tools)), MAX_DEPTH);
+  }
+
+  /** A value of the schema, or calls and nothing else: what it begins with decides. */
+  static Grammar of(String jsonSchema, List<Tool> tools) {
+    Node value = JsonSchema.values(jsonSchema);
+    Node call = sequence(text(ToolCallReader.OPEN), call(tools));
+    Node calls = sequence(call, repeat(sequence(JsonSchema.SPACE, call), 0, -1), JsonSchema.SPACE);
+    return new Grammar(sequence(JsonSchema.BEFORE, choice(value, calls)), MAX_DEPTH);
+  }
+
+  /** What follows {@link ToolCallReader#OPEN}. */
+  private static Node call(List<Tool> tools) {
     List<Node> calls = new ArrayList<>();
     for (Tool tool : tools) {
       calls.add(
@@ -35,20 +51,18 @@ final class CallGrammar {
               JsonSchema.SPACE,
               arguments(tool)));
     }
-    Node call =
-        sequence(
-            JsonSchema.SPACE,
-            text("{"),
-            JsonSchema.SPACE,
-            text("\"name\":"),
-            JsonSchema.SPACE,
-            text("\""),
-            choice(calls),
-            JsonSchema.SPACE,
-            text("}"),
-            JsonSchema.SPACE,
-            text(ToolCallReader.CLOSE));
-    return new Grammar(answer(call), MAX_DEPTH);
+    return sequence(
+        JsonSchema.SPACE,
+        text("{"),
+        JsonSchema.SPACE,
+        text("\"name\":"),
+        JsonSchema.SPACE,
+        text("\""),
+        choice(calls),
+        JsonSchema.SPACE,
+        text("}"),
+        JsonSchema.SPACE,
+        text(ToolCallReader.CLOSE));
   }
 
   private static Node arguments(Tool tool) {

@@ -6,8 +6,8 @@ import java.util.BitSet;
 import java.util.List;
 
 /**
- * Holds answers to a JSON schema, or calls of tools to theirs: says which tokens may follow. Shared
- * by threads and answers, which have a {@link Place} each.
+ * Holds answers to a JSON schema, calls of tools to theirs, or both: says which tokens may follow.
+ * Shared by threads and answers, which have a {@link Place} each.
  *
  * <p>A step costs O(vocabulary) for the mask over the logits. Finding the mask of a place where no
  * answer has been costs a walk over the vocabulary's tokens in the order of their bytes, which
@@ -44,6 +44,16 @@ public final class Constraint {
    */
   public static Constraint ofCalls(List<Tool> tools, TokenTable tokens) {
     return new Constraint(CallGrammar.of(tools), tokens);
+  }
+
+  /**
+   * Holds answers to a schema or to calls of {@code tools}, and those of them that are strict to
+   * their parameters.
+   *
+   * @throws QuestionException if one of these is no schema, or has what is not understood
+   */
+  public static Constraint ofEither(String jsonSchema, List<Tool> tools, TokenTable tokens) {
+    return new Constraint(CallGrammar.of(jsonSchema, tools), tokens);
   }
 
   /** How far one answer has come; for one thread. */

@@ -86,6 +86,9 @@ final class JsonSchema {
   static final Node SPACE =
       optional(choice(text(" "), sequence(text("\n"), repeat(text(" "), 0, 16))));
 
+  /** What models write before they begin. */
+  static final Node BEFORE = repeat(bytes(' ', ' ', '\n', '\n'), 0, 2);
+
   private static final Node HEX = bytes('0', '9', 'a', 'f', 'A', 'F');
   private static final Node TAIL = bytes(0x80, 0xbf); // of a character's bytes
 
@@ -135,7 +138,7 @@ final class JsonSchema {
    * @throws QuestionException if it is none, or has what is not understood
    */
   static Grammar grammar(String schema) {
-    return new Grammar(sequence(repeat(bytes(' ', ' ', '\n', '\n'), 0, 2), values(schema)));
+    return new Grammar(sequence(BEFORE, values(schema)));
   }
 
   /** The values of a schema that are objects only; {@code {}} has them all. */
@@ -148,7 +151,7 @@ final class JsonSchema {
   }
 
   /** The values of a schema, of which there are some. */
-  private static Node values(String schema) {
+  static Node values(String schema) {
     if (schema.length() > MAX_LENGTH) {
       throw wrong(
           "", "has " + schema.length() + " characters, more than the " + MAX_LENGTH + " allowed");

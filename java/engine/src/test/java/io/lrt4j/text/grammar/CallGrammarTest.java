@@ -13,33 +13,36 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Text is free, calls in it are not. */
 class CallGrammarTest {
-  private static final Grammar GRAMMAR =
-      CallGrammar.of(
-          List.of(
-              new Tool(
-                  "add",
-                  "",
-                  "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":"
-                      + "\"integer\"}},\"required\":[\"a\"]}",
-                  true),
-              new Tool("added", "", "{}"),
-              new Tool("any", "", "{}", true)));
+  private static final List<Tool> TOOLS =
+      List.of(
+          new Tool(
+              "add",
+              "",
+              "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":"
+                  + "\"integer\"}},\"required\":[\"a\"]}",
+              true),
+          new Tool("added", "", "{}"),
+          new Tool("any", "", "{}", true));
+
+  private static final Grammar GRAMMAR = CallGrammar.of(TOOLS);
 
   /** What goes on opening brackets is made to close them while that is still read as a call. */
   @ParameterizedTest
   @ValueSource(strings = {"[", "{\"a\":"})
   void nestingEndsInTime(String bracket) {
     String call = "<tool_call>{\"name\":\"any\",\"arguments\":{\"a\":";
-    Grammar.State state = read(GRAMMAR.start(), call);
+    Grammar.State state = read(GRAMMAR, call);
     int depth = 0;
-    for (var next = read(state, bracket); !next.ended(); next = read(next, bracket)) {
+    for (var next = read(GRAMMAR, state, bracket);
+        !next.ended();
+        next = read(GRAMMAR, next, bracket)) {
       state = next;
       depth++;
     }
     char close = bracket.equals("[") ? ']' : '}';
     String written =
         (bracket.equals("[") ? "" : "1") + String.valueOf(close).repeat(depth) + "}}</tool_call>";
-    assertTrue(read(state, written).accepting(), "depth " + depth);
+    assertTrue(read(GRAMMAR, state, written).accepting(), "depth " + depth);
     assertTrue(depth > 20, "depth " + depth);
     assertEquals(
         1,
@@ -47,10 +50,14 @@ class CallGrammarTest {
         "depth " + depth);
   }
 
-  private static Grammar.State read(Grammar.State from, String text) {
+  private static Grammar.State read(Grammar grammar, String text) {
+    return read(grammar, grammar.start(), text);
+  }
+
+  private static Grammar.State read(Grammar grammar, Grammar.State from, String text) {
     Grammar.State state = from;
     for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
-      state = GRAMMAR.next(state, b & 0xff);
+      state = grammar.next(state, b & 0xff);
     }
     return state;
   }
@@ -89,13 +96,50 @@ class CallGrammarTest {
         "CO< ~ no",
       })
   void language(String written, String may) {
+    assertMay(may, GRAMMAR, written);
+  }
+
+  private static void assertMay(String may, Grammar grammar, String written) {
     String text =
         written
             .replace('@', '\n')
             .replace("C", "O{\"name\": \"add\", \"arguments\": {\"a\": -5}}E")
             .replace("O", "<tool_call>")
             .replace("E", "</tool_call>");
-    Grammar.State state = read(GRAMMAR.start(), text);
+    Grammar.State state = read(grammar, text);
     assertEquals(may, state.accepting() ? "end" : state.ended() ? "no" : "go on");
+  }
+
+  /** A value of a schema or calls, but nothing beside them; the same letters. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      quoteCharacter = '`',
+      value = {
+        "`` ~ go on",
+        "{\"answer\": true} ~ end",
+        "@@{\"answer\": true} ~ end",
+        "{\"answer\": true}C ~ no",
+        "{\"answer\": \"C ~ no",
+        "C ~ end",
+        "@@C ~ end",
+        "C@ ~ end",
+        "CC@C ~ end",
+        "C{ ~ no",
+        "C a ~ no",
+        "C@O ~ go on",
+        "<tool_ ~ go on",
+        "I ~ no",
+        "O{\"name\":\"added\",\"arguments\":{\"b\":[null]}}E ~ end",
+        "O{\"name\":\"added\",\"arguments\":1 ~ no",
+        "O{\"name\":\"add\",\"arguments\":{\"a\":\" ~ no",
+        "O{\"name\":\"sub ~ no",
+        "O{\"answer\" ~ no",
+      })
+  void languageWithAJsonSchema(String written, String may) {
+    String schema =
+        "{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"boolean\"}},"
+            + "\"required\":[\"answer\"]}";
+    assertMay(may, CallGrammar.of(schema, TOOLS), written);
   }
 }
