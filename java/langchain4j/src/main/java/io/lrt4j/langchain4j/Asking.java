@@ -37,8 +37,10 @@ import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.stream.IntStream;
@@ -50,13 +52,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param defaults what a request does not set
  * @param returnThinking whether the thinking comes with the answer
+ * @param strictTools whether tools are strict that do not say it themselves
  */
 record Asking(
     Engine engine,
     String modelName,
     LrtChatRequestParameters defaults,
     List<ChatModelListener> listeners,
-    boolean returnThinking) {
+    boolean returnThinking,
+    boolean strictTools) {
 
   static Asking of(ModelBuilder<?> builder) {
     Engine engine =
@@ -66,7 +70,13 @@ record Asking(
     String name = builder.modelName == null ? byDefault : builder.modelName;
     LrtChatRequestParameters defaults = builder.parameters.build();
     Asking asking =
-        new Asking(engine, name, defaults, List.copyOf(builder.listeners), builder.returnThinking);
+        new Asking(
+            engine,
+            name,
+            defaults,
+            List.copyOf(builder.listeners),
+            builder.returnThinking,
+            builder.strictTools);
     asking.checkSupported(defaults);
     return asking;
   }
@@ -78,7 +88,7 @@ record Asking(
     Question question = Question.of(request.messages().stream().map(Asking::message).toList());
     try {
       return options(question, parameters)
-          .tools(parameters.toolSpecifications().stream().map(Asking::tool).toList());
+          .tools(parameters.toolSpecifications().stream().map(this::tool).toList());
     } catch (QuestionException e) {
       throw translated(e);
     }
@@ -157,12 +167,25 @@ record Asking(
     };
   }
 
-  private static Tool tool(ToolSpecification specification) {
-    JsonObjectSchema parameters = specification.parameters();
+  private Tool tool(ToolSpecification specification) {
+    Boolean own = specification.strict();
+    boolean strict = own == null ? strictTools : own;
     return new Tool(
         specification.name(),
         Objects.requireNonNullElse(specification.description(), ""),
-        parameters == null ? "{}" : Json.toJson(JsonSchemaElementUtils.toMap(parameters)));
+        parameters(specification.parameters(), strict),
+        strict);
+  }
+
+  /** Of a tool's arguments; one that names none takes none if it is strict, else any. */
+  private static String parameters(@Nullable JsonObjectSchema parameters, boolean strict) {
+    if (!strict) {
+      return parameters == null ? "{}" : Json.toJson(JsonSchemaElementUtils.toMap(parameters));
+    }
+    JsonObjectSchema named = parameters == null ? JsonObjectSchema.builder().build() : parameters;
+    Map<String, Object> schema = new LinkedHashMap<>(JsonSchemaElementUtils.toMap(named));
+    schema.put("additionalProperties", Boolean.TRUE.equals(named.additionalProperties()));
+    return Json.toJson(schema);
   }
 
   /**

@@ -1,11 +1,13 @@
 package io.lrt4j.langchain4j;
 
+import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A chat model that an engine in this process answers for. Shared by threads. An interrupt ends the
@@ -50,6 +52,12 @@ public final class LrtChatModel implements ChatModel {
   @Override
   public ChatRequestParameters defaultRequestParameters() {
     return asking.defaults();
+  }
+
+  /** AI services then ask for a schema, rather than say in the question what the form is. */
+  @Override
+  public Set<Capability> supportedCapabilities() {
+    return Set.of(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
   }
 
   @Override

@@ -4,6 +4,7 @@ import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import io.lrt4j.Engine;
 import io.lrt4j.Mode;
+import io.lrt4j.Tool;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,7 @@ public abstract sealed class ModelBuilder<B extends ModelBuilder<B>>
   final LrtChatRequestParameters.Builder parameters = LrtChatRequestParameters.builder();
   List<ChatModelListener> listeners = List.of();
   boolean returnThinking;
+  boolean strictTools;
 
   ModelBuilder() {}
 
@@ -99,6 +101,16 @@ public abstract sealed class ModelBuilder<B extends ModelBuilder<B>>
    */
   public B returnThinking(boolean returnThinking) {
     this.returnThinking = returnThinking;
+    return self();
+  }
+
+  /**
+   * Whether tools are strict whose {@code ToolSpecification.strict()} does not say so or otherwise;
+   * by default they are not. Calls of a strict tool have arguments that its parameters allow, which
+   * are no others than those named; see {@link Tool#strict}.
+   */
+  public B strictTools(boolean strictTools) {
+    this.strictTools = strictTools;
     return self();
   }
 }

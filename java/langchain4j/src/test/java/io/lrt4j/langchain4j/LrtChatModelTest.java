@@ -43,12 +43,6 @@ class LrtChatModelTest extends AbstractChatModelIT {
     return false;
   }
 
-  /** A question that is held to a form calls no tools. */
-  @Override
-  protected boolean supportsToolsAndJsonResponseFormatWithSchema() {
-    return false;
-  }
-
   /** The models read text. */
   @Override
   protected boolean supportsSingleImageInputAsBase64EncodedString() {

@@ -95,12 +95,6 @@ class LrtStreamingChatModelTest extends AbstractStreamingChatModelIT {
     return false;
   }
 
-  /** A question that is held to a form calls no tools. */
-  @Override
-  protected boolean supportsToolsAndJsonResponseFormatWithSchema() {
-    return false;
-  }
-
   /** The models read text. */
   @Override
   protected boolean supportsSingleImageInputAsBase64EncodedString() {
