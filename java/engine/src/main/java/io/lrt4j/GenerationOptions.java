@@ -264,11 +264,12 @@ public final class GenerationOptions {
    * additionalProperties}, {@code items}, {@code minItems}, {@code maxItems}, {@code minLength},
    * {@code maxLength}, {@code minimum}, {@code maximum}, {@code exclusiveMinimum} and {@code
    * exclusiveMaximum} (whole ones, of numbers), {@code enum}, {@code const}, {@code anyOf}, {@code
-   * $ref} within the schema, {@code propertyNames} that are any strings, and what only describes,
-   * {@code format} included; a {@link QuestionException} refuses other keywords by name. An answer
-   * that reaches its limit of tokens may be no whole value. A question with {@link Question#tools}
-   * is answered by such a value or by calls of tools that it offers, of which those that are not
-   * strict take any arguments; there is no text beside them.
+   * oneOf} of what excludes each other, {@code allOf} of one, {@code $ref} within the schema,
+   * {@code propertyNames} that are any strings, and what only describes, {@code format} included; a
+   * {@link QuestionException} refuses other keywords by name. An answer that reaches its limit of
+   * tokens may be no whole value. A question with {@link Question#tools} is answered by such a
+   * value or by calls of tools that it offers, of which those that are not strict take any
+   * arguments; there is no text beside them.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;

@@ -156,9 +156,9 @@ class ToolsTest {
           }
         }
       }
-      Tool unknown = new Tool("f", "", "{\"oneOf\":[]}", true);
+      Tool unknown = new Tool("f", "", "{\"not\":{}}", true);
       Tool text = new Tool("f", "", "{\"type\":[\"object\",\"string\"]}", true);
-      assertStrictRefused(spied, unknown, "has the keyword oneOf, which is not supported");
+      assertStrictRefused(spied, unknown, "has the keyword not, which is not supported");
       assertStrictRefused(spied, text, "must allow nothing but objects");
     }
   }
@@ -208,11 +208,11 @@ class ToolsTest {
       tokens.clear();
       assertEquals("{\"sum\": 3}", spied.ask(question, tokens::add).text());
       assertEquals("{\"sum\": 3}", tokens.stream().map(Token::text).collect(Collectors.joining()));
-      String refused = "the JSON schema has the keyword oneOf, which is not supported";
-      Question unknown = question.jsonSchema("{\"oneOf\":[]}");
+      String refused = "the JSON schema has the keyword not, which is not supported";
+      Question unknown = question.jsonSchema("{\"not\":{}}");
       var thrown = assertThrows(QuestionException.class, () -> spied.ask(unknown));
       assertEquals(refused, thrown.getMessage());
-      Tool strict = new Tool("f", "", "{\"oneOf\":[]}", true);
+      Tool strict = new Tool("f", "", "{\"not\":{}}", true);
       thrown =
           assertThrows(
               QuestionException.class, () -> spied.ask(question.tools(List.of(ADD, strict))));

@@ -31,9 +31,10 @@ import java.util.Set;
  * {@code required}, {@code additionalProperties}, {@code items}, {@code minItems}, {@code
  * maxItems}, {@code minLength}, {@code maxLength}, {@code minimum}, {@code maximum}, {@code
  * exclusiveMinimum} and {@code exclusiveMaximum}, {@code enum}, {@code const}, {@code anyOf},
- * {@code $ref} to parts of the same schema; {@code title}, {@code description}, {@code format} and
- * the like say nothing, nor does {@code propertyNames} that are any strings; every other keyword is
- * refused by its name.
+ * {@code oneOf} of what excludes each other (see {@link OneOf}), {@code allOf} of one, {@code $ref}
+ * to parts of the same schema; {@code title}, {@code description}, {@code format} and the like say
+ * nothing, nor does {@code propertyNames} that are any strings; every other keyword is refused by
+ * its name.
  *
  * <p>What may be written is valid by the schema, but not all that is valid may be written: an
  * object has its properties in their order and, if there are any, no others; white space is that of
@@ -80,7 +81,8 @@ final class JsonSchema {
       Set.of("properties", "required", "additionalProperties", "propertyNames");
   private static final Set<String> OF_ARRAYS = Set.of("items", "minItems", "maxItems");
   private static final Set<String> OF_STRINGS = Set.of("minLength", "maxLength");
-  private static final Set<String> VALUES = Set.of("enum", "const");
+  static final Set<String> VALUES = Set.of("enum", "const");
+  private static final List<String> ALTERNATIVES = List.of("anyOf", "oneOf", "allOf");
 
   /** One line, or the next one, indented. */
   static final Node SPACE =
@@ -162,6 +164,7 @@ final class JsonSchema {
     } catch (JsonProcessingException e) {
       throw new QuestionException("the JSON schema is not JSON: " + JsonProblem.of(e), e);
     }
+    OneOf.requireDiscriminators(root, root);
     Node value = new JsonSchema(root).compile(root, "");
     if (new Grammar(value).isEmpty()) {
       throw wrong("", "allows no value that has an end");
@@ -209,9 +212,12 @@ final class JsonSchema {
       alone("$ref", said, path);
       return reference(schema.get("$ref"), path);
     }
-    if (said.contains("anyOf")) {
-      alone("anyOf", said, path);
-      return anyOf(schema.get("anyOf"), path);
+    for (String keyword : ALTERNATIVES) {
+      if (said.contains(keyword)) {
+        said.remove("discriminator"); // says how to find the one; see OneOf
+        alone(keyword, said, path);
+        return alternatives(keyword, schema.get(keyword), path);
+      }
     }
     List<Node> types = new ArrayList<>();
     for (String type : types(schema, said, path)) {
@@ -242,24 +248,34 @@ final class JsonSchema {
   }
 
   private Node reference(JsonNode to, String path) {
-    String pointer = to.isTextual() ? to.textValue() : "";
-    JsonNode part =
-        pointer.equals("#") || pointer.startsWith("#/")
-            ? root.at(pointer.substring(1))
-            : MAPPER.missingNode();
+    JsonNode part = part(root, to);
     if (part.isMissingNode()) {
       throw wrong(path, "has a $ref to " + to + ", which is no part of it");
     }
-    return compile(part, pointer.substring(1));
+    return compile(part, to.textValue().substring(1));
   }
 
-  private Node anyOf(JsonNode schemas, String path) {
+  /** The part of a schema that a {@code $ref} names; a missing node if there is none. */
+  static JsonNode part(JsonNode root, JsonNode ref) {
+    String pointer = ref.isTextual() ? ref.textValue() : "";
+    return pointer.equals("#") || pointer.startsWith("#/")
+        ? root.at(pointer.substring(1))
+        : MAPPER.missingNode();
+  }
+
+  private Node alternatives(String keyword, JsonNode schemas, String path) {
     if (!schemas.isArray() || schemas.isEmpty()) {
-      throw wrong(path, "must have a list in anyOf");
+      throw wrong(path, "must have a list in " + keyword);
+    }
+    if (keyword.equals("allOf") && schemas.size() > 1) {
+      throw wrong(path, "has an allOf of more than one schema, which is not supported");
     }
     List<Node> all = new ArrayList<>();
     for (int i = 0; i < schemas.size(); i++) {
-      all.add(compile(schemas.get(i), path + "/anyOf/" + i));
+      all.add(compile(schemas.get(i), path + "/" + keyword + "/" + i));
+    }
+    if (keyword.equals("oneOf")) {
+      OneOf.check(root, schemas, path);
     }
     return choice(all);
   }

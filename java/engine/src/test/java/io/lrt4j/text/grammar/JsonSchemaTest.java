@@ -86,6 +86,17 @@ class JsonSchemaTest {
             + " {\"v\":1,\"next\":null};{\"v\":1,\"next\":{\"v\":2,\"next\":null}} ~"
             + " {\"v\":1};{\"v\":1,\"next\":{\"v\":2}}",
         "{\"anyOf\":[{\"$ref\":\"#\"},{\"const\":1}]} ~ 1 ~ 2",
+        "{\"allOf\":[{\"type\":\"integer\"}],\"description\":\"x\"} ~ 1 ~ \"a\"",
+        "{\"oneOf\":[{\"type\":\"integer\"},{\"type\":[\"string\",\"null\"]},{\"const\":true},{\"const\":false},{\"enum\":[[],{}]}]}"
+            + " ~ 1;\"a\";null;true;false;[];{} ~ 1.5;[1]",
+        "{\"oneOf\":[{\"type\":\"object\",\"properties\":{\"a\":{},\"b\":{}},\"required\":[\"a\"]},{\"type\":\"object\",\"properties\":{\"b\":{},\"c\":{}},\"required\":[\"c\"]}]}"
+            + " ~ {\"a\":1};{\"b\":1,\"c\":2} ~ {\"b\":1};{\"a\":1,\"c\":1}",
+        "{\"oneOf\":[{\"$ref\":\"#/$defs/c\"},{\"allOf\":[{\"$ref\":\"#/$defs/d\"}]}],\"discriminator\":{"
+            + "\"propertyName\":\"k\",\"mapping\":{\"c\":\"#/$defs/c\"}},\"$defs\":{\"c\":{\"type\":\"object\","
+            + "\"properties\":{\"k\":{\"const\":\"c\",\"default\":\"c\",\"type\":\"string\"},\"n\":{\"type\":"
+            + "\"integer\"}},\"required\":[\"n\"]},\"d\":{\"type\":\"object\",\"properties\":{\"k\":{\"enum\":[\"d\",\"w\"]},\"n\":{\"type\":\"string\"}}}}}"
+            + " ~ {\"k\":\"c\",\"n\":1};{\"k\":\"w\",\"n\":\"a\"};{\"k\":\"d\"} ~"
+            + " {\"n\":1};{\"k\":\"c\"};{\"k\":\"c\",\"n\":\"a\"};{\"n\":\"a\"}",
       })
   void language(String schema, String good, String bad) {
     Grammar grammar = JsonSchema.grammar(schema);
@@ -191,7 +202,23 @@ class JsonSchemaTest {
         "{\"type\":\"number\",\"maximum\":-1e999999999} ~ allows no number of at most 15 digits",
         "{\"type\":\"string\",\"pattern\":\"a\"} ~ has the keyword pattern, which is not supported",
         "{\"type\":\"string\",\"maxLength\":1025} ~ must have a whole number from 0 to 1024 as max",
-        "{\"properties\":{\"a\":{\"oneOf\":[]}}} ~ at /properties/a has the keyword oneOf",
+        "{\"properties\":{\"a\":{\"oneOf\":[]}}} ~ at /properties/a must have a list in oneOf",
+        "{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"null\"},{\"type\":\"number\"}]} ~ has a"
+            + " oneOf of which 0 and 2 may both allow a value, which is not supported: a required"
+            + " property with",
+        "{\"oneOf\":[{\"const\":1},{\"enum\":[2,1.0]}]} ~ of which 0 and 1 may both allow a value",
+        "{\"oneOf\":[{\"const\":[1]},{\"const\":[2]}]} ~ of which 0 and 1 may both allow a value",
+        "{\"oneOf\":[{\"type\":\"string\"},{\"maxLength\":1}]} ~ of which 0 and 1 may both allow a",
+        "{\"oneOf\":[{\"type\":\"object\"},{\"type\":\"object\",\"properties\":{\"a\":{}},\"required\":[\"a\"]}]}"
+            + " ~ of which 0 and 1 may both allow a value",
+        "{\"oneOf\":[{\"type\":\"object\",\"properties\":{\"k\":{\"const\":1}}},{\"type\":\"object\",\"properties\":{\"k\":{\"const\":2}},\"required\":[\"k\"]}]}"
+            + " ~ of which 0 and 1 may both allow",
+        "{\"oneOf\":[{\"anyOf\":[{\"const\":\"a\"},{\"type\":\"string\"}]},{\"const\":\"b\"}]} ~ of"
+            + " which 0 and 1 may both allow a value",
+        "{\"oneOf\":[{\"$ref\":\"#\"},{\"const\":1}]} ~ has a oneOf of more than 64 alternatives",
+        "{\"oneOf\":[{\"const\":1}],\"type\":\"integer\"} ~ has the keyword type beside oneOf",
+        "{\"type\":\"object\",\"discriminator\":{}} ~ has the keyword discriminator, which is not",
+        "{\"allOf\":[{},{}]} ~ has an allOf of more than one schema, which is not supported",
         "{\"anyOf\":[{}],\"type\":\"string\"} ~ has the keyword type beside anyOf",
         "{\"anyOf\":{}} ~ must have a list in anyOf",
         "{\"$ref\":\"http://x\"} ~ has a $ref to \"http://x\", which is no part of it",

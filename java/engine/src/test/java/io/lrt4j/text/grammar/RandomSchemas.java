@@ -33,7 +33,7 @@ public final class RandomSchemas {
 
   private ObjectNode any(int depth) {
     ObjectNode schema = NODES.objectNode().put("description", "x");
-    switch (random.nextInt(depth > 0 ? 9 : 5)) {
+    switch (random.nextInt(depth > 0 ? 10 : 5)) {
       case 0 -> schema.put("type", random.nextBoolean() ? "integer" : "number");
       case 1 -> limits(schema.put("type", "string"), "Length");
       case 2 -> {
@@ -46,6 +46,16 @@ public final class RandomSchemas {
       case 5 -> {
         ArrayNode of = schema.putArray("anyOf").add(any(depth - 1));
         of.add(any(depth - 1)).add(NODES.objectNode().put("type", "boolean"));
+      }
+      case 9 -> {
+        ArrayNode of = schema.putArray("oneOf").add(NODES.objectNode().put("type", "null"));
+        for (String kind : NAMES.subList(0, 2)) {
+          ObjectNode object = of.addObject().put("type", "object");
+          ObjectNode properties = object.putObject("properties");
+          properties.set("first", inner(depth - 1));
+          properties.putObject("kind").put("const", kind);
+          object.putArray("required").add("kind");
+        }
       }
       case 6 -> limits(schema.put("type", "array"), "Items").set("items", inner(depth - 1));
       case 7 -> schema.put("type", "object").set("additionalProperties", inner(0));
@@ -103,6 +113,9 @@ public final class RandomSchemas {
     }
     if (schema.has("anyOf")) {
       valid &= schema.get("anyOf").valueStream().anyMatch(of -> valid(root, of, value));
+    }
+    if (schema.has("oneOf")) {
+      valid &= schema.get("oneOf").valueStream().filter(of -> valid(root, of, value)).count() == 1;
     }
     if (schema.has("enum")) {
       valid &= schema.get("enum").valueStream().anyMatch(value::equals);
