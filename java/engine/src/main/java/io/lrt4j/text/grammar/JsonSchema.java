@@ -12,29 +12,32 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.BooleanNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.lrt4j.QuestionException;
 import io.lrt4j.json.JsonProblem;
 import io.lrt4j.text.ToolTexts;
 import io.lrt4j.text.grammar.Grammar.Node;
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
 /**
  * JSON Schema (2020-12) as a grammar. Understood: {@code type} (one or a list), {@code properties},
- * {@code required}, {@code additionalProperties}, {@code items}, {@code minItems}, {@code
+ * {@code required}, {@code additionalProperties}, {@code propertyNames} (any strings, or an enum),
+ * {@code items}, {@code prefixItems} (as a list of {@code items}, too), {@code minItems}, {@code
  * maxItems}, {@code minLength}, {@code maxLength}, {@code minimum}, {@code maximum}, {@code
  * exclusiveMinimum} and {@code exclusiveMaximum}, {@code enum}, {@code const}, {@code anyOf},
  * {@code oneOf} of what excludes each other (see {@link OneOf}), {@code allOf} of one, {@code $ref}
  * to parts of the same schema; {@code title}, {@code description}, {@code format} and the like say
- * nothing, nor does {@code propertyNames} that are any strings; every other keyword is refused by
- * its name.
+ * nothing, nor what begins with {@code x-}; every other keyword is refused by its name.
  *
  * <p>What may be written is valid by the schema, but not all that is valid may be written: an
  * object has its properties in their order and, if there are any, no others; white space is that of
@@ -52,7 +55,7 @@ final class JsonSchema {
   private static final int MAX_LENGTH = 1 << 16; // of a schema, characters
   private static final int MAX_NESTING = 64; // of its JSON
   private static final int MAX_DEPTH = 256; // of its parts, references followed
-  private static final int MAX_COUNT = 1024; // of items or characters
+  private static final int MAX_COUNT = 1 << 16; // of items or characters
   private static final int MAX_PROPERTIES = 512;
   private static final int MAX_MESSAGE = 300; // characters, of names that are told back
 
@@ -69,7 +72,11 @@ final class JsonSchema {
           "default",
           "examples",
           "deprecated",
+          "example",
           "format",
+          "contentEncoding",
+          "contentMediaType",
+          "contentSchema",
           "readOnly",
           "writeOnly",
           "$schema",
@@ -79,7 +86,8 @@ final class JsonSchema {
 
   private static final Set<String> OF_OBJECTS =
       Set.of("properties", "required", "additionalProperties", "propertyNames");
-  private static final Set<String> OF_ARRAYS = Set.of("items", "minItems", "maxItems");
+  private static final Set<String> OF_ARRAYS =
+      Set.of("items", "prefixItems", "minItems", "maxItems");
   private static final Set<String> OF_STRINGS = Set.of("minLength", "maxLength");
   static final Set<String> VALUES = Set.of("enum", "const");
   private static final List<String> ALTERNATIVES = List.of("anyOf", "oneOf", "allOf");
@@ -204,7 +212,7 @@ final class JsonSchema {
   private Node read(JsonNode schema, String path) {
     Set<String> said = new HashSet<>();
     schema.fieldNames().forEachRemaining(said::add);
-    said.removeAll(SAY_NOTHING);
+    said.removeIf(keyword -> SAY_NOTHING.contains(keyword) || keyword.startsWith("x-"));
     if (path.isEmpty()) { // the root
       said.remove("$id");
     }
@@ -258,9 +266,20 @@ final class JsonSchema {
   /** The part of a schema that a {@code $ref} names; a missing node if there is none. */
   static JsonNode part(JsonNode root, JsonNode ref) {
     String pointer = ref.isTextual() ? ref.textValue() : "";
-    return pointer.equals("#") || pointer.startsWith("#/")
-        ? root.at(pointer.substring(1))
-        : MAPPER.missingNode();
+    if (!pointer.equals("#") && !pointer.startsWith("#/")) {
+      return MAPPER.missingNode();
+    }
+    JsonNode part = root.at(pointer.substring(1));
+    return part.isMissingNode() && pointer.contains("%") ? root.at(decoded(pointer)) : part;
+  }
+
+  /** A pointer in a URI has characters such as < as %3C. */
+  private static String decoded(String pointer) {
+    try {
+      return URLDecoder.decode(pointer.substring(1).replace("+", "%2B"), StandardCharsets.UTF_8);
+    } catch (IllegalArgumentException e) { // no such thing
+      return pointer.substring(1);
+    }
   }
 
   private Node alternatives(String keyword, JsonNode schemas, String path) {
@@ -320,11 +339,7 @@ final class JsonSchema {
         said.removeAll(OF_STRINGS);
         yield string(least(schema, "minLength", path), most(schema, "Length", path));
       }
-      case "array" -> {
-        said.removeAll(OF_ARRAYS);
-        Node items = schema.has("items") ? compile(schema.get("items"), path + "/items") : any;
-        yield array(items, least(schema, "minItems", path), most(schema, "Items", path));
-      }
+      case "array" -> array(schema, said, path);
       case "object" -> {
         said.removeAll(OF_OBJECTS);
         yield object(schema, path);
@@ -439,6 +454,47 @@ final class JsonSchema {
     return sequence(text("["), items, SPACE, text("]"));
   }
 
+  /** An array whose first items may have schemas of their own. */
+  private Node array(JsonNode schema, Set<String> said, String path) {
+    boolean older = schema.path("items").isArray(); // than 2020-12
+    String ofFirst = older ? "items" : "prefixItems";
+    String ofRest = older ? "additionalItems" : "items";
+    said.removeAll(Set.of(ofFirst, ofRest, "minItems", "maxItems"));
+    JsonNode first = schema.path(ofFirst);
+    JsonNode rest = schema.path(ofRest);
+    int least = least(schema, "minItems", path);
+    int most = most(schema, "Items", path);
+    boolean closed = rest.isBoolean() && !rest.booleanValue();
+    if (closed) {
+      if (least > first.size()) {
+        throw wrong(path, "allows no value: minItems is more than the items that it names");
+      }
+      most = most < 0 ? first.size() : Math.min(most, first.size());
+    }
+    Node item = closed || rest.isMissingNode() ? any : compile(rest, path + "/" + ofRest);
+    if (!first.isMissingNode() && !first.isArray()) {
+      throw wrong(path, "must have a list as " + ofFirst);
+    }
+    int named = most < 0 ? first.size() : Math.min(most, first.size());
+    if (named == 0) {
+      return array(item, least, most);
+    }
+    Node behind = // what may follow the last of those
+        sequence(
+            repeat(
+                sequence(text(","), SPACE, item),
+                Math.max(0, least - named),
+                most < 0 ? most : most - named),
+            SPACE,
+            text("]"));
+    for (int i = named - 1; i >= 0; i--) {
+      Node one = sequence(SPACE, compile(first.get(i), path + "/" + ofFirst + "/" + i), behind);
+      Node more = i == 0 ? one : sequence(text(","), one);
+      behind = i < least ? more : choice(more, sequence(SPACE, text("]")));
+    }
+    return sequence(text("["), behind);
+  }
+
   /** An object with any keys. */
   private static Node object(Node value) {
     Node member = sequence(STRING, text(":"), SPACE, value);
@@ -446,30 +502,50 @@ final class JsonSchema {
     return sequence(text("{"), optional(members), SPACE, text("}"));
   }
 
-  /** Whether it says nothing of names, which are strings: {@code z.record} of TypeScript's zod. */
-  private static boolean anyStrings(JsonNode names) {
-    if (names.isMissingNode()) {
-      return true;
+  /**
+   * The properties that an object names: itself, or as {@code propertyNames} that are listed. Those
+   * that are any strings say nothing: {@code z.record} of TypeScript's zod.
+   */
+  private Map<String, JsonNode> properties(JsonNode schema, String path) {
+    Map<String, JsonNode> properties = new LinkedHashMap<>();
+    schema.path("properties").properties().forEach(p -> properties.put(p.getKey(), p.getValue()));
+    if (!schema.has("propertyNames")) {
+      return properties;
     }
-    return names.isObject()
-        && names
-            .propertyStream()
-            .filter(p -> !SAY_NOTHING.contains(p.getKey()))
-            .allMatch(p -> p.getKey().equals("type") && p.getValue().asText().equals("string"));
+    JsonNode names = OneOf.resolved(root, schema.get("propertyNames"));
+    Set<String> said = new HashSet<>();
+    names.fieldNames().forEachRemaining(said::add);
+    said.removeAll(SAY_NOTHING);
+    boolean strings = !said.remove("type") || names.get("type").asText().equals("string");
+    if (names.isObject() && strings && said.isEmpty()) {
+      return properties;
+    }
+    said.removeAll(VALUES);
+    List<JsonNode> listed = new ArrayList<>();
+    OneOf.listed(names).forEach(listed::add);
+    boolean supported = strings && said.isEmpty() && properties.isEmpty() && !listed.isEmpty();
+    if (!supported || !listed.stream().allMatch(JsonNode::isTextual)) {
+      throw wrong(
+          path,
+          "has propertyNames, of which only {\"type\": \"string\"} and, without properties, an enum"
+              + " of strings are supported");
+    }
+    JsonNode others = schema.path("additionalProperties");
+    for (JsonNode name : listed) {
+      properties.put(name.textValue(), others.isMissingNode() ? BooleanNode.TRUE : others);
+    }
+    return properties;
   }
 
   private Node object(JsonNode schema, String path) {
-    JsonNode properties = schema.path("properties");
     JsonNode others = schema.path("additionalProperties");
-    if (!properties.isMissingNode() && !properties.isObject()) {
+    if (schema.has("properties") && !schema.get("properties").isObject()) {
       throw wrong(path, "must have an object as properties");
     }
+    Map<String, JsonNode> properties = properties(schema, path);
     if (properties.size() > MAX_PROPERTIES) {
       throw wrong(
           path, "has " + properties.size() + " properties, more than the " + MAX_PROPERTIES);
-    }
-    if (!anyStrings(schema.path("propertyNames"))) {
-      throw wrong(path, "has propertyNames, of which only {\"type\": \"string\"} is supported");
     }
     Set<String> required = new HashSet<>();
     JsonNode needs = schema.path("required");
@@ -478,7 +554,7 @@ final class JsonSchema {
     }
     for (JsonNode name : needs) {
       required.add(name.asText());
-      if (!properties.has(name.asText())) {
+      if (!properties.containsKey(name.asText())) {
         throw wrong(path, "requires " + name + ", which is none of its properties");
       }
     }
@@ -492,10 +568,12 @@ final class JsonSchema {
     Node moreNames = Grammar.EMPTY; // what may follow a comma
     Node behind = sequence(SPACE, text("}")); // what may follow a value
     boolean needed = false; // a property further on
-    List<Map.Entry<String, JsonNode>> all = new ArrayList<>(properties.properties());
+    List<Map.Entry<String, JsonNode>> all = new ArrayList<>(properties.entrySet());
     for (Map.Entry<String, JsonNode> property : all.reversed()) {
       String name = property.getKey();
-      Node value = compile(property.getValue(), path + "/properties/" + name);
+      boolean own = schema.path("properties").has(name);
+      String at = path + (own ? "/properties/" + name : "/additionalProperties");
+      Node value = compile(property.getValue(), at);
       Node member =
           sequence(text(unicode(TextNode.valueOf(name) + ":", path)), SPACE, value, behind);
       boolean must = required.contains(name);

@@ -102,7 +102,7 @@ final class OneOf {
   }
 
   /** What a schema refers to, if that is all it does. */
-  private static JsonNode resolved(JsonNode root, JsonNode schema) {
+  static JsonNode resolved(JsonNode root, JsonNode schema) {
     JsonNode at = schema;
     for (int i = 0; i < MAX_REFERENCES; i++) {
       JsonNode all = at.path("allOf");
@@ -167,7 +167,7 @@ final class OneOf {
     return types;
   }
 
-  private static Iterable<JsonNode> listed(JsonNode schema) {
+  static Iterable<JsonNode> listed(JsonNode schema) {
     return schema.has("const") ? List.of(schema.get("const")) : schema.path("enum");
   }
 

@@ -86,6 +86,24 @@ class JsonSchemaTest {
             + " {\"v\":1,\"next\":null};{\"v\":1,\"next\":{\"v\":2,\"next\":null}} ~"
             + " {\"v\":1};{\"v\":1,\"next\":{\"v\":2}}",
         "{\"anyOf\":[{\"$ref\":\"#\"},{\"const\":1}]} ~ 1 ~ 2",
+        "{\"prefixItems\":[{\"type\":\"integer\"},{\"type\":\"boolean\"}],\"items\":{\"type\":\"null\"}}"
+            + " ~ [];[1];[1, true];[1,true,null,null];[@  1,@  true@] ~"
+            + " [true];[1,1];[1,true,1];[,];[1,]",
+        "{\"type\":\"array\",\"prefixItems\":[{\"type\":\"integer\"},{\"type\":\"boolean\"}],\"minItems\":2,\"maxItems\":2}"
+            + " ~ [1,true];[ 1,true ] ~ [];[1];[1,true,1]",
+        "{\"type\":\"array\",\"items\":[{\"type\":\"integer\"},{\"type\":\"boolean\"}],\"minItems\":1,\"additionalItems\":false}"
+            + " ~ [1];[1,true] ~ [];[1,true,1]",
+        "{\"prefixItems\":[{\"type\":\"integer\"}],\"minItems\":3} ~ [1,2,[]];[1,2,3,4] ~ [1,2];[]",
+        "{\"prefixItems\":[{\"type\":\"integer\"},{\"type\":\"boolean\"}],\"maxItems\":1} ~ [];[1]"
+            + " ~ [1,true]",
+        "{\"prefixItems\":[{\"type\":\"integer\"}],\"maxItems\":0} ~ [] ~ [1]",
+        "{\"type\":\"array\",\"items\":false} ~ [] ~ [1]",
+        "{\"propertyNames\":{\"$ref\":\"#/$defs/e\"},\"additionalProperties\":{\"type\":\"integer\"},\"required\":[\"b\"],\"$defs\":{\"e\":{\"type\":\"string\",\"enum\":[\"a\",\"b\"]}}}"
+            + " ~ {\"b\":1};{\"a\":1,\"b\":2} ~ {};{\"a\":1};{\"b\":1,\"c\":2};{\"b\":true}",
+        "{\"propertyNames\":{\"const\":\"a\"}} ~ {};{\"a\":[]} ~ {\"b\":1}",
+        "{\"$ref\":\"#/$defs/Page%3Ca%2Bb%3E\",\"$defs\":{\"Page<a+b>\":{\"type\":\"null\"}}} ~"
+            + " null ~ 1",
+        "{\"type\":\"null\",\"x-order\":1,\"contentMediaType\":\"application/json\"} ~ null ~ 1",
         "{\"allOf\":[{\"type\":\"integer\"}],\"description\":\"x\"} ~ 1 ~ \"a\"",
         "{\"oneOf\":[{\"type\":\"integer\"},{\"type\":[\"string\",\"null\"]},{\"const\":true},{\"const\":false},{\"enum\":[[],{}]}]}"
             + " ~ 1;\"a\";null;true;false;[];{} ~ 1.5;[1]",
@@ -185,8 +203,24 @@ class JsonSchemaTest {
         "{\"type\":\"number\",\"exclusiveMinimum\":3,\"maximum\":3} ~ allows no number of at most",
         "{\"type\":\"number\",\"minimum\":5,\"maximum\":4} ~ allows no number of at most 15 digits",
         "{\"type\":\"number\",\"exclusiveMinimum\":999999999999999} ~ allows no number of at most",
-        "{\"propertyNames\":{\"enum\":[\"a\"]}} ~ has propertyNames, of which only {\"type\":"
-            + " \"string\"} is supported",
+        "{\"propertyNames\":{\"enum\":[\"a\"],\"minLength\":2}} ~ has propertyNames, of which only"
+            + " {\"type\": \"string\"} and, without properties, an enum of strings are supported",
+        "{\"propertyNames\":{\"enum\":[]}} ~ has propertyNames, of which only",
+        "{\"propertyNames\":{\"enum\":[1]}} ~ has propertyNames, of which only",
+        "{\"propertyNames\":{\"enum\":[\"a\"]},\"properties\":{\"a\":{}}} ~ has propertyNames, of"
+            + " which",
+        "{\"propertyNames\":{\"enum\":[\"a\"]},\"additionalProperties\":{\"not\":1}} ~ at"
+            + " /additionalProperties has the keyword not",
+        "{\"propertyNames\":{\"enum\":[\"a\"]},\"required\":[\"b\"]} ~ requires \"b\", which is"
+            + " none of",
+        "{\"prefixItems\":[{}],\"items\":[{}]} ~ has the keyword prefixItems, which is not"
+            + " supported",
+        "{\"type\":\"array\",\"items\":{},\"additionalItems\":{}} ~ has the keyword"
+            + " additionalItems",
+        "{\"prefixItems\":{}} ~ must have a list as prefixItems",
+        "{\"prefixItems\":[{}],\"items\":false,\"minItems\":2} ~ allows no value: minItems is more"
+            + " than",
+        "{\"prefixItems\":[{},{\"not\":1}]} ~ at /prefixItems/1 has the keyword not",
         "{\"items\":{\"propertyNames\":1}} ~ at /items has propertyNames, of which only",
         "{\"type\":\"number\",\"minimum\":0.5} ~ must have a whole number as minimum with type"
             + " number",
@@ -201,7 +235,8 @@ class JsonSchemaTest {
         "{\"type\":\"integer\",\"minimum\":1e15} ~ allows no number of at most 15 digits",
         "{\"type\":\"number\",\"maximum\":-1e999999999} ~ allows no number of at most 15 digits",
         "{\"type\":\"string\",\"pattern\":\"a\"} ~ has the keyword pattern, which is not supported",
-        "{\"type\":\"string\",\"maxLength\":1025} ~ must have a whole number from 0 to 1024 as max",
+        "{\"type\":\"string\",\"maxLength\":65537} ~ must have a whole number from 0 to 65536 as"
+            + " max",
         "{\"properties\":{\"a\":{\"oneOf\":[]}}} ~ at /properties/a must have a list in oneOf",
         "{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"null\"},{\"type\":\"number\"}]} ~ has a"
             + " oneOf of which 0 and 2 may both allow a value, which is not supported: a required"

@@ -33,7 +33,7 @@ public final class RandomSchemas {
 
   private ObjectNode any(int depth) {
     ObjectNode schema = NODES.objectNode().put("description", "x");
-    switch (random.nextInt(depth > 0 ? 10 : 5)) {
+    switch (random.nextInt(depth > 0 ? 12 : 5)) {
       case 0 -> schema.put("type", random.nextBoolean() ? "integer" : "number");
       case 1 -> limits(schema.put("type", "string"), "Length");
       case 2 -> {
@@ -56,6 +56,19 @@ public final class RandomSchemas {
           properties.putObject("kind").put("const", kind);
           object.putArray("required").add("kind");
         }
+      }
+      case 10 -> {
+        ArrayNode first = limits(schema.put("type", "array"), "Items").putArray("prefixItems");
+        first.add(inner(depth - 1)).add(inner(depth - 1));
+        if (random.nextBoolean()) {
+          schema.set("items", inner(depth - 1));
+        }
+      }
+      case 11 -> {
+        schema.set("additionalProperties", inner(depth - 1));
+        ArrayNode names = schema.putObject("propertyNames").putArray("enum");
+        NAMES.subList(0, 3).forEach(names::add);
+        schema.putArray("required").add(NAMES.get(1));
       }
       case 6 -> limits(schema.put("type", "array"), "Items").set("items", inner(depth - 1));
       case 7 -> schema.put("type", "object").set("additionalProperties", inner(0));
@@ -134,11 +147,19 @@ public final class RandomSchemas {
     }
     if (value.isArray()) {
       valid &= within(schema, "Items", value.size());
-      valid &=
-          !schema.has("items")
-              || value.valueStream().allMatch(v -> valid(root, schema.get("items"), v));
+      JsonNode first = schema.path("prefixItems");
+      for (int i = 0; i < value.size(); i++) {
+        JsonNode of = i < first.size() ? first.get(i) : schema.path("items");
+        valid &= of.isMissingNode() || valid(root, of, value.get(i));
+      }
     }
     if (value.isObject()) {
+      valid &=
+          !schema.has("propertyNames")
+              || value
+                  .propertyStream()
+                  .map(p -> NODES.textNode(p.getKey()))
+                  .allMatch(name -> valid(root, schema.get("propertyNames"), name));
       valid &= schema.path("required").valueStream().allMatch(name -> value.has(name.asText()));
       valid &=
           value
