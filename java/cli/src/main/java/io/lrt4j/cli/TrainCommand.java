@@ -6,6 +6,7 @@ import static io.lrt4j.cli.Arguments.valued;
 import io.lrt4j.EngineOptions;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
+import io.lrt4j.evaluation.data.Fingerprint;
 import io.lrt4j.training.BaseSettings;
 import io.lrt4j.training.GrpoSettings;
 import io.lrt4j.training.LearningRate;
@@ -19,7 +20,8 @@ import io.lrt4j.training.data.ProblemFiles;
 import io.lrt4j.training.data.ProblemSource;
 import io.lrt4j.training.data.Rewards;
 import java.nio.file.Path;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;
@@ -182,6 +184,12 @@ final class TrainCommand implements Command {
                 .toUpperCase(Locale.ROOT));
     EngineOptions engine = CommonOptions.engine(arguments);
     Data data = data(arguments, batch);
+    List<String> own =
+        switch (what) {
+          case "base" -> List.of("loss " + (settings.allText() ? "all" : "answer"));
+          case "sft" -> List.of("network_hash " + Fingerprint.ofNetwork(network));
+          default -> course(grpoSettings, reward, network, reference);
+        };
     var bar = new ProgressBar(console);
     SequencedMap<String, Double> result;
     try (Backend backend = Backends.openForTraining(engine.backend(), engine.threads())) {
@@ -190,7 +198,7 @@ final class TrainCommand implements Command {
               data.source,
               data.heldOut,
               optimizer(arguments, rate),
-              run(arguments, what, model, network, batch, rate, data),
+              run(arguments, what, model, network, batch, rate, data, own),
               backend,
               bar);
       result =
@@ -306,7 +314,8 @@ final class TrainCommand implements Command {
       Path network,
       int batch,
       float rate,
-      Data data) {
+      Data data,
+      List<String> own) {
     required(arguments, "steps");
     int steps = arguments.integer("steps", 1, 1, Integer.MAX_VALUE);
     var schedule =
@@ -317,25 +326,29 @@ final class TrainCommand implements Command {
             number(arguments, "lr-floor", 0.1f, TrainCommand::fraction, OF_1),
             number(arguments, "lr-hold", 0, TrainCommand::fraction, OF_1));
     // What decides the course of a run; what only decides how it is computed may change.
-    List<@Nullable Object> course =
-        Arrays.asList(
-            what,
-            model.getFileName(),
-            network.getFileName(),
-            "batch " + batch,
-            "lab " + arguments.text("lab"),
-            "range " + arguments.text("range"),
-            "weights " + arguments.text("step-weights"),
-            "curriculum " + arguments.text("curriculum"),
-            "direct "
-                + arguments.text("direct-weight")
-                + (arguments.has("step-loss") ? " steps " + arguments.text("step-loss") : ""),
-            "data " + arguments.text("data"),
-            RunSettings.DATA + ProblemFiles.fingerprint(data.source.problems()),
-            RunSettings.EVAL_DATA + ProblemFiles.fingerprint(data.heldOut),
-            "seed " + seed(arguments),
-            schedule,
-            optimizer(arguments, rate));
+    List<@Nullable Object> course = new ArrayList<>();
+    Collections.addAll(
+        course,
+        what,
+        model.getFileName(),
+        network.getFileName(),
+        "batch " + batch,
+        "lab " + arguments.text("lab"),
+        "range " + arguments.text("range"),
+        "weights " + arguments.text("step-weights"),
+        "curriculum " + arguments.text("curriculum"),
+        "direct "
+            + arguments.text("direct-weight")
+            + (arguments.has("step-loss") ? " steps " + arguments.text("step-loss") : ""),
+        "data " + arguments.text("data"),
+        "data_hash " + ProblemFiles.fingerprint(data.source.problems()),
+        "eval_data_hash " + ProblemFiles.fingerprint(data.heldOut),
+        "seed " + seed(arguments),
+        schedule,
+        optimizer(arguments, rate),
+        "dtype " + arguments.choice("dtype", "bf16", "f32"),
+        "model_hash " + Fingerprint.ofModel(model));
+    course.addAll(own);
     int every = Math.max(1, Math.min(200, steps));
     return new RunSettings(
         Path.of(required(arguments, "out")),
@@ -345,6 +358,22 @@ final class TrainCommand implements Command {
         arguments.integer("eval-every", every, 1, Integer.MAX_VALUE),
         arguments.integer("save-every", every, 1, Integer.MAX_VALUE),
         course.toString());
+  }
+
+  /** What decides the course of a run by reward besides. */
+  private static List<String> course(
+      GrpoSettings settings, Rewards reward, Path network, Path reference) {
+    return List.of(
+        "group " + settings.group(),
+        "temperature " + settings.temperature(),
+        "top_p " + settings.topP(),
+        "kl " + settings.kl(),
+        "clip_ratio " + settings.clipRatio(),
+        "inner_epochs " + settings.innerEpochs(),
+        "max_tokens " + settings.maxTokens(),
+        "reward " + reward.name().toLowerCase(Locale.ROOT),
+        "network_hash " + Fingerprint.ofNetwork(network),
+        "reference_hash " + Fingerprint.ofNetwork(reference));
   }
 
   private static void report(

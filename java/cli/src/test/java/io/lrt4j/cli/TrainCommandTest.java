@@ -243,8 +243,101 @@ class TrainCommandTest {
         List.of(
             "--out", at("out"), "--steps", "2", "--batch", "2", "--eval", "2", "--dtype", "f32"));
     arguments.addAll(List.of("--loss", "all"));
-    arguments.addAll(List.of(more));
-    return Run.of(arguments.toArray(String[]::new));
+    return Run.of(with(arguments, more));
+  }
+
+  @Test
+  void whatDecidesTheCourseOfARunIsTheSameWhenItIsResumed() throws IOException {
+    Path file = folder.resolve("train.jsonl");
+    Files.writeString(file, run("lab", "problems", "--count", "6", "--steps", "1"));
+    model();
+    assertEquals(0, again(file).status());
+    refused(again(file, "--resume", "--dtype", "bf16"), "expected dtype bf16, found dtype f32");
+    refused(again(file, "--resume", "--loss", "answer"), "expected loss answer, found loss all");
+    refused(again(file, "--resume", "--lr", "1"), "expected peak=1.0, found peak=0.001\\d*");
+    run("lab", "model", "--out", at("other/model"), "--seed", "7", "--vocabulary", "300");
+    refused(
+        again(file, "--resume", "--model", at("other/model")),
+        "expected model_hash \\w+, found model_hash \\w+");
+
+    for (String seed : new String[] {"1", "2"}) {
+      String[] shape = {"--model", at("model"), "--layers", "1", "--latents", "3", "--seed", seed};
+      run(with(List.of("init", "--network", "--out", at(seed + "/network")), shape));
+    }
+    assertEquals(0, rewarded().status());
+    assertEquals("", rewarded("--resume").err());
+    for (String other :
+        List.of(
+            "group 3",
+            "temperature 0.5",
+            "top-p 0.5",
+            "kl 0.5",
+            "clip-ratio 0.5",
+            "inner-epochs 2",
+            "max-tokens 2",
+            "reward number")) {
+      String[] option = other.split(" ");
+      refused(
+          rewarded("--resume", "--" + option[0], option[1]),
+          "expected "
+              + other.replace('-', '_')
+              + ", found "
+              + option[0].replace('-', '_')
+              + " [0-9a-z.]+");
+    }
+    refused(
+        rewarded("--resume", "--reference", at("2/network")),
+        "expected reference_hash \\w+, found reference_hash \\w+");
+    refused(
+        rewarded("--resume", "--network", at("2/network")),
+        "expected network_hash \\w+, reference_hash \\w+, found network_hash \\w+, reference_hash"
+            + " \\w+");
+  }
+
+  private static void refused(Run run, String message) {
+    assertEquals(1, run.status(), run.err());
+    assertTrue(run.err().matches(".*a run with other settings: " + message + "\\R"), run.err());
+  }
+
+  private Run rewarded(String... more) {
+    return Run.of(
+        with(
+            List.of(
+                "train",
+                "grpo",
+                "--model",
+                at("model"),
+                "--network",
+                at("1/network"),
+                "--lab",
+                "1",
+                "--out",
+                at("rewarded"),
+                "--steps",
+                "1",
+                "--batch",
+                "1",
+                "--group",
+                "2",
+                "--eval",
+                "1",
+                "--max-tokens",
+                "3"),
+            more));
+  }
+
+  /** A command's arguments and more of them, which take the place of those of the same name. */
+  private static String[] with(List<String> arguments, String... more) {
+    List<String> all = new ArrayList<>(arguments);
+    for (int i = 0; i < more.length; i++) {
+      int at = more[i].startsWith("--") ? all.indexOf(more[i]) : -1;
+      if (at < 0) {
+        all.add(more[i]);
+      } else {
+        all.set(at + 1, more[++i]);
+      }
+    }
+    return all.toArray(String[]::new);
   }
 
   @ParameterizedTest

@@ -12,7 +12,7 @@ import java.nio.file.Path;
  * @param evalEvery steps between two evaluations
  * @param saveEvery steps between two checkpoints
  * @param fingerprint what must not change from start to resumption, in words, as {@code [a, b 1]};
- *     among them may be {@value #DATA} and {@value #EVAL_DATA} with those of the problems
+ *     of two words, the second is not compared where the start said nothing of the first
  */
 public record RunSettings(
     Path out,
@@ -21,10 +21,4 @@ public record RunSettings(
     int logEvery,
     int evalEvery,
     int saveEvery,
-    String fingerprint) {
-  /** Begins what tells the problems of a file from others. */
-  public static final String DATA = "data_hash ";
-
-  /** The same of those that are held out: they decide which checkpoint is the best. */
-  public static final String EVAL_DATA = "eval_data_hash ";
-}
+    String fingerprint) {}

@@ -76,13 +76,14 @@ class RefusedRunTest {
     }
   }
 
-  /** A run that was begun before the data's hash was written down goes on with any. */
+  /** A run that was begun before a hash was written down goes on with any. */
   @Test
   void onlyTheSameDataIsResumed() {
     try (Backend backend = Backends.openForTraining(Backends.AUTO, 1)) {
       var settings = new BaseSettings(2, 1, false, false, 1);
-      String whole = "[data a, data_hash 12, eval_data_hash 56, seed 1]";
-      for (String before : List.of("[data a, seed 1]", "[data a, data_hash 12, seed 1]", whole)) {
+      String whole = "[data a, data_hash 12, eval_data_hash 56, seed 1, Of[b=2], model_hash 78]";
+      for (String before :
+          List.of("[data a, seed 1, Of[b=2]]", "[data a, data_hash 12, seed 1, Of[b=2]]", whole)) {
         Path out = directory.resolve("out" + before.length());
         assertThrows(
             Killed.class,
@@ -102,7 +103,7 @@ class RefusedRunTest {
                     plan(backend, named(out, true, before.replace("seed 1", "seed 2")), QUIET)));
         Training.base(
             models.base(), settings, false, plan(backend, named(out, true, whole), QUIET));
-        for (String item : List.of("data_hash 12", "eval_data_hash 56")) {
+        for (String item : List.of("data_hash 12", "eval_data_hash 56", "b=2", "model_hash 78")) {
           String other = item.replaceFirst("\\d+", "34");
           assertRefused(
               "other settings: expected " + other + ", found " + item,
