@@ -64,6 +64,9 @@ public final class TrainingRun {
             StandardOpenOption.APPEND)) {
       lock(metrics);
       int first = settings.resume() ? resume(metrics) : 0;
+      if (first == steps) { // nothing is left but to say how it ended
+        evaluation = task.evaluate();
+      }
       for (int step = first; step < steps; step++) {
         double rate = settings.rate().at(step);
         SequencedMap<String, Double> report = step(step, rate);
@@ -100,7 +103,9 @@ public final class TrainingRun {
     if (settings.resume()) {
       if (!Files.exists(checkpoint)) {
         throw new TrainingException(
-            checkpoint + ": expected a checkpoint to resume from, found none");
+            checkpoint
+                + ": expected a checkpoint to resume from, found none; a run that has saved none is"
+                + " begun anew in an empty directory, without --resume");
       }
       return;
     }
@@ -109,7 +114,10 @@ public final class TrainingRun {
       try (Stream<Path> files = Files.list(out)) {
         if (files.findAny().isPresent()) {
           throw new TrainingException(
-              out + ": expected an empty directory for a new run (or --resume), found files in it");
+              out
+                  + ": expected an empty directory for a new run"
+                  + (Files.exists(checkpoint) ? " (or --resume)" : "")
+                  + ", found files in it");
         }
       }
     } catch (IOException e) {
@@ -147,6 +155,7 @@ public final class TrainingRun {
     task.optimizer().resume(state.updates());
     best = state.best();
     restore(settings.out().resolve("best"));
+    deleteUnfinished();
     secondsBefore = state.seconds();
     if (metrics.size() < state.metricsBytes()) {
       LOG.log(
@@ -220,6 +229,18 @@ public final class TrainingRun {
     Path old = directory.resolveSibling(directory.getFileName() + ".old");
     if (!Files.exists(directory) && Files.exists(old)) {
       Files.move(old, directory, StandardCopyOption.ATOMIC_MOVE);
+    }
+  }
+
+  /** Checkpoints that a process was writing when it was killed: each is as large as a whole one. */
+  private void deleteUnfinished() throws IOException {
+    try (Stream<Path> files = Files.list(settings.out())) {
+      for (Path file : files.toList()) {
+        String name = file.getFileName().toString();
+        if (name.matches("(best|last)\\.(new|old)|\\.checkpoint\\.safetensors\\..+\\.tmp")) {
+          delete(file);
+        }
+      }
     }
   }
 

@@ -24,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -162,6 +163,44 @@ class ResumedRunTest {
       new TrainingRun(task, everyStep(out, true, 3), QUIET).run();
       assertEquals(List.of(rate.at(2), rate.at(3)), task.rates);
       assertTrue(state(out, parameters).seconds() >= 1_000);
+    }
+  }
+
+  /** Killed after its last checkpoint, it has only to say how it ended. */
+  @Test
+  void aRunThatIsResumedAtItsEndSaysHowItEnded() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1);
+        var parameters =
+            new Parameters(new TensorLayout("", Map.of("a.weight", List.of(8L))), backend, false)) {
+      Path out = directory.resolve("run");
+      var task = new Figures(parameters, backend, "eval_loss", 4, 3, 2, 1);
+      var figures = new TrainingRun(task, everyStep(out, false), QUIET).run();
+      Files.move(out.resolve("last"), out.resolve("last.new"));
+      assertEquals(figures, new TrainingRun(task, everyStep(out, true), QUIET).run());
+      assertEquals("3", Files.readString(out.resolve("last/step")));
+    }
+  }
+
+  /** A checkpoint that was being written is as large as a whole one. */
+  @Test
+  void whatAKilledProcessLeftUnfinishedIsRemoved() throws IOException {
+    try (Backend backend = Backends.openForTraining(Backends.AUTO, 1);
+        var parameters =
+            new Parameters(new TensorLayout("", Map.of("a.weight", List.of(8L))), backend, false)) {
+      Path out = directory.resolve("run");
+      var task = new Figures(parameters, backend, "eval_loss", 1, 2, 3, 4);
+      var killed = new TrainingRun(task, everyStep(out, false), killedAt(2));
+      assertThrows(Killed.class, killed::run);
+      Files.writeString(out.resolve(".checkpoint.safetensors.0-1-2.tmp"), "half");
+      Files.createDirectory(out.resolve("best.old"));
+      Files.writeString(Files.createDirectory(out.resolve("best.new")).resolve("step"), "half");
+      Files.writeString(out.resolve("notes.tmp"), "somebody's own");
+      new TrainingRun(task, everyStep(out, true), QUIET).run();
+      try (Stream<Path> files = Files.list(out)) {
+        assertEquals(
+            List.of("best", "checkpoint.safetensors", "last", "metrics.jsonl", "notes.tmp"),
+            files.map(file -> file.getFileName().toString()).sorted().toList());
+      }
     }
   }
 
