@@ -49,41 +49,19 @@ public final class AnswerFile implements AutoCloseable {
    */
   public static AnswerFile open(Path folder, Map<String, String> setting, boolean resume) {
     Path file = folder.resolve("answers.jsonl");
-    Path settings = folder.resolve("setting.json");
     try {
       Files.createDirectories(folder);
-      if (Files.exists(settings)) {
-        if (!resume) {
-          throw new EvaluationException(
-              folder + ": a run is there already; --resume goes on with it");
-        }
-        var before = MAPPER.readTree(settings.toFile());
-        ObjectNode now = MAPPER.valueToTree(setting);
-        if (!before.has(QUESTIONS)) { // begun before that was written down: nobody can tell
-          now.remove(QUESTIONS);
-        }
-        if (!before.equals(now)) {
-          throw new EvaluationException(
-              folder
-                  + ": was begun with another setting: expected "
-                  + different(before, now)
-                  + ", found "
-                  + different(now, before));
-        }
-      } else {
-        Path begun = folder.resolve("setting.json.tmp"); // it is there whole, or not at all
-        Files.writeString(begun, MAPPER.writeValueAsString(setting) + "\n");
-        Files.move(begun, settings, StandardCopyOption.ATOMIC_MOVE);
-      }
       FileChannel out =
           FileChannel.open(
               file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
       var answers = new AnswerFile(file, out);
       try {
+        // Before the setting is looked at: of two that begin at once, one begins.
         if (!ModelFiles.lock(out)) {
           throw new EvaluationException(
               folder + ": expected a folder of its own, found another run writing to it");
         }
+        begin(folder, setting, resume, out.size() > 0);
         answers.read();
       } catch (IOException | RuntimeException e) {
         answers.close();
@@ -93,6 +71,39 @@ public final class AnswerFile implements AutoCloseable {
     } catch (IOException e) {
       throw new EvaluationException(
           folder + ": cannot be written or read: " + ModelFiles.cause(e), e);
+    }
+  }
+
+  /** Writes the setting down, or compares it with the one that a run was begun with. */
+  private static void begin(
+      Path folder, Map<String, String> setting, boolean resume, boolean answered)
+      throws IOException {
+    Path settings = folder.resolve("setting.json");
+    if (!Files.exists(settings)) {
+      if (answered) {
+        throw new EvaluationException(
+            settings + ": expected the setting that answers.jsonl was begun with, found none");
+      }
+      Path begun = folder.resolve("setting.json.tmp"); // it is there whole, or not at all
+      Files.writeString(begun, MAPPER.writeValueAsString(setting) + "\n");
+      Files.move(begun, settings, StandardCopyOption.ATOMIC_MOVE);
+      return;
+    }
+    if (!resume) {
+      throw new EvaluationException(folder + ": a run is there already; --resume goes on with it");
+    }
+    var before = MAPPER.readTree(settings.toFile());
+    ObjectNode now = MAPPER.valueToTree(setting);
+    if (!before.has(QUESTIONS)) { // begun before that was written down: nobody can tell
+      now.remove(QUESTIONS);
+    }
+    if (!before.equals(now)) {
+      throw new EvaluationException(
+          folder
+              + ": was begun with another setting: expected "
+              + different(before, now)
+              + ", found "
+              + different(now, before));
     }
   }
 

@@ -29,7 +29,12 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.Executors;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -272,6 +277,57 @@ class EvaluationTest {
           e.getMessage());
     }
     AnswerFile.open(folder, SETTING, true).close();
+  }
+
+  /** Whoever is refused leaves the other's setting as it is. */
+  @Test
+  void ofRunsThatBeginAtOnceOneBegins() throws Exception {
+    try (var pool = Executors.newFixedThreadPool(4)) {
+      for (int round = 0; round < 100; round++) {
+        Path at = folder.resolve("round" + round);
+        Queue<AnswerFile> begun = new ConcurrentLinkedQueue<>();
+        Queue<Integer> winners = new ConcurrentLinkedQueue<>();
+        var together = new CyclicBarrier(4);
+        List<Callable<Void>> runs = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+          int run = i;
+          runs.add(
+              () -> {
+                together.await();
+                try {
+                  begun.add(AnswerFile.open(at, Map.of("seed", "" + run), false));
+                  winners.add(run);
+                } catch (EvaluationException e) {
+                  // there is another already
+                }
+                return null;
+              });
+        }
+        for (var done : pool.invokeAll(runs)) {
+          done.get();
+        }
+        begun.forEach(AnswerFile::close);
+        assertEquals(1, winners.size());
+        assertEquals(
+            "{\"seed\":\"" + winners.peek() + "\"}\n",
+            Files.readString(at.resolve("setting.json")));
+      }
+    }
+  }
+
+  /** Nobody can tell what they are answers to. */
+  @Test
+  void answersWithoutTheirSettingAreNotGoneOnWith() throws IOException {
+    Files.writeString(folder.resolve("answers.jsonl"), "{}\n");
+    for (boolean resume : new boolean[] {false, true}) {
+      var e =
+          assertThrows(EvaluationException.class, () -> AnswerFile.open(folder, SETTING, resume));
+      assertEquals(
+          folder.resolve("setting.json")
+              + ": expected the setting that answers.jsonl was begun with, found none",
+          e.getMessage());
+      assertTrue(Files.notExists(folder.resolve("setting.json")));
+    }
   }
 
   @Test
