@@ -155,6 +155,8 @@ final class StudyCommand implements Command {
         found.put(what, runner.networks(what, inputs.networks(what), model));
       } else if (what.equals("all")) {
         geometry = all(runner, inputs, model, loading, found);
+      } else if (what.equals("efficiency")) {
+        found.put(what, runner.efficiency(model));
       } else {
         try (Engine engine = Engine.load(model, loading)) {
           found.put(what, one(what, runner, inputs, engine));
@@ -199,8 +201,7 @@ final class StudyCommand implements Command {
     return switch (what) {
       case "budgets" -> runner.budgets(engine, inputs.budgets);
       case "redundancy" -> runner.redundancy(engine);
-      case "hybrid" -> runner.hybrid(engine, inputs.tolerance, inputs.write);
-      default -> runner.efficiency(engine);
+      default -> runner.hybrid(engine, inputs.tolerance, inputs.write);
     };
   }
 
@@ -213,7 +214,7 @@ final class StudyCommand implements Command {
       Map<String, Found> found) {
     List<Section> geometry = List.of();
     try (Engine engine = Engine.load(model, loading)) {
-      for (String what : List.of("budgets", "redundancy", "hybrid", "efficiency")) {
+      for (String what : List.of("budgets", "redundancy", "hybrid")) {
         if (engine.network() != null || !what.equals("hybrid")) {
           StudyRunner own = what.equals("hybrid") ? runner : runner.single();
           found.put(what, one(what, own.in(what), inputs, engine));
@@ -224,6 +225,7 @@ final class StudyCommand implements Command {
         geometry = new Geometry(GeometryStudy.clouds(engine, sets, runner.options())).sections();
       }
     }
+    found.put("efficiency", runner.single().in("efficiency").efficiency(model));
     inputs.networks.forEach(
         (study, networks) ->
             found.put(study, runner.single().in(study).networks(study, networks, model)));

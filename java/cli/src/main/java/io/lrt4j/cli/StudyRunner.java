@@ -5,12 +5,14 @@ import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.evaluation.AnswerFile;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.Cell;
 import io.lrt4j.evaluation.Evaluation;
 import io.lrt4j.evaluation.Summary;
 import io.lrt4j.evaluation.data.DataSet;
+import io.lrt4j.evaluation.data.Fingerprint;
 import io.lrt4j.evaluation.report.Report.Section;
 import io.lrt4j.evaluation.study.Hybrid;
 import io.lrt4j.evaluation.study.Redundancy;
@@ -19,8 +21,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -47,6 +51,7 @@ record StudyRunner(
     int batch,
     GenerationOptions options,
     EvalProgress bar) {
+  private static final String AUTO_THRESHOLD = "auto_threshold";
 
   /**
    * What came of a study.
@@ -79,8 +84,39 @@ record StudyRunner(
     Map<String, String> setting = new LinkedHashMap<>();
     setting.put("study", study);
     setting.putAll(EvalCommand.setting(engine, loading, data, samples, options));
+    setting.put("model_hash", Fingerprint.ofModel(engine.model()));
+    Path network = engine.network();
+    if (network != null) {
+      setting.put("network_hash", Fingerprint.ofNetwork(network));
+    }
     setting.put("budget", Integer.toString(budget));
     return setting;
+  }
+
+  /**
+   * Every mode that the model can answer in; with auto, its threshold goes into the setting. A
+   * study that was begun before the network had one goes on without auto.
+   */
+  private List<Mode> modes(Engine engine, Map<String, String> setting) {
+    List<Mode> modes = EvalCommand.possible(engine);
+    if (modes.contains(Mode.AUTO)) {
+      Set<String> begun = resume ? AnswerFile.begunWith(out) : Set.of();
+      if (begun.isEmpty() || begun.contains(AUTO_THRESHOLD)) {
+        setting.put(AUTO_THRESHOLD, threshold(Objects.requireNonNull(engine.network())));
+      } else {
+        modes.remove(Mode.AUTO);
+      }
+    }
+    return modes;
+  }
+
+  private static String threshold(Path network) {
+    try (NetworkCheckpoint stored = NetworkCheckpoint.open(network)) {
+      NetworkConfig config = stored.config();
+      return config.autoConfidence().name().toLowerCase(Locale.ROOT)
+          + " "
+          + config.autoThreshold().orElse(Double.NaN);
+    }
   }
 
   private List<Answered> whole(AnswerFile answers, List<Cell> cells) {
@@ -107,7 +143,7 @@ record StudyRunner(
     Map<String, String> setting = setting(engine, "budgets");
     setting.put("budget", budgets.toString());
     Map<Cell, Evaluation> cells = new LinkedHashMap<>();
-    for (Mode mode : EvalCommand.possible(engine)) {
+    for (Mode mode : modes(engine, setting)) {
       budgets.forEach(b -> cells.put(Cell.of(mode, b), evaluation()));
     }
     Summary summary = Summary.of(data, setting, ask(engine, setting, cells));
@@ -181,11 +217,20 @@ record StudyRunner(
     return all.stream().filter(a -> a.cell().equals(cell.key())).toList();
   }
 
-  Found efficiency(Engine engine) {
+  Found efficiency(Path model) {
+    try (Engine engine = Engine.load(model, loading)) {
+      return efficiency(engine);
+    }
+  }
+
+  private Found efficiency(Engine engine) {
     Map<String, String> setting = setting(engine, "efficiency");
+    // Times are what it is about: what only decides those decides its figures.
+    setting.put("batch", Integer.toString(batch));
+    setting.put("threads", loading.threads() == 0 ? "all" : Integer.toString(loading.threads()));
+    setting.put("prompt_lookup", loading.promptLookup().name().toLowerCase(Locale.ROOT));
+    List<Cell> cells = modes(engine, setting).stream().map(mode -> Cell.of(mode, budget)).toList();
     var peaks = new PeakMemory(out.resolve("peak-memory.json"));
-    List<Cell> cells =
-        EvalCommand.possible(engine).stream().map(mode -> Cell.of(mode, budget)).toList();
     List<Answered> all;
     var evaluation = evaluation();
     try (AnswerFile answers = AnswerFile.open(out, setting, resume)) {
@@ -216,6 +261,9 @@ record StudyRunner(
         Engine.load(model, loading.withNetwork(networks.values().iterator().next()))) {
       setting.putAll(setting(engine, what));
       setting.put("network", networks.toString());
+      Map<String, String> hashes = new LinkedHashMap<>();
+      networks.forEach((name, network) -> hashes.put(name, Fingerprint.ofNetwork(network)));
+      setting.put("network_hash", hashes.toString());
     }
     try (AnswerFile answers = AnswerFile.open(out, setting, resume)) {
       for (Cell cell : cells) {

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -32,14 +33,15 @@ class StudyCommandTest {
                 what,
                 "--data",
                 data.toString(),
-                "--out",
-                folder.resolve(what).toString(),
                 "--model",
                 TinyModels.BASE.toString(),
                 "--network",
                 network.toString(),
                 "--budget",
                 "12"));
+    if (!List.of(more).contains("--out")) {
+      line.addAll(List.of("--out", folder.resolve(what).toString()));
+    }
     line.addAll(List.of(more));
     return Run.of(line.toArray(String[]::new));
   }
@@ -84,6 +86,72 @@ class StudyCommandTest {
   void efficiency() throws IOException {
     String text = report("efficiency", study("efficiency", TinyModels.NETWORK));
     assertTrue(text.contains("| mode/budget | first token, ms |"), text);
+  }
+
+  /** What it measures is another with other threads. */
+  @Test
+  void efficiencyIsOfOneMachinery() throws IOException {
+    report("efficiency", study("efficiency", TinyModels.NETWORK, "--threads", "1"));
+    for (String[] other :
+        new String[][] {
+          {"--threads", "2", "threads", "1"},
+          {"--batch", "2", "batch", "1"},
+          {"--prompt-lookup", "off", "prompt_lookup", "auto"}
+        }) {
+      List<String> more = new ArrayList<>(List.of("--resume", other[0], other[1]));
+      if (!other[0].equals("--threads")) {
+        more.addAll(List.of("--threads", "1"));
+      }
+      refused(
+          study("efficiency", TinyModels.NETWORK, more.toArray(String[]::new)),
+          "expected {\"%s\":\"%s\"}, found {\"%s\":\"%s\"}"
+              .formatted(other[2], other[3], other[2], other[1]));
+    }
+  }
+
+  private static void refused(Run run, String message) {
+    assertEquals(1, run.status(), run.out());
+    assertTrue(run.err().contains(message), run.err());
+  }
+
+  /** Trained on meanwhile, say. */
+  @Test
+  void otherWeightsOfTheSameNameAreNotGoneOnWith() throws IOException {
+    Path network = TinyModels.copy(TinyModels.NETWORK, folder.resolve("network"));
+    String networks = "sft=" + TinyModels.NETWORK + ",grpo=" + network;
+    report("stages", study("stages", network, "--networks", networks));
+    report("hybrid", study("hybrid", network));
+    Path weights = network.resolve("model.safetensors");
+    byte[] bytes = Files.readAllBytes(weights);
+    bytes[bytes.length - 1] ^= 1;
+    Files.write(weights, bytes);
+    refused(
+        study("stages", network, "--networks", networks, "--resume"),
+        "expected {\"network_hash\":\"{sft=");
+    refused(study("hybrid", network, "--resume"), "expected {\"network_hash\":\"");
+  }
+
+  /** Answers of two thresholds are not mixed, and a study goes on with the modes it began with. */
+  @Test
+  void autoIsOfOneThreshold() throws IOException {
+    Path network = TinyModels.calibrated(folder.resolve("network"), -1);
+    assertTrue(report("budgets", study("budgets", network)).contains("| auto/32 |"));
+    Path config = network.resolve("config.json");
+    String calibrated = Files.readString(config);
+    Files.writeString(
+        config, calibrated.replace("\"auto_threshold\":-1.0", "\"auto_threshold\":-2.0"));
+    refused(
+        study("budgets", network, "--resume"),
+        "expected {\"auto_threshold\":\"mean_logprob -1.0\"}, found"
+            + " {\"auto_threshold\":\"mean_logprob -2.0\"}");
+
+    Files.copy(
+        TinyModels.NETWORK.resolve("config.json"), config, StandardCopyOption.REPLACE_EXISTING);
+    String[] again = {"--out", folder.resolve("uncalibrated").toString(), "--resume"};
+    Run begun = study("budgets", network, again);
+    assertEquals(0, begun.status(), begun.err());
+    Files.writeString(config, calibrated);
+    assertEquals(begun.out(), study("budgets", network, again).out());
   }
 
   @Test

@@ -16,9 +16,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +32,7 @@ public final class AnswerFile implements AutoCloseable {
   /** In a setting, what tells one data set from others: {@link DataSet#fingerprint}. */
   public static final String QUESTIONS = "questions_hash";
 
+  private static final String SETTING = "setting.json";
   private static final JsonMapper MAPPER = new JsonMapper();
 
   private final Path file;
@@ -74,11 +77,26 @@ public final class AnswerFile implements AutoCloseable {
     }
   }
 
+  /** What the setting is about that a run in a folder was begun with; nothing if there is none. */
+  public static Set<String> begunWith(Path folder) {
+    Path settings = folder.resolve(SETTING);
+    try {
+      Set<String> names = new HashSet<>();
+      if (Files.exists(settings)) {
+        MAPPER.readTree(settings.toFile()).fieldNames().forEachRemaining(names::add);
+      }
+      return names;
+    } catch (IOException e) {
+      throw new EvaluationException(
+          folder + ": cannot be written or read: " + ModelFiles.cause(e), e);
+    }
+  }
+
   /** Writes the setting down, or compares it with the one that a run was begun with. */
   private static void begin(
       Path folder, Map<String, String> setting, boolean resume, boolean answered)
       throws IOException {
-    Path settings = folder.resolve("setting.json");
+    Path settings = folder.resolve(SETTING);
     if (!Files.exists(settings)) {
       if (answered) {
         throw new EvaluationException(
