@@ -12,6 +12,9 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -88,10 +91,22 @@ class StudyCommandTest {
     assertTrue(text.contains("| mode/budget | first token, ms |"), text);
   }
 
-  /** What it measures is another with other threads. */
+  /** What it measures is another with other threads, or with questions that were read before. */
   @Test
-  void efficiencyIsOfOneMachinery() throws IOException {
-    report("efficiency", study("efficiency", TinyModels.NETWORK, "--threads", "1"));
+  void efficiencyIsOfOneMachineryAndOfQuestionsReadAnew() throws IOException {
+    Path file = folder.resolve("recording.jfr");
+    try (var recording = new Recording()) {
+      recording.enable("io.lrt4j.Encode").withoutThreshold();
+      recording.setDestination(file);
+      recording.start();
+      report("efficiency", study("efficiency", TinyModels.NETWORK, "--threads", "1"));
+    }
+    List<RecordedEvent> read =
+        RecordingFile.readAllEvents(file).stream().filter(e -> e.hasField("cached")).toList();
+    assertTrue(read.size() >= 6, read.toString());
+    for (RecordedEvent event : read) {
+      assertEquals(0, event.getInt("cached"), event.toString());
+    }
     for (String[] other :
         new String[][] {
           {"--threads", "2", "threads", "1"},
