@@ -65,7 +65,7 @@ class RefusalTest {
       assertEquals(QuestionException.Part.MODE, part(engine, QUESTION.mode(Mode.AUTO)));
       assertEquals(QuestionException.Part.TOOLS, part(engine, QUESTION.tools(List.of(tool))));
       assertEquals(QuestionException.Part.JSON_SCHEMA, part(engine, held));
-      assertEquals(QuestionException.Part.JSON_SCHEMA, part(engine, held.tools(List.of(tool))));
+      assertEquals(QuestionException.Part.TOOLS, part(engine, held.tools(List.of(tool))));
       assertNull(part(engine, Question.of("\uD800")));
     }
   }
