@@ -185,7 +185,8 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
   int low = first > start ? (int)first - start : 0; /* of the chunk, whatever any row sees */
   int high = b->position + b->rows - start < CHUNK ? b->position + b->rows - start : CHUNK;
   int end = start + high;
-  int few = SQUARES && queries <= TILE_ROWS && dim % 16 == 0;
+  int few = SQUARES && queries <= MOST_FEW && dim % 16 == 0;
+  const int at_once = queries <= AT_ONCE ? queries : (queries + 1) / 2;
   const lrt_span *begin = b->run->span;
   while (begin->to <= start + low) {
     begin++;
@@ -205,8 +206,11 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       }
       const following then = {next_place(b, span, 0, h, from, to, end, first_value),
                               by_turns(b, span->dtype, queries)};
-      score_keys(span, b->head + h, from, to - from, dim, queries, room->rows, &then,
-                 room->scores + h * queries * CHUNK + from - start, room->values);
+      float *scores = room->scores + h * queries * CHUNK + from - start;
+      for (int q = 0; q < queries; q += at_once) { /* of the first's keys, the others find all in the caches */
+        score_keys(span, b->head + h, from, to - from, dim, smaller(at_once, queries - q), room->rows + q, &then,
+                   scores + q * CHUNK, room->values);
+      }
     }
   }
   int columns = (high + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL;
@@ -235,7 +239,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
     soften(room->scores + q * CHUNK + aligned, of_tile, from - aligned, to - aligned, scale,
            &room->largest[q], &room->sums[q]);
   }
-  int once = width == dim && queries <= TILE_ROWS; /* each is read once, as it lies */
+  int once = width == dim && queries <= MOST_FEW; /* each is read once, as it lies */
   for (const lrt_span *span = begin; span < behind && span->from < end; span++) {
     int from = span->from > start + low ? span->from : start + low;
     int to = span->to < end ? span->to : end;
@@ -255,7 +259,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_Q8, values, width, width, partial, width,
                        span == begin, &then, &in_span, 0);
       } else {
-        const int step = APART && queries > TILE_ROWS ? width + LRT_PANEL : width;
+        const int step = APART && queries > MOST_FEW ? width + LRT_PANEL : width;
         const float *plain = rows_of(span, span->values, b->head + h, from, to - from, dim, step, room->values);
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F32, plain, step, width, partial, width,
                        span == begin, &then, &in_span, 0);

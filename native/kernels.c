@@ -66,7 +66,7 @@ void NAME(LEVEL)(lrt_kernels *kernels) {
       .norm = norm,
       .rotate = rotate,
       .narrow = narrow,
-      .few = SQUARES ? TILE_ROWS : 0,
+      .few = SQUARES ? MOST_FEW : 0,
       .attend = attend,
       .merge = merge,
       .divide = divide,

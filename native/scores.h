@@ -5,6 +5,9 @@
 #include "ahead.h"
 #include "squares.h"
 
+/* Queries that read keys and values as they lie, at most, and how many of them keys are turned for at once. */
+#define MOST_FEW (W == 16 ? 2 * TILE_ROWS : TILE_ROWS)
+#define AT_ONCE (W == 16 ? 8 : TILE_ROWS)
 #define MOST_SQUARES (W == 16 ? 2 : 4) /* below */
 #define VALUES_ASKED 4 /* lines of values for one that is asked for while few queries' scores are added up */
 
@@ -72,7 +75,7 @@ INLINE void ask_beside(const char *square, int64_t step) {
 
 /* Adds the products of queries and a square's columns, which are elements c, c + 1, … of W rows `from` on. */
 INLINE void add_square(const int dtype, const int squares, int queries, const float *const *x, const char *from,
-                       int c, int dim, vec sums[TILE_ROWS]) {
+                       int c, int dim, vec sums[AT_ONCE]) {
 #if W == 8
   (void)squares;
   const int64_t step = lrt_bytes(dtype, dim);
@@ -107,7 +110,7 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
     widen_columns(dtype, &of, part, from, c, dim, column);
     int at = c + part * 16;
     if (dtype != LRT_DTYPE_F32 && squares > 1) { /* one or two queries: columns are used up as they come */
-      const float *a[TILE_ROWS];
+      const float *a[AT_ONCE];
       UNROLL_TWO for (int q = 0; q < queries; q++) { a[q] = numbers(x[q] + at); }
       UNROLL for (int i = 0; i < 16; i++) {
         UNROLL_TWO for (int q = 0; q < queries; q++) { add_product(&sums[q], all(a[q][i]), column[i]); }
@@ -124,7 +127,7 @@ INLINE void add_square(const int dtype, const int squares, int queries, const fl
 
 #if W == 16
 /* Adds the columns of two squares of q8 by turns: one's are widened while the other's sums are waited for. */
-INLINE void add_two_squares(int queries, const float *const *x, const char *from, int c, int dim, vec sums[2][TILE_ROWS]) {
+INLINE void add_two_squares(int queries, const float *const *x, const char *from, int c, int dim, vec sums[2][AT_ONCE]) {
   square of[2];
   UNROLL for (int s = 0; s < 2; s++) { begin_square(LRT_DTYPE_Q8, from + lrt_bytes(LRT_DTYPE_Q8, s * W * (int64_t)dim), c, dim, &of[s]); }
   UNROLL for (int i = 0; i < 8; i++) {
@@ -151,7 +154,7 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
   const int width = square_width(dtype);
   const int bytes = (int)lrt_bytes(dtype, W * width); /* of a square */
   const int two = W == 16 && squares == 2 && dtype == LRT_DTYPE_Q8; /* at once; others wait less for their sums */
-  vec sums[MOST_SQUARES][TILE_ROWS];
+  vec sums[MOST_SQUARES][AT_ONCE];
   UNROLL for (int s = 0; s < squares; s++) {
     UNROLL_TWO for (int q = 0; q < queries; q++) { sums[s][q] = all(0); }
   }

@@ -68,7 +68,7 @@ INLINE void accumulate_columns(const int rows, const float *const *x, int n, con
  * All columns for few rows, which wait for memory: it is read as it lies, some rows of w after the others, though their columns
  * need several runs where registers are few. Each run asks for its share of what comes next, which in the end is `then`.
  */
-INLINE void accumulate_few(const int rows, const float *const *x, int n, const int dtype, const void *w,
+INLINE void accumulate_few(const int rows, const int columns, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
                            const following *then) {
   const char *end = (const char *)w + lrt_bytes(dtype, n * w_step);
@@ -76,12 +76,12 @@ INLINE void accumulate_few(const int rows, const float *const *x, int n, const i
     int to = n - from < ROWS_AT_ONCE ? n : from + ROWS_AT_ONCE;
     const char *ahead = to < n ? (const char *)w + lrt_bytes(dtype, to * w_step) : then->from;
     int c = 0;
-    for (; c + FEW_COLUMNS <= width; c += FEW_COLUMNS) {
-      accumulate(rows, 2 * TILE_PANELS * PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
+    for (; c + columns <= width; c += columns) {
+      accumulate(rows, columns / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
                  ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
 #if FEW_COLUMNS > LRT_BLOCK
-    for (; c + LRT_BLOCK <= width; c += LRT_BLOCK) { /* q8 has no half of a block */
+    for (; columns > LRT_BLOCK && c + LRT_BLOCK <= width; c += LRT_BLOCK) { /* q8 has no half of a block */
       accumulate(rows, LRT_BLOCK / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
                  ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
@@ -116,19 +116,31 @@ INLINE void accumulate_all(int queries, const float *const *x, int n, const int 
                            const following *then, const sight *s, const int scores) {
   const int strip = TILE_PANELS * LRT_PANEL;
   int r = 0;
-  for (int c = 0; queries >= TILE_ROWS && c < width; c += strip) {
+  const int seven_or_eight = W == 16 && queries > TILE_ROWS && queries <= TILE_ROWS + 2; /* better as four and the others */
+  const int of_tiles = seven_or_eight ? 0 : queries / TILE_ROWS * TILE_ROWS;
+  for (int c = 0; of_tiles && c < width; c += strip) {
     int end = width - c < strip ? width : c + strip;
-    for (r = 0; r + TILE_ROWS <= queries; r += TILE_ROWS) {
+    for (r = 0; r < of_tiles; r += TILE_ROWS) {
       int rows = scores ? n : seen_by_tile(s, r, queries, n);
       int columns = scores ? (seen_by_tile(s, r, queries, end) + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL : end;
       accumulate_columns(TILE_ROWS, x + r, rows, dtype, w, w_step, c, columns, y + r * y_stride, y_stride, begin);
     }
   }
+  const int shared = W == 16 && (dtype != LRT_DTYPE_F32 || seven_or_eight); /* what is widened, among three or four */
+  while (shared && queries - r > 2) {
+    if (queries - r == 3 || queries - r == 5) {
+      accumulate_few(3, FEW_COLUMNS / 2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
+      r += 3;
+    } else {
+      accumulate_few(4, FEW_COLUMNS / 2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
+      r += 4;
+    }
+  }
   for (; r + 2 <= queries; r += 2) {
-    accumulate_few(2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
+    accumulate_few(2, FEW_COLUMNS, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
   }
   if (r < queries) {
-    accumulate_few(1, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
+    accumulate_few(1, FEW_COLUMNS, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
   }
 }
 
