@@ -45,8 +45,10 @@ static int64_t fold(lrt_context *c, int out, int in, const char *raw, void **fol
   return bytes;
 }
 
-/* Shape of Qwen3-0.6B's attention, and how many positions lie together. */
+/* Shape of Qwen3-0.6B's attention (unless HEADS is set), and how many positions lie together. */
+#ifndef HEADS
 #define HEADS 16
+#endif
 #define KV_HEADS 8
 #define DIM 128
 #define LAYERS 28

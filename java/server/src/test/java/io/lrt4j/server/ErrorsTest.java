@@ -109,8 +109,6 @@ class ErrorsTest {
             + " tools[0].function.strict | must be true or false",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}] | tools |"
             + " tools are not supported with this model",
-        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"response_format\":{\"type\":\"json_object\"}"
-            + " | response_format | calls have a form",
         "\"tool_choice\":\"auto\" | tool_choice | needs tools",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],"
             + "\"tool_choice\":\"required\" | tool_choice | must be auto or none",
