@@ -259,7 +259,7 @@ public final class Quantizer {
     try (var files = Files.list(from)) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {
         String name = file.getFileName().toString();
-        if (!name.equals(CONFIG) && !name.contains(".safetensors")) {
+        if (!List.of(CONFIG, NewDirectory.LOCK).contains(name) && !name.contains(".safetensors")) {
           Files.copy(file, out.resolve(name));
         }
       }

@@ -67,6 +67,35 @@ class NewDirectoryTest {
     assertEquals(whole, names());
   }
 
+  /** One that failed would take the other's files with it. */
+  @Test
+  void aDirectoryIsFilledByOneAtATime() throws IOException {
+    for (Path directory : List.of(before, temporary.resolve("new"))) {
+      try (var made = NewDirectory.at(directory)) {
+        var e = assertThrows(CheckpointException.class, () -> fail(directory));
+        assertEquals(
+            directory + ": expected a directory of its own, found another process writing to it",
+            e.getMessage());
+        fill(directory);
+        assertThrows(CheckpointException.class, () -> fail(directory));
+        made.complete();
+      }
+      try (var files = Files.list(directory)) {
+        assertEquals(2, files.count());
+      }
+    }
+  }
+
+  @Test
+  void whatAKilledProcessLeftOfItsLockIsInNobodysWay() throws IOException {
+    Files.createFile(before.resolve(NewDirectory.LOCK));
+    try (var made = NewDirectory.at(before)) {
+      fill(before);
+      made.complete();
+    }
+    assertEquals(List.of("", "before", "before/network", "before/network/y", "before/x"), names());
+  }
+
   /** Fills directories, and never comes to an end. */
   static final class Filling {
     private Filling() {}
