@@ -263,13 +263,14 @@ public final class GenerationOptions {
    * JSON Schema (2020-12) are {@code type}, {@code properties}, {@code required}, {@code
    * additionalProperties}, {@code propertyNames} (any strings, or an enum), {@code items}, {@code
    * prefixItems}, {@code minItems}, {@code maxItems}, {@code minLength}, {@code maxLength}, {@code
-   * minimum}, {@code maximum}, {@code exclusiveMinimum} and {@code exclusiveMaximum} (whole ones,
-   * of numbers), {@code enum}, {@code const}, {@code anyOf}, {@code oneOf} of what excludes each
-   * other, {@code allOf} of one, {@code $ref} within the schema, and what only describes, {@code
-   * format} included; a {@link QuestionException} refuses other keywords by name. An answer that
-   * reaches its limit of tokens may be no whole value. A question with {@link Question#tools} is
-   * answered by such a value or by calls of tools that it offers, of which those that are not
-   * strict take any arguments; there is no text beside them.
+   * pattern} (without assertions inside of it), {@code minimum}, {@code maximum}, {@code
+   * exclusiveMinimum} and {@code exclusiveMaximum} (whole ones, of numbers), {@code enum}, {@code
+   * const}, {@code anyOf}, {@code oneOf} of what excludes each other, {@code allOf} of one, {@code
+   * $ref} within the schema, and what only describes, {@code format} included; a {@link
+   * QuestionException} refuses other keywords by name. An answer that reaches its limit of tokens
+   * may be no whole value. A question with {@link Question#tools} is answered by such a value or by
+   * calls of tools that it offers, of which those that are not strict take any arguments; there is
+   * no text beside them.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;

@@ -74,7 +74,8 @@ public final class Constraint {
      *
      * @param logits [vocab]
      * @param ends tokens that may follow what is whole, and nothing else
-     * @throws QuestionException if the vocabulary has nothing that may
+     * @throws QuestionException if the vocabulary has nothing that may, or finding it takes too
+     *     long, as hostile patterns want
      */
     public void restrict(float[] logits, BitSet ends) {
       long[] allowed = allowed(state);

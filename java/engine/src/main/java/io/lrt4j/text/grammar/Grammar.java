@@ -1,5 +1,6 @@
 package io.lrt4j.text.grammar;
 
+import io.lrt4j.QuestionException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -32,6 +33,9 @@ final class Grammar {
 
   /** Places that are kept before all should be forgotten, to be found again as needed. */
   private static final int MAX_STATES = 5_000;
+
+  /** Stacks that are looked at to find what may follow one place: some tenths of a second. */
+  private static final int MAX_WORK = 2_000_000;
 
   private static final int ENDLESS = Integer.MAX_VALUE;
 
@@ -393,6 +397,7 @@ final class Grammar {
   private final List<Stack> tops = new ArrayList<>();
   private final Set<Stack> met = new HashSet<>();
   private boolean complete;
+  private int work; // stacks looked at
 
   Grammar(Node all) {
     this(all, MAX_DEPTH);
@@ -436,6 +441,14 @@ final class Grammar {
       start = found();
     }
     return start;
+  }
+
+  /** What may follow a place is about to be found. */
+  void begin() {
+    work = 0;
+    tops.clear(); // of a step that was given up
+    met.clear();
+    complete = false;
   }
 
   /** Whether more places were met than should be kept. */
@@ -503,6 +516,11 @@ final class Grammar {
     if (stack == null) {
       complete = true;
     } else if (tops.size() < MAX_STACKS && met.add(stack)) {
+      if (++work > MAX_WORK) {
+        throw new QuestionException(
+            "the JSON schema has a pattern or alternatives that may go on in too many ways at"
+                + " once");
+      }
       Stack below = stack.below;
       boolean deep = stack.depth > maxDepth;
       switch (stack.node) {

@@ -33,11 +33,12 @@ import java.util.Set;
  * JSON Schema (2020-12) as a grammar. Understood: {@code type} (one or a list), {@code properties},
  * {@code required}, {@code additionalProperties}, {@code propertyNames} (any strings, or an enum),
  * {@code items}, {@code prefixItems} (as a list of {@code items}, too), {@code minItems}, {@code
- * maxItems}, {@code minLength}, {@code maxLength}, {@code minimum}, {@code maximum}, {@code
- * exclusiveMinimum} and {@code exclusiveMaximum}, {@code enum}, {@code const}, {@code anyOf},
- * {@code oneOf} of what excludes each other (see {@link OneOf}), {@code allOf} of one, {@code $ref}
- * to parts of the same schema; {@code title}, {@code description}, {@code format} and the like say
- * nothing, nor what begins with {@code x-}; every other keyword is refused by its name.
+ * maxItems}, {@code minLength}, {@code maxLength}, {@code pattern} (see {@link JsonPattern}),
+ * {@code minimum}, {@code maximum}, {@code exclusiveMinimum} and {@code exclusiveMaximum}, {@code
+ * enum}, {@code const}, {@code anyOf}, {@code oneOf} of what excludes each other (see {@link
+ * OneOf}), {@code allOf} of one, {@code $ref} to parts of the same schema; {@code title}, {@code
+ * description}, {@code format} and the like say nothing, nor what begins with {@code x-}; every
+ * other keyword is refused by its name.
  *
  * <p>What may be written is valid by the schema, but not all that is valid may be written: an
  * object has its properties in their order and, if there are any, no others; white space is that of
@@ -88,7 +89,7 @@ final class JsonSchema {
       Set.of("properties", "required", "additionalProperties", "propertyNames");
   private static final Set<String> OF_ARRAYS =
       Set.of("items", "prefixItems", "minItems", "maxItems");
-  private static final Set<String> OF_STRINGS = Set.of("minLength", "maxLength");
+  private static final Set<String> OF_STRINGS = Set.of("minLength", "maxLength", "pattern");
   static final Set<String> VALUES = Set.of("enum", "const");
   private static final List<String> ALTERNATIVES = List.of("anyOf", "oneOf", "allOf");
 
@@ -337,7 +338,7 @@ final class JsonSchema {
       }
       case "string" -> {
         said.removeAll(OF_STRINGS);
-        yield string(least(schema, "minLength", path), most(schema, "Length", path));
+        yield string(schema, path);
       }
       case "array" -> array(schema, said, path);
       case "object" -> {
@@ -440,6 +441,25 @@ final class JsonSchema {
       case "object" -> value.isObject();
       default -> false;
     };
+  }
+
+  private static Node string(JsonNode schema, String path) {
+    int least = least(schema, "minLength", path);
+    int most = most(schema, "Length", path);
+    if (!schema.has("pattern")) {
+      return string(least, most);
+    }
+    if (!schema.get("pattern").isTextual()) {
+      throw wrong(path, "must have a text as pattern");
+    }
+    var strings = JsonPattern.of(schema.get("pattern").textValue(), path);
+    if (strings.least() < least || (most >= 0 && strings.most() > most)) {
+      throw wrong(
+          path,
+          "has a pattern of strings of which minLength or maxLength leaves out some, which is not"
+              + " supported: say their length in the pattern");
+    }
+    return sequence(text("\""), strings.node(), text("\""));
   }
 
   private static Node string(int least, int most) {

@@ -1,5 +1,6 @@
 package io.lrt4j.text.grammar;
 
+import io.lrt4j.QuestionException;
 import io.lrt4j.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -45,11 +46,16 @@ public final class TokenTable {
     return bytes[id];
   }
 
-  /** Sets the bits of the tokens that may be read from {@code from} on. */
+  /**
+   * Sets the bits of the tokens that may be read from {@code from} on.
+   *
+   * @throws QuestionException if that takes too long
+   */
   void find(Grammar grammar, Grammar.State from, long[] mask) {
     Grammar.State[] path =
         new Grammar.State[1 + Arrays.stream(ids).map(i -> bytes[i].length).max().orElse(0)];
     path[0] = from;
+    grammar.begin();
     int good = 0; // bytes of the last token that could be read
     boolean stuck = false; // it could not be read to its end
     for (int i = 0; i < ids.length; i++) {

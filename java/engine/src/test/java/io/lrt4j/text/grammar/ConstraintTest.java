@@ -1,6 +1,7 @@
 package io.lrt4j.text.grammar;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -195,6 +196,28 @@ class ConstraintTest {
       second.restrict(begun, new BitSet());
       assertEquals(0, begun[letter]);
     }
+  }
+
+  /** What may go on in hundreds of ways is given up after a while; the grammar stays good. */
+  @Test
+  void ambiguityHasALimit() {
+    Grammar grammar = JsonSchema.grammar("{\"pattern\":\"^(.*a.{300}|.*[a-m].{301})$\"}");
+    Grammar.State open = grammar.next(grammar.start(), '"');
+    var random = new Random(1);
+    grammar.begin();
+    var thrown =
+        assertThrows(
+            QuestionException.class,
+            () -> {
+              Grammar.State state = open;
+              for (int i = 0; i < 10_000; i++) {
+                state = grammar.next(state, 'a' + random.nextInt(26));
+              }
+            });
+    assertTrue(String.valueOf(thrown.getMessage()).endsWith("in too many ways at once"));
+    grammar.begin();
+    assertFalse(grammar.next(open, '~').ended());
+    assertTrue(grammar.next(open, '"').ended());
   }
 
   private static boolean reads(Grammar grammar, Grammar.State from, byte[] bytes) {

@@ -234,7 +234,14 @@ class JsonSchemaTest {
             + " of",
         "{\"type\":\"integer\",\"minimum\":1e15} ~ allows no number of at most 15 digits",
         "{\"type\":\"number\",\"maximum\":-1e999999999} ~ allows no number of at most 15 digits",
-        "{\"type\":\"string\",\"pattern\":\"a\"} ~ has the keyword pattern, which is not supported",
+        "{\"type\":\"integer\",\"pattern\":\"a\"} ~ has the keyword pattern, which is not"
+            + " supported",
+        "{\"type\":\"string\",\"pattern\":1} ~ must have a text as pattern",
+        "{\"pattern\":\"(?!a)\"} ~ has a pattern with what is not supported at character 1: (?!a)",
+        "{\"pattern\":\"^a+$\",\"maxLength\":9} ~ has a pattern of strings of which minLength or"
+            + " maxLength leaves out some, which is not supported: say their length in the pattern",
+        "{\"pattern\":\"^a{1,3}$\",\"minLength\":2} ~ of which minLength or maxLength leaves out"
+            + " some",
         "{\"type\":\"string\",\"maxLength\":65537} ~ must have a whole number from 0 to 65536 as"
             + " max",
         "{\"properties\":{\"a\":{\"oneOf\":[]}}} ~ at /properties/a must have a list in oneOf",

@@ -10,12 +10,16 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Random;
+import java.util.regex.Pattern;
 
 /** Schemas of all that is understood, and whether a value is valid by one: not by a grammar. */
 public final class RandomSchemas {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
   private static final List<String> NAMES = List.of("a", "ab", "b\"", "é😀", "", "a b");
+
+  private static final List<String> PATTERNS =
+      List.of("a\"b", "^\\S+@[^\\s@]+\\.[a-z]{2,3}$", "^.*[é-í\\\\]$|^(?:\\d\\d[-/]){2}(\\W|\\n)?");
 
   private final Random random;
 
@@ -35,7 +39,14 @@ public final class RandomSchemas {
     ObjectNode schema = NODES.objectNode().put("description", "x");
     switch (random.nextInt(depth > 0 ? 12 : 5)) {
       case 0 -> schema.put("type", random.nextBoolean() ? "integer" : "number");
-      case 1 -> limits(schema.put("type", "string"), "Length");
+      case 1 -> {
+        schema.put("type", "string");
+        if (random.nextInt(3) == 0) {
+          schema.put("pattern", PATTERNS.get(random.nextInt(PATTERNS.size())));
+        } else {
+          limits(schema, "Length");
+        }
+      }
       case 2 -> {
         ArrayNode values = schema.putArray("enum").add(1.5).addNull();
         NAMES.forEach(values::add);
@@ -144,6 +155,7 @@ public final class RandomSchemas {
     if (value.isTextual()) {
       String text = value.textValue();
       valid &= within(schema, "Length", text.codePointCount(0, text.length()));
+      valid &= Pattern.compile(schema.path("pattern").asText()).matcher(text).find();
     }
     if (value.isArray()) {
       valid &= within(schema, "Items", value.size());
