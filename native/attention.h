@@ -235,7 +235,8 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       memset(room->scores + q * CHUNK + aligned, 0, (size_t)(columns - aligned) * sizeof(float));
       continue;
     }
-    int of_tile = (seen_by_tile(&in_chunk, q % queries, queries, high - aligned) + W - 1) / W * W;
+    int of_tile = queries <= MOST_FEW ? high - aligned : seen_by_tile(&in_chunk, q % queries, queries, high - aligned);
+    of_tile = (of_tile + W - 1) / W * W;
     soften(room->scores + q * CHUNK + aligned, of_tile, from - aligned, to - aligned, scale,
            &room->largest[q], &room->sums[q]);
   }

@@ -533,8 +533,13 @@ static void check_level(void) {
       check_attention(types[t], g[0], g[1], dims[d], 1 << 30, dims[d] < 64 ? 300 : 150, 6);
       check_attention(types[t], g[0], g[1], dims[d], 37, 150, 6);
     }
-    for (int heads = 3; heads <= 13; heads++) { /* for each number of queries that share a key, and two or three times as many */
-      check_attention(types[t], heads, 1, heads % 2 ? 128 : 32, 1 << 30, 150, 2 + heads % 2);
+    for (int heads = 3; heads <= 13; heads++) { /* each number of queries that share a key, and two or three times as many */
+      check_attention(types[t], heads, 1, heads % 2 ? 128 : 32, 1 << 30, 145, 2 + heads % 2);
+    }
+    for (int rows = 3; rows <= 13; rows++) { /* of which the last see a vector more than those before */
+      for (int heads = 1; heads <= 4; heads++) {
+        check_attention(types[t], heads, 1, 32, 1 << 30, 144 + rows % 3, rows);
+      }
     }
     /* so many rows that they are several blocks, of several tiles that see more and more */
     check_attention(types[t], 4, 2, 32, 1 << 30, 300, 200);
