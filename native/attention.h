@@ -169,7 +169,7 @@ static const char *next_place(const lrt_block *b, const lrt_span *span, int valu
  * are added up.
  */
 static int by_turns(const lrt_block *b, int dtype, int queries) {
-  const int most = W < 16 ? (dtype == LRT_DTYPE_Q8 ? 0 : 2) : dtype == LRT_DTYPE_F32 ? TILE_ROWS : dtype == LRT_DTYPE_F16 ? 3 : 2;
+  const int most = W < 16 ? (dtype == LRT_DTYPE_Q8 ? 0 : 2) : dtype == LRT_DTYPE_Q8 ? 2 : MOST_FEW;
   return b->asks && queries <= most;
 }
 

@@ -74,21 +74,21 @@ INLINE void accumulate_few(const int rows, const int columns, const float *const
   const char *end = (const char *)w + lrt_bytes(dtype, n * w_step);
   for (int from = 0; from < n; from += ROWS_AT_ONCE) {
     int to = n - from < ROWS_AT_ONCE ? n : from + ROWS_AT_ONCE;
-    const char *ahead = to < n ? (const char *)w + lrt_bytes(dtype, to * w_step) : then->from;
+    const char *ahead = !then ? NULL : to < n ? (const char *)w + lrt_bytes(dtype, to * w_step) : then->from;
     int c = 0;
     for (; c + columns <= width; c += columns) {
       accumulate(rows, columns / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
+                 then ? ahead + (to - from) * lrt_bytes(dtype, c) : NULL, end, then);
     }
 #if FEW_COLUMNS > LRT_BLOCK
     for (; columns > LRT_BLOCK && c + LRT_BLOCK <= width; c += LRT_BLOCK) { /* q8 has no half of a block */
       accumulate(rows, LRT_BLOCK / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
+                 then ? ahead + (to - from) * lrt_bytes(dtype, c) : NULL, end, then);
     }
 #endif
     for (; c < width; c += LRT_PANEL) {
       accumulate(rows, PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
+                 then ? ahead + (to - from) * lrt_bytes(dtype, c) : NULL, end, then);
     }
   }
 }
@@ -108,39 +108,48 @@ INLINE int seen_by_tile(const sight *s, int q, int queries, int n) {
 
 /*
  * y (queries × width) += x w, or = where `begin`. Many queries take some columns of w after the others, which then stay in
- * the first cache; few queries read w in long runs. What no query of a tile sees is left out, of columns (scores, of keys) or of
- * rows of w (values).
+ * the first cache; few queries read w in long runs, if there are the registers three, four or six of them at once. What no query
+ * of a tile sees is left out, of columns (scores, of keys) or of rows of w (values).
  */
 INLINE void accumulate_all(int queries, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
                            const following *then, const sight *s, const int scores) {
   const int strip = TILE_PANELS * LRT_PANEL;
+  const int few = W == 16 && queries <= MOST_FEW;
+  const int shared = few && (dtype != LRT_DTYPE_F32 || queries >= TILE_ROWS); /* what is read, among more than two */
+  const int by_fours = queries == 7 || queries == 8;
+  const int tiles = few && (dtype != LRT_DTYPE_Q8 || by_fours) ? 0 : queries / TILE_ROWS; /* q8 takes longer than memory */
   int r = 0;
-  const int seven_or_eight = W == 16 && queries > TILE_ROWS && queries <= TILE_ROWS + 2; /* better as four and the others */
-  const int of_tiles = seven_or_eight ? 0 : queries / TILE_ROWS * TILE_ROWS;
-  for (int c = 0; of_tiles && c < width; c += strip) {
+  for (int c = 0; tiles && c < width; c += strip) {
     int end = width - c < strip ? width : c + strip;
-    for (r = 0; r < of_tiles; r += TILE_ROWS) {
+    for (r = 0; r < tiles * TILE_ROWS; r += TILE_ROWS) {
       int rows = scores ? n : seen_by_tile(s, r, queries, n);
       int columns = scores ? (seen_by_tile(s, r, queries, end) + LRT_PANEL - 1) / LRT_PANEL * LRT_PANEL : end;
       accumulate_columns(TILE_ROWS, x + r, rows, dtype, w, w_step, c, columns, y + r * y_stride, y_stride, begin);
     }
   }
-  const int shared = W == 16 && (dtype != LRT_DTYPE_F32 || seven_or_eight); /* what is widened, among three or four */
-  while (shared && queries - r > 2) {
-    if (queries - r == 3 || queries - r == 5) {
-      accumulate_few(3, FEW_COLUMNS / 2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
-      r += 3;
-    } else {
-      accumulate_few(4, FEW_COLUMNS / 2, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
-      r += 4;
+  for (int next; r < queries; r = next, then = shared ? NULL : then) { /* it has been asked for */
+    const int left = queries - r;
+    float *sums = y + r * y_stride;
+    next = r + (!shared || left <= 2 ? smaller(left, 2) : left == 3 || left == 5 ? 3 : left == 6 || left > 8 ? 6 : 4);
+    switch (next - r) {
+#if W == 16
+      case 6:
+        accumulate_few(6, strip, x + r, n, dtype, w, w_step, width, sums, y_stride, begin, then);
+        break;
+      case 4:
+        accumulate_few(4, strip, x + r, n, dtype, w, w_step, width, sums, y_stride, begin, then);
+        break;
+      case 3:
+        accumulate_few(3, strip, x + r, n, dtype, w, w_step, width, sums, y_stride, begin, then);
+        break;
+#endif
+      case 2:
+        accumulate_few(2, FEW_COLUMNS, x + r, n, dtype, w, w_step, width, sums, y_stride, begin, then);
+        break;
+      default:
+        accumulate_few(1, FEW_COLUMNS, x + r, n, dtype, w, w_step, width, sums, y_stride, begin, then);
     }
-  }
-  for (; r + 2 <= queries; r += 2) {
-    accumulate_few(2, FEW_COLUMNS, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
-  }
-  if (r < queries) {
-    accumulate_few(1, FEW_COLUMNS, x + r, n, dtype, w, w_step, width, y + r * y_stride, y_stride, begin, then);
   }
 }
 
