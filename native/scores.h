@@ -26,8 +26,12 @@ INLINE void ask_soon(const int dtype, const char *line) {
 /* What is read when all keys, or all values, have been, and whether lines are asked for by turns of pages. */
 typedef struct {
   const char *from;
-  int by_turns;
+  int by_turns; /* never of q8 without AVX-512 */
 } following;
+
+INLINE int asked_by_turns(const int dtype, const following *then) {
+  return (W == 16 || dtype != LRT_DTYPE_Q8) && then->by_turns;
+}
 
 /* Asks for four lines, one of each page, instead of those from `four` on: far behind them, and behind `end` what follows. */
 INLINE void ask_for_four(const char *four, const char *end, const following *then) {
@@ -161,7 +165,7 @@ INLINE void score_squares(const int dtype, const int squares, int queries, const
   for (int c = 0; c < dim; c += width) {
     UNROLL for (int s = 0; s < squares; s++) {
       int64_t lines = (int64_t)(c / width * squares + s) * bytes; /* as they lie, and behind what is read now */
-      if (then->by_turns) {
+      if (asked_by_turns(dtype, then)) {
         ask_by_turns(bytes, rows + lines, end, then);
       } else {
         UNROLL for (int i = 0; i < bytes; i += LINE) {

@@ -31,7 +31,7 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = load_as(dtype, (const char *)w + row, rest + v * W);
     }
-    if (ahead && then->by_turns) {
+    if (ahead && asked_by_turns(dtype, then)) {
       ask_by_turns((int)lrt_bytes(dtype, vectors * W), (const char *)w + row, end, then);
     } else if (ahead) {
       UNROLL for (int line = 0; line < (int)lrt_bytes(dtype, vectors * W); line += LINE) { ask_soon(dtype, ahead + line); }
