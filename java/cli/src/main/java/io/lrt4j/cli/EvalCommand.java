@@ -8,6 +8,8 @@ import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.Quantization;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
+import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.evaluation.AnswerFile;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.Cell;
@@ -16,6 +18,7 @@ import io.lrt4j.evaluation.External;
 import io.lrt4j.evaluation.Summaries;
 import io.lrt4j.evaluation.Summary;
 import io.lrt4j.evaluation.data.DataSet;
+import io.lrt4j.evaluation.data.Fingerprint;
 import io.lrt4j.evaluation.data.Format;
 import io.lrt4j.evaluation.grade.Grader;
 import io.lrt4j.evaluation.study.Sections;
@@ -27,6 +30,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
@@ -207,9 +211,19 @@ final class EvalCommand implements Command {
           decoding.over(
               engine.defaultOptions(), decoding.sampling(samples), interrupt.cancellation());
       Map<String, String> setting = setting(engine, loading, data, samples, options);
+      boolean resume = arguments.has("resume");
+      // It decides the answers of auto alone: other modes go on whatever it is by now.
+      @Nullable String threshold =
+          cells.stream().anyMatch(cell -> cell.mode() == Mode.AUTO)
+                  && engine.defaultMode() == Mode.AUTO
+              ? threshold(engine)
+              : resume ? AnswerFile.begunWith(out).get(AnswerFile.AUTO_THRESHOLD) : null;
+      if (threshold != null) {
+        setting.put(AnswerFile.AUTO_THRESHOLD, threshold);
+      }
       var evaluation = new Evaluation(data, samples, options, batch);
       var bar = new EvalProgress(console);
-      try (AnswerFile answers = AnswerFile.open(out, setting, arguments.has("resume"))) {
+      try (AnswerFile answers = AnswerFile.open(out, setting, resume)) {
         for (Cell cell : cells) {
           evaluation.run(engine, cell, answers, bar);
         }
@@ -233,7 +247,12 @@ final class EvalCommand implements Command {
       Engine engine, EngineOptions loading, DataSet data, int samples, GenerationOptions o) {
     Map<String, String> setting = new LinkedHashMap<>();
     setting.put("model", engine.model().toString());
-    setting.put("network", String.valueOf(engine.network()));
+    setting.put("model_hash", Fingerprint.ofModel(engine.model()));
+    Path network = engine.network();
+    setting.put("network", String.valueOf(network));
+    if (network != null) {
+      setting.put("network_hash", Fingerprint.ofNetwork(network));
+    }
     setting.put("backend", engine.backend());
     setting.put("quantize", rounding(loading.quantization()));
     setting.put("quantize_head", rounding(loading.headQuantization()));
@@ -258,6 +277,17 @@ final class EvalCommand implements Command {
     setting.put("json_schema", String.valueOf(o.jsonSchema()));
     setting.put("seed", o.seed() == null ? "0" : o.seed().toString());
     return setting;
+  }
+
+  /** By what auto decides, with a calibrated network. */
+  static String threshold(Engine engine) {
+    try (NetworkCheckpoint stored =
+        NetworkCheckpoint.open(Objects.requireNonNull(engine.network()))) {
+      NetworkConfig config = stored.config();
+      return config.autoConfidence().name().toLowerCase(Locale.ROOT)
+          + " "
+          + config.autoThreshold().orElse(Double.NaN);
+    }
   }
 
   /** How weights are rounded; null is as those of the layers. */

@@ -5,7 +5,6 @@ import io.lrt4j.EngineOptions;
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Mode;
 import io.lrt4j.checkpoint.NetworkCheckpoint;
-import io.lrt4j.checkpoint.NetworkConfig;
 import io.lrt4j.evaluation.AnswerFile;
 import io.lrt4j.evaluation.Answered;
 import io.lrt4j.evaluation.Cell;
@@ -24,7 +23,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -51,8 +49,6 @@ record StudyRunner(
     int batch,
     GenerationOptions options,
     EvalProgress bar) {
-  private static final String AUTO_THRESHOLD = "auto_threshold";
-
   /**
    * What came of a study.
    *
@@ -84,11 +80,6 @@ record StudyRunner(
     Map<String, String> setting = new LinkedHashMap<>();
     setting.put("study", study);
     setting.putAll(EvalCommand.setting(engine, loading, data, samples, options));
-    setting.put("model_hash", Fingerprint.ofModel(engine.model()));
-    Path network = engine.network();
-    if (network != null) {
-      setting.put("network_hash", Fingerprint.ofNetwork(network));
-    }
     setting.put("budget", Integer.toString(budget));
     return setting;
   }
@@ -100,23 +91,14 @@ record StudyRunner(
   private List<Mode> modes(Engine engine, Map<String, String> setting) {
     List<Mode> modes = EvalCommand.possible(engine);
     if (modes.contains(Mode.AUTO)) {
-      Set<String> begun = resume ? AnswerFile.begunWith(out) : Set.of();
-      if (begun.isEmpty() || begun.contains(AUTO_THRESHOLD)) {
-        setting.put(AUTO_THRESHOLD, threshold(Objects.requireNonNull(engine.network())));
+      Map<String, String> begun = resume ? AnswerFile.begunWith(out) : Map.of();
+      if (begun.isEmpty() || begun.containsKey(AnswerFile.AUTO_THRESHOLD)) {
+        setting.put(AnswerFile.AUTO_THRESHOLD, EvalCommand.threshold(engine));
       } else {
         modes.remove(Mode.AUTO);
       }
     }
     return modes;
-  }
-
-  private static String threshold(Path network) {
-    try (NetworkCheckpoint stored = NetworkCheckpoint.open(network)) {
-      NetworkConfig config = stored.config();
-      return config.autoConfidence().name().toLowerCase(Locale.ROOT)
-          + " "
-          + config.autoThreshold().orElse(Double.NaN);
-    }
   }
 
   private List<Answered> whole(AnswerFile answers, List<Cell> cells) {

@@ -38,12 +38,14 @@ class EvalCommandTest {
                 data(),
                 "--out",
                 folder.resolve(out).toString(),
-                "--model",
-                TinyModels.BASE.toString(),
-                "--network",
-                TinyModels.NETWORK.toString(),
                 "--budgets",
                 "4,6"));
+    if (!List.of(more).contains("--model")) {
+      line.addAll(List.of("--model", TinyModels.BASE.toString()));
+    }
+    if (!List.of(more).contains("--network")) {
+      line.addAll(List.of("--network", TinyModels.NETWORK.toString()));
+    }
     line.addAll(List.of(more));
     return Run.of(line.toArray(String[]::new));
   }
@@ -92,6 +94,64 @@ class EvalCommandTest {
     Run compared = Run.of("eval", "--compare", file, file);
     assertEquals(0, compared.status(), compared.err());
     assertTrue(compared.out().startsWith("latent/4 - latent/4: +0.00 points"), compared.out());
+  }
+
+  private static void refused(Run run, String message) {
+    assertEquals(1, run.status(), run.out());
+    assertTrue(run.err().contains(message), run.err());
+  }
+
+  /** Trained on meanwhile, say. */
+  @Test
+  void otherWeightsOfTheSameNameAreNotGoneOnWith() throws IOException {
+    for (String what : List.of("model", "network")) {
+      Path base = TinyModels.copy(TinyModels.BASE, folder.resolve(what + "/base"));
+      Path network = TinyModels.copy(TinyModels.NETWORK, folder.resolve(what + "/network"));
+      String[] again = {
+        "--model", base.toString(), "--network", network.toString(), "--modes", "latent", "--resume"
+      };
+      Run begun = eval(what + "/out", again);
+      assertEquals(0, begun.status(), begun.err());
+      Path weights = (what.equals("model") ? base : network).resolve("model.safetensors");
+      byte[] bytes = Files.readAllBytes(weights);
+      bytes[bytes.length - 1] ^= 1;
+      Files.write(weights, bytes);
+      refused(eval(what + "/out", again), "expected {\"" + what + "_hash\":\"");
+      bytes[bytes.length - 1] ^= 1;
+      Files.write(weights, bytes);
+
+      Path setting = folder.resolve(what + "/out/setting.json");
+      String whole = Files.readString(setting);
+      Files.writeString(setting, whole.replaceAll("\"\\w+_hash\":\"\\w+\",", ""));
+      Run earlier = eval(what + "/out", again);
+      assertEquals(begun.out(), earlier.out(), "begun before that was written down");
+      assertEquals(whole, Files.readString(setting), "it is now");
+    }
+  }
+
+  /** It decides the answers of auto, and of no other mode. */
+  @Test
+  void autoIsOfOneThreshold() throws IOException {
+    Path network = TinyModels.copy(TinyModels.NETWORK, folder.resolve("network"));
+    Run begun = eval("a", "--network", network.toString(), "--modes", "latent");
+    assertEquals(0, begun.status(), begun.err());
+    Path calibrated = TinyModels.calibrated(folder.resolve("calibrated"), -1);
+    Path config = network.resolve("config.json");
+    String text = Files.readString(calibrated.resolve("config.json"));
+    Files.writeString(config, text);
+    String[] again = {"--network", network.toString(), "--resume", "--modes", "latent,auto"};
+    Run both = eval("a", again);
+    assertEquals(0, both.status(), both.err());
+    assertTrue(both.out().contains("auto/6"), both.out());
+
+    Files.writeString(config, text.replace("\"auto_threshold\":-1.0", "\"auto_threshold\":-2.0"));
+    refused(
+        eval("a", again),
+        "expected {\"auto_threshold\":\"mean_logprob -1.0\"}, found"
+            + " {\"auto_threshold\":\"mean_logprob -2.0\"}");
+    again[again.length - 1] = "latent";
+    Run alone = eval("a", again);
+    assertEquals(0, alone.status(), alone.err());
   }
 
   @Test

@@ -16,7 +16,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +30,16 @@ import org.jspecify.annotations.Nullable;
 public final class AnswerFile implements AutoCloseable {
   /** In a setting, what tells one data set from others: {@link DataSet#fingerprint}. */
   public static final String QUESTIONS = "questions_hash";
+
+  /** In a setting, the confidence below which auto thinks. */
+  public static final String AUTO_THRESHOLD = "auto_threshold";
+
+  /**
+   * What a run may be begun without: by an earlier version, or before auto was asked for. It is
+   * written down when the run goes on, and counts from then on.
+   */
+  private static final Set<String> LATER =
+      Set.of(QUESTIONS, "model_hash", "network_hash", AUTO_THRESHOLD);
 
   private static final String SETTING = "setting.json";
   private static final JsonMapper MAPPER = new JsonMapper();
@@ -77,15 +86,18 @@ public final class AnswerFile implements AutoCloseable {
     }
   }
 
-  /** What the setting is about that a run in a folder was begun with; nothing if there is none. */
-  public static Set<String> begunWith(Path folder) {
+  /** The setting that a run in a folder was begun with; nothing if there is none. */
+  public static Map<String, String> begunWith(Path folder) {
     Path settings = folder.resolve(SETTING);
     try {
-      Set<String> names = new HashSet<>();
+      Map<String, String> setting = new LinkedHashMap<>();
       if (Files.exists(settings)) {
-        MAPPER.readTree(settings.toFile()).fieldNames().forEachRemaining(names::add);
+        MAPPER
+            .readTree(settings.toFile())
+            .properties()
+            .forEach(e -> setting.put(e.getKey(), e.getValue().asText()));
       }
-      return names;
+      return setting;
     } catch (IOException e) {
       throw new EvaluationException(
           folder + ": cannot be written or read: " + ModelFiles.cause(e), e);
@@ -97,32 +109,38 @@ public final class AnswerFile implements AutoCloseable {
       Path folder, Map<String, String> setting, boolean resume, boolean answered)
       throws IOException {
     Path settings = folder.resolve(SETTING);
+    ObjectNode now = MAPPER.valueToTree(setting);
     if (!Files.exists(settings)) {
       if (answered) {
         throw new EvaluationException(
             settings + ": expected the setting that answers.jsonl was begun with, found none");
       }
-      Path begun = folder.resolve("setting.json.tmp"); // it is there whole, or not at all
-      Files.writeString(begun, MAPPER.writeValueAsString(setting) + "\n");
-      Files.move(begun, settings, StandardCopyOption.ATOMIC_MOVE);
+      write(settings, now);
       return;
     }
     if (!resume) {
       throw new EvaluationException(folder + ": a run is there already; --resume goes on with it");
     }
-    var before = MAPPER.readTree(settings.toFile());
-    ObjectNode now = MAPPER.valueToTree(setting);
-    if (!before.has(QUESTIONS)) { // begun before that was written down: nobody can tell
-      now.remove(QUESTIONS);
-    }
-    if (!before.equals(now)) {
+    JsonNode before = MAPPER.readTree(settings.toFile());
+    ObjectNode known = now.deepCopy();
+    known.remove(LATER.stream().filter(name -> !before.has(name)).toList());
+    if (!before.equals(known)) {
       throw new EvaluationException(
           folder
               + ": was begun with another setting: expected "
-              + different(before, now)
+              + different(before, known)
               + ", found "
-              + different(now, before));
+              + different(known, before));
     }
+    if (!before.equals(now)) {
+      write(settings, now);
+    }
+  }
+
+  private static void write(Path settings, JsonNode setting) throws IOException {
+    Path written = settings.resolveSibling(SETTING + ".tmp"); // it is there whole, or not at all
+    Files.writeString(written, setting + "\n");
+    Files.move(written, settings, StandardCopyOption.ATOMIC_MOVE);
   }
 
   /** What one setting says otherwise than another. */
