@@ -13,7 +13,10 @@ import io.lrt4j.evaluation.grade.Value.Unordered;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +29,19 @@ final class Equality {
   static boolean same(Value truth, Value found) {
     if (truth instanceof Chain x && found instanceof Chain y && same(x, y)) {
       return true;
+    }
+    SortedMap<String, Value> named = named(truth);
+    SortedMap<String, Value> others = named(found);
+    if (named != null && others != null) {
+      return named.keySet().equals(others.keySet())
+          && named.entrySet().stream()
+              .allMatch(e -> same(e.getValue(), Objects.requireNonNull(others.get(e.getKey()))));
+    }
+    if (others != null && truth instanceof Ordered x && isPoint(x, others)) {
+      return inOrder(x.items(), List.copyOf(others.values()));
+    }
+    if (named != null && found instanceof Ordered y && isPoint(y, named)) {
+      return inOrder(List.copyOf(named.values()), y.items());
     }
     Value a = unwrap(truth);
     Value b = unwrap(found);
@@ -47,6 +63,37 @@ final class Equality {
             default -> false;
           };
     };
+  }
+
+  /**
+   * The values of {@code x = 15, y = -29} by their names, in the order of these; null if one has no
+   * name or another's, or one with an index, as roots in any order have.
+   */
+  private static @Nullable SortedMap<String, Value> named(Value value) {
+    List<Value> items = value instanceof Unordered u ? u.items() : List.of(value);
+    var named = new TreeMap<String, Value>();
+    for (Value item : items) {
+      if (!(item instanceof Chain c)
+          || !c.relations().matches("=+")
+          || !(c.terms().getFirst() instanceof Sym s)
+          || !s.isVariable()
+          || s.name().contains("_")
+          || named.put(s.name(), new Scalar(c.terms().getLast(), false)) != null) {
+        return null;
+      }
+    }
+    return named;
+  }
+
+  /** Whether named values can be the coordinates of a point: letters that follow one another. */
+  private static boolean isPoint(Ordered tuple, SortedMap<String, Value> named) {
+    if (named.size() < 2 || tuple.open() != '(' || tuple.close() != ')') {
+      return false;
+    }
+    int first = named.firstKey().charAt(0);
+    int last = named.lastKey().charAt(0);
+    return named.keySet().stream().allMatch(name -> name.length() == 1)
+        && last - first == named.size() - 1;
   }
 
   /** {@code x = 5} says 5, a set of one its element, and {@code 1 ± 2} two numbers. */

@@ -39,7 +39,10 @@ public enum Grader {
     }
   },
 
-  /** The last number of the answer: whole, decimal, or a fraction; with separators, $ or %. */
+  /**
+   * The last number of the answer: whole, decimal, or a fraction; with separators, $ or %. A number
+   * right after "not" is none: "18 because 9 * 2 = 18, and not 16" answers 18.
+   */
   NUMBER {
     @Override
     public String extract(String text, String truth) {
@@ -59,6 +62,12 @@ public enum Grader {
    * The content of the last {@code \boxed{…}}, or what follows "####" or "answer is", or the last
    * formula or number; compared as mathematics, with rounding to six decimals where decimals were
    * written, as Math-Verify does.
+   *
+   * <p>Boxes with nothing but a comma, a semicolon, "and" or "or" between them are one answer
+   * together, in every grader; of others the last one counts. Where both sides name their values
+   * ({@code x=15, y=-29}), the names count. A tuple is the same as such values in the order of
+   * their names if these are letters that follow one another (x, y, z), and as {@code (x, y) = (15,
+   * -29)}.
    */
   MATH {
     @Override
@@ -154,6 +163,12 @@ public enum Grader {
     private static final int MAX_EXPONENT = 4; // digits of it
     private static final String BOXED = "\\boxed";
     private static final String MARK = "####";
+    private static final int MAX_BOXES = 10; // that are one answer together
+    private static final Pattern BETWEEN_BOXES =
+        Pattern.compile(
+            "[\\s$*]{0,9}(?:\\\\[)\\]])?\\s{0,9}"
+                + "(?:[,;]|(?:[,;]\\s{0,9})?(?:\\\\text\\s?\\{\\s?)?\\b(?:and|or)\\b(?:\\s?\\})?)"
+                + "\\s{0,9}(?:\\\\q?quad)?\\s{0,9}(?:\\\\[(\\[])?[\\s$*]{0,9}");
     private static final Pattern LETTER = Pattern.compile("\\(?([A-J])\\)?[.:]?");
     private static final String BEFORE_LETTER = "[ \n]{0,3}\\**\"?(?:\\\\?\\(|\\$)?([A-J])\\b";
     private static final Pattern SAID_LETTER =
@@ -172,6 +187,7 @@ public enum Grader {
     private static final Pattern NUMBERS =
         Pattern.compile(
             "(?<![\\d.])[-−]?\\$?(?:\\d{1,3}(?:,\\d{3})++|\\d++|(?=\\.\\d))(?:\\.\\d++)?(?:/\\d++)?");
+    private static final Pattern NOT = Pattern.compile("(?i)\\bnot[\\s$*(\\\\]{1,4}$");
     private static final Pattern SAID =
         Pattern.compile("(?i)\\banswer(?: is| are|:\\*\\*|\\*\\*:|:)[: ]{0,3}(?!$)");
     private static final Pattern SPAN = // the shortest one between signs of mathematics
@@ -255,7 +271,7 @@ public enum Grader {
       String last = "";
       Matcher span = SPAN.matcher(text);
       while (span.find()) {
-        last = span.group();
+        last = denied(text, span.start()) ? last : span.group();
       }
       if (!last.isEmpty()) {
         return last;
@@ -277,11 +293,16 @@ public enum Grader {
       Matcher m = NUMBERS.matcher(text);
       String last = null;
       while (m.find()) {
-        if (!m.group().isEmpty() && number(m.group()) != null) {
+        if (!m.group().isEmpty() && number(m.group()) != null && !denied(text, m.start())) {
           last = m.group();
         }
       }
       return last;
+    }
+
+    /** Whether "not" is right before a place. */
+    private static boolean denied(String text, int at) {
+      return NOT.matcher(text).region(Math.max(0, at - 8), at).find();
     }
 
     /** The number that a text is, or null: with thousands separators, a fraction, %, or $. */
@@ -314,28 +335,58 @@ public enum Grader {
       }
     }
 
-    /** What the last {@code \boxed{…}} holds, or all of the text. */
+    /** What the last boxes hold that are one answer together, or all of a text without a box. */
     static String boxed(String text) {
       int at = text.lastIndexOf(BOXED);
       if (at < 0) {
         return text;
       }
+      String all = content(text, at, text.length());
+      String last = all;
+      for (int n = 1; n < MAX_BOXES; n++) {
+        int before = text.lastIndexOf(BOXED, at - 1);
+        int end = before < 0 ? -1 : end(text, before, at);
+        if (end < 0 || !BETWEEN_BOXES.matcher(text).region(end + 1, at).matches()) {
+          return all;
+        }
+        String content = content(text, before, end + 1);
+        if (!mathematically(content, last)) { // not the same once more
+          all = content + ", " + all;
+        }
+        last = content;
+        at = before;
+      }
+      return all;
+    }
+
+    /** What a box holds that begins at a place: to its end, or to that of the text. */
+    private static String content(String text, int at, int limit) {
+      int from = opening(text, at);
+      if (from >= limit || text.charAt(from) != '{') {
+        return text.substring(from, Math.min(from + 1, limit));
+      }
+      int end = end(text, at, limit);
+      return text.substring(from + 1, end < 0 ? limit : end);
+    }
+
+    /** Where the brace is that closes a box, or -1. */
+    private static int end(String text, int at, int limit) {
+      int depth = 0;
+      for (int i = opening(text, at); i < limit; i++) {
+        depth += text.charAt(i) == '{' ? 1 : text.charAt(i) == '}' ? -1 : 0;
+        if (depth <= 0) {
+          return depth == 0 && text.charAt(i) == '}' ? i : -1;
+        }
+      }
+      return -1;
+    }
+
+    private static int opening(String text, int at) {
       int from = at + BOXED.length();
       while (from < text.length() && text.charAt(from) == ' ') {
         from++;
       }
-      if (from >= text.length() || text.charAt(from) != '{') {
-        return text.substring(from, Math.min(from + 1, text.length()));
-      }
-      from++;
-      int depth = 1;
-      for (int i = from; i < text.length(); i++) {
-        depth += text.charAt(i) == '{' ? 1 : text.charAt(i) == '}' ? -1 : 0;
-        if (depth == 0) {
-          return text.substring(from, i);
-        }
-      }
-      return text.substring(from);
+      return from;
     }
   }
 }

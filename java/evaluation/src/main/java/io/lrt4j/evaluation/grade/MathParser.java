@@ -195,6 +195,9 @@ final class MathParser {
     }
     String close = in.peek();
     in.skip();
+    if (open.equals("(") && close.equals(")") && areNames(items) && in.take("=")) {
+      return brackets(); // (x, y) = (1, 2)
+    }
     boolean ended =
         in.ended()
             || Set.of(",", ";", "\\cup", "∪", ")", "]", "\\}", "}", "&", "\\\\")
@@ -209,6 +212,13 @@ final class MathParser {
       return new Ordered(open.charAt(0), items, close.charAt(0));
     }
     return null;
+  }
+
+  private static boolean areNames(List<Value> items) {
+    return items.size() > 1
+        && items.stream()
+            .allMatch(
+                i -> i instanceof Scalar(Sym s, boolean percent) && s.isVariable() && !percent);
   }
 
   private Matrix matrix() throws Tokens.Unreadable {
