@@ -19,6 +19,7 @@ public final class Question {
   private final GenerationOptions options;
   private final boolean specialTokens;
   private final List<Tool> tools;
+  private final ToolChoice toolChoice;
 
   /**
    * One turn of a conversation.
@@ -45,12 +46,14 @@ public final class Question {
       @Nullable Mode mode,
       GenerationOptions options,
       boolean specialTokens,
-      List<Tool> tools) {
+      List<Tool> tools,
+      ToolChoice toolChoice) {
     this.messages = List.copyOf(messages);
     this.mode = mode;
     this.options = options;
     this.specialTokens = specialTokens;
     this.tools = List.copyOf(tools);
+    this.toolChoice = toolChoice;
     if (messages.isEmpty()) {
       throw new QuestionException("a question needs at least one message, found none");
     }
@@ -65,11 +68,11 @@ public final class Question {
   /** A whole conversation, the question last. */
   public static Question of(List<Message> messages) {
     List<Message> all = copy(messages, "messages");
-    return new Question(all, null, GenerationOptions.unset(), false, List.of());
+    return new Question(all, null, GenerationOptions.unset(), false, List.of(), ToolChoice.AUTO);
   }
 
   /** Says which element is null, if one is. */
-  private static <T> List<T> copy(List<T> list, String name) {
+  static <T> List<T> copy(List<T> list, String name) {
     Objects.requireNonNull(list, name);
     int i = 0;
     for (T element : list) {
@@ -99,6 +102,11 @@ public final class Question {
     return tools;
   }
 
+  /** How they may be called. */
+  public ToolChoice toolChoice() {
+    return toolChoice;
+  }
+
   /** The options that the question sets. */
   public GenerationOptions options() {
     return options;
@@ -116,12 +124,12 @@ public final class Question {
     List<Message> all = new ArrayList<>();
     all.add(new Message(Role.SYSTEM, text));
     all.addAll(messages);
-    return new Question(all, mode, options, specialTokens, tools);
+    return new Question(all, mode, options, specialTokens, tools, toolChoice);
   }
 
   /** How to answer; null lets the engine choose, see {@link Engine#defaultMode()}. */
   public Question mode(@Nullable Mode mode) {
-    return new Question(messages, mode, options, specialTokens, tools);
+    return new Question(messages, mode, options, specialTokens, tools, toolChoice);
   }
 
   /**
@@ -131,7 +139,7 @@ public final class Question {
    * that only you wrote.
    */
   public Question allowSpecialTokens(boolean allowed) {
-    return new Question(messages, mode, options, allowed, tools);
+    return new Question(messages, mode, options, allowed, tools, toolChoice);
   }
 
   /**
@@ -141,13 +149,34 @@ public final class Question {
    * Beside a {@link #jsonSchema} an answer is calls and nothing else, or a value of the schema.
    */
   public Question tools(List<Tool> tools) {
-    return new Question(messages, mode, options, specialTokens, copy(tools, "tools"));
+    return tools(tools, ToolChoice.AUTO);
+  }
+
+  /**
+   * The same, and whether the model must call one, several or which of them. A {@link #jsonSchema}
+   * says nothing if it must.
+   */
+  public Question tools(List<Tool> tools, ToolChoice choice) {
+    List<Tool> all = copy(tools, "tools");
+    Objects.requireNonNull(choice, "choice");
+    if (choice.required() && all.isEmpty()) {
+      throw new QuestionException("a tool must be called, but the question offers none");
+    }
+    List<String> offered = all.stream().map(Tool::name).toList();
+    for (String name : choice.names()) {
+      if (!offered.contains(name)) {
+        throw new QuestionException(
+            "the tool that may be called must be one of those that the question offers, found "
+                + name.substring(0, Math.min(80, name.length())));
+      }
+    }
+    return new Question(messages, mode, options, specialTokens, all, choice);
   }
 
   /** Sets these options, in place of all that are set so far. */
   public Question options(GenerationOptions options) {
     Objects.requireNonNull(options, "options");
-    return new Question(messages, mode, options, specialTokens, tools);
+    return new Question(messages, mode, options, specialTokens, tools, toolChoice);
   }
 
   /** Most tokens to generate, see {@link GenerationOptions#maxTokens()}. */

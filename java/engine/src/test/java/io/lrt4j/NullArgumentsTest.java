@@ -41,6 +41,7 @@ class NullArgumentsTest {
       check(Question.class, QUESTION);
       check(Question.Message.class, QUESTION.messages().getFirst());
       check(Tool.class, new Tool("name", "", "{}"));
+      check(ToolChoice.class, ToolChoice.AUTO);
       check(ToolCall.class, new ToolCall("name", "{}"));
     }
     assertTrue(checked.size() > 40, checked.toString());
@@ -120,6 +121,7 @@ class NullArgumentsTest {
             Map.entry(GenerationOptions.class, GenerationOptions.unset()),
             Map.entry(CacheType.class, CacheType.AUTO),
             Map.entry(Quantization.class, Quantization.NONE),
+            Map.entry(ToolChoice.class, ToolChoice.AUTO),
             Map.entry(PromptLookup.class, PromptLookup.AUTO),
             Map.entry(LoadListener.class, LoadListener.NONE),
             Map.entry(int.class, 1),

@@ -2,6 +2,7 @@ package io.lrt4j.reasoning;
 
 import io.lrt4j.GenerationOptions;
 import io.lrt4j.Tool;
+import io.lrt4j.ToolChoice;
 import io.lrt4j.schedule.Cutoff;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * What is to be answered, and what has been measured of it so far.
  *
  * @param tools that it may call
+ * @param toolChoice how
  * @param seeds one for each answer wanted
  */
 @SuppressWarnings("ArrayRecordComponent") // nobody changes it
@@ -21,7 +23,8 @@ record Job(
     long[] seeds,
     Stopwatch watch,
     Cutoff cutoff,
-    List<Tool> tools) {
+    List<Tool> tools,
+    ToolChoice toolChoice) {
   private static final long MAX_DRAWN_SEED = 1L << 52; // exact in any JSON reader
 
   /** The seed that answer {@code i} was sampled with; null of a greedy one. */
@@ -33,10 +36,15 @@ record Job(
     Long given = options.seed();
     long first = given == null ? ThreadLocalRandom.current().nextLong(MAX_DRAWN_SEED) : given;
     long[] seeds = LongStream.range(0, count).map(i -> first + i).toArray();
-    return new Job(prompt, options, seeds, watch, new Cutoff(options, watch.start), List.of());
+    Cutoff cutoff = new Cutoff(options, watch.start);
+    return new Job(prompt, options, seeds, watch, cutoff, List.of(), ToolChoice.AUTO);
   }
 
-  Job withTools(List<Tool> some) {
-    return new Job(prompt, options, seeds, watch, cutoff, some);
+  Job withTools(List<Tool> some, ToolChoice choice) {
+    return new Job(prompt, options, seeds, watch, cutoff, some, choice);
+  }
+
+  Job withSeeds(long[] some) {
+    return new Job(prompt, options, some, watch, cutoff, tools, toolChoice);
   }
 }

@@ -7,6 +7,7 @@ import io.lrt4j.LoadListener;
 import io.lrt4j.Mode;
 import io.lrt4j.Quantization;
 import io.lrt4j.Tool;
+import io.lrt4j.ToolChoice;
 import io.lrt4j.checkpoint.Access;
 import io.lrt4j.checkpoint.Checkpoint;
 import io.lrt4j.checkpoint.GenerationDefaults;
@@ -326,15 +327,11 @@ public final class LoadedModel implements AutoCloseable {
     return constraint(jsonSchema, table -> Constraint.of(jsonSchema, table));
   }
 
-  /** What holds calls to tools, of which some are strict. Kept likewise. */
-  Constraint constraint(List<Tool> tools) {
-    return constraint(tools, table -> Constraint.ofCalls(tools, table));
-  }
-
-  /** What holds answers to a JSON schema or to calls of tools. Kept likewise. */
-  Constraint constraint(String jsonSchema, List<Tool> tools) {
+  /** What holds answers to calls of tools, and what is none to a schema. Kept likewise. */
+  Constraint constraint(@Nullable String jsonSchema, List<Tool> tools, ToolChoice choice) {
     return constraint(
-        List.of(jsonSchema, tools), table -> Constraint.ofEither(jsonSchema, tools, table));
+        Arrays.asList(jsonSchema, tools, choice),
+        table -> Constraint.of(jsonSchema, tools, choice, table));
   }
 
   private Constraint constraint(Object of, Function<TokenTable, Constraint> maker) {

@@ -11,6 +11,7 @@ import io.lrt4j.Scores;
 import io.lrt4j.Token;
 import io.lrt4j.TokenListener;
 import io.lrt4j.Tool;
+import io.lrt4j.ToolChoice;
 import io.lrt4j.checkpoint.ConfidenceMeasure;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.KvCache;
@@ -82,7 +83,7 @@ public final class Session implements AutoCloseable {
           GenerationOptions options = question.optionsOver(model.defaultOptions());
           return answers(
               Job.of(prompt(question), options, count, new Stopwatch(asked))
-                  .withTools(question.tools()),
+                  .withTools(question.tools(), question.toolChoice()),
               mode,
               listener);
         });
@@ -306,7 +307,7 @@ public final class Session implements AutoCloseable {
     int n = job.prompt().length;
     encoding.cache().truncate(n);
     long[] seeds = Arrays.stream(doubtful).mapToLong(i -> job.seeds()[i]).toArray();
-    Job again = new Job(job.prompt(), job.options(), seeds, job.watch(), job.cutoff(), job.tools());
+    Job again = job.withSeeds(seeds);
     // What follows the question is in its last hidden state: nothing is run again.
     Tensor logits = generator.logits(encoding.hidden(), n - 1, 1, job.cutoff());
     List<Answer> explicit = decode(again, Mode.EXPLICIT, n, 0, logits, listener);
@@ -398,16 +399,15 @@ public final class Session implements AutoCloseable {
   private @Nullable Constraint form(Job job) {
     String schema = job.options().jsonSchema();
     List<Tool> tools = job.tools();
-    var part = QuestionException.Part.TOOLS;
+    ToolChoice choice = job.toolChoice();
     try {
-      Constraint calls = tools.stream().anyMatch(Tool::strict) ? model.constraint(tools) : null;
-      if (schema == null) {
-        return calls;
+      if (tools.isEmpty()) {
+        return schema == null ? null : model.constraint(schema);
       }
-      part = QuestionException.Part.JSON_SCHEMA;
-      return tools.isEmpty() ? model.constraint(schema) : model.constraint(schema, tools);
+      boolean free = choice.equals(ToolChoice.AUTO) && tools.stream().noneMatch(Tool::strict);
+      return schema == null && free ? null : model.constraint(schema, tools, choice);
     } catch (QuestionException e) {
-      throw e.about(part);
+      throw e.part() == null ? e.about(QuestionException.Part.JSON_SCHEMA) : e;
     }
   }
 

@@ -16,6 +16,7 @@ import io.lrt4j.TestModels;
 import io.lrt4j.Token;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
+import io.lrt4j.ToolChoice;
 import io.lrt4j.text.ChatTemplate;
 import io.lrt4j.text.Tokenizer;
 import io.lrt4j.text.grammar.RandomSchemas;
@@ -218,6 +219,88 @@ class ToolsTest {
               QuestionException.class, () -> spied.ask(question.tools(List.of(ADD, strict))));
       assertEquals("the tool f is strict: " + refused, thrown.getMessage());
     }
+  }
+
+  /** Whatever a model would say, it calls; it thinks what it likes before that. */
+  @Test
+  void callsThatMustBe() throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, directory.resolve("model"));
+    Files.writeString(model.resolve("chat_template.jinja"), template("qwen3.jinja"));
+    Tool weather =
+        new Tool(
+            "weather",
+            "",
+            "{\"type\":\"object\",\"properties\":{\"days\":{\"enum\":[1,2]}},"
+                + "\"required\":[\"days\"],\"additionalProperties\":false}",
+            true);
+    Tool time = new Tool("time", "", "{\"type\":\"object\",\"additionalProperties\":false}", true);
+    List<Tool> tools = List.of(weather, time);
+    ToolCall now = new ToolCall("time", "{}");
+    try (var spied = new SpiedModel(model, Fixtures.dir(TestModels.APPEND))) {
+      Question question = Question.of("1?").maxTokens(200).budget(300).temperature(1.5f);
+      for (Mode mode : List.of(Mode.DIRECT, Mode.LATENT, Mode.EXPLICIT)) {
+        for (int seed = 0; seed < 4; seed++) {
+          Question asked = question.mode(mode).seed(seed);
+          spied.spy.script(spied.encode(mode == Mode.EXPLICIT ? "Hm.</think>One." : "One."));
+          Answer answer = spied.ask(asked.tools(tools, ToolChoice.REQUIRED));
+          assertTrue(!answer.toolCalls().isEmpty(), answer.text());
+          assertTrue(answer.reasoning().equals(mode == Mode.EXPLICIT ? "Hm." : ""));
+
+          spied.spy.script(List.of());
+          List<Token> tokens = new ArrayList<>();
+          Answer one = spied.ask(asked.tools(tools, ToolChoice.named("time")), tokens::add);
+          assertEquals(List.of(now), one.toolCalls(), mode + " " + seed);
+          assertEquals("", one.text());
+          assertEquals(FinishReason.STOP, one.finishReason());
+          assertEquals(List.of(now), tokens.stream().flatMap(t -> t.toolCalls().stream()).toList());
+        }
+      }
+      // The schema says nothing where a call must be, but has to be one.
+      Question held = question.mode(Mode.DIRECT).jsonSchema("{\"type\":\"integer\"}");
+      spied.spy.script(spied.encode("12"));
+      Answer answer = spied.ask(held.tools(tools, ToolChoice.named("time")));
+      assertEquals(List.of(now), answer.toolCalls());
+      Question unknown = held.jsonSchema("{\"not\":{}}").tools(tools, ToolChoice.REQUIRED);
+      var thrown = assertThrows(QuestionException.class, () -> spied.ask(unknown));
+      assertEquals(QuestionException.Part.JSON_SCHEMA, thrown.part());
+    }
+  }
+
+  /** None must be called, but at most one may be. */
+  @Test
+  void oneCallEndsTheAnswer() throws IOException {
+    Path model = TestModels.copy(TestModels.BASE, directory.resolve("model"));
+    Files.writeString(model.resolve("chat_template.jinja"), template("qwen3.jinja"));
+    try (var spied = new SpiedModel(model, null)) {
+      Question question =
+          Question.of("1?")
+              .maxTokens(400)
+              .mode(Mode.DIRECT)
+              .tools(List.of(ADD), ToolChoice.AUTO.withParallel(false));
+      spied.spy.script(spied.encode("One." + WRITTEN + WRITTEN));
+      Answer answer = spied.ask(question);
+      assertEquals("One.", answer.text());
+      assertEquals(List.of(CALL), answer.toolCalls());
+      assertEquals(FinishReason.STOP, answer.finishReason());
+      spied.spy.script(spied.encode("One.<|im_end|>"));
+      assertEquals("One.", spied.ask(question).text());
+    }
+  }
+
+  @Test
+  void whatCannotBeCalledIsRefused() {
+    Question question = Question.of("1?");
+    var thrown =
+        assertThrows(QuestionException.class, () -> question.tools(List.of(), ToolChoice.REQUIRED));
+    assertEquals("a tool must be called, but the question offers none", thrown.getMessage());
+    thrown =
+        assertThrows(
+            QuestionException.class,
+            () -> question.tools(List.of(ADD), ToolChoice.AUTO.withNames(List.of("add", "sub"))));
+    assertEquals(
+        "the tool that may be called must be one of those that the question offers, found sub",
+        thrown.getMessage());
+    assertEquals(ToolChoice.AUTO, question.tools(List.of(ADD)).toolChoice());
   }
 
   private static void assertStrictRefused(SpiedModel spied, Tool tool, String why) {

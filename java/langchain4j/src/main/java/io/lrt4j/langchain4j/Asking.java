@@ -20,7 +20,6 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
-import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
@@ -35,6 +34,7 @@ import io.lrt4j.Role;
 import io.lrt4j.TemplateException;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
+import io.lrt4j.ToolChoice;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -87,11 +87,20 @@ record Asking(
     checkSupported(parameters);
     Question question = Question.of(request.messages().stream().map(Asking::message).toList());
     try {
-      return options(question, parameters)
-          .tools(parameters.toolSpecifications().stream().map(this::tool).toList());
+      return tools(options(question, parameters), parameters);
     } catch (QuestionException e) {
       throw translated(e);
     }
+  }
+
+  private Question tools(Question question, LrtChatRequestParameters parameters) {
+    List<Tool> tools = parameters.toolSpecifications().stream().map(this::tool).toList();
+    return switch (parameters.toolChoice()) {
+      case NONE -> question;
+      case REQUIRED -> question.tools(tools, ToolChoice.REQUIRED);
+      case AUTO -> question.tools(tools);
+      case null -> question.tools(tools);
+    };
   }
 
   private static Question options(Question from, LrtChatRequestParameters parameters) {
@@ -140,10 +149,6 @@ record Asking(
     String asked = parameters.modelName();
     if (asked != null && !asked.equals(modelName)) {
       throw unsupported("modelName " + asked + ": the engine has " + modelName);
-    }
-    ToolChoice choice = parameters.toolChoice();
-    if (choice != null && choice != ToolChoice.AUTO) {
-      throw unsupported("ToolChoice." + choice);
     }
   }
 

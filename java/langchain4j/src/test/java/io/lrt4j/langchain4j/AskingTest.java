@@ -1,12 +1,15 @@
 package io.lrt4j.langchain4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import io.lrt4j.Question;
 import io.lrt4j.Tool;
@@ -30,6 +33,11 @@ class AskingTest {
 
   private static LrtChatModel.Builder builder() {
     return LrtChatModel.builder().engine(Knowing.engine());
+  }
+
+  private static LrtChatModel.Builder choosing(ToolChoice choice) {
+    return builder()
+        .defaultRequestParameters(LrtChatRequestParameters.builder().toolChoice(choice).build());
   }
 
   private static Question question(LrtChatModel.Builder model, ToolSpecification... tools) {
@@ -69,6 +77,20 @@ class AskingTest {
     assertEquals(List.of(strictWeather), tools(builder(), own));
     ToolSpecification not = WEATHER.toBuilder().strict(false).build();
     assertEquals(List.of(weather, strictTime), tools(builder().strictTools(true), not, TIME));
+  }
+
+  @Test
+  void toolChoice() {
+    Question asked = question(choosing(ToolChoice.REQUIRED), WEATHER);
+    assertEquals(io.lrt4j.ToolChoice.REQUIRED, asked.toolChoice());
+    assertEquals(1, asked.tools().size());
+    asked = question(choosing(ToolChoice.AUTO), WEATHER);
+    assertEquals(io.lrt4j.ToolChoice.AUTO, asked.toolChoice());
+    assertEquals(1, asked.tools().size());
+    assertEquals(List.of(), question(choosing(ToolChoice.NONE), WEATHER).tools());
+    var thrown =
+        assertThrows(InvalidRequestException.class, () -> question(choosing(ToolChoice.REQUIRED)));
+    assertEquals("a tool must be called, but the question offers none", thrown.getMessage());
   }
 
   @Test

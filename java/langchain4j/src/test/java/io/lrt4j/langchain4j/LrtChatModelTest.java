@@ -37,12 +37,6 @@ class LrtChatModelTest extends AbstractChatModelIT {
     return false;
   }
 
-  /** A model calls when it likes. */
-  @Override
-  protected boolean supportsToolChoiceRequired() {
-    return false;
-  }
-
   /** The models read text. */
   @Override
   protected boolean supportsSingleImageInputAsBase64EncodedString() {

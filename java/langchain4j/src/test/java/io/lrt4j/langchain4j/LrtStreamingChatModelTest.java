@@ -89,12 +89,6 @@ class LrtStreamingChatModelTest extends AbstractStreamingChatModelIT {
     return false;
   }
 
-  /** A model calls when it likes. */
-  @Override
-  protected boolean supportsToolChoiceRequired() {
-    return false;
-  }
-
   /** The models read text. */
   @Override
   protected boolean supportsSingleImageInputAsBase64EncodedString() {

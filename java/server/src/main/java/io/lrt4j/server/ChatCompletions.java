@@ -3,8 +3,10 @@ package io.lrt4j.server;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lrt4j.Answer;
+import io.lrt4j.FinishReason;
 import io.lrt4j.QuestionException;
 import io.lrt4j.Token;
+import io.lrt4j.ToolChoice;
 import java.util.List;
 
 /** {@code /v1/chat/completions}: a conversation, and the model's next message. */
@@ -28,7 +30,7 @@ final class ChatCompletions {
     Desk.Job job = desk.submit(request.call(model.engine()), request.manner().count(), "n");
     try (var _ = connections.limit(desk.timeLimit().plus(Exchange.READ_LIMIT))) {
       exchange.watch(connections.watch(job::gone));
-      Form form = new Said(exchange.id(), request.manner().count(), request.modeField());
+      Form form = new Said(exchange.id(), request);
       new Reply(exchange, model, form, request.manner()).run(job);
     } finally {
       job.cancel();
@@ -39,11 +41,14 @@ final class ChatCompletions {
     private final String id;
     private final int[] calls; // of each choice, that were sent
     private final String modeField;
+    private final boolean named; // the one function that is to be called
 
-    Said(String id, int choices, String modeField) {
+    Said(String id, ChatRequest request) {
       this.id = id;
-      this.modeField = modeField;
-      calls = new int[choices];
+      modeField = request.modeField();
+      ToolChoice choice = request.question().toolChoice();
+      named = choice.required() && choice.names().size() == 1;
+      calls = new int[request.manner().count()];
     }
 
     @Override
@@ -87,6 +92,14 @@ final class ChatCompletions {
     @Override
     public void end(ObjectNode choice, Answer answer) {
       choice.putObject("delta");
+      endNamed(choice, answer);
+    }
+
+    /** As OpenAI's API says it: a call that was asked for is no reason to end of its own. */
+    private void endNamed(ObjectNode choice, Answer answer) {
+      if (named && answer.finishReason() == FinishReason.STOP) {
+        choice.put("finish_reason", "stop");
+      }
     }
 
     @Override
@@ -103,6 +116,7 @@ final class ChatCompletions {
         Tools.put(message, answer.toolCalls(), id, choice.path("index").intValue(), 0, false);
       }
       message.putNull("refusal");
+      endNamed(choice, answer);
     }
 
     @Override

@@ -58,10 +58,9 @@ record ChatRequest(
       options = options.withTopLogprobs(top);
     }
     Question question =
-        Question.of(Messages.of(fields, maxMessages))
-            .mode(mode(fields))
-            .options(options)
-            .tools(Tools.of(fields));
+        Tools.add(
+            Question.of(Messages.of(fields, maxMessages)).mode(mode(fields)).options(options),
+            fields);
     String modeField = lrt != null && lrt.has("mode") ? "lrt.mode" : "reasoning_effort";
     return new ChatRequest(
         fields.text("model"), question, modeField, Common.manner(fields, logprobs));

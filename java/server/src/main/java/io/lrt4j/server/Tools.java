@@ -2,13 +2,17 @@ package io.lrt4j.server;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lrt4j.Question;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
+import io.lrt4j.ToolChoice;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Tools and their calls, in OpenAI's form. */
 final class Tools {
@@ -16,34 +20,73 @@ final class Tools {
 
   private Tools() {}
 
-  /** The tools that a request offers: none if it wants none called. */
-  static List<Tool> of(Fields fields) {
+  /** The question with the tools that a request offers: none if it wants none called. */
+  static Question add(Question question, Fields fields) {
     List<Tool> tools = new ArrayList<>();
     for (Fields tool : fields.objects("tools", MAX_TOOLS)) {
       tool.only(Set.of("type", "function"));
       tools.add(tool(function(tool)));
     }
-    if (fields.has("parallel_tool_calls") && !fields.flag("parallel_tool_calls")) {
-      throw ApiException.unsupported(
-          "parallel_tool_calls", "parallel_tool_calls cannot be false: the model decides");
+    ToolChoice choice = choice(fields);
+    if (choice == null) {
+      return question;
     }
-    if (!fields.has("tool_choice")) {
-      return tools;
-    }
-    JsonNode choice = fields.node().get("tool_choice");
-    if (tools.isEmpty() && !"none".equals(choice.textValue())) {
+    if (tools.isEmpty() && fields.has("tool_choice")) {
       throw ApiException.invalid("tool_choice", "tool_choice needs tools");
     }
-    return switch (choice.textValue()) {
-      case "auto" -> tools;
-      case "none" -> List.of();
+    ToolChoice all =
+        fields.has("parallel_tool_calls")
+            ? choice.withParallel(fields.flag("parallel_tool_calls"))
+            : choice;
+    return fields.taken("tool_choice", () -> question.tools(tools, all));
+  }
+
+  /** How tools may be called; null: not at all. */
+  private static @Nullable ToolChoice choice(Fields fields) {
+    JsonNode node = fields.node().path("tool_choice");
+    if (node.isObject()) {
+      return choiceOf(Objects.requireNonNull(fields.object("tool_choice")));
+    }
+    return switch (fields.has("tool_choice") ? node.textValue() : "auto") {
+      case "auto" -> ToolChoice.AUTO;
+      case "required" -> ToolChoice.REQUIRED;
+      case "none" -> null;
       case null, default ->
-          throw ApiException.unsupported(
-              "tool_choice",
-              "tool_choice must be auto or none, found "
-                  + Fields.shown(choice.toString())
-                  + ": the model is not made to call");
+          throw fields.must("tool_choice", "be none, auto, required or an object", node);
     };
+  }
+
+  private static ToolChoice choiceOf(Fields choice) {
+    if (!"allowed_tools".equals(choice.text("type"))) {
+      choice.only(Set.of("type", "function"));
+      return ToolChoice.named(name(choice));
+    }
+    choice.only(Set.of("type", "allowed_tools"));
+    Fields allowed = choice.object("allowed_tools");
+    if (allowed == null) {
+      throw choice.must("allowed_tools", "be an object", choice.node().path("allowed_tools"));
+    }
+    allowed.only(Set.of("mode", "tools"));
+    List<String> names = allowed.objects("tools", MAX_TOOLS).stream().map(Tools::name).toList();
+    if (names.isEmpty()) {
+      throw allowed.must("tools", "be a list of one function at least", MissingNode.getInstance());
+    }
+    return switch (allowed.text("mode")) {
+      case "auto" -> ToolChoice.AUTO.withNames(names);
+      case "required" -> ToolChoice.REQUIRED.withNames(names);
+      case null, default ->
+          throw allowed.must("mode", "be auto or required", allowed.node().path("mode"));
+    };
+  }
+
+  /** Of a function that is referred to. */
+  private static String name(Fields of) {
+    Fields function = function(of);
+    String name = function.text("name");
+    if (name == null) {
+      throw function.must("name", "be a string", function.node().path("name"));
+    }
+    return name;
   }
 
   private static Fields function(Fields of) {

@@ -111,8 +111,19 @@ class ErrorsTest {
             + " tools are not supported with this model",
         "\"tool_choice\":\"auto\" | tool_choice | needs tools",
         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],"
-            + "\"tool_choice\":\"required\" | tool_choice | must be auto or none",
-        "\"parallel_tool_calls\":false | parallel_tool_calls | cannot be false",
+            + "\"tool_choice\":\"any\" | tool_choice | must be none, auto, required or an object,"
+            + " found \"any\"",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":"
+            + "{\"type\":\"function\",\"function\":{\"name\":\"g\"}} | tool_choice |"
+            + " must be one of those that the question offers, found g",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":"
+            + "{\"type\":\"function\",\"name\":\"f\"} | tool_choice.name | unrecognized",
+        "\"tool_choice\":{\"type\":\"function\",\"function\":{}} | tool_choice.function.name |"
+            + " must be a string, found nothing",
+        "\"tool_choice\":{\"type\":\"tool\"} | tool_choice.type | must be function",
+        "\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\"}} |"
+            + " tool_choice.allowed_tools.tools | must be a list of one function at least",
+        "\"parallel_tool_calls\":1 | parallel_tool_calls | must be true or false",
         "\"audio\":{} | audio | audio is not supported",
         "\"modalities\":[\"audio\"] | modalities | not supported",
       })

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.openai.core.JsonValue;
 import com.openai.helpers.ChatCompletionAccumulator;
 import com.openai.models.FunctionDefinition;
@@ -17,9 +18,15 @@ import io.lrt4j.Question.Message;
 import io.lrt4j.Role;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
+import io.lrt4j.ToolChoice;
+import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** OpenAI's own client calls tools: what it sends reaches the engine, and what that calls, it. */
 class ToolsTest {
@@ -114,6 +121,60 @@ class ToolsTest {
       assertTrue(chat.create(none.build()).isValid());
       assertEquals(List.of(), engine.asked().tools());
       assertEquals("{\"type\":\"object\"}", engine.asked().options().jsonSchema());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "auto | true | false | | tool_calls",
+        "auto | | false | | tool_calls",
+        "auto | false | false | | tool_calls",
+        "required | | true | | tool_calls",
+        "required | false | true | | tool_calls",
+        "{\"type\":\"function\",\"function\":{\"name\":\"add\"}} | false | true | add | stop",
+        "{\"type\":\"function\",\"function\":{\"name\":\"add\"}} | true | true | add | stop",
+        "{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"add\"}}]}}"
+            + " | | false | add | tool_calls",
+        "{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"required\",\"tools\":"
+            + "[{\"type\":\"function\",\"function\":{\"name\":\"add\"}},{\"type\":\"function\","
+            + "\"function\":{\"name\":\"sub\"}}]}} | | true | add,sub | tool_calls",
+      })
+  void choices(
+      String choice,
+      @Nullable Boolean parallel,
+      boolean required,
+      @Nullable String names,
+      String reason)
+      throws IOException {
+    var engine = new Scripted();
+    engine.permits.release(1 << 20);
+    engine.toolCalls = CALLS;
+    engine.text = "";
+    try (var served = new Served(ServerOptions.defaults(), engine)) {
+      var chat = served.client("none").chat().completions();
+      var question = question().addFunctionTool(FunctionDefinition.builder().name("sub").build());
+      Object sent =
+          choice.startsWith("{") ? new ObjectMapper().readValue(choice, Map.class) : choice;
+      question.putAdditionalBodyProperty("tool_choice", JsonValue.from(sent));
+      if (parallel != null) {
+        question.parallelToolCalls(parallel);
+      }
+      assertEquals(
+          reason, chat.create(question.build()).choices().getFirst().finishReason().asString());
+      boolean several = parallel == null || parallel;
+      List<String> named = names == null ? List.of() : List.of(names.split(","));
+      assertEquals(new ToolChoice(required, several, named), engine.asked().toolChoice());
+      assertEquals(2, engine.asked().tools().size());
+      var accumulated = ChatCompletionAccumulator.create();
+      try (var stream = chat.createStreaming(question.build())) {
+        stream.stream().forEach(accumulated::accumulate);
+      }
+      var last = accumulated.chatCompletion().choices().getFirst();
+      assertEquals(reason, last.finishReason().asString());
+      assertEquals(2, last.message().toolCalls().orElseThrow().size());
     }
   }
 

@@ -2,8 +2,10 @@ package io.lrt4j.text.grammar;
 
 import io.lrt4j.QuestionException;
 import io.lrt4j.Tool;
+import io.lrt4j.ToolChoice;
 import java.util.BitSet;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Holds answers to a JSON schema, calls of tools to theirs, or both: says which tokens may follow.
@@ -37,23 +39,16 @@ public final class Constraint {
   }
 
   /**
-   * Leaves text free, and holds calls in it to {@code tools}, and to the parameters of those that
-   * are strict.
+   * Holds answers to calls of {@code tools} as {@code choice} has them, of those that are strict to
+   * their parameters, and what is none to a schema.
    *
-   * @throws QuestionException if these are none of an object, or have what is not understood
+   * @param jsonSchema null if text is free
+   * @throws QuestionException if one of these is no schema, or has what is not understood; of a
+   *     tool's it is about the tools
    */
-  public static Constraint ofCalls(List<Tool> tools, TokenTable tokens) {
-    return new Constraint(CallGrammar.of(tools), tokens);
-  }
-
-  /**
-   * Holds answers to a schema or to calls of {@code tools}, and those of them that are strict to
-   * their parameters.
-   *
-   * @throws QuestionException if one of these is no schema, or has what is not understood
-   */
-  public static Constraint ofEither(String jsonSchema, List<Tool> tools, TokenTable tokens) {
-    return new Constraint(CallGrammar.of(jsonSchema, tools), tokens);
+  public static Constraint of(
+      @Nullable String jsonSchema, List<Tool> tools, ToolChoice choice, TokenTable tokens) {
+    return new Constraint(CallGrammar.of(jsonSchema, tools, choice), tokens);
   }
 
   /** How far one answer has come; for one thread. */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.Tool;
+import io.lrt4j.ToolChoice;
 import io.lrt4j.text.ToolCallReader;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -24,7 +25,7 @@ class CallGrammarTest {
           new Tool("added", "", "{}"),
           new Tool("any", "", "{}", true));
 
-  private static final Grammar GRAMMAR = CallGrammar.of(TOOLS);
+  private static final Grammar GRAMMAR = CallGrammar.of(null, TOOLS, ToolChoice.AUTO);
 
   /** What goes on opening brackets is made to close them while that is still read as a call. */
   @ParameterizedTest
@@ -110,6 +111,44 @@ class CallGrammarTest {
     assertEquals(may, state.accepting() ? "end" : state.ended() ? "no" : "go on");
   }
 
+  /**
+   * The same where only {@code add} may be called, by what is required and whether several are;
+   * with a schema.
+   */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      quoteCharacter = '`',
+      value = {
+        "AUTO ~ several ~ text CC a ~ end",
+        "AUTO ~ several ~ O{\"name\":\"any ~ no",
+        "AUTO ~ one ~ text <tool_call ~ end",
+        "AUTO ~ one ~ text C ~ end",
+        "AUTO ~ one ~ CC ~ no",
+        "AUTO ~ one ~ C< ~ no",
+        "REQUIRED ~ several ~ `` ~ go on",
+        "REQUIRED ~ several ~ a ~ no",
+        "REQUIRED ~ several ~ @C ~ end",
+        "REQUIRED ~ several ~ CC@C ~ end",
+        "REQUIRED ~ several ~ C a ~ no",
+        "REQUIRED ~ several ~ O{\"name\":\"any ~ no",
+        "REQUIRED ~ one ~ @C ~ end",
+        "REQUIRED ~ one ~ C@ ~ no",
+        "REQUIRED ~ one ~ CC ~ no",
+        "EITHER ~ one ~ 1 ~ end",
+        "EITHER ~ one ~ C ~ end",
+        "EITHER ~ one ~ CC ~ no",
+        "EITHER REQUIRED ~ one ~ 1 ~ no",
+        "EITHER REQUIRED ~ one ~ C ~ end",
+        "EITHER REQUIRED ~ several ~ CC ~ end",
+      })
+  void languageOfAChoice(String kind, String number, String written, String may) {
+    String schema = kind.startsWith("EITHER") ? "{\"type\":\"integer\"}" : null;
+    boolean required = kind.endsWith("REQUIRED");
+    var choice = new ToolChoice(required, number.equals("several"), List.of("add"));
+    assertMay(may, CallGrammar.of(schema, TOOLS, choice), written);
+  }
+
   /** A value of a schema or calls, but nothing beside them; the same letters. */
   @ParameterizedTest
   @CsvSource(
@@ -140,6 +179,6 @@ class CallGrammarTest {
     String schema =
         "{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"boolean\"}},"
             + "\"required\":[\"answer\"]}";
-    assertMay(may, CallGrammar.of(schema, TOOLS), written);
+    assertMay(may, CallGrammar.of(schema, TOOLS, ToolChoice.AUTO), written);
   }
 }

@@ -10,6 +10,7 @@ import io.lrt4j.QuestionException;
 import io.lrt4j.TestModels;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolCall;
+import io.lrt4j.ToolChoice;
 import io.lrt4j.text.Tokenizer;
 import io.lrt4j.text.ToolCallReader;
 import java.io.ByteArrayOutputStream;
@@ -107,8 +108,11 @@ class ConstraintTest {
         Constraint constraint;
         try {
           constraint =
-              Constraint.ofCalls(
-                  List.of(new Tool("f", "", schema, true), new Tool("free", "", "{}")), table);
+              Constraint.of(
+                  null,
+                  List.of(new Tool("f", "", schema, true), new Tool("free", "", "{}")),
+                  ToolChoice.AUTO,
+                  table);
         } catch (QuestionException e) {
           assertTrue(
               String.valueOf(e.getMessage())
