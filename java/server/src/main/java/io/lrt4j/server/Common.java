@@ -88,8 +88,10 @@ final class Common {
     }
     Float topP = fields.number("top_p", 0, 1);
     if (topP != null) {
-      GenerationOptions before = options;
-      options = fields.taken("top_p", () -> before.withTopP(topP));
+      if (topP == 0) {
+        throw fields.must("top_p", "be above 0 and at most 1", fields.node().path("top_p"));
+      }
+      options = options.withTopP(topP);
     }
     Integer topK = fields.integer("top_k", -1); // vLLM's for all of them
     if (topK != null) {

@@ -138,14 +138,36 @@ record TextRequest(
     return (index, cancellation, listener) -> {
       GenerationOptions asked = options.withCancellation(cancellation);
       int[] prompt = prompts.get(index / each).ids;
-      if (echo && manner.logprobs() && index % each == 0) {
+      boolean scored = echo && manner.logprobs() && index % each == 0;
+      if (scored) {
         scores[index / each] = engine.score(prompt, asked);
       }
-      return writes
-          ? engine.generate(
-              prompt, seed == null ? asked : asked.withSeed(seed + index % each), listener)
-          : nothing(prompt.length);
+      if (!writes) {
+        return nothing(prompt.length);
+      }
+      Answer answer =
+          engine.generate(
+              prompt, seed == null ? asked : asked.withSeed(seed + index % each), listener);
+      return scored ? uncached(answer) : answer;
     };
+  }
+
+  /** Nothing of a prompt was cached that has been read for its scores, all of it, just before. */
+  private static Answer uncached(Answer a) {
+    Answer.TokenCounts tokens = a.tokens();
+    return new Answer(
+        a.text(),
+        a.reasoning(),
+        a.mode(),
+        a.finishReason(),
+        new Answer.TokenCounts(
+            tokens.prompt(), tokens.latent(), tokens.reasoning(), tokens.answer()),
+        a.ids(),
+        a.logprobs(),
+        a.confidence(),
+        a.seed(),
+        a.timings(),
+        a.toolCalls());
   }
 
   /** The answer that nothing follows. */

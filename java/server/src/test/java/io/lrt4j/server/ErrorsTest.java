@@ -59,7 +59,8 @@ class ErrorsTest {
       value = {
         "\"temperature\":-1 | temperature | must be a number from 0.0 to 2.0, found -1",
         "\"temperature\":\"hot\" | temperature | must be a number",
-        "\"top_p\":0 | top_p | top-p must be above 0 and at most 1, found 0.0",
+        "\"top_p\":0 | top_p | top_p must be above 0 and at most 1, found 0",
+        "\"top_p\":1e-50 | top_p | top_p must be above 0 and at most 1, found 1.0E-50",
         "\"n\":0 | n | must be a whole number from 1 to 128, found 0",
         "\"n\":129 | n | must be a whole number from 1 to 128, found 129",
         "\"temperature\":1e400 | temperature | from 0.0 to 2.0, found one beyond 64 bits",

@@ -181,6 +181,20 @@ class TextCompletionsTest {
     assertEquals(ids.length + begun.length, all.at("/usage/prompt_tokens").intValue());
   }
 
+  /** For scores all of a prompt is read, which what follows it need not do again. */
+  @Test
+  void scoringIsNoCache() throws IOException, InterruptedException {
+    String fields = ",\"echo\":true,\"logprobs\":1,\"temperature\":0,\"max_tokens\":";
+    String body = "{\"prompt\":" + json("Zoe has 4 pears. She eats 2.") + fields;
+    for (int maxTokens : new int[] {1, 0, 2}) {
+      var usage = Served.json(served.post("/v1/completions", body + maxTokens + "}")).path("usage");
+      assertEquals(0, usage.at("/prompt_tokens_details/cached_tokens").intValue());
+      assertTrue(usage.path("completion_tokens").intValue() <= maxTokens);
+    }
+    var without = Served.json(served.post("/v1/completions", body.replace(fields, "}")));
+    assertTrue(without.at("/usage/prompt_tokens_details/cached_tokens").intValue() > 0);
+  }
+
   @Test
   void streamedEcho() throws IOException, InterruptedException {
     String fields = ",\"echo\":true,\"max_tokens\":6,\"temperature\":0";

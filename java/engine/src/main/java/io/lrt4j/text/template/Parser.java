@@ -26,13 +26,13 @@ final class Parser extends ExpressionParser {
 
   static List<Stmt> parse(String source) {
     var parser = new Parser(Lexer.tokenize(source));
-    var body = parser.statements(Set.of());
+    var body = parser.statements(List.of());
     parser.refuseUnknown();
     return body;
   }
 
   /** Statements up to a tag named in {@code ends}, which is next, or to the end of the template. */
-  private List<Stmt> statements(Set<String> ends) {
+  private List<Stmt> statements(List<String> ends) {
     enter();
     var body = new ArrayList<Stmt>();
     while (true) {
@@ -65,12 +65,12 @@ final class Parser extends ExpressionParser {
 
   /** The body of a tag: from its {@code %}} to one of the tags that end it, which is taken. */
   private List<Stmt> body(String end) {
-    var body = openBody(Set.of(end));
+    var body = openBody(List.of(end));
     take();
     return body;
   }
 
-  private List<Stmt> openBody(Set<String> ends) {
+  private List<Stmt> openBody(List<String> ends) {
     skipOperator(":");
     expect(Kind.BLOCK_END);
     return statements(ends);
@@ -118,7 +118,7 @@ final class Parser extends ExpressionParser {
     List<Stmt> otherwise = List.of();
     while (true) {
       var test = tuple(false, null);
-      branches.add(new Stmt.Branch(test, openBody(Set.of("elif", "else", "endif"))));
+      branches.add(new Stmt.Branch(test, openBody(List.of("elif", "else", "endif"))));
       var next = take();
       if (next.isName("else")) {
         otherwise = body("endif");
@@ -143,7 +143,7 @@ final class Parser extends ExpressionParser {
       throw fault("a recursive loop is not supported");
     }
     loops++;
-    var body = openBody(Set.of("endfor", "else"));
+    var body = openBody(List.of("endfor", "else"));
     loops--;
     List<Stmt> otherwise = take().isName("else") ? body("endfor") : List.of();
     return new Stmt.For(target, items, filter, body, otherwise, line);

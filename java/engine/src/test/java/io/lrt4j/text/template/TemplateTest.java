@@ -76,6 +76,8 @@ class TemplateTest {
           {% import 'x' as y %} ¦ the tag 'import' is not supported
           {% block a %}{% endblock %} ¦ the tag 'block' is not supported
           {% do xs.append(1) %} ¦ unknown tag 'do'
+          {% for x in xs %} ¦ the template ends where one of [endfor, else] is expected
+          {% if xs %} ¦ the template ends where one of [elif, else, endif] is expected
           {% for x in xs recursive %}{% endfor %} ¦ a recursive loop is not supported
           {{ xs | groupby('a') }} ¦ the filter 'groupby' is not supported
           {{ xs | nope }} ¦ there is no filter 'nope'
