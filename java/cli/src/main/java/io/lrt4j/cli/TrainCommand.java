@@ -4,6 +4,7 @@ import static io.lrt4j.cli.Arguments.flag;
 import static io.lrt4j.cli.Arguments.valued;
 
 import io.lrt4j.EngineOptions;
+import io.lrt4j.checkpoint.NetworkCheckpoint;
 import io.lrt4j.compute.Backend;
 import io.lrt4j.compute.Backends;
 import io.lrt4j.evaluation.data.Fingerprint;
@@ -190,6 +191,9 @@ final class TrainCommand implements Command {
           case "sft" -> List.of("network_hash " + Fingerprint.ofNetwork(network));
           default -> course(grpoSettings, reward, network, reference);
         };
+    if (!what.equals("base")) {
+      noteThreshold(network, console);
+    }
     var bar = new ProgressBar(console);
     SequencedMap<String, Double> result;
     try (Backend backend = Backends.openForTraining(engine.backend(), engine.threads())) {
@@ -213,6 +217,17 @@ final class TrainCommand implements Command {
       bar.end();
     }
     report(result, required(arguments, "out"), arguments.has("json"), console);
+  }
+
+  private static void noteThreshold(Path network, Console console) {
+    try (NetworkCheckpoint stored = NetworkCheckpoint.open(network)) {
+      if (stored.config().autoThreshold().isPresent()) {
+        console.note(
+            network
+                + ": its threshold of auto was found on the weights that it has, and is not taken"
+                + " over; study hybrid --write-threshold finds one for those trained");
+      }
+    }
   }
 
   private static boolean positive(double x) {

@@ -1,6 +1,7 @@
 package io.lrt4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -163,6 +164,45 @@ class TrainCommandTest {
     assertEquals(6, MAPPER.readTree(results.getLast()).get("problems").asInt());
     JsonNode config = MAPPER.readTree(Files.readString(folder.resolve("grpo/best/config.json")));
     assertTrue(config.has("auto_threshold"), config.toString());
+  }
+
+  /** It was found on other weights. */
+  @Test
+  void thresholdOfAutoIsNotTakenOver() throws IOException {
+    Path network = TinyModels.calibrated(folder.resolve("network"), -1);
+    for (boolean resume : new boolean[] {false, true}) {
+      List<String> line =
+          new ArrayList<>(
+              List.of(
+                  "train",
+                  "sft",
+                  "--model",
+                  TinyModels.BASE.toString(),
+                  "--network",
+                  network.toString(),
+                  "--lab",
+                  "1",
+                  "--out",
+                  at("sft"),
+                  "--steps",
+                  "1",
+                  "--batch",
+                  "2",
+                  "--eval",
+                  "2"));
+      if (resume) {
+        line.add("--resume");
+      }
+      Run run = Run.of(line.toArray(String[]::new));
+      assertEquals(0, run.status(), run.err());
+      assertTrue(run.err().contains(network + ": its threshold of auto was found"), run.err());
+      for (String saved : List.of("best", "last")) {
+        JsonNode config = TinyModels.json(folder.resolve("sft").resolve(saved + "/config.json"));
+        assertTrue(config.has("num_latent_tokens"), config.toString());
+        assertFalse(config.has("auto_threshold"), config.toString());
+        assertFalse(config.has("auto_confidence"), config.toString());
+      }
+    }
   }
 
   @Test

@@ -40,15 +40,17 @@ public record NetworkConfig(
 
   /** The same with a threshold for {@code auto}. */
   public NetworkConfig calibrated(double threshold, ConfidenceMeasure measure) {
+    return calibrated(OptionalDouble.of(threshold), measure);
+  }
+
+  /** The same without a threshold for {@code auto}, as for other weights than it was found on. */
+  public NetworkConfig uncalibrated() {
+    return calibrated(OptionalDouble.empty(), ConfidenceMeasure.MEAN_LOGPROB);
+  }
+
+  private NetworkConfig calibrated(OptionalDouble threshold, ConfidenceMeasure measure) {
     return new NetworkConfig(
-        baseModel,
-        baseHiddenSize,
-        latents,
-        fusion,
-        close,
-        backbone,
-        OptionalDouble.of(threshold),
-        measure);
+        baseModel, baseHiddenSize, latents, fusion, close, backbone, threshold, measure);
   }
 
   static boolean describedBy(Json json) {

@@ -54,7 +54,7 @@ final class LatentModel implements AutoCloseable {
       Tokenizer tokenizer = open(Tokenizer.load(baseDirectory));
       var prompts = new Prompts(tokenizer, ChatTemplate.load(baseDirectory).orElse(null));
       try (NetworkCheckpoint stored = NetworkCheckpoint.open(networkDirectory)) {
-        config = stored.config();
+        config = stored.config().uncalibrated(); // what is saved has other weights
         if (config.baseHiddenSize() != checkpoint.config().hiddenSize()) {
           throw new TrainingException(
               networkDirectory
