@@ -12,8 +12,10 @@ import io.lrt4j.evaluation.report.Report.Point;
 import io.lrt4j.evaluation.report.Report.Section;
 import io.lrt4j.evaluation.report.Report.Series;
 import io.lrt4j.evaluation.report.Report.Table;
+import io.lrt4j.evaluation.speed.Samples;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -77,7 +79,9 @@ public final class Sections {
             "pass@1 is the mean over all answers, with its Wilson interval over questions; sd is"
                 + " the standard deviation from sample to sample; tokens are those written one"
                 + " after another, thinking and answer; cut off are answers that ran out of"
-                + " tokens.",
+                + " tokens; ms is the mean time of an answer, that of the first ones in eval"
+                + " included, which wait for the JIT compiler."
+                + givenUp(summary.cells().stream().map(Result::cell).toList()),
             table,
             List.of(chart)));
     if (summary.cells().size() > 1) {
@@ -87,6 +91,13 @@ public final class Sections {
       sections.add(groups(summary));
     }
     return sections;
+  }
+
+  /** What the tokens and latents of auto are. */
+  private static String givenUp(Collection<String> cells) {
+    return cells.stream().anyMatch(cell -> cell.startsWith("auto/"))
+        ? " Where auto gave a latent answer up, its time counts, its latents and tokens do not."
+        : "";
   }
 
   private static String passAt(Result r) {
@@ -155,14 +166,14 @@ public final class Sections {
           double seconds = sum(trials, Trial::totalMs) / 1000;
           double written = sum(trials, Trial::generated);
           double latents = sum(trials, Trial::latentTokens);
-          double[] times = trials.stream().mapToDouble(Trial::totalMs).sorted().toArray();
+          List<Double> times = trials.stream().map(Trial::totalMs).toList();
           rows.add(
               List.of(
                   cell,
                   number(sum(trials, Trial::firstTokenMs) / trials.size()),
                   milliseconds(trials),
-                  number(times[times.length / 2]),
-                  number(times[(int) (0.95 * (times.length - 1))]),
+                  number(Samples.median(times)),
+                  number(Samples.percentile(times, 95)),
                   number(written / trials.size()),
                   number(latents / trials.size()),
                   number(written / seconds),
@@ -170,7 +181,7 @@ public final class Sections {
                   peaks.containsKey(cell) ? number(peaks.getOrDefault(cell, 0.0)) : "–"));
           List<Point> points = new ArrayList<>();
           for (int p = 0; p <= 100; p += 5) {
-            points.add(new Point(p, times[p * (times.length - 1) / 100], null, null));
+            points.add(new Point(p, Samples.percentile(times, p), null, null));
           }
           series.put(cell, points);
         });
@@ -179,7 +190,8 @@ public final class Sections {
         "Time of one answer, alone or with the batch that the command asked for: mean to the first"
             + " token of the answer, mean, median and 95th percentile to its end; tokens a second"
             + " with and without latents counted as tokens; the largest memory that the process,"
-            + " Java's heap included, had while it answered.",
+            + " Java's heap included, had while it answered."
+            + givenUp(byCell.keySet()),
         new Table(
             List.of(
                 "mode/budget",

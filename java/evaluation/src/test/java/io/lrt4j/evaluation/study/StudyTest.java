@@ -130,6 +130,20 @@ class StudyTest {
     assertEquals(2, hybrid().measures().size());
   }
 
+  @Test
+  void percentilesOfFewTimesAreInOrder() {
+    List<Answered> answers =
+        List.of(answered("auto", 0, true, 2, 0, 0), answered("auto", 1, true, 30, 0, 0));
+    Report.Section section = Sections.efficiency(answers, Map.of());
+    List<String> row = section.table().rows().getFirst();
+    assertEquals("median, ms 16.0", section.table().columns().get(3) + " " + row.get(3));
+    assertEquals("95 %, ms 30.0", section.table().columns().get(4) + " " + row.get(4));
+    List<Report.Point> drawn = section.charts().getFirst().series().getFirst().points();
+    assertEquals(2, drawn.getFirst().y());
+    assertEquals(30, drawn.getLast().y());
+    assertTrue(section.text().contains("auto gave a latent answer up"), section.text());
+  }
+
   private static Report report() {
     List<Answered> answers = new ArrayList<>();
     List<Task> tasks = new ArrayList<>();
