@@ -3,6 +3,7 @@ package io.lrt4j.text.grammar;
 import io.lrt4j.QuestionException;
 import io.lrt4j.Tool;
 import io.lrt4j.ToolChoice;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -14,15 +15,11 @@ import org.jspecify.annotations.Nullable;
  * <p>A step costs O(vocabulary) for the mask over the logits. Finding the mask of a place where no
  * answer has been costs a walk over the vocabulary's tokens in the order of their bytes, which
  * looks at beginnings that several have in common once, and no further where the grammar cannot go
- * on; it is kept with the place.
+ * on; it is kept with the place. See {@link TokenTable} for what places have in common.
  */
 public final class Constraint {
-  /** Places whose tokens are kept: some 20 KB each for a large vocabulary. */
-  private static final int MAX_MASKS = 256;
-
   private final Grammar grammar; // guarded by itself
   private final TokenTable tokens;
-  private int masks; // guarded by the grammar
 
   private Constraint(Grammar grammar, TokenTable tokens) {
     this.grammar = grammar;
@@ -73,17 +70,7 @@ public final class Constraint {
      *     long, as hostile patterns want
      */
     public void restrict(float[] logits, BitSet ends) {
-      long[] allowed = allowed(state);
-      boolean whole = state.accepting();
-      boolean some = false;
-      for (int id = 0; id < logits.length; id++) {
-        boolean may = ends.get(id) ? whole : (allowed[id >> 6] >>> id & 1) != 0;
-        some |= may;
-        if (!may) {
-          logits[id] = Float.NEGATIVE_INFINITY;
-        }
-      }
-      if (!some) {
+      if (!keep(logits, allowed(state), ends, state.accepting())) {
         throw new QuestionException(
                 "the model's vocabulary has no token to go on with as the JSON schema says")
             .about(QuestionException.Part.JSON_SCHEMA);
@@ -109,17 +96,31 @@ public final class Constraint {
 
   private long[] allowed(Grammar.State state) {
     synchronized (grammar) {
-      long[] mask = grammar.kept(state);
-      if (mask == null) {
-        if (masks++ == MAX_MASKS || grammar.isFull()) {
-          grammar.forget();
-          masks = 1;
-        }
-        mask = new long[(tokens.size() + 63) / 64];
-        tokens.find(grammar, state, mask);
-        grammar.keep(state, mask);
-      }
-      return mask;
+      return tokens.find(grammar, state);
     }
+  }
+
+  /** Leaves the logits of tokens that may follow as they are; whether there are some. */
+  private static boolean keep(float[] logits, long[] allowed, BitSet ends, boolean whole) {
+    long[] endWords = ends.toLongArray();
+    boolean some = false;
+    for (int from = 0; from < logits.length; from += Long.SIZE) {
+      int word = from / Long.SIZE;
+      long end = word < endWords.length ? endWords[word] : 0;
+      long may = whole ? allowed[word] | end : allowed[word] & ~end;
+      int to = Math.min(logits.length, from + Long.SIZE);
+      if (may == 0) {
+        Arrays.fill(logits, from, to, Float.NEGATIVE_INFINITY);
+        continue;
+      }
+      some = true;
+      for (long not = ~may; not != 0; not &= not - 1) {
+        int id = from + Long.numberOfTrailingZeros(not);
+        if (id < to) {
+          logits[id] = Float.NEGATIVE_INFINITY;
+        }
+      }
+    }
+    return some;
   }
 }

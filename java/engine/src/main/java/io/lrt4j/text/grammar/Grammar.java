@@ -34,6 +34,9 @@ final class Grammar {
   /** Places that are kept before all should be forgotten, to be found again as needed. */
   private static final int MAX_STATES = 5_000;
 
+  /** Places whose tokens are kept: some 20 KB each for a large vocabulary. */
+  private static final int MAX_MASKS = 256;
+
   /** Stacks that are looked at to find what may follow one place: some tenths of a second. */
   private static final int MAX_WORK = 2_000_000;
 
@@ -178,25 +181,11 @@ final class Grammar {
     private final Node of;
     private final int least;
     private final int most;
-    private @Nullable Repeat less; // two threads may come to have one each, which is as good
 
     Repeat(Node of, int least, int most) {
       this.of = of;
       this.least = least;
       this.most = most;
-    }
-
-    /** What is left after one. */
-    Repeat less() {
-      if (least == 0 && most < 0) {
-        return this;
-      }
-      Repeat known = less;
-      if (known == null) {
-        known = new Repeat(of, Math.max(0, least - 1), most < 0 ? most : most - 1);
-        less = known;
-      }
-      return known;
     }
 
     @Override
@@ -310,14 +299,19 @@ final class Grammar {
     final @Nullable Stack below;
     final int depth;
     final int number;
+    final int count; // the largest in it that is left of a Repeat
 
     Stack(Node node, @Nullable Stack below, int number) {
       this.node = node;
       this.below = below;
       this.depth = below == null ? 1 : below.depth + 1;
       this.number = number;
+      int own = node instanceof Repeat r ? Math.max(r.least, r.most) : 0;
+      this.count = below == null ? own : Math.max(own, below.count);
     }
   }
+
+  private record RepeatKey(Node of, int least, int most) {}
 
   private record StackKey(Node node, @Nullable Stack below) {}
 
@@ -330,7 +324,7 @@ final class Grammar {
     private final Bytes[] kinds; // on top of the stacks, each once
     private final long[] live = new long[4]; // bytes that may follow
     private @Nullable State[] @Nullable [] next = {}; // by the upper and the lower half of a byte
-    private long @Nullable [] tokens; // that may follow, kept here for a Constraint
+    private @Nullable TokenMask tokens; // that may follow
     private int era = -1; // to which next and tokens belong
 
     private State(Stack[] stacks, boolean accepting) {
@@ -376,6 +370,11 @@ final class Grammar {
       return !accepting && Arrays.stream(kinds).allMatch(kind -> kind.isOnly(b));
     }
 
+    /** Whether this byte may follow. */
+    boolean mayBegin(int b) {
+      return (live[b >> 6] >>> b & 1) != 0;
+    }
+
     /** Whether nothing can follow. */
     boolean ended() {
       return stacks.length == 0;
@@ -387,10 +386,12 @@ final class Grammar {
 
   private final Node all;
   private final int maxDepth;
+  private final Map<RepeatKey, Repeat> repeats = new HashMap<>();
   private final Map<StackKey, Stack> stacks = new HashMap<>();
   private final Map<StateKey, State> states = new HashMap<>();
   private @Nullable State start;
   private int numbers;
+  private int masks; // places whose tokens are kept
   private int era;
 
   // While a step is found.
@@ -451,15 +452,17 @@ final class Grammar {
     complete = false;
   }
 
-  /** Whether more places were met than should be kept. */
+  /** Whether more places were met, or more of them have tokens, than should be kept. */
   boolean isFull() {
-    return states.size() > MAX_STATES;
+    return states.size() > MAX_STATES || masks >= MAX_MASKS;
   }
 
   /** Lets go of all places; those that readers stand at stay good. */
   void forget() {
+    repeats.clear();
     stacks.clear();
     states.clear();
+    masks = 0;
     start = null;
     era++;
   }
@@ -472,21 +475,74 @@ final class Grammar {
     }
   }
 
-  /** What {@link #keep} was told of a place, or null. */
-  long @Nullable [] kept(State at) {
+  /** The tokens that may follow a place, as far as they were found; of {@code size} at first. */
+  TokenMask tokens(State at, int size) {
     renew(at);
-    return at.tokens;
+    TokenMask known = at.tokens;
+    if (known == null) {
+      known = new TokenMask(size);
+      at.tokens = known;
+      masks++;
+    }
+    return known;
   }
 
-  /** Keeps with a place which tokens may follow. */
-  void keep(State at, long[] tokens) {
-    renew(at);
-    at.tokens = tokens;
+  /**
+   * A place from which the next {@code bytes} may be read as from {@code at}, the same for many: to
+   * read that many it is all the same how much more often something may, or must, be repeated.
+   */
+  State alike(State at, int bytes) {
+    if (at.stacks.length > MAX_STACKS / 2) {
+      return at; // may be cut off, and the other one not
+    }
+    boolean changed = false;
+    for (Stack stack : at.stacks) {
+      changed |= stack.count > bytes;
+    }
+    if (!changed) {
+      return at;
+    }
+    Map<Stack, Stack> known = new HashMap<>();
+    for (Stack stack : at.stacks) {
+      if (met.add(alike(stack, bytes, known))) {
+        tops.add(alike(stack, bytes, known));
+      }
+    }
+    complete = at.accepting;
+    return found();
+  }
+
+  private Stack alike(Stack stack, int bytes, Map<Stack, Stack> known) {
+    if (stack.count <= bytes) {
+      return stack;
+    }
+    Stack found = known.get(stack);
+    if (found == null) {
+      Node node =
+          stack.node instanceof Repeat r
+              ? repeated(r.of, Math.min(r.least, bytes), Math.min(r.most, bytes))
+              : stack.node;
+      found = stack(node, stack.below == null ? null : alike(stack.below, bytes, known));
+      known.put(stack, found);
+    }
+    return found;
+  }
+
+  private Repeat repeated(Node of, int least, int most) {
+    return repeats.computeIfAbsent(
+        new RepeatKey(of, least, most), _ -> new Repeat(of, least, most));
+  }
+
+  /** What is left after one. */
+  private Repeat less(Repeat r) {
+    return r.least == 0 && r.most < 0
+        ? r
+        : repeated(r.of, Math.max(0, r.least - 1), r.most < 0 ? r.most : r.most - 1);
   }
 
   /** Where a byte leads; a place that is {@link State#ended} and not accepting if it may not be. */
   State next(State from, int b) {
-    if ((from.live[b >> 6] >>> b & 1) == 0) {
+    if (!from.mayBegin(b)) {
       return NOWHERE;
     }
     renew(from);
@@ -542,7 +598,7 @@ final class Grammar {
           }
           int highest = deep ? r.height() : ENDLESS - 1;
           if (r.most != 0 && r.of.height() <= highest) {
-            open(r.of, stack(r.less(), below));
+            open(r.of, stack(less(r), below));
           }
         }
       }

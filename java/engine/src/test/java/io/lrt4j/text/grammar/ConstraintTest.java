@@ -20,6 +20,8 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which tokens may follow, against reading each of them alone. */
 class ConstraintTest {
@@ -60,6 +62,67 @@ class ConstraintTest {
       }
       assertThrows(QuestionException.class, () -> place.restrict(logits, new BitSet()));
     }
+  }
+
+  /** The same where it depends on what was counted, of tokens that are longer and shorter. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"type\":\"string\",\"maxLength\":20}",
+        "{\"type\":\"string\",\"minLength\":9}",
+        "{\"type\":\"string\",\"minLength\":3,\"maxLength\":9}",
+        "{\"type\":\"string\",\"pattern\":\"^(a|.{2}e){1,12}.{2,6}$\"}",
+        "{\"type\":\"string\",\"pattern\":\"^.*[ae].{9}$\"}",
+        "{\"type\":\"array\",\"minItems\":6,\"maxItems\":9,\"items\":{\"type\":\"integer\"}}",
+        "{\"type\":\"array\",\"maxItems\":9,\"items\":{\"type\":\"string\",\"maxLength\":5}}",
+      })
+  void tokensAreThoseThatTheirCountAllows(String schema) {
+    TokenTable table = new TokenTable(tokens(new Random(1)));
+    Constraint constraint = Constraint.of(schema, table);
+    for (int seed = 0; seed < 12; seed++) {
+      var random = new Random(seed);
+      Constraint.Place place = constraint.start();
+      Grammar grammar = JsonSchema.grammar(schema);
+      Grammar.State state = grammar.start();
+      for (int step = 0; step < 25 && !place.hasEnded(); step++) {
+        float[] logits = new float[table.size()];
+        place.restrict(logits, new BitSet());
+        int next = -1;
+        int best = -1;
+        for (int id = 0; id < logits.length; id++) {
+          boolean may = reads(grammar, state, table.bytes(id));
+          assertEquals(may, logits[id] == 0, "token " + id + " after " + step);
+          int drawn = may ? random.nextInt(1000) : -1;
+          if (drawn > best) {
+            best = drawn;
+            next = id;
+          }
+        }
+        place.add(next);
+        for (byte b : table.bytes(next)) {
+          state = grammar.next(state, b & 0xff);
+        }
+      }
+    }
+  }
+
+  /** All bytes, and texts of up to 40 of some that the schemas have. */
+  private static byte[][] tokens(Random random) {
+    String[] some = {
+      "a", "aa", "b", "ae", "é", "\"", "\"", ",", "\",\"", "[\"", "]", "1", ",1", "23"
+    };
+    byte[][] tokens = new byte[2000][];
+    for (int id = 0; id < tokens.length; id++) {
+      var text = new StringBuilder();
+      int parts = 1 + random.nextInt(id % 2 == 0 ? 4 : 20);
+      String usual = some[random.nextInt(5)];
+      for (int i = 0; i < parts; i++) {
+        text.append(random.nextInt(6) == 0 ? some[random.nextInt(some.length)] : usual);
+      }
+      tokens[id] =
+          id < 256 ? new byte[] {(byte) id} : text.toString().getBytes(StandardCharsets.UTF_8);
+    }
+    return tokens;
   }
 
   /**
