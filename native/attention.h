@@ -165,12 +165,14 @@ static const char *next_place(const lrt_block *b, const lrt_span *span, int valu
 }
 
 /*
- * Whether keys and values are asked for by turns of pages. Not where sums take longer than memory, which brings values while keys
- * are added up.
+ * Whether keys or values of n positions are asked for by turns of pages: not where some are missing before the next head's, where
+ * there are so few that most is asked for too late, nor where sums take longer than memory, which brings values while keys are
+ * added up.
  */
-static int by_turns(const lrt_block *b, int dtype, int queries) {
-  const int most = W < 16 ? (dtype == LRT_DTYPE_Q8 ? 0 : 2) : dtype == LRT_DTYPE_Q8 ? 2 : MOST_FEW;
-  return b->asks && queries <= most;
+static int by_turns(const lrt_block *b, const lrt_span *span, int n, int queries) {
+  const int q8 = span->dtype == LRT_DTYPE_Q8;
+  const int most = W < 16 ? (q8 ? 0 : 2) : q8 ? 2 : MOST_FEW;
+  return b->asks && queries <= most && b->position >= (q8 ? 4 : 1) * CHUNK && (int64_t)n * b->dim == span->head;
 }
 
 /* Whether many queries' values are copied first, each a line further: a tile has one line of each, which else meet in few sets. */
@@ -205,7 +207,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
         room->rows[q] = b->queries + q / b->group * b->row + (h * b->group + q % b->group) * dim;
       }
       const following then = {next_place(b, span, 0, h, from, to, end, first_value),
-                              by_turns(b, span->dtype, queries)};
+                              by_turns(b, span, to - from, queries)};
       float *scores = room->scores + h * queries * CHUNK + from - start;
       for (int q = 0; q < queries; q += at_once) { /* of the first's keys, the others find all in the caches */
         score_keys(span, b->head + h, from, to - from, dim, smaller(at_once, queries - q), room->rows + q, &then,
@@ -252,7 +254,7 @@ static void attend(const lrt_block *b, int chunk, const lrt_attention_room *room
       float *partial = room->partial + (int64_t)h * queries * width;
       const char *values = place(span, span->values, b->head + h, from, dim);
       const following then = {next_place(b, span, 1, h, from, to, end, keys_after(b, start)),
-                              once && by_turns(b, span->dtype, queries)};
+                              once && by_turns(b, span, to - from, queries)};
       if (once && span->dtype == LRT_DTYPE_F16) {
         accumulate_all(queries, room->rows, to - from, LRT_DTYPE_F16, values, width, width, partial, width,
                        span == begin, &then, &in_span, 0);

@@ -212,11 +212,13 @@ INLINE void score_rows(const int dtype, const int squares, int queries, const fl
     const char *from = rows + lrt_bytes(dtype, p * (int64_t)dim);
     const char *next = p + W < n ? from + lrt_bytes(dtype, W * (int64_t)dim) : then->from;
     const char *value = values + (from - rows);
+    following last = *then;
     if (some < W) { /* what is behind them need not be readable */
       memcpy(room, from, (size_t)lrt_bytes(dtype, (int64_t)some * dim));
       from = room;
+      last.by_turns = 0; /* it tells places from where they lie */
     }
-    score_squares(dtype, 1, queries, x, from, next, value, end, then, dim, some, scores + p);
+    score_squares(dtype, 1, queries, x, from, next, value, end, &last, dim, some, scores + p);
   }
 }
 
