@@ -34,13 +34,16 @@ class AccessLogTest {
   void linesAreOfOneRequestAndHaveNoContents() throws Exception {
     Logger log = Logger.getLogger(LrtServer.ACCESS_LOG);
     var logged = new Lines();
+    String id;
     try (var served = new Served(ServerOptions.builder().keys(List.of("a-key")).build())) {
       log.setUseParentHandlers(false);
       log.setLevel(Level.INFO);
       log.addHandler(logged);
       served.get("/a%0Ab%1B%5B31m%E2%80%A8c%E2%80%A9d%C2%85e"); // line ends, what terminals obey
       served.key = "a-key";
-      assertEquals(200, served.chat("").statusCode());
+      var answer = served.chat("");
+      assertEquals(200, answer.statusCode());
+      id = answer.headers().firstValue("x-request-id").orElse("none");
       served.get("/" + "x".repeat(500));
       while (logged.lines.size() < 3) { // a line comes after its answer
         Thread.sleep(1);
@@ -59,5 +62,6 @@ class AccessLogTest {
     }
     assertTrue(logged.lines.get(0).contains(" GET /a?b?[31m?c?d?e "), logged.lines.toString());
     assertTrue(logged.lines.get(1).contains(" POST /v1/chat/completions 200 "));
+    assertTrue(logged.lines.get(1).startsWith(id + " "), logged.lines.get(1));
   }
 }

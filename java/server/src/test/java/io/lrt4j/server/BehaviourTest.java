@@ -82,14 +82,22 @@ class BehaviourTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"/health", "/nothing", "/v1/chat/completions"})
-  void connectionsAreClosedForThoseWhoAsk(String path) throws IOException {
+  @CsvSource({
+    "/health, close",
+    "/nothing, close",
+    "/v1/chat/completions, close",
+    "/v1/chat/completions, Close",
+    "/v1/chat/completions, 'x, close'"
+  })
+  void connectionsAreClosedForThoseWhoAsk(String path, String how) throws IOException {
     engine.permits.release(100);
     String body = path.startsWith("/v1") ? body(true) : "";
     String request =
         (body.isEmpty() ? "GET " : "POST ")
             + path
-            + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: "
+            + " HTTP/1.1\r\nHost: localhost\r\nConnection: "
+            + how
+            + "\r\nContent-Length: "
             + body.length()
             + "\r\n\r\n"
             + body;
@@ -98,6 +106,7 @@ class BehaviourTest {
       String answer =
           new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8); // to its end
       assertTrue(answer.startsWith("HTTP/1.1 " + (path.equals("/nothing") ? 404 : 200)), answer);
+      assertTrue(answer.contains("\r\nConnection: close\r\n"), answer);
     }
   }
 
@@ -115,6 +124,7 @@ class BehaviourTest {
     }
     await(() -> served.server.busy() == 0);
     assertEquals(List.of(FinishReason.CANCELLED), engine.ended);
+    awaitOutcome(served, "client_gone");
   }
 
   @Test
@@ -220,7 +230,6 @@ class BehaviourTest {
     var closing = Thread.ofVirtual().start(served.server::close);
     await(() -> !served.server.isReady());
     try (Socket socket = connect()) {
-      socket.setSoTimeout(10_000);
       String request = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
       socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
       String told =
@@ -399,6 +408,7 @@ class BehaviourTest {
 
   private Socket connect() throws IOException {
     var socket = new Socket();
+    socket.setSoTimeout(30_000); // what is read is there sooner, or never
     socket.connect(
         new InetSocketAddress(InetAddress.getLoopbackAddress(), served.server.address().getPort()));
     return socket;

@@ -41,7 +41,7 @@ class TlsTest {
     try (var served = new Served(ServerOptions.builder().tls(tls).build());
         var http = HttpClient.newBuilder().sslContext(trusting(store)).build()) {
       URI address = served.server.address();
-      assertEquals("https", address.getScheme());
+      assertEquals("https://127.0.0.1:" + address.getPort(), address.toString());
       String body =
           "{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\""
               + Served.QUESTION
