@@ -3,7 +3,6 @@ package io.lrt4j.cli;
 import static io.lrt4j.cli.TinyModels.BASE;
 import static io.lrt4j.cli.TinyModels.NETWORK;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lrt4j.compute.Backends;
 import java.io.IOException;
@@ -22,10 +21,7 @@ class FailureTest {
 
   private static void assertFails(String message, String... args) {
     Run run = Run.of(args);
-    assertEquals("", run.out());
-    assertEquals(1, run.err().lines().count(), run.err());
-    assertTrue(run.err().startsWith("lrt: "), run.err());
-    assertTrue(run.err().contains(message), run.err());
+    run.assertOneLine(message);
     assertEquals(1, run.status());
   }
 

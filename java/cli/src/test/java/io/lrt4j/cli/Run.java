@@ -1,5 +1,8 @@
 package io.lrt4j.cli;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -26,5 +29,13 @@ record Run(int status, String out, String err) {
             new ByteArrayInputStream(input));
     return new Run(
         status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+  }
+
+  /** Nothing but one line that says what is wrong. */
+  void assertOneLine(String message) {
+    assertEquals("", out);
+    assertTrue(err.startsWith("lrt: "), err);
+    assertTrue(err.contains(message), err);
+    assertEquals(1, err.lines().count(), err);
   }
 }

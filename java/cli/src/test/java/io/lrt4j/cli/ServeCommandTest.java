@@ -68,12 +68,15 @@ class ServeCommandTest {
       try (var slow = new Socket("127.0.0.1", URI.create(address).getPort())) {
         String head =
             "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer one\r\n"
-                + "Content-Length: 14\r\n\r\n";
+                + "Content-Length: 14\r\nExpect: 100-continue\r\n\r\n";
         slow.getOutputStream().write(head.getBytes(StandardCharsets.UTF_8));
+        assertEquals("HTTP/1.1 100 ", read(slow, 13)); // the body is about to be read
         slow.getOutputStream().write("{\"prompt\"".getBytes(StandardCharsets.UTF_8));
-        Thread.sleep(200); // it is being read
         process.destroy(); // SIGTERM
-        Thread.sleep(500);
+        var health = HttpRequest.newBuilder(URI.create(address + "/health")).build();
+        while (http.send(health, HttpResponse.BodyHandlers.ofString()).statusCode() != 503) {
+          Thread.sleep(1); // it does not end yet
+        }
         slow.getOutputStream().write(":[1]}".getBytes(StandardCharsets.UTF_8));
         assertTrue(slow.getInputStream().read() > 0);
       }
@@ -85,6 +88,10 @@ class ServeCommandTest {
     } finally {
       process.destroyForcibly();
     }
+  }
+
+  private static String read(Socket socket, int bytes) throws IOException {
+    return new String(socket.getInputStream().readNBytes(bytes), StandardCharsets.US_ASCII);
   }
 
   private static String read(Path file) {
