@@ -12,8 +12,8 @@
 
 /*
  * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further, for k from …
- * to-1. Where `ahead` is not null, every row asks for as much there, one behind the other, or by turns for what comes before
- * `end` and `then`.
+ * to-1. Where `ahead` is not null, every row asks for as much there, one behind the other, or by turns of pages for what is behind
+ * it, up to `end`, which `then` follows.
  */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int from, int to,
                        const int dtype, const void *w, int64_t at, int64_t w_step, float *y,
@@ -66,7 +66,8 @@ INLINE void accumulate_columns(const int rows, const float *const *x, int n, con
 
 /*
  * All columns for few rows, which wait for memory: it is read as it lies, some rows of w after the others, though their columns
- * need several runs where registers are few. Each run asks for its share of what comes next, which in the end is `then`.
+ * need several runs, of `columns` each, where registers are few. Each run asks for its share of what comes next, which in the end
+ * is `then`, or for nothing if that is null.
  */
 INLINE void accumulate_few(const int rows, const int columns, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
@@ -108,8 +109,9 @@ INLINE int seen_by_tile(const sight *s, int q, int queries, int n) {
 
 /*
  * y (queries × width) += x w, or = where `begin`. Many queries take some columns of w after the others, which then stay in
- * the first cache; few queries read w in long runs, if there are the registers three, four or six of them at once. What no query
- * of a tile sees is left out, of columns (scores, of keys) or of rows of w (values).
+ * the first cache; few queries read w in long runs, if there are the registers three, four or six of them at once (f32, which
+ * nothing widens, if they are six or more; six of q8 by columns, as many do). What no query of a tile sees is left out, of columns
+ * (scores, of keys) or of rows of w (values).
  */
 INLINE void accumulate_all(int queries, const float *const *x, int n, const int dtype, const void *w,
                            int64_t w_step, int width, float *y, int64_t y_stride, int begin,
