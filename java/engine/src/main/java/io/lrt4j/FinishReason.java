@@ -2,7 +2,11 @@ package io.lrt4j;
 
 /** Why an answer ended. */
 public enum FinishReason {
-  /** The model ended it (an end-of-sequence token), or a stop string appeared. */
+  /**
+   * The model ended it (an end-of-sequence token), a stop string appeared, or it is whole: a value
+   * of its {@linkplain GenerationOptions#jsonSchema JSON schema}, or the only call that its {@link
+   * ToolChoice} allows.
+   */
   STOP,
   /** The token limit, or the model's context, was reached. */
   LENGTH,

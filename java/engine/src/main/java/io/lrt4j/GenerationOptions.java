@@ -251,7 +251,8 @@ public final class GenerationOptions {
 
   /**
    * How many of the most probable tokens a listener is told of beside each that is written, {@link
-   * Token#alternatives}; 0 is none, and costs nothing.
+   * Token#alternatives}, and {@link Scores#alternatives} has in each place; 0 is none, and costs
+   * nothing.
    */
   public int topLogprobs() {
     return set(values.topLogprobs, DEFAULTS.values.topLogprobs);
@@ -270,7 +271,7 @@ public final class GenerationOptions {
    * QuestionException} refuses other keywords by name. An answer that reaches its limit of tokens
    * may be no whole value. A question with {@link Question#tools} is answered by such a value or by
    * calls of tools that it offers, of which those that are not strict take any arguments; there is
-   * no text beside them.
+   * no text beside them. It says nothing if the {@link ToolChoice} requires a call.
    */
   public @Nullable String jsonSchema() {
     return values.jsonSchema;

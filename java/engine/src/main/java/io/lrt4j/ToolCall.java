@@ -9,7 +9,8 @@ import java.util.Objects;
  *
  * @param name of the function, as the model wrote it: unless one of those that it was offered is
  *     {@linkplain Tool#strict strict}, or the question has a {@linkplain
- *     GenerationOptions#jsonSchema JSON schema}, it may be none of them
+ *     GenerationOptions#jsonSchema JSON schema} or another {@link ToolChoice} than {@link
+ *     ToolChoice#AUTO}, it may be none of them
  * @param arguments a JSON object, in no way checked against the function's schema unless that is
  *     strict
  */
