@@ -90,7 +90,7 @@ final class Desk implements AutoCloseable {
           field
               + " must ask for at most "
               + capacity
-              + " answers, what is answered at a time, found "
+              + " answers, what is answered and waits at a time, found "
               + count);
     }
     if (!places.tryAcquire(count)) {

@@ -228,7 +228,7 @@ class TextCompletionsTest {
     ErrorsTest.assertError(
         400,
         "prompt",
-        "prompt must ask for at most 320 answers, what is answered at a time, found 321",
+        "prompt must ask for at most 320 answers, what is answered and waits at a time, found 321",
         served.post("/v1/completions", "{\"prompt\":" + json(Collections.nCopies(321, "a")) + "}"));
   }
 
