@@ -115,7 +115,8 @@ final class EvalCommand implements Command {
     return Decoding.NOTES_WITH_SAMPLES
         + """
         Every answered question is in answers.jsonl at once; after a crash the same command with
-        --resume goes on. An answer depends on question, options and seed, not on --batch.
+        --resume goes on, if model, network and data are what they were. An answer depends on
+        question, options and seed, not on --batch.
         """;
   }
 
