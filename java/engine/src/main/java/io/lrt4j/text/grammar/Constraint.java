@@ -20,10 +20,12 @@ import org.jspecify.annotations.Nullable;
 public final class Constraint {
   private final Grammar grammar; // guarded by itself
   private final TokenTable tokens;
+  private final QuestionException.Part part; // of a question that it comes from
 
-  private Constraint(Grammar grammar, TokenTable tokens) {
+  private Constraint(Grammar grammar, TokenTable tokens, QuestionException.Part part) {
     this.grammar = grammar;
     this.tokens = tokens;
+    this.part = part;
   }
 
   /**
@@ -32,7 +34,8 @@ public final class Constraint {
    * @throws QuestionException if it is none, or has what is not understood
    */
   public static Constraint of(String jsonSchema, TokenTable tokens) {
-    return new Constraint(JsonSchema.grammar(jsonSchema), tokens);
+    return new Constraint(
+        JsonSchema.grammar(jsonSchema), tokens, QuestionException.Part.JSON_SCHEMA);
   }
 
   /**
@@ -45,7 +48,10 @@ public final class Constraint {
    */
   public static Constraint of(
       @Nullable String jsonSchema, List<Tool> tools, ToolChoice choice, TokenTable tokens) {
-    return new Constraint(CallGrammar.of(jsonSchema, tools, choice), tokens);
+    return new Constraint(
+        CallGrammar.of(jsonSchema, tools, choice),
+        tokens,
+        jsonSchema == null ? QuestionException.Part.TOOLS : QuestionException.Part.JSON_SCHEMA);
   }
 
   /** How far one answer has come; for one thread. */
@@ -72,8 +78,9 @@ public final class Constraint {
     public void restrict(float[] logits, BitSet ends) {
       if (!keep(logits, allowed(state), ends, state.accepting())) {
         throw new QuestionException(
-                "the model's vocabulary has no token to go on with as the JSON schema says")
-            .about(QuestionException.Part.JSON_SCHEMA);
+                "the model's vocabulary has no token to go on with as the JSON schema"
+                    + (part == QuestionException.Part.TOOLS ? " of a tool says" : " says"))
+            .about(part);
       }
     }
 
@@ -95,8 +102,12 @@ public final class Constraint {
   }
 
   private long[] allowed(Grammar.State state) {
-    synchronized (grammar) {
-      return tokens.find(grammar, state);
+    try {
+      synchronized (grammar) {
+        return tokens.find(grammar, state);
+      }
+    } catch (QuestionException e) {
+      throw e.about(part); // it may go on in too many ways
     }
   }
 

@@ -207,6 +207,25 @@ class ConstraintTest {
     }
   }
 
+  /**
+   * A model without any tokens has none to go on with, which is said of the part that asks for it.
+   */
+  @Test
+  void whatCannotGoOn() throws IOException {
+    try (Tokenizer tokenizer = Tokenizer.load(Fixtures.dir(TestModels.BASE))) {
+      TokenTable table = new TokenTable(tokenizer, tokenizer.vocabularySize());
+      var tools = List.of(new Tool("f", "", "{}", true));
+      for (String schema : new String[] {null, "{}"}) {
+        Constraint.Place place = Constraint.of(schema, tools, ToolChoice.AUTO, table).start();
+        var thrown =
+            assertThrows(QuestionException.class, () -> place.restrict(new float[0], new BitSet()));
+        assertEquals(
+            schema == null ? QuestionException.Part.TOOLS : QuestionException.Part.JSON_SCHEMA,
+            thrown.part());
+      }
+    }
+  }
+
   /** At first any token that may follow, later one that brings an end near. */
   private static byte[] draw(Constraint.Place place, TokenTable table, BitSet ends, Random random) {
     var answer = new ByteArrayOutputStream();
