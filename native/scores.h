@@ -33,10 +33,15 @@ INLINE int asked_by_turns(const int dtype, const following *then) {
   return (W == 16 || dtype != LRT_DTYPE_Q8) && then->by_turns;
 }
 
-/* Asks for four lines, one of each page, instead of those from `four` on: far behind them, and behind `end` what follows. */
+/* What is asked for instead of a line, by turns of pages: far behind it, and behind `end` what follows. */
+INLINE const char *far_behind(const char *line, const char *end, const following *then) {
+  const char *at = line_by_turns(1, line) + PAGES_BYTES;
+  return at < end ? at : then->from + (at - end);
+}
+
+/* Asks for four lines, one of each page, instead of those from `four` on. */
 INLINE void ask_for_four(const char *four, const char *end, const following *then) {
-  const char *at = line_by_turns(1, four) + PAGES_BYTES;
-  at = at < end ? at : then->from + (at - end);
+  const char *at = far_behind(four, end, then);
   UNROLL for (int page = 0; page < 4; page++) { __builtin_prefetch(at + page * (PAGES_BYTES / 4)); }
 }
 
@@ -44,8 +49,7 @@ INLINE void ask_for_four(const char *four, const char *end, const following *the
 INLINE void ask_by_turns(const int bytes, const char *from, const char *end, const following *then) {
   const int four = 4 * LINE;
   if (bytes == LINE) {
-    const char *at = line_by_turns(1, from) + PAGES_BYTES;
-    __builtin_prefetch(at < end ? at : then->from + (at - end));
+    __builtin_prefetch(far_behind(from, end, then));
     return;
   }
   const char *first = (const char *)(((uintptr_t)from + four - 1) / four * four);

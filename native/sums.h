@@ -12,8 +12,8 @@
 
 /*
  * y (rows × vectors) += x w from element `at` on, or = where `begin`: row k of w is w_step further, for k from …
- * to-1. Where `ahead` is not null, every row asks for as much there, one behind the other, or by turns of pages for what is behind
- * it, up to `end`, which `then` follows.
+ * to-1. Where `then` is not null, every row asks for as much from `ahead` on, one behind the other, or by turns of pages for what is
+ * behind it, up to `end`, which `then` follows.
  */
 INLINE void accumulate(const int rows, const int vectors, const float *const *x, int from, int to,
                        const int dtype, const void *w, int64_t at, int64_t w_step, float *y,
@@ -31,9 +31,9 @@ INLINE void accumulate(const int rows, const int vectors, const float *const *x,
     UNROLL for (int v = 0; v < vectors; v++) {
       weight[v] = load_as(dtype, (const char *)w + row, rest + v * W);
     }
-    if (ahead && asked_by_turns(dtype, then)) {
+    if (then && asked_by_turns(dtype, then)) {
       ask_by_turns((int)lrt_bytes(dtype, vectors * W), (const char *)w + row, end, then);
-    } else if (ahead) {
+    } else if (then) {
       UNROLL for (int line = 0; line < (int)lrt_bytes(dtype, vectors * W); line += LINE) { ask_soon(dtype, ahead + line); }
       ahead += lrt_bytes(dtype, vectors * W);
     }
@@ -75,21 +75,21 @@ INLINE void accumulate_few(const int rows, const int columns, const float *const
   const char *end = (const char *)w + lrt_bytes(dtype, n * w_step);
   for (int from = 0; from < n; from += ROWS_AT_ONCE) {
     int to = n - from < ROWS_AT_ONCE ? n : from + ROWS_AT_ONCE;
-    const char *ahead = !then ? NULL : to < n ? (const char *)w + lrt_bytes(dtype, to * w_step) : then->from;
+    const char *ahead = to < n || !then ? (const char *)w + lrt_bytes(dtype, to * w_step) : then->from;
     int c = 0;
     for (; c + columns <= width; c += columns) {
       accumulate(rows, columns / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 then ? ahead + (to - from) * lrt_bytes(dtype, c) : NULL, end, then);
+                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
 #if FEW_COLUMNS > LRT_BLOCK
     for (; columns > LRT_BLOCK && c + LRT_BLOCK <= width; c += LRT_BLOCK) { /* q8 has no half of a block */
       accumulate(rows, LRT_BLOCK / W, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 then ? ahead + (to - from) * lrt_bytes(dtype, c) : NULL, end, then);
+                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
 #endif
     for (; c < width; c += LRT_PANEL) {
       accumulate(rows, PARTS, x, from, to, dtype, w, c, w_step, y + c, y_stride, begin && !from,
-                 then ? ahead + (to - from) * lrt_bytes(dtype, c) : NULL, end, then);
+                 ahead + (to - from) * lrt_bytes(dtype, c), end, then);
     }
   }
 }
